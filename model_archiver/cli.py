@@ -1,0 +1,172 @@
+"""The commands: the one place that prints, catches signals and decides the exit status."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+
+from model_archiver.arg_parser import FlagParser, mms_parser, torch_parser
+from model_archiver.interruption import ENDING_SIGNALS
+from model_archiver.issue import printable
+from model_archiver.model_archiver_error import ModelArchiverError, UsageError
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``torch-model-archiver``.
+
+    Args:
+        argv: the words after the command; None takes those of the process.
+
+    Returns:
+        The exit status: 0 done, 1 refused or failed, 2 a command line that cannot be understood, 130 interrupted.
+    """
+    return _run(torch_parser(), argv)
+
+
+def mms_main(argv: Sequence[str] | None = None) -> int:
+    """Run ``model-archiver``; as `main`."""
+    return _run(mms_parser(), argv)
+
+
+def _run(parser: FlagParser, argv: Sequence[str] | None) -> int:
+    words = sys.argv[1:] if argv is None else list(argv)
+    debug = "--debug" in words
+    tell = _Teller(parser.prog)
+    try:
+        with _ended_by_signals(), tell.logging():
+            _package(parser.parse_args(words), tell)
+    except SystemExit as done:  # --help and --tool-version
+        return int(done.code or DONE)
+    except ModelArchiverError as error:
+        if debug:
+            traceback.print_exc()
+        tell.issues(error)
+        return USAGE if isinstance(error, UsageError) else FAILED
+    except KeyboardInterrupt:
+        tell.error("interrupted")
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - whatever it is, a user gets one line
+        if debug:
+            traceback.print_exc()
+        hint = "" if debug else "; --debug shows where"
+        tell.error(f"this is a bug of the archiver: {type(error).__name__}: {error}{hint}")
+        return FAILED
+    return DONE
+
+
+def _package(args: argparse.Namespace, tell: _Teller) -> None:
+    # What packaging needs is imported here, so that --help and a mistyped flag are answered at once.
+    from model_archiver import rendering  # noqa: PLC0415
+    from model_archiver.model_packaging import package, plan_package  # noqa: PLC0415
+
+    if args.dry_run:
+        plan, warnings = plan_package(args)
+        for warning in warnings:
+            tell.line("warning", str(warning))
+        print(rendering.plan_json(plan, warnings) if args.json else rendering.plan_table(plan))  # noqa: T201
+        return
+    with _progress_bar(hidden=args.quiet) as progress:
+        report = package(args, progress=progress)
+    if args.json:
+        print(rendering.report_json(report))  # noqa: T201
+    if not args.quiet:
+        tell.plain(rendering.closing_line(report))
+
+
+class _Teller:
+    """Writes lines for people to stderr."""
+
+    def __init__(self, prog: str) -> None:
+        self._prog = prog
+
+    def line(self, kind: str, text: str) -> None:
+        """A line of a kind, such as ``error``."""
+        self.plain(f"{kind}: {text}")
+
+    def plain(self, text: str) -> None:
+        """A line."""
+        with contextlib.suppress(OSError):  # nobody reads it any more
+            print(f"{self._prog}: {printable(text)}", file=sys.stderr)  # noqa: T201
+
+    def error(self, text: str) -> None:
+        """What went wrong."""
+        self.line("error", text)
+
+    def issues(self, error: ModelArchiverError) -> None:
+        """Everything that an error carries, a line each."""
+        if not error.issues:
+            self.error(str(error))
+        for issue in error.issues:
+            self.line(issue.level, str(issue))
+
+    @contextlib.contextmanager
+    def logging(self) -> Iterator[None]:
+        """Tell what the package logs, for the time of the block."""
+        handler = _LogLines(self)
+        log = logging.getLogger("model_archiver")
+        level, propagate = log.level, log.propagate
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False
+        try:
+            yield
+        finally:
+            log.removeHandler(handler)
+            log.setLevel(level)
+            log.propagate = propagate
+
+
+class _LogLines(logging.Handler):
+    def __init__(self, tell: _Teller) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._tell.line("note" if record.levelno == logging.INFO else record.levelname.lower(), record.getMessage())
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let the signals that end a command raise KeyboardInterrupt once, so that what was begun is cleaned up."""
+    raised = False
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        nonlocal raised
+        if not raised:  # a second one must not tear the cleaning up
+            raised = True
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
+    for number, handler in former.items():
+        if handler is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _progress_bar(*, hidden: bool) -> Iterator[Callable[[int], object]]:
+    """A bar on a terminal, for what takes longer than a second."""
+    if hidden or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from tqdm import tqdm  # noqa: PLC0415
+
+    tqdm.monitor_interval = 0  # no thread that signals could be delivered to
+    with tqdm(unit="B", unit_scale=True, unit_divisor=1024, delay=1, leave=False, file=sys.stderr) as bar:
+        yield bar.update

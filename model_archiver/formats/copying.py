@@ -1,0 +1,120 @@
+"""Bytes from a source to an output: copied in the kernel where it can, with the checksums computed beside the copy."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from model_archiver.formats.digests import Digests, RunningDigests, digests_of
+from model_archiver.formats.workers import Workers
+from model_archiver.planning.source import FileSource
+
+SMALL = 1 << 18
+"""Up to this size, in bytes, a file is read whole: threads and system calls would cost more than they bring."""
+
+READ_SIZE = 1 << 20
+_KERNEL_STRETCH = 1 << 24
+_NOT_HERE = {
+    errno.ENOSYS,
+    errno.EXDEV,
+    errno.EINVAL,
+    errno.EOPNOTSUPP,
+    errno.EPERM,
+    errno.EBADF,
+    errno.ETXTBSY,
+}
+
+
+def read_whole(source: FileSource) -> bytes:
+    """All of a small file."""
+    with source.open() as file:
+        return b"".join(_blocks(source, file))
+
+
+def read_blocks(source: FileSource, workers: Workers) -> Iterator[bytes]:
+    """A file, block by block."""
+    with source.open() as file:
+        for block in _blocks(source, file):
+            yield block
+            workers.progress(len(block))
+
+
+def _blocks(source: FileSource, file: BinaryIO) -> Iterator[bytes]:
+    left = source.size
+    while left:
+        block = file.read(min(READ_SIZE, left))
+        if not block:
+            raise source.cut_short()
+        left -= len(block)
+        yield block
+
+
+def copy(source: FileSource, output: BinaryIO, workers: Workers) -> Digests:
+    """Copy a file to where the output stands, which is then behind it; its checksums.
+
+    Args:
+        source: the file.
+        output: a buffered file.
+        workers: compute the checksums of a large file meanwhile.
+    """
+    if source.size <= SMALL:
+        data = read_whole(source)
+        output.write(data)
+        workers.progress(len(data))
+        return digests_of(data)
+    with source.open() as file:
+        digests = workers.hashing.submit(digest_file, source, workers)
+        try:
+            _copy_large(source, file, output, workers)
+            return digests.result()
+        finally:
+            workers.settle(digests)
+
+
+def digest_file(source: FileSource, workers: Workers) -> Digests:
+    """The checksums of a file, read through a buffer of its own."""
+    digests = RunningDigests()
+    buffer = memoryview(bytearray(READ_SIZE))
+    left = source.size
+    with source.open() as file:
+        while left and not workers.stopped:
+            count = file.readinto(buffer[: min(left, READ_SIZE)])  # type: ignore[attr-defined]
+            if not count:
+                raise source.cut_short()
+            digests.update(buffer[:count])
+            left -= count
+    return digests.result()
+
+
+def _copy_large(source: FileSource, file: BinaryIO, output: BinaryIO, workers: Workers) -> None:
+    start = output.tell()
+    output.flush()
+    copied = 0
+    while copied < source.size:
+        count = _copy_stretch(file, output, source.size - copied, copied, start + copied)
+        if not count:
+            raise source.cut_short()
+        copied += count
+        workers.progress(count)
+    output.seek(start + copied)
+
+
+def _copy_stretch(file: BinaryIO, output: BinaryIO, left: int, offset: int, to: int) -> int:
+    """Copy some bytes; their number, which is 0 only at the end of the file."""
+    if hasattr(os, "copy_file_range"):
+        try:
+            stretch = min(left, _KERNEL_STRETCH)
+            count = os.copy_file_range(file.fileno(), output.fileno(), stretch, offset, to)
+        except OSError as error:
+            if error.errno not in _NOT_HERE:
+                raise
+            count = 0
+        if count:
+            return count
+    file.seek(offset)
+    output.seek(to)
+    count = output.write(file.read(min(left, READ_SIZE)))
+    output.flush()
+    return count

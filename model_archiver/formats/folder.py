@@ -1,0 +1,70 @@
+"""The folder: the archive's files as they are, for servers and platforms that take one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+
+from model_archiver.formats.copying import copy, digest_file
+from model_archiver.formats.digests import digests_of
+from model_archiver.formats.kernel import sync_tree
+from model_archiver.formats.reproducible import mode
+from model_archiver.formats.workers import Workers
+from model_archiver.planning.source import FileSource
+from model_archiver.report import Entry
+
+_ALL_MAY_WRITE = 0o022  # what the user's umask takes away again
+
+
+class FolderWriter:
+    """Writes a folder."""
+
+    def __init__(self, path: Path, workers: Workers, *, link: bool) -> None:
+        """Make an empty folder.
+
+        Args:
+            path: of the folder, which does not exist yet.
+            workers: hash.
+            link: make hard links to the sources instead of copies.
+        """
+        path.mkdir()
+        self._root = path
+        self._link = link
+        self._workers = workers
+
+    def __enter__(self) -> FolderWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            sync_tree(self._root)
+
+    def add(self, path: PurePosixPath, source: FileSource) -> Entry:
+        """Write a file."""
+        if self._link:
+            os.link(os.path.realpath(source.path), self._place(path))
+            digests = digest_file(source, self._workers)
+            self._workers.progress(source.size)
+        else:
+            place = self._place(path)
+            descriptor = os.open(place, _NEW, mode(executable=source.executable) | _ALL_MAY_WRITE)
+            with os.fdopen(descriptor, "wb") as output:
+                digests = copy(source, output, self._workers)
+        return Entry(path, source.size, source.size, digests.sha256)
+
+    def add_text(self, path: PurePosixPath, text: str) -> Entry:
+        """Write a text, as UTF-8."""
+        data = text.encode()
+        self._place(path).write_bytes(data)
+        return Entry(path, len(data), len(data), digests_of(data).sha256)
+
+    def _place(self, path: PurePosixPath) -> Path:
+        place = self._root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return place
+
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)

@@ -1,0 +1,92 @@
+"""File system steps that Python does not offer: renames that refuse or exchange, and flushing a whole tree.
+
+Each has an answer for platforms and file systems that lack it; the caller is told which one it got.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_AT_FDCWD = -100
+_NOREPLACE, _EXCHANGE = (1, 2) if sys.platform == "linux" else (4, 2)  # RENAME_* of Linux, RENAME_EXCL/SWAP of macOS
+_LACKING = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP}
+_MANY = 64
+
+
+def rename_new(source: Path, destination: Path) -> None:
+    """Give a file or folder a name that must be free.
+
+    Raises:
+        FileExistsError: the name is taken, be it since a moment ago.
+    """
+    if _rename(source, destination, _NOREPLACE):
+        return
+    if source.is_dir():
+        if os.path.lexists(destination):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(destination))
+        source.rename(destination)
+    elif sys.platform == "win32":
+        source.rename(destination)  # refuses by itself there
+    else:
+        os.link(source, destination)
+        source.unlink()
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Exchange the names of two files or folders in one step; False where the kernel or file system cannot."""
+    return _rename(one, other, _EXCHANGE)
+
+
+def _rename(source: Path, destination: Path, flag: int) -> bool:
+    """Rename with a flag of the kernel's; False where it has none such."""
+    function = _rename_function()
+    if function is None:
+        return False
+    if function(os.fsencode(source), os.fsencode(destination), flag) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _LACKING:
+        return False
+    raise OSError(number, os.strerror(number), str(source), None, str(destination))
+
+
+@cache
+def _rename_function() -> Any:  # noqa: ANN401 - a foreign function
+    if sys.platform == "win32":
+        return None
+    library = ctypes.CDLL(None, use_errno=True)
+    if sys.platform == "linux" and hasattr(library, "renameat2"):
+        return lambda source, destination, flag: library.renameat2(_AT_FDCWD, source, _AT_FDCWD, destination, flag)
+    return getattr(library, "renamex_np", None)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's own list of names; nothing where a folder cannot be opened (Windows)."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(root: Path) -> None:
+    """Flush every file and folder of a tree that was just written; by one call for all where there are many."""
+    files = [Path(folder, name) for folder, _, names in os.walk(root) for name in names]
+    if len(files) > _MANY and hasattr(os, "sync"):
+        os.sync()
+        return
+    for file in files:
+        with file.open("rb") as opened:
+            if sys.platform != "win32":  # which flushes files that are open for writing only
+                os.fsync(opened.fileno())
+    for folder, _, _ in os.walk(root):
+        sync_folder(Path(folder))

@@ -1,0 +1,145 @@
+"""The ``.mar`` file: a zip whose entries are stored, or deflated where that is worth it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Literal
+
+from model_archiver.formats.copying import SMALL, copy, read_blocks, read_whole
+from model_archiver.formats.deflate import DeflateStream, deflate_whole, is_worth_it, sampled_share
+from model_archiver.formats.digests import Digests, RunningDigests, digests_of
+from model_archiver.formats.workers import Workers
+from model_archiver.formats.zip_records import (
+    DEFLATED,
+    STORED,
+    ZipEntry,
+    central_header,
+    end_of_directory,
+    local_header,
+    needs_zip64,
+)
+from model_archiver.planning.source import FileSource
+from model_archiver.report import Entry
+
+Deflate = Literal["auto", "always", "never"]
+
+
+class MarWriter:
+    """Writes a zip file."""
+
+    def __init__(self, path: Path, deflate: Deflate, workers: Workers) -> None:
+        """Make an empty archive.
+
+        Args:
+            path: of a file that does not exist yet.
+            deflate: which entries are deflated.
+            workers: deflate and hash.
+        """
+        self._output = path.open("xb", buffering=1 << 20)
+        self._deflate = deflate
+        self._workers = workers
+        self._entries: list[ZipEntry] = []
+
+    def __enter__(self) -> MarWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._output:
+            if kind is None:
+                self._write_directory()
+                self._output.flush()
+                os.fsync(self._output.fileno())
+
+    def add(self, path: PurePosixPath, source: FileSource) -> Entry:
+        """Write a file."""
+        if source.size <= SMALL:
+            data = read_whole(source)
+            self._workers.progress(len(data))
+            return self._add_whole(path, data, executable=source.executable)
+        deflated = self._is_deflated(source)
+        entry = self._begin(path, source, DEFLATED if deflated else STORED)
+        if deflated:
+            packed, digests = self._stream(source)
+        else:
+            packed, digests = source.size, copy(source, self._output, self._workers)
+        self._complete(replace(entry, packed=packed, crc32=digests.crc32))
+        return Entry(path, source.size, packed, digests.sha256)
+
+    def add_text(self, path: PurePosixPath, text: str) -> Entry:
+        """Write a text, as UTF-8."""
+        return self._add_whole(path, text.encode(), executable=False)
+
+    def _add_whole(self, path: PurePosixPath, data: bytes, *, executable: bool) -> Entry:
+        digests = digests_of(data)
+        method, content = self._packed(data)
+        entry = ZipEntry(
+            name=str(path),
+            executable=executable,
+            method=method,
+            size=len(data),
+            packed=len(content),
+            crc32=digests.crc32,
+            offset=self._output.tell(),
+            zip64=needs_zip64(len(data)),
+        )
+        self._output.write(local_header(entry))
+        self._output.write(content)
+        self._entries.append(entry)
+        return Entry(path, len(data), len(content), digests.sha256)
+
+    def _packed(self, data: bytes) -> tuple[int, bytes]:
+        """A small member's method, and its bytes in the archive."""
+        if self._deflate != "never":
+            packed = deflate_whole(data)
+            if self._deflate == "always" or (data and is_worth_it(len(packed) / len(data))):
+                return DEFLATED, packed
+        return STORED, data
+
+    def _is_deflated(self, source: FileSource) -> bool:
+        if self._deflate != "auto":
+            return self._deflate == "always"
+        return is_worth_it(sampled_share(source))
+
+    def _begin(self, path: PurePosixPath, source: FileSource, method: int) -> ZipEntry:
+        """Leave room for a header whose numbers are known when the data is written."""
+        entry = ZipEntry(
+            name=str(path),
+            executable=source.executable,
+            method=method,
+            size=source.size,
+            packed=0,
+            crc32=0,
+            offset=self._output.tell(),
+            zip64=needs_zip64(source.size),
+        )
+        self._output.write(local_header(entry))
+        return entry
+
+    def _complete(self, entry: ZipEntry) -> None:
+        end = self._output.tell()
+        self._output.seek(entry.offset)
+        self._output.write(local_header(entry))
+        self._output.seek(end)
+        self._entries.append(entry)
+
+    def _stream(self, source: FileSource) -> tuple[int, Digests]:
+        digests = RunningDigests()
+        stream = DeflateStream(self._output.write, self._workers)
+        for block in read_blocks(source, self._workers):
+            self._workers.hash_later(digests.update, block)
+            stream.write(block)
+        packed = stream.finish()
+        self._workers.hashed()
+        return packed, digests.result()
+
+    def _write_directory(self) -> None:
+        start = self._output.tell()
+        for entry in self._entries:
+            self._output.write(central_header(entry))
+        size = self._output.tell() - start
+        self._output.write(end_of_directory(len(self._entries), start, size))

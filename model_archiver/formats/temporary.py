@@ -1,0 +1,134 @@
+"""The private temporary directory of one build, beside its target.
+
+It is held by a file lock for as long as the build runs, so that another build can tell an abandoned directory - its
+build was killed - from one in use, across users, containers and reboots, where process numbers mean nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import re
+import secrets
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from model_archiver.formats.kernel import rename_new
+from model_archiver.formats.locks import NO_LOCKS, lock_file
+from model_archiver.interruption import uninterrupted
+
+_log = logging.getLogger(__name__)
+_LOCK = "lock"
+_FORMER = "former"
+_TRIES = 100
+_LONGEST_NAME = 200  # of 255 bytes that file systems give a name
+
+
+class TemporaryDirectory:
+    """A directory that is there for the time of one build.
+
+    Attributes:
+        path: the directory.
+        set_aside: where a former output waits while the kernel cannot exchange it for the new one in one step.
+    """
+
+    def __init__(self, target: Path, name: str) -> None:
+        """Describe it.
+
+        Args:
+            target: the output; the directory is made beside it, and its folder too if it is missing.
+            name: the model's name; directories that killed builds of it have left here are removed.
+        """
+        self._target = target
+        self._name = name[:_LONGEST_NAME]
+        self._made_folders: list[Path] = []
+        self._lock = NO_LOCKS
+        self.path = Path()
+        self.set_aside = Path()
+
+    def __enter__(self) -> TemporaryDirectory:
+        with uninterrupted():
+            try:
+                self._make()
+            except BaseException:
+                self._remove_made_folders()
+                raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with uninterrupted():
+            _remove(self.path, self._lock)
+            if kind is not None:
+                self._remove_made_folders()
+
+    def _make(self) -> None:
+        for _ in range(_TRIES):  # other builds may remove the folder or the directory between two steps
+            self._make_folders()
+            try:
+                self._remove_abandoned()
+                self.path = self._target.parent / f".{self._name}.{secrets.token_hex(4)}.building"
+                self.path.mkdir(0o700)
+                lock = lock_file(self.path / _LOCK)
+            except FileNotFoundError:
+                continue
+            if lock is not None:
+                self._lock = lock
+                self.set_aside = self.path / _FORMER / self._target.name
+                return
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(self._target.parent))
+
+    def _make_folders(self) -> None:
+        missing = [folder for folder in self._target.parents if not folder.exists()]
+        for folder in reversed(missing):
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            self._made_folders.append(folder)
+
+    def _remove_made_folders(self) -> None:
+        for folder in reversed(self._made_folders):
+            try:
+                folder.rmdir()
+            except OSError:  # somebody else uses it meanwhile
+                return
+
+    def _remove_abandoned(self) -> None:
+        pattern = re.compile(rf"\.{re.escape(self._name)}\.[0-9a-f]{{8}}\.building")
+        for path in self._target.parent.iterdir():
+            if not pattern.fullmatch(path.name) or path.is_symlink():
+                continue
+            try:
+                lock = lock_file(path / _LOCK)
+                if lock is not None and lock != NO_LOCKS:
+                    _restore_former(path)
+                    _remove(path, lock)
+            except OSError:  # another user's, or another build was faster
+                continue
+
+
+def _restore_former(abandoned: Path) -> None:
+    """Give a former output its place back, where its build was killed after setting it aside."""
+    folder = abandoned / _FORMER
+    for former in folder.iterdir() if folder.is_dir() else ():
+        with suppress(FileExistsError):  # the new one came
+            rename_new(former, abandoned.parent / former.name)
+
+
+def _remove(directory: Path, lock: int) -> None:
+    """Remove a temporary directory whose lock is held."""
+    for path in directory.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != _LOCK:
+            path.unlink()
+    if lock != NO_LOCKS:
+        os.close(lock)  # last, and before its file goes: Windows does not remove what is open
+    shutil.rmtree(directory, ignore_errors=True)
+    if directory.exists():
+        _log.warning("%s could not be removed: remove it yourself", directory)

@@ -1,0 +1,101 @@
+"""The ``.tar.gz`` file: a tar with everything below ``<name>/``, in one gzip member.
+
+TorchServe drops everything up to the first slash of a member's name, and takes the second of several gzip members for
+the end of a truncated archive.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import tarfile
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+
+from model_archiver.formats import reproducible
+from model_archiver.formats.copying import SMALL, read_blocks
+from model_archiver.formats.deflate import DeflateStream
+from model_archiver.formats.digests import RunningDigests, crc32, digests_of
+from model_archiver.formats.workers import Workers
+from model_archiver.planning.source import FileSource
+from model_archiver.report import Entry
+
+_GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # deflate, no name, no time, unknown system
+
+
+class TgzWriter:
+    """Writes a gzipped tar file."""
+
+    def __init__(self, path: Path, top: str, workers: Workers) -> None:
+        """Make an empty archive.
+
+        Args:
+            path: of a file that does not exist yet.
+            top: the name of the folder that holds everything.
+            workers: deflate and hash.
+        """
+        self._output = path.open("xb", buffering=1 << 20)
+        self._output.write(_GZIP_HEADER)
+        self._top = top
+        self._workers = workers
+        self._stream = DeflateStream(self._output.write, workers, watch=self._take_crc32)
+        self._crc32 = 0
+        self._size = 0
+
+    def __enter__(self) -> TgzWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._output:
+            if kind is None:
+                self._finish()
+
+    def add(self, path: PurePosixPath, source: FileSource) -> Entry:
+        """Write a file."""
+        digests = RunningDigests()
+        self._begin(path, source.size, executable=source.executable)
+        for block in read_blocks(source, self._workers):
+            if source.size <= SMALL:
+                digests.update(block)
+            else:
+                self._workers.hash_later(digests.update, block)
+            self._write(block)
+        self._pad(tarfile.BLOCKSIZE)
+        self._workers.hashed()
+        return Entry(path, source.size, None, digests.result().sha256)
+
+    def add_text(self, path: PurePosixPath, text: str) -> Entry:
+        """Write a text, as UTF-8."""
+        data = text.encode()
+        self._begin(path, len(data), executable=False)
+        self._write(data)
+        self._pad(tarfile.BLOCKSIZE)
+        return Entry(path, len(data), None, digests_of(data).sha256)
+
+    def _begin(self, path: PurePosixPath, size: int, *, executable: bool) -> None:
+        info = tarfile.TarInfo(f"{self._top}/{path}")
+        info.size = size
+        info.mtime = reproducible.TIME
+        info.mode = reproducible.mode(executable=executable)
+        self._write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict"))
+
+    def _write(self, data: bytes) -> None:
+        self._stream.write(data)
+        self._size += len(data)
+
+    def _pad(self, unit: int) -> None:
+        self._write(bytes(-self._size % unit))
+
+    def _finish(self) -> None:
+        self._write(bytes(2 * tarfile.BLOCKSIZE))
+        self._pad(tarfile.RECORDSIZE)
+        self._stream.finish()
+        self._workers.hashed()
+        self._output.write(struct.pack("<2L", self._crc32, self._size & 0xFFFFFFFF))
+        self._output.flush()
+        os.fsync(self._output.fileno())
+
+    def _take_crc32(self, block: bytes) -> None:
+        self._crc32 = crc32(block, self._crc32)

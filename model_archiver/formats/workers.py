@@ -1,0 +1,62 @@
+"""The threads of one build. What they do - deflating, hashing, copying - runs outside of Python's lock."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any
+
+from model_archiver.interruption import leave_signals_to_main_thread
+
+Progress = Callable[[int], object]
+"""Is told of each stretch of source bytes that has been taken care of."""
+
+_MOST_UNHASHED = 8
+
+
+class Workers:
+    """Threads that deflate and one that hashes, for the time of a build.
+
+    Attributes:
+        jobs: how many threads deflate.
+        deflating: takes blocks.
+        hashing: takes blocks or files, one after the other, in the order in which they are given.
+        progress: is called from the main thread.
+        stopped: the build is over or has failed: who works on something long gives up.
+    """
+
+    def __init__(self, jobs: int, progress: Progress) -> None:
+        self.jobs = jobs
+        self.progress = progress
+        self.stopped = False
+        self.deflating = ThreadPoolExecutor(jobs, "deflate", leave_signals_to_main_thread)
+        self._unhashed: deque[Future[object]] = deque()
+        self.hashing = ThreadPoolExecutor(1, "hash", leave_signals_to_main_thread)
+
+    def hash_later(self, update: Callable[[bytes], object], block: bytes) -> None:
+        """Have a block hashed after those given before; waits where too many are still to be hashed."""
+        self._unhashed.append(self.hashing.submit(update, block))
+        while len(self._unhashed) > _MOST_UNHASHED:
+            self._unhashed.popleft().result()
+
+    def hashed(self) -> None:
+        """Wait until all blocks given so far are hashed."""
+        while self._unhashed:
+            self._unhashed.popleft().result()
+
+    def settle(self, work: Future[Any]) -> None:
+        """Wait for some work to end; where its result is not wanted any more, it gives up soon."""
+        self.stopped = not work.done()
+        work.exception()
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stopped = True
+        for pool in (self.deflating, self.hashing):
+            pool.shutdown(wait=True, cancel_futures=True)

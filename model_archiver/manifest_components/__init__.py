@@ -1,0 +1,1 @@
+"""What is written to ``MAR-INF/MANIFEST.json``."""

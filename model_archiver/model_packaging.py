@@ -1,0 +1,98 @@
+"""The packaging job as a table of contents: plan, check, write."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from model_archiver.arg_parser import ArgParser
+from model_archiver.checks import run_checks
+from model_archiver.formats.build import build
+from model_archiver.issue import Issue
+from model_archiver.model_archiver_config import ModelArchiverConfig
+from model_archiver.model_packaging_utils import ModelExportUtils
+from model_archiver.planning.findings import Findings
+from model_archiver.planning.plan import Plan
+from model_archiver.planning.planner import make_plan
+from model_archiver.report import ArchiveReport
+
+__all__ = [
+    "ArgParser",
+    "ModelArchiverConfig",
+    "ModelExportUtils",
+    "generate_model_archive",
+    "package",
+    "package_model",
+    "plan_package",
+]
+
+_log = logging.getLogger("model_archiver")
+
+
+def generate_model_archive(config: object | None = None) -> None:
+    """Package a model.
+
+    Args:
+        config: what is asked: a `ModelArchiverConfig`, or any object with some of its fields as attributes;
+            None reads the command line.
+
+    Raises:
+        ModelArchiverError: everything that is wrong with the request, or what went wrong with the build. It is a
+            FileNotFoundError too where an input is missing.
+    """
+    package(ArgParser.export_model_args_parser() if config is None else config)
+
+
+def package_model(config: object, manifest: str) -> None:
+    """Package a model under a manifest of the caller's own, which is written as given.
+
+    Args:
+        config: as for `generate_model_archive`.
+        manifest: the text of ``MAR-INF/MANIFEST.json``, as `ModelExportUtils.generate_manifest_json` makes it.
+
+    Raises:
+        ModelArchiverError: as for `generate_model_archive`.
+    """
+    package(config, manifest)
+
+
+def package(
+    config: object, manifest: str | None = None, progress: Callable[[int], object] = lambda _: None
+) -> ArchiveReport:
+    """Package a model and say what was written. Warnings go to the log named ``model_archiver``.
+
+    Args:
+        config: as for `generate_model_archive`.
+        manifest: the text of the manifest; None makes it from the request.
+        progress: is told the number of bytes of each stretch of the sources that has been taken care of.
+
+    Raises:
+        ModelArchiverError: as for `generate_model_archive`.
+    """
+    request = ModelArchiverConfig.from_args(config)
+    plan, warnings = plan_package(request, manifest)
+    for warning in warnings:
+        _log.warning("%s", warning)
+    if request.handler is None and manifest is None:
+        _log.info("no --handler is given: %s is used", plan.fields["model"]["handler"])
+    return replace(build(plan, progress), issues=warnings)
+
+
+def plan_package(config: object, manifest: str | None = None) -> tuple[Plan, tuple[Issue, ...]]:
+    """What packaging would write, and the warnings it would give; nothing is written.
+
+    Args:
+        config: as for `generate_model_archive`.
+        manifest: as for `package`.
+
+    Raises:
+        ModelArchiverError: everything that is wrong with the request.
+    """
+    request = ModelArchiverConfig.from_args(config)
+    findings = Findings()
+    plan = make_plan(request, manifest, findings)
+    if request.checks:
+        findings.extend(run_checks(plan))
+    findings.raise_errors(strict=request.strict)
+    return plan, findings.warnings

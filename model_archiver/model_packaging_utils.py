@@ -1,0 +1,28 @@
+"""A shelf for names that other people's scripts import from here."""
+
+from __future__ import annotations
+
+from model_archiver.archive_format import ArchiveFormat
+from model_archiver.model_archiver_config import ModelArchiverConfig
+from model_archiver.planning.findings import Findings
+from model_archiver.planning.handler import BUILT_IN as model_handlers
+from model_archiver.planning.planner import make_plan
+
+__all__ = ["ModelExportUtils", "archiving_options", "model_handlers"]
+
+archiving_options = {archive_format.value: archive_format.suffix for archive_format in ArchiveFormat}
+"""What follows the model's name in the name of the output, by the value of ``--archive-format``."""
+
+
+class ModelExportUtils:
+    """The manifest of a request, for callers that want to add to it before they call `package_model`."""
+
+    @staticmethod
+    def generate_manifest_json(config: object) -> str:
+        """The text of the manifest for a request.
+
+        Args:
+            config: a `ModelArchiverConfig`, or any object with some of its fields as attributes. What is wrong with
+                it otherwise is told by `package_model`.
+        """
+        return make_plan(ModelArchiverConfig.from_args(config), None, Findings()).manifest

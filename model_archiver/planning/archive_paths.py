@@ -1,0 +1,46 @@
+"""Which paths may stand in an archive. The rules of every server and every platform that unpacks one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+from model_archiver.manifest_components.manifest import MAR_INF
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+def path_problem(path: PurePosixPath) -> str | None:
+    """What is wrong with a path inside an archive, as the end of a sentence; None where it is fine.
+
+    TorchServe refuses names that are not UTF-8 (``malformed input``) and a backslash is a folder on Windows;
+    Multi Model Server unpacks ``..`` to outside of the model's folder; a line of a sums file holds one name.
+    """
+    text = str(path)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return "is not UTF-8, which servers cannot unpack"
+    if _CONTROL.search(text):
+        return "holds a control character"
+    if "\\" in text:
+        return "holds a backslash, which Windows takes for a folder"
+    if _DRIVE.match(text):
+        return "begins like a Windows drive"
+    if path.is_absolute() or ".." in path.parts:
+        return "leads out of the archive"
+    return None
+
+
+def is_reserved(path: PurePosixPath) -> bool:
+    """Whether the path lies in MAR-INF, whatever the case: there are file systems on which that is one folder."""
+    return path.parts[0].upper() == MAR_INF
+
+
+def portable_key(path: PurePosixPath) -> str:
+    """A text that is equal for paths that are one file on file systems that ignore case or normal form."""
+    import unicodedata  # noqa: PLC0415 - only names beyond ASCII need it
+
+    text = str(path)
+    return (text if text.isascii() else unicodedata.normalize("NFC", text)).casefold()

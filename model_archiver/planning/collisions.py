@@ -1,0 +1,58 @@
+"""Two sources for one path, and paths that may not be."""
+
+from __future__ import annotations
+
+import filecmp
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from model_archiver.planning.archive_paths import is_reserved, path_problem
+from model_archiver.planning.findings import Findings
+from model_archiver.planning.plan import Member
+
+
+def settle(members: Iterable[Member], findings: Findings) -> tuple[Member, ...]:
+    """The members, one for each path, sorted by path; what cannot be settled is a finding."""
+    settled: dict[PurePosixPath, Member] = {}
+    for member in members:
+        _check_path(member, findings)
+        former = settled.setdefault(member.path, member)
+        if not _same(former, member):
+            _report_clash(former, member, findings)
+    for member in settled.values():
+        for parent in member.path.parents:
+            if parent in settled:
+                _report_clash(settled[parent], member, findings)
+    return tuple(sorted(settled.values(), key=lambda member: str(member.path)))
+
+
+def _check_path(member: Member, findings: Findings) -> None:
+    problem = path_problem(member.path)
+    if problem is not None:
+        message = f"the name {problem} ({member.flag})"
+        findings.error("path-invalid", message, "rename it", path=member.source.path)
+    elif is_reserved(member.path):
+        message = f"would land in MAR-INF, which is the archive's own ({member.flag})"
+        findings.error("path-reserved", message, "pack it under another name", path=member.source.path)
+
+
+def _same(one: Member, other: Member) -> bool:
+    if one is other or one.source.identity == other.source.identity:
+        return True
+    try:
+        return one.source.size == other.source.size and filecmp.cmp(one.source.path, other.source.path, shallow=False)
+    except OSError:
+        return False
+
+
+def _report_clash(one: Member, other: Member, findings: Findings) -> None:
+    if one.path == other.path:
+        message = f"and {_told(one)} both go to {one.path}"
+    else:
+        message = f"goes to {other.path}, and {_told(one)} is a file there called {one.path}"
+    hint = "rename one, or pack its folder under its own name with --include"
+    findings.error("path-clash", message, hint, path=_told(other))
+
+
+def _told(member: Member) -> str:
+    return f"{member.source.path} ({member.flag})"

@@ -1,0 +1,88 @@
+"""A folder that stands where the output goes: how much of it is a former build's, and how much somebody else's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from model_archiver.issue import Issue
+from model_archiver.sums import SUMS_PATH, file_sha256, read_sums
+
+
+class FormerFolder:
+    """An existing folder at the target.
+
+    Attributes:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def is_untouched(self) -> bool:
+        """Whether everything in it is as a former build left it, and nothing came in since."""
+        ours = {*self.sums, PurePosixPath(SUMS_PATH)}
+        folders = {parent for path in ours for parent in path.parents}
+        return (
+            bool(self.sums)
+            and set(self._tree(PurePosixPath())) == ours | folders
+            and self.unchanged_files() == set(self.sums)
+        )
+
+    def unchanged_files(self) -> set[PurePosixPath]:
+        """The files that a former build wrote and that still have their sums."""
+        return set(self._unchanged)
+
+    def in_the_way(self, paths: Iterable[PurePosixPath], removable: Collection[PurePosixPath]) -> Iterator[Issue]:
+        """What keeps files from being laid at their paths in this folder.
+
+        Args:
+            paths: of the files.
+            removable: what will be gone by then.
+        """
+        for path in paths:
+            for parent in list(path.parents)[:-1]:
+                place = self.path / parent
+                if place.is_symlink() or (place.exists() and not place.is_dir() and parent not in removable):
+                    yield _obstacle(place, f"is no folder, and {path} goes there")
+            place = self.path / path
+            if place.is_dir() and not place.is_symlink() and not self._holds_only(path, removable):
+                yield _obstacle(place, "is a folder, and a file of that name goes there")
+
+    def _holds_only(self, folder: PurePosixPath, removable: Collection[PurePosixPath]) -> bool:
+        return all(path in removable for path in self._tree(folder) if not (self.path / path).is_dir())
+
+    @cached_property
+    def sums(self) -> dict[PurePosixPath, str]:
+        """What a former build wrote, as far as its sums file tells."""
+        try:
+            return read_sums((self.path / SUMS_PATH).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            return {}
+
+    @cached_property
+    def _unchanged(self) -> frozenset[PurePosixPath]:
+        return frozenset(path for path, digest in self.sums.items() if self._has_sum(path, digest))
+
+    def _has_sum(self, path: PurePosixPath, digest: str) -> bool:
+        """Whether the file is there, reached through no link, with that content."""
+        steps = [self.path / parent for parent in path.parents[:-1]] + [self.path / path]
+        if any(step.is_symlink() for step in steps) or not (self.path / path).is_file():
+            return False
+        try:
+            return file_sha256(self.path / path) == digest
+        except OSError:
+            return False
+
+    def _tree(self, below: PurePosixPath) -> Iterator[PurePosixPath]:
+        """Every path below a folder in it, that folder included; links are not followed."""
+        yield below
+        for folder, folders, files in os.walk(self.path / below):
+            for name in folders + files:
+                yield PurePosixPath(Path(folder, name).relative_to(self.path).as_posix())
+
+
+def _obstacle(place: Path, message: str) -> Issue:
+    return Issue("error", "target-in-the-way", message, "move it away, or choose another --export-path", str(place))

@@ -1,0 +1,112 @@
+"""How a handler string resolves: to a built-in handler, a module of a packed folder, or a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from model_archiver.issue import FILE_MISSING
+from model_archiver.planning.findings import Findings
+from model_archiver.suggestions import did_you_mean
+
+BUILT_IN = {
+    "base_handler": "anything",
+    "text_classifier": "text",
+    "image_classifier": "vision",
+    "object_detector": "vision",
+    "image_segmenter": "vision",
+    "dali_image_classifier": "vision",
+    "vllm_handler": "text",
+    "trt_llm_handler": "text",
+    "densenet_handler": "vision",
+}
+"""TorchServe's own handlers, and what each is for."""
+
+_LSP_BUILT_IN = {"BaseHandler", "TorchScriptHandler"}
+_FUNCTION = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class Handler:
+    """A resolved handler.
+
+    Attributes:
+        entry: how the manifest names it.
+        file: the file to pack for it, or None where it is built in or packed already.
+    """
+
+    entry: str
+    file: Path | None = None
+
+
+def default_handler(runtime: str) -> str:
+    """The handler of a request that names none."""
+    return "BaseHandler" if runtime == "LSP" else "base_handler"
+
+
+def resolve_torchserve_handler(
+    given: str, runtime: str, model_path: Collection[PurePosixPath], packed: Collection[PurePosixPath]
+) -> Handler:
+    """The handler that TorchServe is to use.
+
+    Args:
+        given: the value of ``--handler``.
+        runtime: the value of ``--runtime``.
+        model_path: what ``--model-path`` brings into the archive; its modules come first.
+        packed: what all folders and extra files bring; its modules come last.
+    """
+    module, function = split_function(given)
+    if packed_module(module, model_path) or _is_built_in(given, runtime):
+        return Handler(given)
+    file = Path(module if module.endswith(".py") else f"{module}.py")
+    if packed_module(module, packed) and not file.exists():
+        return Handler(given)
+    return Handler(Path(module).name + function, file)
+
+
+def resolve_mms_handler(given: str, model_path: Collection[PurePosixPath], findings: Findings) -> Handler:
+    """The handler that Multi Model Server is to use: a module of the packed folder, or a finding."""
+    module, _ = split_function(given)
+    if not packed_module(module, model_path):
+        message = "no such module in the model's folder (--handler)"
+        findings.error("handler-missing", message, _modules_there(model_path), path=given)
+    return Handler(given)
+
+
+def missing_handler(given: str, file: Path, findings: Findings) -> None:
+    """The finding for a handler that is neither built in nor a file nor packed."""
+    built_in = did_you_mean(split_function(given)[0], BUILT_IN, "")
+    if built_in:
+        message = "is no built-in handler, and there is no such file (--handler)"
+        findings.error(FILE_MISSING, message, built_in, path=given)
+    else:
+        findings.missing(file, "--handler")
+
+
+def _is_built_in(given: str, runtime: str) -> bool:
+    return given in BUILT_IN or (runtime == "LSP" and given in _LSP_BUILT_IN)
+
+
+def split_function(given: str) -> tuple[str, str]:
+    """The module's part of a handler string, and the rest: ``:function`` or empty. ``C:\\h.py`` has no function."""
+    module, colon, function = given.rpartition(":")
+    return (module, colon + function) if module and _FUNCTION.fullmatch(function) else (given, "")
+
+
+def packed_module(module: str, packed: Collection[PurePosixPath]) -> PurePosixPath | None:
+    """The packed file that a module's name means: ``module``, ``module.py``, ``pkg.module``, ``dir/module.py``."""
+    dotted = module.removesuffix(".py").replace("/", ".").replace(".", "/")
+    plain = f"{module.removesuffix('.py')}.py"
+    for path in (PurePosixPath(plain), PurePosixPath(f"{dotted}.py"), PurePosixPath(dotted, "__init__.py")):
+        if path in packed:
+            return path
+    return None
+
+
+def _modules_there(packed: Collection[PurePosixPath]) -> str:
+    modules = [str(path) for path in sorted(packed) if path.suffix == ".py"]
+    if not modules:
+        return "put one there; the folder holds no Python file"
+    return f"name one of {', '.join(modules[:3])}{', ...' if modules[3:] else ''}, with :function where wanted"

@@ -1,0 +1,82 @@
+"""The nouns of a planned build."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from model_archiver.archive_format import ArchiveFormat
+from model_archiver.planning.source import FileSource
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of the archive.
+
+    Attributes:
+        path: where it lies inside the archive.
+        source: where its bytes come from.
+        flag: the flag that brought it.
+    """
+
+    path: PurePosixPath
+    source: FileSource
+    flag: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the output goes.
+
+    Attributes:
+        path: the finished file or folder.
+        replace: whether it may take the place of a former one.
+        in_place: the folder is the model folder itself: its manifest is written and nothing else.
+    """
+
+    path: Path
+    replace: bool
+    in_place: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that will be written, decided.
+
+    Attributes:
+        name: the model's name.
+        server: whose archive it is.
+        archive_format: the form of the output.
+        target: where it goes.
+        members: the files, sorted by their paths.
+        manifest: the text of ``MAR-INF/MANIFEST.json``.
+        deflate: which members are deflated where the format leaves the choice.
+        link: make hard links instead of copies.
+        jobs: how many cores to use.
+        left_out: how many files of walked folders are not packed.
+    """
+
+    name: str
+    server: Literal["torchserve", "mms"]
+    archive_format: ArchiveFormat
+    target: Target
+    members: tuple[Member, ...]
+    manifest: str
+    deflate: Literal["auto", "always", "never"]
+    link: bool
+    jobs: int
+    left_out: int
+
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """The manifest's fields."""
+        fields: dict[str, Any] = json.loads(self.manifest)
+        return fields
+
+    @property
+    def size(self) -> int:
+        """The bytes of all members, unpacked."""
+        return sum(member.source.size for member in self.members)

@@ -1,0 +1,170 @@
+"""From a request to a plan, and everything that is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import TypeVar
+
+from model_archiver.archive_format import ArchiveFormat
+from model_archiver.manifest_components.manifest import Manifest, RuntimeType
+from model_archiver.manifest_components.model import Model
+from model_archiver.model_archiver_config import ModelArchiverConfig, StrPath, as_list
+from model_archiver.model_archiver_error import ModelArchiverError
+from model_archiver.planning.collisions import settle
+from model_archiver.planning.exclusions import Exclusions
+from model_archiver.planning.findings import Findings
+from model_archiver.planning.gathering import Gatherer
+from model_archiver.planning.handler import (
+    Handler,
+    default_handler,
+    missing_handler,
+    resolve_mms_handler,
+    resolve_torchserve_handler,
+)
+from model_archiver.planning.names import check_model_name
+from model_archiver.planning.plan import Member, Plan
+from model_archiver.planning.target import check_in_place, check_laid_over, choose_target, former_outputs
+from model_archiver.suggestions import did_you_mean
+
+DEFAULT_VERSION = "1.0"
+
+
+def make_plan(config: ModelArchiverConfig, manifest: str | None, findings: Findings) -> Plan:
+    """Decide everything about a build, and write nothing.
+
+    Args:
+        config: what is asked.
+        manifest: the text of the manifest where the caller has one of their own.
+        findings: takes what is wrong; the plan is to be built only if there is no error among it.
+    """
+    named = check_model_name(config.model_name, findings)
+    archive_format = _choice(ArchiveFormat, config.archive_format, "--archive-format", ArchiveFormat.DEFAULT, findings)
+    runtime = _choice(RuntimeType, config.runtime, "--runtime", RuntimeType.PYTHON, findings).value
+    target = choose_target(config, archive_format, findings, named=named)
+    exclusions = Exclusions(config.exclude, former_outputs(target, archive_format))
+    gatherer = Gatherer(exclusions, findings)
+    model_path = gatherer.model_path(config.model_path) if config.model_path else []
+    packed = [*model_path, *_included(config, gatherer)]
+    handler = _resolve_handler(config, runtime, model_path, packed, findings)
+    members = settle([*packed, *_named_files(config, handler, gatherer, findings)], findings)
+    if target.in_place:
+        check_in_place(target, members, findings)
+    elif archive_format is ArchiveFormat.NO_ARCHIVE and target.replace:
+        check_laid_over(target, members, findings)
+    elif config.link and archive_format is not ArchiveFormat.NO_ARCHIVE:
+        findings.error("link-impossible", "only a folder can hold links", _UNLINK, path="--link")
+    if config.model_path and not members:
+        findings.error("folder-empty", "holds nothing to pack (--model-path)", _FILL, path=config.model_path)
+    return Plan(
+        name=config.model_name,
+        server=config.server,
+        archive_format=archive_format,
+        target=target,
+        members=members,
+        manifest=_given_manifest(manifest, findings) or _manifest_text(config, runtime, handler.entry, findings),
+        deflate=config.deflate,
+        link=config.link,
+        jobs=config.jobs or _cores(),
+        left_out=exclusions.left_out,
+    )
+
+
+_FILL = "put the model's files there; hidden files, caches and archives do not count"
+_UNLINK = "leave it out, or choose --archive-format no-archive"
+_Choice = TypeVar("_Choice", bound=Enum)
+
+
+def _choice(kind: type[_Choice], given: object, flag: str, default: _Choice, findings: Findings) -> _Choice:
+    """The member of an enumeration that a value names; the default, and a finding, where it names none."""
+    try:
+        return kind(given)
+    except ValueError:
+        values = [str(member.value) for member in kind]
+        hint = did_you_mean(str(given), values, f"choose one of {', '.join(values)}")
+        findings.error("value-invalid", "there is no such choice", hint, path=f"{flag} {given}")
+        return default
+
+
+def _included(config: ModelArchiverConfig, gatherer: Gatherer) -> Iterator[Member]:
+    for value in as_list(config.include):
+        yield from gatherer.include(value)
+    for value in as_list(config.extra_files):
+        yield from gatherer.extra_files(value)
+
+
+def _resolve_handler(
+    config: ModelArchiverConfig,
+    runtime: str,
+    model_path: list[Member],
+    packed: list[Member],
+    findings: Findings,
+) -> Handler:
+    given = config.handler or default_handler(runtime)
+    in_folder = {member.path for member in model_path}
+    if config.server == "mms":
+        return resolve_mms_handler(given, in_folder, findings)
+    return resolve_torchserve_handler(given, runtime, in_folder, {member.path for member in packed})
+
+
+def _named_files(
+    config: ModelArchiverConfig, handler: Handler, gatherer: Gatherer, findings: Findings
+) -> Iterator[Member]:
+    """The files that have a flag of their own."""
+    if handler.file is not None:
+        if os.path.lexists(handler.file):
+            yield from gatherer.single_file(handler.file, "--handler")
+        else:
+            missing_handler(config.handler or "", handler.file, findings)
+    flags = {
+        "--model-file": config.model_file,
+        "--serialized-file": config.serialized_file,
+        "--requirements-file": config.requirements_file,
+        "--config-file": config.config_file,
+    }
+    for flag, value in flags.items():
+        if value is not None:
+            yield from gatherer.single_file(value, flag)
+
+
+def _manifest_text(config: ModelArchiverConfig, runtime: str, handler: str, findings: Findings) -> str:
+    model = Model(
+        model_name=config.model_name,
+        serialized_file=_base_name(config.serialized_file),
+        handler=handler,
+        model_file=_base_name(config.model_file),
+        model_version=DEFAULT_VERSION if config.version is None else str(config.version),
+        requirements_file=_base_name(config.requirements_file),
+        config_file=_base_name(config.config_file),
+    )
+    try:
+        return str(Manifest(runtime, model, for_mms=config.server == "mms"))
+    except ModelArchiverError as error:
+        findings.extend(error.issues)
+        return "{}"
+
+
+def _given_manifest(manifest: str | None, findings: Findings) -> str | None:
+    """A caller's own manifest, if it is one."""
+    if manifest is None:
+        return None
+    try:
+        if isinstance(json.loads(manifest), dict):
+            return manifest
+    except ValueError:
+        pass
+    message = "the manifest that was given is no JSON object"
+    findings.error("manifest-invalid", message, "give what ModelExportUtils.generate_manifest_json returns")
+    return None
+
+
+def _base_name(value: StrPath | None) -> str | None:
+    return None if value is None else Path(value).name
+
+
+def _cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,0 +1,67 @@
+"""Where a member's bytes come from: a file that must stay as it is while it is read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from model_archiver.issue import FILE_MISSING, Issue
+from model_archiver.model_archiver_error import MissingInputError, ModelArchiverError
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """A regular file, as it was found when the build was planned.
+
+    Attributes:
+        path: where it lies.
+        size: in bytes.
+        modified: time of the last change, in nanoseconds.
+        identity: device and inode.
+        executable: whether its owner may execute it.
+    """
+
+    path: Path
+    size: int
+    modified: int
+    identity: tuple[int, int]
+    executable: bool
+
+    @classmethod
+    def from_stat(cls, path: Path, status: os.stat_result) -> FileSource:
+        """The source at a path whose status, links followed, is known."""
+        executable = bool(status.st_mode & stat.S_IXUSR)
+        return cls(path, status.st_size, status.st_mtime_ns, (status.st_dev, status.st_ino), executable)
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """The file, open for reading; whoever reads it reads all of it before the block ends.
+
+        Raises:
+            MissingInputError: it is gone.
+            ModelArchiverError: it is not what it was when the build was planned, or it changed while it was read.
+        """
+        try:
+            file = self.path.open("rb", buffering=0)
+        except FileNotFoundError:
+            raise MissingInputError(issues=[self._issue(FILE_MISSING, "vanished while it was packed")]) from None
+        with file:
+            self._check_unchanged(file)
+            yield file
+            self._check_unchanged(file)
+
+    def _check_unchanged(self, file: BinaryIO) -> None:
+        if FileSource.from_stat(self.path, os.fstat(file.fileno())) != self:
+            raise ModelArchiverError(issues=[self._issue("file-changed", "changed while it was packed")])
+
+    def cut_short(self) -> ModelArchiverError:
+        """The error of a reader that met the end of the file before its size."""
+        return ModelArchiverError(issues=[self._issue("file-changed", "became shorter while it was packed")])
+
+    def _issue(self, code: str, message: str) -> Issue:
+        return Issue("error", code, message, "package again when nothing writes to it any more", str(self.path))

@@ -1,0 +1,108 @@
+"""Where the output goes, and whether it may go there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from model_archiver.archive_format import ArchiveFormat
+from model_archiver.manifest_components.manifest import MANIFEST_PATH
+from model_archiver.model_archiver_config import ModelArchiverConfig
+from model_archiver.planning.findings import Findings
+from model_archiver.planning.former import FormerFolder
+from model_archiver.planning.plan import Member, Target
+
+_FORCE = "-f replaces it; or choose another --model-name or --export-path"
+
+
+def choose_target(
+    config: ModelArchiverConfig, archive_format: ArchiveFormat, findings: Findings, *, named: bool
+) -> Target:
+    """The output's path, a link followed to where it leads; what stands in its way is a finding.
+
+    Args:
+        config: the request.
+        archive_format: the form of the output.
+        findings: takes what is wrong.
+        named: whether the model's name is one that can be part of a path.
+    """
+    folder = Path(config.export_path or Path.cwd())
+    name = config.model_name if named else "unnamed"
+    path = Path(os.path.realpath(folder / f"{name}{archive_format.suffix}"))
+    in_place = archive_format is ArchiveFormat.NO_ARCHIVE and _is_model_path(path, config)
+    target = Target(path, config.force, in_place)
+    if _check_folder(path.parent, findings) and named:
+        _check_former(target, archive_format, findings)
+    return target
+
+
+def check_in_place(target: Target, members: Iterable[Member], findings: Findings) -> None:
+    """A build in place copies nothing: whatever it is to hold must lie in the folder already."""
+    for member in members:
+        try:
+            lies_there = (target.path / member.path).samefile(member.source.path)
+        except OSError:
+            lies_there = False
+        if not lies_there:
+            message = f"is not in {target.path}, where only a manifest is written ({member.flag})"
+            hint = "put it there yourself, or choose another --export-path"
+            findings.error("in-place-elsewhere", message, hint, path=member.source.path)
+
+
+def check_laid_over(target: Target, members: Iterable[Member], findings: Findings) -> None:
+    """What stands in the way of the members in an existing folder that is not only a former build's."""
+    if target.path.is_dir():
+        former = FormerFolder(target.path)
+        findings.extend(former.in_the_way([member.path for member in members], former.sums))
+
+
+def former_outputs(target: Target, archive_format: ArchiveFormat) -> set[tuple[int, int]]:
+    """Device and inode of what former builds of the same name, in any format, have left beside the target."""
+    outputs = set()
+    name = target.path.name.removesuffix(archive_format.suffix)
+    for suffix in {other.suffix for other in ArchiveFormat}:
+        path = target.path.with_name(f"{name}{suffix}")
+        is_output = path == target.path or not path.is_dir() or (path / MANIFEST_PATH).is_file()
+        if is_output and path.exists():
+            status = path.stat()
+            outputs.add((status.st_dev, status.st_ino))
+    return outputs
+
+
+def _is_model_path(path: Path, config: ModelArchiverConfig) -> bool:
+    if config.model_path is None:
+        return False
+    model_path = Path(config.model_path)
+    return path.is_dir() and model_path.is_dir() and path.samefile(model_path)
+
+
+def _check_folder(folder: Path, findings: Findings) -> bool:
+    """Whether the export path is a folder that can be written to, or can be made."""
+    existing = folder
+    while not os.path.lexists(existing) and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        what = "is a file" if existing.is_file() else "is not a folder"
+        findings.error("export-path-invalid", f"{what} (--export-path)", "name a folder", path=existing)
+        return False
+    if not os.access(existing, os.W_OK | os.X_OK):
+        message = "may not be written to (--export-path)"
+        findings.error("export-path-invalid", message, "choose a folder of yours", path=existing)
+        return False
+    return True
+
+
+def _check_former(target: Target, archive_format: ArchiveFormat, findings: Findings) -> None:
+    path = target.path
+    if not os.path.lexists(path):
+        return
+    if target.in_place:
+        if (path / MANIFEST_PATH).exists() and not target.replace:
+            findings.error("target-exists", "exists already", "-f replaces it", path=path / MANIFEST_PATH)
+    elif path.is_dir() != (archive_format is ArchiveFormat.NO_ARCHIVE):
+        what = "a folder" if path.is_dir() else "a file"
+        message = f"is {what}, and the output goes there"
+        findings.error("target-in-the-way", message, "remove it, or choose another --export-path", path=path)
+    elif not target.replace:
+        findings.error("target-exists", "exists already", _FORCE, path=path)

@@ -1,0 +1,59 @@
+"""What was written."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from model_archiver.archive_format import ArchiveFormat
+from model_archiver.issue import Issue
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of a finished archive.
+
+    Attributes:
+        path: where it lies in the archive.
+        size: in bytes, unpacked.
+        packed: the bytes it takes in the archive; None where they cannot be told apart (tar.gz).
+        sha256: of its content, as hexadecimal digits.
+    """
+
+    path: PurePosixPath
+    size: int
+    packed: int | None
+    sha256: str
+
+    @classmethod
+    def of_text(cls, path: PurePosixPath, text: str) -> Entry:
+        """The entry of a text that is stored as UTF-8."""
+        data = text.encode()
+        return cls(path, len(data), len(data), hashlib.sha256(data).hexdigest())
+
+
+@dataclass(frozen=True)
+class ArchiveReport:
+    """A finished build.
+
+    Attributes:
+        path: the archive or folder.
+        archive_format: its form.
+        size: its size in bytes; of a folder, that of its files.
+        digest: the identity of the content, ``sha256:...``; None for a build in place, which reads no file.
+        manifest: the manifest's fields.
+        entries: the files, in the order in which they were written.
+        left_out: how many files of walked folders were not packed.
+        issues: the warnings that were given.
+    """
+
+    path: Path
+    archive_format: ArchiveFormat
+    size: int
+    digest: str | None
+    manifest: dict[str, Any]
+    entries: tuple[Entry, ...]
+    left_out: int
+    issues: tuple[Issue, ...] = ()

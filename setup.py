@@ -1,0 +1,41 @@
+"""Build and installation of torch-model-archiver."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "model_archiver" / "__init__.py").read_text(), re.MULTILINE)
+assert VERSION is not None  # noqa: S101 - a build without a version must stop here
+
+setup(
+    name="torch-model-archiver",
+    version=VERSION[1],
+    description="Package a trained model as one file that TorchServe or Multi Model Server can serve",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["model_archiver", "model_archiver.*"]),
+    package_data={"model_archiver": ["py.typed"]},
+    install_requires=["isal>=1.5", "tqdm>=4.60"],
+    extras_require={
+        "test": ["hypothesis", "numpy", "pytest", "pytest-xdist", "scikit-learn", "torch"],
+        "lint": ["mypy", "ruff", "types-setuptools", "types-tqdm"],
+    },
+    entry_points={
+        "console_scripts": [
+            "torch-model-archiver = model_archiver.cli:main",
+            "model-archiver = model_archiver.cli:mms_main",
+        ]
+    },
+    classifiers=[
+        "Development Status :: 5 - Production/Stable",
+        "Environment :: Console",
+        "Programming Language :: Python :: 3 :: Only",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: System :: Archiving :: Packaging",
+        "Typing :: Typed",
+    ],
+)

@@ -1,0 +1,38 @@
+"""Archives made by the commands under test, called as functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from model_archiver import cli
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SUFFIXES = {"default": ".mar", "zip-store": ".mar", "tgz": ".tar.gz", "no-archive": ""}
+FORMATS = tuple(SUFFIXES)
+
+
+def torch_archive(export_path: Path, name: str, *flags: object, archive_format: str = "default") -> Path:
+    """Return the archive that ``torch-model-archiver`` makes with *flags*."""
+    return _archive(cli.main, export_path, name, archive_format, ["--version", "1.0", *flags])
+
+
+def mms_archive(export_path: Path, name: str, *flags: object, archive_format: str = "default") -> Path:
+    """Return the archive that ``model-archiver`` makes with *flags*."""
+    return _archive(cli.mms_main, export_path, name, archive_format, list(flags))
+
+
+def write_tree(root: Path, files: dict[str, str]) -> Path:
+    """Write text *files*, given by their paths below *root*, and return *root*."""
+    for path, text in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8")
+    return root
+
+
+def _archive(main: object, export_path: Path, name: str, archive_format: str, flags: list[object]) -> Path:
+    export_path.mkdir(parents=True, exist_ok=True)
+    argv = ["--model-name", name, "--export-path", export_path, "--archive-format", archive_format, *flags]
+    assert main([str(argument) for argument in argv]) == 0
+    return export_path / f"{name}{SUFFIXES[archive_format]}"

@@ -1,0 +1,71 @@
+"""Real servers, each installed once and started once for the tests that ask for it."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from . import environments
+from .mms import MultiModelServer
+from .torchserve import TorchServe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ENVIRONMENTS = Path(__file__).parents[2] / ".cache" / "servers"
+OLDEST_JAVA = 11
+
+
+def pytest_runtest_setup() -> None:
+    """Skip every test below this folder where the servers cannot run."""
+    if reason := missing():
+        pytest.skip(reason)
+
+
+@cache
+def missing() -> str:
+    """Return what this machine lacks, in words for the report."""
+    if os.name != "posix":
+        return "the servers are tried on POSIX systems only"
+    if environments.java_version() < OLDEST_JAVA:
+        return f"the servers need Java {OLDEST_JAVA} or newer, from JAVA_HOME or PATH"
+    return ""
+
+
+@pytest.fixture(scope="session")
+def new_torchserve(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., TorchServe]:
+    """Return a function that makes a TorchServe, not yet started, with settings of its own."""
+    python = environments.TORCHSERVE.python(ENVIRONMENTS)
+    return lambda **settings: TorchServe(python, tmp_path_factory.mktemp("torchserve"), **settings)
+
+
+@pytest.fixture(scope="session")
+def torchserve(new_torchserve: Callable[..., TorchServe]) -> Iterator[TorchServe]:
+    """Return the TorchServe that the tests share."""
+    with new_torchserve() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def json_torchserve(new_torchserve: Callable[..., TorchServe]) -> Iterator[TorchServe]:
+    """Return a TorchServe that unwraps ``{"instances": rows}``, without which base_handler cannot answer."""
+    with new_torchserve(service_envelope="json") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def new_mms(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MultiModelServer]:
+    """Return a function that makes a Multi Model Server, not yet started, with settings of its own."""
+    python = environments.MMS.python(ENVIRONMENTS)
+    return lambda **settings: MultiModelServer(python, tmp_path_factory.mktemp("mms"), **settings)
+
+
+@pytest.fixture(scope="session")
+def mms(new_mms: Callable[..., MultiModelServer]) -> Iterator[MultiModelServer]:
+    """Return the Multi Model Server that the tests share."""
+    with new_mms() as server:
+        yield server

@@ -1,0 +1,149 @@
+"""A real Multi Model Server (MMS), and a real TorchServe, serve what ``model-archiver`` packages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .archives import mms_archive, write_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .mms import MultiModelServer
+    from .torchserve import TorchServe
+
+pytestmark = pytest.mark.servers
+
+FUNCTIONS = """\
+from pathlib import Path
+
+
+def handle(data, context):
+    return answer("handle", data, context)
+
+
+def named(data, context):
+    return answer("named", data, context)
+
+
+def answer(function, data, context):
+    if data is None:
+        return None
+    greeting = Path(context.system_properties["model_dir"], "texts", "greeting.txt").read_text()
+    return [f"{greeting} from {__name__}.{function}"] * len(data)
+"""
+
+CLASS = """\
+from pathlib import Path
+
+
+class Service:
+    def initialize(self, context):
+        self.root = Path(context.system_properties["model_dir"])
+
+    def handle(self, data, context):
+        greeting = (self.root / "texts" / "greeting.txt").read_text()
+        return [f"{greeting} from {__name__}.Service"] * len(data)
+"""
+
+FOLDER = {
+    "functions.py": FUNCTIONS,
+    "with-dash.py": FUNCTIONS,
+    "package/__init__.py": "",
+    "package/module.py": FUNCTIONS,
+    "folder/inside.py": FUNCTIONS,
+    "service.py": CLASS,
+    "package/service.py": CLASS,
+    "texts/greeting.txt": "hello",
+}
+
+# The handler on the command line and who answers.
+HANDLERS = {
+    "functions:named": "functions.named",
+    "functions": "functions.handle",
+    "functions.py": "functions.handle",
+    "functions.py:named": "functions.named",
+    "with-dash:named": "with-dash.named",
+    "package.module:named": "package.module.named",
+    "package.module": "package.module.handle",
+    "folder/inside.py:named": "inside.named",
+    "folder/inside:named": "inside.named",
+    "service": "service.Service",
+    "service.py": "service.Service",
+    "package.service": "package.service.Service",
+}
+
+every_handler = pytest.mark.parametrize("handler", HANDLERS)
+
+
+@every_handler
+@pytest.mark.parametrize("archive_format", ["default", "no-archive"])
+def test_mms_serves_every_form_of_handler(
+    mms: MultiModelServer, tmp_path: Path, handler: str, archive_format: str
+):
+    archive = package(tmp_path, "handlers", handler, archive_format=archive_format)
+
+    with mms.serving(archive, "handlers"):
+        assert mms.predict("handlers") == answer_of(handler)
+
+
+@every_handler
+def test_torchserve_serves_the_same_archives(torchserve: TorchServe, tmp_path: Path, handler: str):
+    archive = package(tmp_path, "mms-archive", handler)
+
+    with torchserve.serving(archive, "mms-archive"):
+        assert torchserve.predict("mms-archive") == answer_of(handler)
+
+
+def test_torchserve_serves_the_same_folder(torchserve: TorchServe, tmp_path: Path):
+    archive = package(tmp_path, "mms-folder", "package.module:named", archive_format="no-archive")
+
+    with torchserve.serving(archive, "mms-folder"):
+        assert torchserve.predict("mms-folder") == answer_of("package.module:named")
+
+
+@pytest.mark.parametrize("runtime", ["python", "python3"])
+def test_mms_finds_the_interpreter_of_each_runtime(mms: MultiModelServer, tmp_path: Path, runtime: str):
+    archive = package(tmp_path, "runtime", "functions", "--runtime", runtime)
+
+    with mms.serving(archive, "runtime"):
+        assert mms.predict("runtime") == answer_of("functions")
+
+
+def test_a_folder_packaged_in_place_is_loaded_when_mms_starts(
+    new_mms: Callable[..., MultiModelServer], tmp_path: Path
+):
+    """As the containers of SageMaker do it: ``--model-path`` is the output itself."""
+    folder = write_tree(tmp_path / "model", FOLDER)
+    archive = mms_archive(
+        tmp_path,
+        "model",
+        *("--model-path", folder),
+        *("--handler", "functions:named"),
+        archive_format="no-archive",
+    )
+    assert archive == folder
+
+    with new_mms(load_models=f"model={folder}") as server:
+        server.wait_until_ready("model")
+        assert server.predict("model") == answer_of("functions:named")
+
+
+def package(tmp_path: Path, name: str, handler: str, *flags: str, archive_format: str = "default") -> Path:
+    """Return FOLDER, packaged with *handler*."""
+    return mms_archive(
+        tmp_path / "out",
+        name,
+        *("--model-path", write_tree(tmp_path / "folder to pack", FOLDER)),
+        *("--handler", handler),
+        *flags,
+        archive_format=archive_format,
+    )
+
+
+def answer_of(handler: str) -> bytes:
+    """Return what FOLDER answers with *handler*."""
+    return f"hello from {HANDLERS[handler]}".encode()

@@ -1,0 +1,251 @@
+"""A real TorchServe serves what ``torch-model-archiver`` packages."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .archives import FORMATS, torch_archive, write_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .torchserve import TorchServe
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.servers
+
+DIGITS = Path(__file__).parents[2] / "examples" / "digits"
+
+# Answers with the text of every file of the model's folder.
+LISTING_HANDLER = """\
+from pathlib import Path
+
+
+def handle(data, context):
+    if data is None:
+        return None
+    root = Path(context.system_properties["model_dir"])
+    files = [path for path in root.rglob("*") if path.is_file()]
+    return [{path.relative_to(root).as_posix(): path.read_text("utf-8", "replace") for path in files}]
+"""
+
+IMPORTING_HANDLER = """\
+from greetings.words import hello
+
+
+def handle(data, context):
+    return [hello()]
+"""
+
+TWO_HANDLERS = """\
+def first(data, context):
+    return ["first"]
+
+
+def second(data, context):
+    return ["second"]
+"""
+
+NET = """\
+import torch
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(3, 2)
+
+    def forward(self, rows):
+        return self.linear(rows).softmax(dim=1)
+"""
+
+SAMPLE = json.loads((DIGITS / "sample.json").read_bytes())
+ROWS = [[0.5, -1.0, 2.0], [0.0, 0.25, -3.5]]
+
+
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_every_archive_format_serves(torchserve: TorchServe, tmp_path: Path, archive_format: str):
+    name = f"digits-{archive_format}"
+    archive = digits_archive(tmp_path, name, archive_format=archive_format)
+
+    with torchserve.serving(archive, name) as ask:
+        answer = ask(SAMPLE)
+
+    expected = digit_probabilities()
+    assert answer["digit"] == max(expected, key=expected.get)
+    assert answer["probabilities"] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("handler", [("--handler", "base_handler"), ()], ids=["base_handler", "no --handler"])
+def test_torchscript_serves_without_a_model_file(json_torchserve: TorchServe, tmp_path: Path, handler: tuple):
+    name = "scripted-named" if handler else "scripted-default"
+    net = make_net(tmp_path)
+    torch.jit.script(net).save(tmp_path / "scripted.pt")
+    archive = torch_archive(tmp_path / "out", name, "--serialized-file", tmp_path / "scripted.pt", *handler)
+
+    assert probabilities_from(json_torchserve, archive, name) == approx_probabilities(net)
+
+
+def test_eager_model_serves_with_a_built_in_handler(json_torchserve: TorchServe, tmp_path: Path):
+    net = make_net(tmp_path)
+    torch.save(net.state_dict(), tmp_path / "net.pt")
+    archive = torch_archive(
+        tmp_path / "out",
+        "eager",
+        *("--model-file", tmp_path / "net.py"),
+        *("--serialized-file", tmp_path / "net.pt"),
+        *("--handler", "base_handler"),
+    )
+
+    assert probabilities_from(json_torchserve, archive, "eager") == approx_probabilities(net)
+
+
+def test_a_handler_sees_the_tree_of_extra_files(torchserve: TorchServe, tmp_path: Path):
+    assets = {"vocab.txt": "a b c", "labels/en.txt": "cat", "labels/more/de.txt": "Katze"}
+    write_tree(tmp_path, {"listing.py": LISTING_HANDLER, "single.txt": "one file"})
+    folder = write_tree(tmp_path / "assets", assets)
+    archive = torch_archive(
+        tmp_path / "out",
+        "extra-tree",
+        *("--handler", tmp_path / "listing.py"),
+        *("--extra-files", f"{folder},{tmp_path / 'single.txt'}"),
+    )
+
+    assert listing(torchserve, archive, "extra-tree").items() >= {**assets, "single.txt": "one file"}.items()
+
+
+def test_member_names_may_have_blanks_and_letters_of_any_script(torchserve: TorchServe, tmp_path: Path):
+    files = {"with blank.txt": "1", "größe.txt": "2", "数字/ein blatt 🌿.txt": "3", "comma, 'quote'.txt": "4"}
+    write_tree(tmp_path / "the handler", {"liste_für_alle.py": LISTING_HANDLER})
+    archive = torch_archive(
+        tmp_path / "out put ü",
+        "unicode",
+        *("--handler", tmp_path / "the handler" / "liste_für_alle.py"),
+        *("--extra-files", write_tree(tmp_path / "beilagen für 数字", files)),
+    )
+
+    assert listing(torchserve, archive, "unicode").items() >= files.items()
+
+
+def test_an_included_package_can_be_imported(torchserve: TorchServe, tmp_path: Path):
+    write_tree(
+        tmp_path,
+        {
+            "polite.py": IMPORTING_HANDLER,
+            "greetings/__init__.py": "",
+            "greetings/words/__init__.py": "from .german import hello\n",
+            "greetings/words/german.py": "def hello():\n    return 'Guten Tag'\n",
+        },
+    )
+    archive = torch_archive(
+        tmp_path / "out",
+        "including",
+        *("--handler", tmp_path / "polite.py"),
+        *("--include", tmp_path / "greetings"),
+    )
+
+    with torchserve.serving(archive, "including"):
+        assert torchserve.predict("including") == b"Guten Tag"
+
+
+def test_a_handler_may_name_its_function(torchserve: TorchServe, tmp_path: Path):
+    write_tree(tmp_path, {"functions.py": TWO_HANDLERS})
+    archive = torch_archive(tmp_path / "out", "function", "--handler", f"{tmp_path / 'functions.py'}:second")
+
+    with torchserve.serving(archive, "function"):
+        assert torchserve.predict("function") == b"second"
+
+
+def test_a_model_folder_serves_with_a_handler_of_its_own(torchserve: TorchServe, tmp_path: Path):
+    files = {"service/entry.py": LISTING_HANDLER, "service/__init__.py": "", "weights/part 1.bin": "0101"}
+    folder = write_tree(tmp_path / "folder", files)
+    archive = torch_archive(tmp_path / "out", "folder", "--model-path", folder, "--handler", "service.entry")
+
+    assert listing(torchserve, archive, "folder").items() >= files.items()
+
+
+def test_a_config_file_sets_workers_and_batches(torchserve: TorchServe, tmp_path: Path):
+    settings = {"minWorkers": 2, "maxWorkers": 3, "batchSize": 4, "maxBatchDelay": 30, "responseTimeout": 77}
+    config = "".join(f"{key}: {value}\n" for key, value in settings.items())
+    write_tree(tmp_path, {"listing.py": LISTING_HANDLER, "model-config.yaml": config})
+    archive = torch_archive(
+        tmp_path / "out",
+        "configured",
+        *("--handler", tmp_path / "listing.py"),
+        *("--config-file", tmp_path / "model-config.yaml"),
+    )
+
+    with torchserve.serving(archive, "configured", initial_workers=None):
+        described = torchserve.describe("configured")
+
+    assert {key: described[key] for key in settings} == settings
+    assert len(described["workers"]) == settings["minWorkers"]
+
+
+def test_a_server_loads_every_archive_of_its_store_when_it_starts(
+    new_torchserve: Callable[..., TorchServe], tmp_path: Path
+):
+    server = new_torchserve(load_models="all")
+    names = {f"start-{archive_format}": archive_format for archive_format in FORMATS}
+    for name, archive_format in names.items():
+        server.copy_to_store(digits_archive(tmp_path, name, archive_format=archive_format))
+
+    with server:
+        for name in names:
+            server.wait_until_ready(name)
+            assert server.ask(name, SAMPLE)["digit"] == "seven"
+
+
+def digits_archive(folder: Path, name: str, **options: Any) -> Path:
+    """Return the packaged example."""
+    return torch_archive(
+        folder / "out",
+        name,
+        *("--model-file", DIGITS / "model.py"),
+        *("--serialized-file", DIGITS / "digits.pt"),
+        *("--handler", DIGITS / "handler.py"),
+        *("--extra-files", DIGITS / "index_to_name.json"),
+        **options,
+    )
+
+
+def digit_probabilities() -> dict[str, float]:
+    """Return what the example's network, run in this process, says of the sample."""
+    net = runpy.run_path(str(DIGITS / "model.py"))["DigitsNet"]()
+    net.load_state_dict(torch.load(DIGITS / "digits.pt"))
+    image = torch.tensor(SAMPLE["image"], dtype=torch.float32)
+    with torch.inference_mode():
+        probabilities = net.eval()(image[None]).softmax(dim=1)[0].tolist()
+    names = json.loads((DIGITS / "index_to_name.json").read_bytes())
+    return {names[str(digit)]: probability for digit, probability in enumerate(probabilities)}
+
+
+def make_net(folder: Path) -> torch.nn.Module:
+    """Write ``net.py`` into *folder* and return a network of its class."""
+    write_tree(folder, {"net.py": NET})
+    torch.manual_seed(0)
+    return runpy.run_path(str(folder / "net.py"), run_name="net")["Net"]().eval()
+
+
+def probabilities_from(server: TorchServe, archive: Path, name: str) -> list[list[float]]:
+    """Return the answer of the served network to ROWS."""
+    with server.serving(archive, name) as ask:
+        return ask({"instances": ROWS})["predictions"]
+
+
+def approx_probabilities(net: torch.nn.Module) -> Any:
+    """Return the answer of *net* to ROWS, for a comparison that forgives rounding."""
+    with torch.inference_mode():
+        return [pytest.approx(row) for row in net(torch.tensor(ROWS)).tolist()]
+
+
+def listing(server: TorchServe, archive: Path, name: str) -> dict[str, str]:
+    """Return the text of every file that the handler of *archive* finds beside it."""
+    with server.serving(archive, name) as ask:
+        return ask({})
