@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Union
 
-StrPath = Union[str, "os.PathLike[str]"]
+StrPath = Union[str, "os.PathLike[str]"]  # noqa: UP007 - evaluated at run time, on 3.10 too
 Paths = Union[StrPath, Sequence[StrPath]]
 
 

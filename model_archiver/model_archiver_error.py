@@ -18,11 +18,6 @@ class ModelArchiverError(Exception):
         self.issues = tuple(issues)
         super().__init__(message or "\n".join(str(issue) for issue in self.issues))
 
-    @property
-    def lines(self) -> list[str]:
-        """One line for each problem."""
-        return [str(issue) for issue in self.issues] or [str(self)]
-
 
 class MissingInputError(ModelArchiverError, FileNotFoundError):
     """Among the problems is an input that does not exist."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from model_archiver.archive_format import ArchiveFormat
 from model_archiver.model_archiver_config import ModelArchiverConfig
 from model_archiver.planning.findings import Findings
-from model_archiver.planning.handler import BUILT_IN as model_handlers
+from model_archiver.planning.handler import BUILT_IN
 from model_archiver.planning.planner import make_plan
 
 __all__ = ["ModelExportUtils", "archiving_options", "model_handlers"]
 
 archiving_options = {archive_format.value: archive_format.suffix for archive_format in ArchiveFormat}
 """What follows the model's name in the name of the output, by the value of ``--archive-format``."""
+
+model_handlers = dict(BUILT_IN)
+"""TorchServe's own handlers, and what each is for."""
 
 
 class ModelExportUtils:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from model_archiver.archive_format import ArchiveFormat
@@ -20,6 +20,7 @@ from model_archiver.sums import SUMS_PATH
 SCHEMA = 1
 """The version of the JSON's shape; it grows when a field changes its meaning or goes."""
 
+_KINDS = {ArchiveFormat.TGZ: "tgz", ArchiveFormat.NO_ARCHIVE: "folder"}
 _ROLES = {
     "serializedFile": "weights",
     "modelFile": "model file",
@@ -49,54 +50,39 @@ def plan_table(plan: Plan) -> str:
 def report_json(report: ArchiveReport) -> str:
     """A report as a JSON object."""
     files = [
-        {
-            "path": str(entry.path),
-            "size": entry.size,
-            "packed": entry.packed,
-            "sha256": entry.sha256,
-            "role": _role(entry.path, report.manifest),
-        }
+        {**_file(entry.path, entry.size, report.manifest), "packed": entry.packed, "sha256": entry.sha256}
         for entry in report.entries
     ]
-    return _json(report.path, report.archive_format, report.size, report.digest, report.manifest, files, report.issues)
+    return _json(
+        archive=str(report.path),
+        format=_KINDS.get(report.archive_format, "mar"),
+        size=report.size,
+        digest=report.digest,
+        manifest=report.manifest,
+        files=files,
+        issues=[asdict(issue) for issue in report.issues],
+    )
 
 
 def plan_json(plan: Plan, issues: Iterable[Issue]) -> str:
     """A plan as a JSON object of the same shape; what is known only once it is written is null."""
-    files = [
-        {
-            "path": str(member.path),
-            "size": member.source.size,
-            "packed": None,
-            "sha256": None,
-            "role": _role(member.path, plan.fields),
-        }
-        for member in plan.members
-    ]
-    return _json(plan.target.path, plan.archive_format, None, None, plan.fields, files, issues)
+    return _json(
+        archive=str(plan.target.path),
+        format=_KINDS.get(plan.archive_format, "mar"),
+        size=None,
+        digest=None,
+        manifest=plan.fields,
+        files=[_file(member.path, member.source.size, plan.fields) for member in plan.members],
+        issues=[asdict(issue) for issue in issues],
+    )
 
 
-def _json(
-    path: Path,
-    archive_format: ArchiveFormat,
-    size: int | None,
-    digest: str | None,
-    manifest: dict[str, Any],
-    files: list[dict[str, Any]],
-    issues: Iterable[Issue],
-) -> str:
-    kinds = {ArchiveFormat.TGZ: "tgz", ArchiveFormat.NO_ARCHIVE: "folder"}
-    document = {
-        "schema": SCHEMA,
-        "archive": str(path),
-        "format": kinds.get(archive_format, "mar"),
-        "size": size,
-        "digest": digest,
-        "manifest": manifest,
-        "files": files,
-        "issues": [asdict(issue) for issue in issues],
-    }
-    return json.dumps(document, indent=2)
+def _json(**fields: object) -> str:
+    return json.dumps({"schema": SCHEMA, **fields}, indent=2)
+
+
+def _file(path: PurePosixPath, size: int, manifest: dict[str, Any]) -> dict[str, Any]:
+    return {"path": str(path), "size": size, "packed": None, "sha256": None, "role": _role(path, manifest)}
 
 
 def _role(path: PurePosixPath, manifest: dict[str, Any]) -> str:

@@ -8,5 +8,5 @@ from collections.abc import Iterable
 
 def did_you_mean(given: str, known: Iterable[str], otherwise: str) -> str:
     """Half a sentence with the known word that is closest to the one given; `otherwise` where none is close."""
-    close = difflib.get_close_matches(given, list(known), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(given, list(known), n=1)
     return f"did you mean {close[0]}?" if close else otherwise

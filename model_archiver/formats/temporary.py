@@ -103,13 +103,15 @@ class TemporaryDirectory:
         for path in self._target.parent.iterdir():
             if not pattern.fullmatch(path.name) or path.is_symlink():
                 continue
-            try:
-                lock = lock_file(path / _LOCK)
-                if lock is not None and lock != NO_LOCKS:
-                    _restore_former(path)
-                    _remove(path, lock)
-            except OSError:  # another user's, or another build was faster
-                continue
+            with suppress(OSError):  # another user's, or another build was faster
+                _remove_if_abandoned(path)
+
+
+def _remove_if_abandoned(path: Path) -> None:
+    lock = lock_file(path / _LOCK)
+    if lock is not None and lock != NO_LOCKS:
+        _restore_former(path)
+        _remove(path, lock)
 
 
 def _restore_former(abandoned: Path) -> None:

@@ -90,7 +90,7 @@ def _is_built_in(given: str, runtime: str) -> bool:
 
 
 def split_function(given: str) -> tuple[str, str]:
-    """The module's part of a handler string, and the rest: ``:function`` or empty. ``C:\\h.py`` has no function."""
+    """The module's part of a handler string, and the rest: ``:function``, or empty as for a path with a drive."""
     module, colon, function = given.rpartition(":")
     return (module, colon + function) if module and _FUNCTION.fullmatch(function) else (given, "")
 
