@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Union
 
-StrPath = Union[str, "os.PathLike[str]"]  # noqa: UP007 - evaluated at run time, on 3.10 too
-Paths = Union[StrPath, Sequence[StrPath]]
+StrPath = Union[str, "os.PathLike[str]"]
+Paths = StrPath | Sequence[StrPath]
 
 
 @dataclass

@@ -1,4 +1,7 @@
-"""Real servers, each installed once and started once for the tests that ask for it."""
+"""Real servers, each installed once and started once for the tests that ask for it.
+
+They are left out of a plain run: ``pytest -m servers tests/servers`` runs them.
+"""
 
 from __future__ import annotations
 

@@ -84,8 +84,6 @@ def _locked(path: Path) -> Iterator[None]:
 def _run(*command: str) -> None:
     """Run *command* outside of any Python settings that belong to the tests."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(
-        command, env=environ, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False
-    )
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")

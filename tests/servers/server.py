@@ -207,9 +207,7 @@ class ModelServer(ABC):
         else:
             (self.store / name).unlink(missing_ok=True)
 
-    def _request(
-        self, port: int, method: str, path: str, *body: Any, model: str = "", **limits: float
-    ) -> bytes:
+    def _request(self, port: int, method: str, path: str, *body: Any, model: str = "", **limits: float) -> bytes:
         try:
             return loopback.request(port, method, path, *body, **limits)
         except (OSError, http.client.HTTPException, loopback.RefusedError) as error:

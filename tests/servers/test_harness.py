@@ -58,9 +58,7 @@ def test_a_launcher_that_ends_takes_its_worker_along():
 
 
 @pytest.mark.parametrize("kind", ["torchserve", "mms"])
-def test_a_refused_archive_tells_what_the_worker_said(
-    kind: str, request: pytest.FixtureRequest, tmp_path: Path
-):
+def test_a_refused_archive_tells_what_the_worker_said(kind: str, request: pytest.FixtureRequest, tmp_path: Path):
     server: ModelServer = request.getfixturevalue(kind)
     write_tree(tmp_path, {"failing.py": FAILING_HANDLER})
     archive = torch_archive(tmp_path / "out", "failing", "--handler", tmp_path / "failing.py")
@@ -76,9 +74,7 @@ def test_a_refused_archive_tells_what_the_worker_said(
 def leashed(*arguments: str, launcher: str = LAUNCHER) -> Iterator[tuple[subprocess.Popen[bytes], list[int]]]:
     """Give a leash, and the processes that *launcher* says it consists of."""
     command = [sys.executable, *arguments, LEASH, "sh", "-c", launcher]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-    ) as leash:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as leash:
         yield leash, [int(process) for process in leash.stdout.readline().split()]
 
 
@@ -93,7 +89,5 @@ def all_gone(processes: list[int]) -> bool:
 
 def is_alive(process: int) -> bool:
     """Return whether *process* runs: it is neither gone nor a zombie."""
-    state = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False
-    )
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False)
     return bool(state.stdout.strip()) and not state.stdout.strip().startswith("Z")

@@ -81,9 +81,7 @@ every_handler = pytest.mark.parametrize("handler", HANDLERS)
 
 @every_handler
 @pytest.mark.parametrize("archive_format", ["default", "no-archive"])
-def test_mms_serves_every_form_of_handler(
-    mms: MultiModelServer, tmp_path: Path, handler: str, archive_format: str
-):
+def test_mms_serves_every_form_of_handler(mms: MultiModelServer, tmp_path: Path, handler: str, archive_format: str):
     archive = package(tmp_path, "handlers", handler, archive_format=archive_format)
 
     with mms.serving(archive, "handlers"):
@@ -113,21 +111,14 @@ def test_mms_finds_the_interpreter_of_each_runtime(mms: MultiModelServer, tmp_pa
         assert mms.predict("runtime") == answer_of("functions")
 
 
-def test_a_folder_packaged_in_place_is_loaded_when_mms_starts(
-    new_mms: Callable[..., MultiModelServer], tmp_path: Path
-):
+def test_a_folder_packaged_in_place_is_loaded_when_mms_starts(new_mms: Callable[..., MultiModelServer]):
     """As the containers of SageMaker do it: ``--model-path`` is the output itself."""
-    folder = write_tree(tmp_path / "model", FOLDER)
-    archive = mms_archive(
-        tmp_path,
-        "model",
-        *("--model-path", folder),
-        *("--handler", "functions:named"),
-        archive_format="no-archive",
-    )
-    assert archive == folder
+    server = new_mms(load_models="model=model")
+    folder = write_tree(server.store / "model", FOLDER)
+    packaging = ("--model-path", folder, "--handler", "functions:named")
+    assert mms_archive(server.store, "model", *packaging, archive_format="no-archive") == folder
 
-    with new_mms(load_models=f"model={folder}") as server:
+    with server:
         server.wait_until_ready("model")
         assert server.predict("model") == answer_of("functions:named")
 

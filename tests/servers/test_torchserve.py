@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import random
 import runpy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +34,19 @@ def handle(data, context):
     root = Path(context.system_properties["model_dir"])
     files = [path for path in root.rglob("*") if path.is_file()]
     return [{path.relative_to(root).as_posix(): path.read_text("utf-8", "replace") for path in files}]
+"""
+
+# Answers with the SHA-256 of every .bin file of the model's folder.
+HASHING_HANDLER = """\
+import hashlib
+from pathlib import Path
+
+
+def handle(data, context):
+    if data is None:
+        return None
+    files = Path(context.system_properties["model_dir"]).glob("*.bin")
+    return [{path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}]
 """
 
 IMPORTING_HANDLER = """\
@@ -65,6 +80,7 @@ class Net(torch.nn.Module):
 """
 
 SAMPLE = json.loads((DIGITS / "sample.json").read_bytes())
+MEGABYTE = 1 << 20
 ROWS = [[0.5, -1.0, 2.0], [0.0, 0.25, -3.5]]
 
 
@@ -79,6 +95,36 @@ def test_every_archive_format_serves(torchserve: TorchServe, tmp_path: Path, arc
     expected = digit_probabilities()
     assert answer["digit"] == max(expected, key=expected.get)
     assert answer["probabilities"] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("archive_format", "flags"),
+    [*((archive_format, ()) for archive_format in FORMATS), ("default", ("--deflate", "always"))],
+)
+def test_large_files_arrive_as_they_are(
+    torchserve: TorchServe, tmp_path: Path, archive_format: str, flags: tuple[str, ...]
+):
+    dense = random.Random(0).randbytes(3 * MEGABYTE)
+    contents = {
+        "dense.bin": dense * 8,
+        "sparse.bin": bytes(40 * MEGABYTE),
+        "mixed.bin": b"".join(dense[at : at + 999] + bytes(3000) for at in range(0, len(dense), 999)),
+        "empty.bin": b"",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    write_tree(tmp_path, {"hashing.py": HASHING_HANDLER})
+    archive = torch_archive(
+        tmp_path / "out",
+        "large",
+        *("--handler", tmp_path / "hashing.py"),
+        *("--extra-files", ",".join(str(tmp_path / name) for name in contents)),
+        *flags,
+        archive_format=archive_format,
+    )
+
+    with torchserve.serving(archive, "large") as ask:
+        assert ask({}) == {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated:DeprecationWarning")
