@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from model_archiver.archive_format import ArchiveFormat
@@ -33,7 +33,7 @@ def closing_line(report: ArchiveReport) -> str:
     """What was written, in a line."""
     files = f"{len(report.entries)} files, {human_size(report.size)}" if report.entries else "manifest only, in place"
     left_out = f", {report.left_out} left out" if report.left_out else ""
-    return f"wrote {report.path} ({files}{left_out})"
+    return f"wrote {_as_seen(report.path)} ({files}{left_out})"
 
 
 def plan_table(plan: Plan) -> str:
@@ -43,7 +43,7 @@ def plan_table(plan: Plan) -> str:
     ]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
     lines = [f"{path:<{widths[0]}}  {size:>{widths[1]}}  {origin}" for path, size, origin in rows]
-    total = f"{len(rows)} files, {human_size(plan.size)}, would go to {plan.target.path}"
+    total = f"{len(rows)} files, {human_size(plan.size)}, would go to {_as_seen(plan.target.path)}"
     return "\n".join(printable(line) for line in [*lines, total])
 
 
@@ -75,6 +75,12 @@ def plan_json(plan: Plan, issues: Iterable[Issue]) -> str:
         files=[_file(member.path, member.source.size, plan.fields) for member in plan.members],
         issues=[asdict(issue) for issue in issues],
     )
+
+
+def _as_seen(path: Path) -> Path:
+    """The path relative to the working directory, where it lies below it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _json(**fields: object) -> str:

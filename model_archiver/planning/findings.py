@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from model_archiver.issue import FILE_MISSING, Issue
@@ -44,13 +45,13 @@ class Findings:
         return tuple(issue for issue in self._issues if issue.level == "warning")
 
     def raise_errors(self, *, strict: bool) -> None:
-        """Refuse the build if there is an error, or a warning and `strict`.
+        """Refuse the build if there is an error; `strict` makes one of every warning.
 
         Raises:
             ModelArchiverError: with every issue found, the warnings too.
         """
-        issues = tuple(self._issues)
-        if any(strict or issue.level == "error" for issue in issues):
+        issues = [replace(issue, level="error") if strict else issue for issue in self._issues]
+        if any(issue.level == "error" for issue in issues):
             raise refusal(issues)
 
 

@@ -1,0 +1,116 @@
+"""What the README tells people to type is typed here, and what it lists is all there is."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model_archiver.arg_parser import mms_parser, torch_parser
+from tests.archives import manifest, members
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHELL = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """The examples, as a reader's clone has them."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    return tmp_path
+
+
+def typed(commands: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["/bin/sh", "-ec", commands],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_first_command_packages_the_digits(clone: Path) -> None:
+    command = next(block for block in SHELL if block.startswith("pip install . && "))
+    done = typed(command.removeprefix("pip install . && "), clone)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert members(clone / "digits.mar") == {"digits.pt", "handler.py", "index_to_name.json", "model.py"}
+    assert manifest(clone / "digits.mar")["model"] == {
+        "modelName": "digits",
+        "serializedFile": "digits.pt",
+        "handler": "handler.py",
+        "modelFile": "model.py",
+        "modelVersion": "1.0",
+    }
+
+
+def test_the_test_command_stands_there_as_continuous_integration_takes_it() -> None:
+    commands = [line for block in SHELL for line in block.splitlines() if line.startswith("pip install torch==")]
+    assert len(commands) == 1
+    assert commands[0].endswith("pytest -n auto")
+
+
+PACKAGING = [block for block in SHELL if block.startswith(("torch-model-archiver", "model-archiver"))]
+
+
+@pytest.mark.parametrize("commands", PACKAGING, ids=range(len(PACKAGING)))
+def test_every_packaging_command_runs_as_written(commands: str, clone: Path) -> None:
+    done = typed(commands, clone)
+    assert done.returncode == 0, done.stderr
+    assert "warning" not in done.stderr
+
+
+def test_every_shell_block_is_of_a_kind_that_is_tested() -> None:
+    installing = [block for block in SHELL if block.startswith("pip install")]
+    serving = [block for block in SHELL if block.startswith("torchserve")]
+    assert len(installing) == 2
+    assert len(serving) == 1
+    assert len(SHELL) == len(installing) + len(serving) + len(PACKAGING)
+
+
+def test_the_closing_line_is_the_one_that_is_shown(clone: Path) -> None:
+    shown = re.search(r"^torch-model-archiver: wrote .*$", README, re.MULTILINE)
+    assert shown is not None
+    said = typed(PACKAGING[0], clone).stderr.strip()
+    assert said == shown[0]
+
+
+def test_the_python_examples_run_in_order(clone: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(PYTHON)], cwd=clone, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "model_store/digits.mar" in done.stdout
+    assert "sha256:" in done.stdout
+
+
+def test_every_flag_is_in_the_table() -> None:
+    tables = "\n".join(line for line in README.splitlines() if line.startswith("| `-"))
+    actions = torch_parser()._actions  # noqa: SLF001 - argparse has no public list
+    missing = [flag for action in actions for flag in action.option_strings if f"`{flag}" not in tables]
+    assert missing == []
+
+
+def test_the_other_command_has_the_flags_that_are_said() -> None:
+    torch_only = {"--serialized-file", "--model-file", "--extra-files", "--requirements-file", "--config-file"}
+    torch = {flag for action in torch_parser()._actions for flag in action.option_strings}  # noqa: SLF001
+    mms = {flag for action in mms_parser()._actions for flag in action.option_strings}  # noqa: SLF001
+    assert {flag for flag in torch - mms if flag.startswith("--")} == torch_only
+    assert mms - torch == {"--convert"}
+
+
+def test_every_code_is_explained() -> None:
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "model_archiver").rglob("*.py"))
+    quoted = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', sources))
+    explained = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", README.partition("## When it says no")[2]))
+    no_codes = {"torch-model-archiver", "model-archiver", "no-archive", "zip-store", "utf-8"}
+    assert quoted - no_codes == explained - {"no-archive"} - no_codes
