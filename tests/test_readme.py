@@ -95,15 +95,15 @@ def test_the_python_examples_run_in_order(clone: Path) -> None:
 
 def test_every_flag_is_in_the_table() -> None:
     tables = "\n".join(line for line in README.splitlines() if line.startswith("| `-"))
-    actions = torch_parser()._actions  # noqa: SLF001 - argparse has no public list
+    actions = torch_parser()._actions
     missing = [flag for action in actions for flag in action.option_strings if f"`{flag}" not in tables]
     assert missing == []
 
 
 def test_the_other_command_has_the_flags_that_are_said() -> None:
     torch_only = {"--serialized-file", "--model-file", "--extra-files", "--requirements-file", "--config-file"}
-    torch = {flag for action in torch_parser()._actions for flag in action.option_strings}  # noqa: SLF001
-    mms = {flag for action in mms_parser()._actions for flag in action.option_strings}  # noqa: SLF001
+    torch = {flag for action in torch_parser()._actions for flag in action.option_strings}
+    mms = {flag for action in mms_parser()._actions for flag in action.option_strings}
     assert {flag for flag in torch - mms if flag.startswith("--")} == torch_only
     assert mms - torch == {"--convert"}
 

@@ -26,7 +26,7 @@ def main() -> None:
     deadline = time.monotonic() + GRACE
     while command.poll() is None and time.monotonic() < deadline:
         time.sleep(POLL)
-    os.killpg(0, signal.SIGKILL)
+    os._exit(0)
 
 
 if __name__ == "__main__":

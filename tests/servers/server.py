@@ -130,15 +130,15 @@ class ModelServer(ABC):
         raise ServerError(f"{self.module} did not start\n{self.log_tail()}")
 
     def _stop(self) -> None:
-        """Let go of the leash, and see to it that nothing of the process group is left."""
+        """Let go of the leash, which ends the whole process group."""
         if self._process is None:
             return
         self._process.stdin.close()
-        with suppress(subprocess.TimeoutExpired):
+        try:
             self._process.wait(STOP_TIMEOUT)
-        with suppress(ProcessLookupError):
+        except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(STOP_TIMEOUT)
+            self._process.wait(STOP_TIMEOUT)
         self._process = None
 
     # Its models

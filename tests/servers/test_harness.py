@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import select
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.servers
 
-# A launcher that ends at once when it is told to, and a worker that would go on.
-LAUNCHER = "sleep 300 & echo $$ $!; wait"
+# A worker that does not end when it is told to, and a launcher that does.
+WORKER = "(trap '' TERM; exec sleep 300) & echo started"
+LAUNCHER = f"{WORKER}; wait"
 
 # Holds a leash as a test session does.
 HOLDER = """\
@@ -41,20 +42,20 @@ def handle(data, context):
 
 
 def test_closing_the_leash_ends_launcher_and_worker():
-    with leashed() as (leash, processes):
+    with leashed() as leash:
         leash.stdin.close()
-        assert all_gone(processes)
+        assert all_gone(leash)
 
 
 def test_a_killed_holder_of_the_leash_takes_launcher_and_worker_along():
-    with leashed("-c", HOLDER) as (holder, processes):
+    with leashed("-c", HOLDER) as holder:
         holder.kill()
-        assert all_gone(processes)
+        assert all_gone(holder)
 
 
 def test_a_launcher_that_ends_takes_its_worker_along():
-    with leashed(launcher="sleep 300 & echo $!") as (_, processes):
-        assert all_gone(processes)
+    with leashed(launcher=WORKER) as leash:
+        assert all_gone(leash)
 
 
 @pytest.mark.parametrize("kind", ["torchserve", "mms"])
@@ -71,23 +72,16 @@ def test_a_refused_archive_tells_what_the_worker_said(kind: str, request: pytest
 
 
 @contextmanager
-def leashed(*arguments: str, launcher: str = LAUNCHER) -> Iterator[tuple[subprocess.Popen[bytes], list[int]]]:
-    """Give a leash, and the processes that *launcher* says it consists of."""
+def leashed(*arguments: str, launcher: str = LAUNCHER) -> Iterator[subprocess.Popen[bytes]]:
+    """Give a leash with *launcher* at its end, or what *arguments* make Python do with one."""
     command = [sys.executable, *arguments, LEASH, "sh", "-c", launcher]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as leash:
-        yield leash, [int(process) for process in leash.stdout.readline().split()]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True) as process:
+        assert process.stdout.readline() == b"started\n"
+        yield process
 
 
-def all_gone(processes: list[int]) -> bool:
-    """Return whether all *processes* end within half a minute."""
-    deadline = time.monotonic() + 30
-    while processes and time.monotonic() < deadline:
-        processes = [process for process in processes if is_alive(process)]
-        time.sleep(0.1)
-    return not processes
-
-
-def is_alive(process: int) -> bool:
-    """Return whether *process* runs: it is neither gone nor a zombie."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False)
-    return bool(state.stdout.strip()) and not state.stdout.strip().startswith("Z")
+def all_gone(process: subprocess.Popen[bytes]) -> bool:
+    """Return whether whatever *process* started ends within half a minute: all of it holds the one output."""
+    ended, _, _ = select.select([process.stdout], [], [], 30)
+    return bool(ended) and process.stdout.read() == b""

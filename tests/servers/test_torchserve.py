@@ -97,23 +97,19 @@ def test_every_archive_format_serves(torchserve: TorchServe, tmp_path: Path, arc
     assert answer["probabilities"] == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("archive_format", "flags"),
-    [*((archive_format, ()) for archive_format in FORMATS), ("default", ("--deflate", "always"))],
-)
-def test_large_files_arrive_as_they_are(
-    torchserve: TorchServe, tmp_path: Path, archive_format: str, flags: tuple[str, ...]
-):
-    dense = random.Random(0).randbytes(3 * MEGABYTE)
+@pytest.mark.parametrize("packing", [*FORMATS, "default --deflate always"])
+def test_large_files_arrive_as_they_are(torchserve: TorchServe, tmp_path: Path, packing: str):
+    dense = random.Random(0).randbytes(2 * MEGABYTE)
     contents = {
-        "dense.bin": dense * 8,
-        "sparse.bin": bytes(40 * MEGABYTE),
+        "dense.bin": dense * 5,
+        "sparse.bin": bytes(20 * MEGABYTE + 1),
         "mixed.bin": b"".join(dense[at : at + 999] + bytes(3000) for at in range(0, len(dense), 999)),
         "empty.bin": b"",
     }
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     write_tree(tmp_path, {"hashing.py": HASHING_HANDLER})
+    archive_format, *flags = packing.split()
     archive = torch_archive(
         tmp_path / "out",
         "large",
@@ -131,23 +127,22 @@ def test_large_files_arrive_as_they_are(
 @pytest.mark.parametrize("handler", [("--handler", "base_handler"), ()], ids=["base_handler", "no --handler"])
 def test_torchscript_serves_without_a_model_file(json_torchserve: TorchServe, tmp_path: Path, handler: tuple):
     name = "scripted-named" if handler else "scripted-default"
-    net = make_net(tmp_path)
+    net = make_net(tmp_path / "net.py")
     torch.jit.script(net).save(tmp_path / "scripted.pt")
     archive = torch_archive(tmp_path / "out", name, "--serialized-file", tmp_path / "scripted.pt", *handler)
 
     assert probabilities_from(json_torchserve, archive, name) == approx_probabilities(net)
 
 
-def test_eager_model_serves_with_a_built_in_handler(json_torchserve: TorchServe, tmp_path: Path):
-    net = make_net(tmp_path)
-    torch.save(net.state_dict(), tmp_path / "net.pt")
-    archive = torch_archive(
-        tmp_path / "out",
-        "eager",
-        *("--model-file", tmp_path / "net.py"),
-        *("--serialized-file", tmp_path / "net.pt"),
-        *("--handler", "base_handler"),
-    )
+@pytest.mark.parametrize("names", [("net.py", "net.pt"), ("mein netz.py", "größe 数字.pt")])
+def test_an_eager_model_serves_with_a_built_in_handler(
+    json_torchserve: TorchServe, tmp_path: Path, names: tuple[str, str]
+):
+    model_file, weights = (tmp_path / name for name in names)
+    net = make_net(model_file)
+    torch.save(net.state_dict(), weights)
+    flags = ("--model-file", model_file, "--serialized-file", weights, "--handler", "base_handler")
+    archive = torch_archive(tmp_path / "out", "eager", *flags)
 
     assert probabilities_from(json_torchserve, archive, "eager") == approx_probabilities(net)
 
@@ -272,11 +267,11 @@ def digit_probabilities() -> dict[str, float]:
     return {names[str(digit)]: probability for digit, probability in enumerate(probabilities)}
 
 
-def make_net(folder: Path) -> torch.nn.Module:
-    """Write ``net.py`` into *folder* and return a network of its class."""
-    write_tree(folder, {"net.py": NET})
+def make_net(model_file: Path) -> torch.nn.Module:
+    """Write *model_file* and return a network of the class in it."""
+    model_file.write_text(NET, encoding="utf-8")
     torch.manual_seed(0)
-    return runpy.run_path(str(folder / "net.py"), run_name="net")["Net"]().eval()
+    return runpy.run_path(str(model_file), run_name="net")["Net"]().eval()
 
 
 def probabilities_from(server: TorchServe, archive: Path, name: str) -> list[list[float]]:
