@@ -26,7 +26,7 @@ def main() -> None:
     deadline = time.monotonic() + GRACE
     while command.poll() is None and time.monotonic() < deadline:
         time.sleep(POLL)
-    os._exit(0)
+    os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":
