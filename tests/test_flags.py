@@ -1,0 +1,253 @@
+"""The flags of ``torch-model-archiver``: each one as it is written, and as it is mistyped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import model_archiver
+from model_archiver.arg_parser import torch_parser
+from tests.archives import contents, manifest, members, output
+from tests.conftest import Command
+from tests.packing import built, packed, refused
+
+DEFAULT_FLAGS = ("--model-name", "m", "--serialized-file", "model.pt")
+
+
+@pytest.fixture
+def inputs(model: Path) -> Path:
+    """The small model, with a file for each flag that takes one."""
+    (model / "requirements.txt").write_text("numpy\n")
+    (model / "config.yaml").write_text("minWorkers: 1\n")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "field"),
+    [
+        ("--serialized-file", "model.pt", "serializedFile"),
+        ("--model-file", "model.py", "modelFile"),
+        ("--handler", "handler.py", "handler"),
+        ("--requirements-file", "requirements.txt", "requirementsFile"),
+        ("-r", "requirements.txt", "requirementsFile"),
+        ("--config-file", "config.yaml", "configFile"),
+        ("-c", "config.yaml", "configFile"),
+    ],
+)
+def test_a_file_flag_packs_its_file_and_names_it_in_the_manifest(inputs, run: Command, flag, value, field) -> None:
+    assert packed(run, flag, value) == {value}
+    assert manifest(output("m"))["model"][field] == value
+    assert packed(run, "-f", f"{flag}={value}" if flag.startswith("--") else f"{flag}{value}") == {value}
+
+
+@pytest.mark.parametrize("words", [["--version", "2.1"], ["--version=2.1"], ["-v", "2.1"], ["-v2.1"]])
+def test_version_is_the_models(model, run: Command, words) -> None:
+    built(run, *words)
+    assert manifest(output("m"))["model"]["modelVersion"] == "2.1"
+
+
+def test_what_is_not_given_has_a_default(model, run: Command) -> None:
+    result = run(*DEFAULT_FLAGS)
+    assert result.status == 0
+    assert manifest(output("m"))["runtime"] == "python"
+    assert manifest(output("m"))["model"]["handler"] == "base_handler"
+    assert manifest(output("m"))["model"]["modelVersion"] == "1.0"
+    assert "note: no --handler is given: base_handler is used" in result.err
+
+
+@pytest.mark.parametrize("runtime", ["python", "python2", "python3", "LSP"])
+def test_runtime_is_in_the_manifest(model, run: Command, runtime: str) -> None:
+    result = run(*DEFAULT_FLAGS, "--runtime", runtime)
+    assert manifest(output("m"))["runtime"] == runtime
+    assert ["runtime-unserved" in line for line in result.warnings] == ([True] if runtime == "python2" else [])
+
+
+def test_lsp_without_a_handler_has_that_of_lsp(model, run: Command) -> None:
+    result = run(*DEFAULT_FLAGS, "--runtime", "LSP")
+    assert manifest(output("m"))["model"]["handler"] == "BaseHandler"
+    assert "BaseHandler is used" in result.err
+
+
+@pytest.mark.parametrize("words", [["--export-path", "a/b"], ["--export-path=a/b/"]])
+def test_the_export_path_is_made(model, run: Command, words) -> None:
+    assert run(*DEFAULT_FLAGS, *words).status == 0
+    assert output("m", folder=Path("a/b")).is_file()
+
+
+@pytest.mark.parametrize("flag", ["-f", "--force"])
+def test_force_replaces(model, run: Command, flag: str) -> None:
+    output("m").write_text("former")
+    assert "target-exists" in refused(run, "--serialized-file", "model.pt")[0]
+    assert packed(run, "--serialized-file", "model.pt", flag) == {"model.pt"}
+
+
+def test_model_path_packs_the_tree(work, run: Command) -> None:
+    (work / "d/sub").mkdir(parents=True)
+    (work / "d/top.txt").write_text("1")
+    (work / "d/sub/low.txt").write_text("2")
+    assert packed(run, "--model-path", "d") == {"top.txt", "sub/low.txt"}
+
+
+def test_include_packs_under_its_own_name_and_may_be_repeated(work, run: Command) -> None:
+    for path in ("helpers/__init__.py", "helpers/deep/x.py", "one.txt"):
+        (work / path).parent.mkdir(parents=True, exist_ok=True)
+        (work / path).write_text(path)
+    names = {"helpers/__init__.py", "helpers/deep/x.py", "one.txt"}
+    assert packed(run, "--include", "helpers", "--include=one.txt") == names
+
+
+def test_strict_refuses_where_there_is_a_warning(model, run: Command) -> None:
+    assert "runtime-unserved" in refused(run, "--runtime", "python2", "--strict")[0]
+    assert run("--model-name", "m", "--strict").status == 0
+
+
+def test_no_checks_neither_refuses_nor_warns_for_what_would_not_serve(model, run: Command) -> None:
+    words = ["--version", "a/b", "--runtime", "python2"]
+    assert "version-unservable" in refused(run, *words)[0]
+    result = run("--model-name", "m", *words, "--no-checks")
+    assert (result.status, result.warnings) == (0, [])
+
+
+def test_quiet_hides_the_closing_line_and_no_warning(model, run: Command) -> None:
+    loud = run(*DEFAULT_FLAGS, "--runtime", "python2", "--handler", "base_handler")
+    quiet = run(*DEFAULT_FLAGS, "--runtime", "python2", "--handler", "base_handler", "-f", "--quiet")
+    assert loud.err.splitlines()[-1].startswith("torch-model-archiver: wrote ")
+    assert len(quiet.err.splitlines()) == 1
+    assert quiet.warnings == loud.warnings != []
+
+
+def test_the_closing_line_names_the_archive_its_files_and_its_size(model, run: Command) -> None:
+    line = run(*DEFAULT_FLAGS).err.splitlines()[-1]
+    assert line == f"torch-model-archiver: wrote m.mar (3 files, {output('m').stat().st_size} bytes)"
+
+
+def test_debug_shows_where_an_error_came_from(model, run: Command) -> None:
+    assert "Traceback" not in run("--model-name", "m", "--model-file", "none.py").err
+    assert "Traceback" in run("--model-name", "m", "--model-file", "none.py", "--debug").err
+
+
+def test_dry_run_prints_what_would_be_packed_and_writes_nothing(model, run: Command) -> None:
+    words = [*DEFAULT_FLAGS, "--handler", "handler.py", "--export-path", "out"]
+    result = run(*words, "--dry-run")
+    assert (result.status, result.err) == (0, "")
+    assert [line.split()[0] for line in result.out.splitlines()] == ["handler.py", "model.pt", "2"]
+    assert "--serialized-file model.pt" in result.out
+    assert not Path("out").exists()
+
+
+def test_dry_run_tells_errors_and_warnings_as_the_build_does(model, run: Command) -> None:
+    assert "name-leading-digit" in run("--model-name", "1m", "--dry-run").warnings[0]
+    assert "file-missing" in refused(run, "--model-file", "none.py", "--dry-run")[0]
+
+
+def test_json_prints_the_finished_archive(model, run: Command) -> None:
+    result = run(*DEFAULT_FLAGS, "--handler", "handler.py", "--runtime", "python2", "--json")
+    told = json.loads(result.out)
+    assert told["archive"] == str(Path("m.mar").resolve())
+    assert told["size"] == output("m").stat().st_size
+    assert told["manifest"] == manifest(output("m"))
+    roles = {file["path"]: file["role"] for file in told["files"]}
+    assert list(roles) == list(contents(output("m")))
+    assert list(roles.values()) == ["handler", "weights", "sums", "manifest"]
+    assert [issue["code"] for issue in told["issues"]] == ["runtime-unserved"]
+
+
+def test_json_of_a_dry_run_has_the_same_keys(model, run: Command) -> None:
+    planned = json.loads(run(*DEFAULT_FLAGS, "--json", "--dry-run").out)
+    done = json.loads(run(*DEFAULT_FLAGS, "--json").out)
+    assert planned.keys() == done.keys()
+    assert planned["files"][0].keys() == done["files"][0].keys()
+    assert planned["digest"] is None
+    assert done["digest"].startswith("sha256:")
+
+
+@pytest.mark.parametrize("words", [["--jobs", "1"], ["--jobs=3"], ["-j", "2"], ["-j2"]])
+def test_jobs_changes_nothing_in_the_archive(model, run: Command, words) -> None:
+    assert packed(run, "--serialized-file", "model.pt", *words) == {"model.pt"}
+
+
+def test_help_has_every_flag_in_its_group(run: Command) -> None:
+    result = run("--help")
+    assert (result.status, result.err) == (0, "")
+    groups = ["the model:", "what else is packed:", "the output:", "how it is done:"]
+    places = [result.out.index(f"\n{group}\n") for group in groups]
+    assert places == sorted(places)
+    for flag in torch_parser()._option_string_actions:
+        assert f"{flag} " in result.out or f"{flag}\n" in result.out or f"{flag}," in result.out
+    assert places[0] < result.out.index("--serialized-file") < places[1] < result.out.index("--include ") < places[2]
+    assert places[2] < result.out.index("--force") < places[3] < result.out.index("--strict")
+
+
+def test_tool_version_is_that_of_the_tool(run: Command) -> None:
+    result = run("--tool-version")
+    assert (result.status, result.err) == (0, "")
+    assert result.out == f"torch-model-archiver {model_archiver.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "required: --model-name"),
+        (["--model-name"], "--model-name: expected one argument"),
+        (
+            ["--model-name", "m", "--model-flie", "model.py"],
+            "there is no flag --model-flie; did you mean --model-file?",
+        ),
+        (["--model-name", "m", "--serialised-file=x"], "no flag --serialised-file; did you mean --serialized-file?"),
+        (["--model-name", "m", "--extra-file-list", "x"], "did you mean --extra-files?"),
+        (["--model-name", "m", "--zzzzzz"], "there is no flag --zzzzzz; see torch-model-archiver --help"),
+        (["--model-name", "m", "-x"], "unrecognized arguments: -x"),
+        (["--model-name", "m", "word"], "word"),
+        (["--model-name", "m", "--archive-format", "zip-stor"], "there is no 'zip-stor'; did you mean zip-store?"),
+        (["--model-name", "m", "--archive-format", "rar"], "default, tgz, no-archive, zip-store"),
+        (["--model-name", "m", "--runtime", "pyton3"], "did you mean python3?"),
+        (["--model-name", "m", "--deflate", "nevr"], "did you mean never?"),
+        (["--model-name", "m", "--jobs", "0"], "'0' is not a number of cores"),
+        (["--model-name", "m", "--jobs", "two"], "'two' is not a number of cores"),
+        (["--model-name", "m", "--strict", "--no-checks"], "not allowed with argument --strict"),
+        (["--model", "m"], "--model"),
+        (["--model-name", "m", "--force=yes"], "yes"),
+    ],
+)
+def test_a_mistake_in_the_command_line_is_answered_in_one_line(work, run: Command, words, told: str) -> None:
+    result = run(*words)
+    assert (result.status, result.out) == (2, "")
+    assert len(result.err.splitlines()) == 1
+    assert result.err.startswith("torch-model-archiver: error: ")
+    if told == "default, tgz, no-archive, zip-store":
+        assert all(value in result.err for value in told.split(", "))
+    else:
+        assert told in result.err
+    assert list(work.iterdir()) == []
+
+
+def test_every_mistyped_flag_is_told(run: Command) -> None:
+    result = run("--model-nam", "m", "--handlr", "h.py", "--exprot-path=x")
+    assert result.status == 2
+    assert [line.partition(";")[0] for line in result.errors] == [
+        "there is no flag --handlr",
+        "there is no flag --exprot-path",
+    ]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "--model-name densenet161 --model-file model.py --serialized-file densenet161.pth "
+        "--extra-files index_to_name.json",
+        "--model-name densenet161 --version 1.0 --model-file model.py --serialized-file densenet161.pth "
+        "--extra-files index_to_name.json --handler image_classifier",
+        "--model-name densenet_161 --serialized-file model.pt",
+        "--model-name densenet_161 --version 1.0 --serialized-file model.pt --handler image_classifier",
+    ],
+)
+def test_the_commands_of_the_documents_run_as_they_are_written(model, run: Command, command: str) -> None:
+    Path("densenet161.pth").write_bytes(b"weights")
+    words = command.split()
+    assert run(*words).status == 0
+    archive = output(words[1])
+    assert members(archive) == {word for word in words if "." in word and word != "1.0"}
+    assert manifest(archive)["model"]["modelVersion"] == "1.0"
+    assert manifest(archive)["model"]["handler"] == ("image_classifier" if "--handler" in words else "base_handler")
