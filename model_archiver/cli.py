@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import logging
+import os
 import signal
 import sys
 import threading
@@ -14,7 +16,7 @@ from types import FrameType
 
 from model_archiver.arg_parser import FlagParser, mms_parser, torch_parser
 from model_archiver.interruption import ENDING_SIGNALS
-from model_archiver.issue import printable
+from model_archiver.issue import Issue, printable
 from model_archiver.model_archiver_error import ModelArchiverError, UsageError
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -72,14 +74,31 @@ def _package(args: argparse.Namespace, tell: _Teller) -> None:
         plan, warnings = plan_package(args)
         for warning in warnings:
             tell.line("warning", str(warning))
-        print(rendering.plan_json(plan, warnings) if args.json else rendering.plan_table(plan))  # noqa: T201
+        _print(rendering.plan_json(plan, warnings) if args.json else rendering.plan_table(plan))
         return
     with _progress_bar(hidden=args.quiet) as progress:
         report = package(args, progress=progress)
     if args.json:
-        print(rendering.report_json(report))  # noqa: T201
+        _print(rendering.report_json(report))
     if not args.quiet:
         tell.plain(rendering.closing_line(report))
+
+
+def _print(text: str) -> None:
+    """Print a result to stdout; what its encoding lacks is shown as escapes.
+
+    Raises:
+        ModelArchiverError: it cannot be written there, as where the disk is full or the reader has gone.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        print(text, flush=True)  # noqa: T201
+    except OSError as error:
+        with contextlib.suppress(OSError):  # else Python fails once more when it flushes at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        reason = error.strerror or str(error)
+        raise ModelArchiverError(issues=[Issue("error", "stdout-unwritable", reason, path="stdout")]) from error
 
 
 class _Teller:
@@ -94,6 +113,8 @@ class _Teller:
 
     def plain(self, text: str) -> None:
         """A line."""
+        if sys.stderr is None:  # closed by whoever started us: print() would take stdout instead
+            return
         with contextlib.suppress(OSError):  # nobody reads it any more
             print(f"{self._prog}: {printable(text)}", file=sys.stderr)  # noqa: T201
 
@@ -154,6 +175,10 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, end)
     try:
         yield
+    except Exception as error:
+        if raised:  # in the midst of a step of the standard library's, which then failed in its own way
+            raise KeyboardInterrupt from error
+        raise
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
@@ -162,7 +187,7 @@ def _ended_by_signals() -> Iterator[None]:
 @contextlib.contextmanager
 def _progress_bar(*, hidden: bool) -> Iterator[Callable[[int], object]]:
     """A bar on a terminal, for what takes longer than a second."""
-    if hidden or not sys.stderr.isatty():
+    if hidden or sys.stderr is None or not sys.stderr.isatty():
         yield lambda _: None
         return
     from tqdm import tqdm  # noqa: PLC0415

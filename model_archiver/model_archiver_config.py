@@ -83,7 +83,6 @@ def _is_absent(value: object) -> bool:
 
 
 def as_list(value: Paths | None) -> list[StrPath]:
-    """The values of a field that takes one value or several."""
-    if value is None:
-        return []
-    return [value] if isinstance(value, (str, os.PathLike)) else list(value)
+    """The values of a field that takes one value or several, without those that are absent."""
+    values = [value] if value is None or isinstance(value, (str, os.PathLike)) else value
+    return [path for path in values if path is not None and not _is_absent(path)]
