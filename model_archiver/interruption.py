@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 ENDING_SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
@@ -12,19 +13,37 @@ ENDING_SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signa
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold back the signals that end a command until the block is done; it must be short."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows: Python looks for Ctrl-C between two steps only
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def uninterrupted() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Hold back the signals that end a command until the block is done.
+
+    Yields:
+        Makes a context in which they come through, for the long part between two steps that must both be done.
+    """
+    before = _mask()
+    with _masked({*before, *ENDING_SIGNALS}):
+        yield partial(_masked, before)
 
 
 def leave_signals_to_main_thread() -> None:
     """For the start of a thread: what it would take is not held back by `uninterrupted` in the main one."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+
+
+@contextmanager
+def _masked(signals: Iterable[int]) -> Iterator[None]:
+    """Hold back these signals and no others; one that waited is raised here, in or after the block."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows: Python looks for Ctrl-C between two steps only
+        yield
+        return
+    before = _mask()
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _mask() -> set[int]:
+    """The signals that are held back now."""
+    return set(signal.pthread_sigmask(signal.SIG_BLOCK, ())) if hasattr(signal, "pthread_sigmask") else set()

@@ -6,11 +6,13 @@ import errno
 from pathlib import Path, PurePosixPath
 
 from model_archiver.archive_format import ArchiveFormat
+from model_archiver.formats.kernel import sync_tree
 from model_archiver.formats.placement import place_file, place_folder
 from model_archiver.formats.space import check_space
 from model_archiver.formats.temporary import TemporaryDirectory
 from model_archiver.formats.workers import Progress, Workers
 from model_archiver.formats.writer import ArchiveWriter
+from model_archiver.interruption import uninterrupted
 from model_archiver.issue import Issue
 from model_archiver.manifest_components.manifest import MANIFEST_PATH
 from model_archiver.model_archiver_error import ModelArchiverError
@@ -41,7 +43,7 @@ def build(plan: Plan, progress: Progress) -> ArchiveReport:
 def _build_archive(plan: Plan, progress: Progress) -> ArchiveReport:
     target = plan.target
     is_folder = plan.archive_format is ArchiveFormat.NO_ARCHIVE
-    with TemporaryDirectory(target.path, plan.name) as temporary:
+    with uninterrupted() as interruptible, TemporaryDirectory(target.path, plan.name) as temporary, interruptible():
         check_space(plan, temporary.path)
         built = temporary.path / target.path.name
         with Workers(plan.jobs, progress) as workers, _writer(plan, built, workers) as writer:
@@ -81,9 +83,10 @@ def _writer(plan: Plan, built: Path, workers: Workers) -> ArchiveWriter:
 def _build_in_place(plan: Plan) -> ArchiveReport:
     """Write the manifest into the model folder, whose files are the user's and stay as they are."""
     place = plan.target.path / MANIFEST_PATH
-    with TemporaryDirectory(place, plan.name) as temporary:
+    with uninterrupted(), TemporaryDirectory(place, plan.name) as temporary:
         built = temporary.path / place.name
         built.write_text(plan.manifest, encoding="utf-8", newline="\n")
+        sync_tree(temporary.path)
         place_file(built, place, replace=plan.target.replace)
     return _report(plan, plan.size, None, [])
 

@@ -12,16 +12,21 @@ NO_LOCKS = -1
 """In place of a descriptor: the file system has no locks."""
 
 
-def lock_file(path: Path) -> int | None:
-    """Lock a file, made if missing; None where somebody else holds it or removed it meanwhile.
+def lock_file(path: Path, *, make: bool = True) -> int | None:
+    """Lock a file; None where somebody else holds it.
+
+    Args:
+        path: of the file.
+        make: make it if it is missing.
 
     Returns:
         The open descriptor, which holds the lock until it is closed, or `NO_LOCKS`.
 
     Raises:
-        OSError: the file can be neither made nor opened.
+        FileNotFoundError: it is missing and not to be made, or was removed meanwhile.
+        OSError: it can be neither made nor opened.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if make else 0), 0o600)
     try:
         _lock(descriptor)
         if os.path.samestat(os.fstat(descriptor), path.stat()):

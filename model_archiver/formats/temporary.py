@@ -12,13 +12,13 @@ import os
 import re
 import secrets
 import shutil
+import sys
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from model_archiver.formats.kernel import rename_new
 from model_archiver.formats.locks import NO_LOCKS, lock_file
-from model_archiver.interruption import uninterrupted
 
 _log = logging.getLogger(__name__)
 _LOCK = "lock"
@@ -29,6 +29,8 @@ _LONGEST_NAME = 200  # of 255 bytes that file systems give a name
 
 class TemporaryDirectory:
     """A directory that is there for the time of one build.
+
+    It is entered and left while the signals that end a command are held back, or what it makes could be left behind.
 
     Attributes:
         path: the directory.
@@ -50,21 +52,19 @@ class TemporaryDirectory:
         self.set_aside = Path()
 
     def __enter__(self) -> TemporaryDirectory:
-        with uninterrupted():
-            try:
-                self._make()
-            except BaseException:
-                self._remove_made_folders()
-                raise
+        try:
+            self._make()
+        except BaseException:
+            self._remove_made_folders()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with uninterrupted():
-            _remove(self.path, self._lock)
-            if kind is not None:
-                self._remove_made_folders()
+        _remove(self.path, self._lock)
+        if kind is not None:
+            self._remove_made_folders()
 
     def _make(self) -> None:
         for _ in range(_TRIES):  # other builds may remove the folder or the directory between two steps
@@ -73,7 +73,7 @@ class TemporaryDirectory:
                 self._remove_abandoned()
                 self.path = self._target.parent / f".{self._name}.{secrets.token_hex(4)}.building"
                 self.path.mkdir(0o700)
-                lock = lock_file(self.path / _LOCK)
+                lock = _lock_new(self.path)
             except FileNotFoundError:
                 continue
             if lock is not None:
@@ -107,8 +107,22 @@ class TemporaryDirectory:
                 _remove_if_abandoned(path)
 
 
+def _lock_new(directory: Path) -> int | None:
+    """Lock a directory that was just made, which is gone again where that is impossible; as `lock_file`."""
+    try:
+        return lock_file(directory / _LOCK)
+    except OSError:
+        with suppress(OSError):
+            directory.rmdir()
+        raise
+
+
 def _remove_if_abandoned(path: Path) -> None:
-    lock = lock_file(path / _LOCK)
+    try:
+        lock = lock_file(path / _LOCK, make=False)
+    except FileNotFoundError:
+        path.rmdir()  # which is empty: its build was killed before it could lock it, or is about to and makes another
+        return
     if lock is not None and lock != NO_LOCKS:
         _restore_former(path)
         _remove(path, lock)
@@ -123,14 +137,30 @@ def _restore_former(abandoned: Path) -> None:
 
 
 def _remove(directory: Path, lock: int) -> None:
-    """Remove a temporary directory whose lock is held."""
-    for path in directory.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.name != _LOCK:
-            path.unlink()
+    """Remove a temporary directory whose lock is held.
+
+    The lock file goes last and while it is locked, so that nobody takes what is left for a directory of their own.
+    """
+    with suppress(OSError):  # told below
+        for path in directory.iterdir():
+            if path.name != _LOCK:
+                _remove_tree(path)
+        if sys.platform == "win32" and lock != NO_LOCKS:
+            os.close(lock)  # before: Windows does not remove what is open
+            lock = NO_LOCKS
+        if [path.name for path in directory.iterdir()] == [_LOCK]:
+            (directory / _LOCK).unlink()
+            directory.rmdir()
     if lock != NO_LOCKS:
-        os.close(lock)  # last, and before its file goes: Windows does not remove what is open
-    shutil.rmtree(directory, ignore_errors=True)
+        os.close(lock)
     if directory.exists():
         _log.warning("%s could not be removed: remove it yourself", directory)
+
+
+def _remove_tree(path: Path) -> None:
+    if path.is_symlink() or not path.is_dir():
+        path.unlink()
+        return
+    for folder, _, _ in os.walk(path):
+        Path(folder).chmod(0o700)  # the user may have made a folder of a former output read-only
+    shutil.rmtree(path, ignore_errors=True)
