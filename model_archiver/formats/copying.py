@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from model_archiver.formats.digests import Digests, RunningDigests, digests_of
+from model_archiver.formats.digests import file_sha256, sha256
+from model_archiver.formats.kernel import start_writing_back
 from model_archiver.formats.workers import Workers
 from model_archiver.planning.source import FileSource
 
@@ -51,41 +52,23 @@ def _blocks(source: FileSource, file: BinaryIO) -> Iterator[bytes]:
         yield block
 
 
-def copy(source: FileSource, output: BinaryIO, workers: Workers) -> Digests:
-    """Copy a file to where the output stands, which is then behind it; its checksums.
+def copy(source: FileSource, output: BinaryIO, workers: Workers) -> str:
+    """Copy a file to where the output stands, which is then behind it; its SHA-256.
 
     Args:
         source: the file.
         output: a buffered file.
-        workers: compute the checksums of a large file meanwhile.
+        workers: compute the checksum of a large file meanwhile.
     """
     if source.size <= SMALL:
         data = read_whole(source)
         output.write(data)
         workers.progress(len(data))
-        return digests_of(data)
-    with source.open() as file:
-        digests = workers.hashing.submit(digest_file, source, workers)
-        try:
-            _copy_large(source, file, output, workers)
-            return digests.result()
-        finally:
-            workers.settle(digests)
-
-
-def digest_file(source: FileSource, workers: Workers) -> Digests:
-    """The checksums of a file, read through a buffer of its own."""
-    digests = RunningDigests()
-    buffer = memoryview(bytearray(READ_SIZE))
-    left = source.size
-    with source.open() as file:
-        while left and not workers.stopped:
-            count = file.readinto(buffer[: min(left, READ_SIZE)])  # type: ignore[attr-defined]
-            if not count:
-                raise source.cut_short()
-            digests.update(buffer[:count])
-            left -= count
-    return digests.result()
+        return sha256(data)
+    digest = workers.hashing.submit(file_sha256, source, workers)
+    with workers.settling(digest), source.open() as file:
+        _copy_large(source, file, output, workers)
+        return digest.result()
 
 
 def _copy_large(source: FileSource, file: BinaryIO, output: BinaryIO, workers: Workers) -> None:
@@ -96,6 +79,7 @@ def _copy_large(source: FileSource, file: BinaryIO, output: BinaryIO, workers: W
         count = _copy_stretch(file, output, source.size - copied, copied, start + copied)
         if not count:
             raise source.cut_short()
+        start_writing_back(output.fileno(), start + copied, count)
         copied += count
         workers.progress(count)
     output.seek(start + copied)

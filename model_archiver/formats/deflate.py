@@ -60,46 +60,51 @@ def _read_at(file: BinaryIO, offset: int) -> bytes:
 
 
 class DeflateStream:
-    """One raw deflate stream; what is written to it goes compressed, in order, to a sink."""
+    """One raw deflate stream; what is written to it goes compressed, in order, to a sink.
 
-    def __init__(
-        self,
-        sink: Callable[[bytes], object],
-        workers: Workers,
-        watch: Callable[[bytes], object] | None = None,
-    ) -> None:
+    Attributes:
+        packed: how many bytes the sink was given.
+        crc32: of what was written; right when the stream is finished.
+    """
+
+    def __init__(self, sink: Callable[[bytes], object], workers: Workers) -> None:
         """Make a stream.
 
         Args:
             sink: takes the compressed bytes, in the thread that writes.
-            workers: compress.
-            watch: is shown each block before it is compressed, in the thread that hashes.
+            workers: compress, and compute the checksum.
         """
         self._sink = sink
         self._workers = workers
-        self._watch = watch
-        self._pending = bytearray()
+        self._parts: list[memoryview] = []
+        self._room = BLOCK
         self._blocks: deque[Future[bytes]] = deque()
         self.packed = 0
+        self.crc32 = 0
 
     def write(self, data: bytes) -> None:
         """Compress some bytes, of any number."""
-        self._pending += data
-        # The block that turns out to be the last one has to end the stream, so one is always held back.
-        while len(self._pending) > BLOCK:
-            self._submit(bytes(self._pending[:BLOCK]), last=False)
-            del self._pending[:BLOCK]
+        rest = memoryview(data)
+        while rest:
+            # A full block waits for what follows it: the last one has to end the stream.
+            if not self._room:
+                self._submit(last=False)
+            part = rest[: self._room]
+            self._parts.append(part)
+            self._room -= len(part)
+            rest = rest[len(part) :]
 
-    def finish(self) -> int:
-        """End the stream; the number of its bytes."""
-        self._submit(bytes(self._pending), last=True)
+    def finish(self) -> None:
+        """End the stream."""
+        self._submit(last=True)
         while self._blocks:
             self._drain()
-        return self.packed
+        self._workers.hashed()
 
-    def _submit(self, block: bytes, *, last: bool) -> None:
-        if self._watch is not None:
-            self._workers.hash_later(self._watch, block)
+    def _submit(self, *, last: bool) -> None:
+        parts, self._parts, self._room = self._parts, [], BLOCK
+        block = parts[0] if len(parts) == 1 else b"".join(parts)
+        self._workers.hash_later(self._take_crc32, block)
         self._blocks.append(self._workers.deflating.submit(_deflate_block, block, last=last))
         while len(self._blocks) > 2 * self._workers.jobs:
             self._drain()
@@ -109,8 +114,11 @@ class DeflateStream:
         self._sink(packed)
         self.packed += len(packed)
 
+    def _take_crc32(self, block: bytes | memoryview) -> None:
+        self.crc32 = engine().crc32(block, self.crc32)
 
-def _deflate_block(block: bytes, *, last: bool) -> bytes:
+
+def _deflate_block(block: bytes | memoryview, *, last: bool) -> bytes:
     library = engine()
     compressor = library.compressobj(1, library.DEFLATED, _RAW)
     packed: bytes = compressor.compress(block)

@@ -1,56 +1,56 @@
-"""Checksums of what streams by."""
+"""Checksums of what goes into an archive."""
 
 from __future__ import annotations
 
 import hashlib
 import zlib
-from dataclasses import dataclass
+from collections.abc import Callable
+
+from model_archiver.formats.deflate import engine
+from model_archiver.formats.workers import Workers
+from model_archiver.planning.source import FileSource
 
 _SMALL = 1 << 16
+_READ_SIZE = 1 << 20
 
 
-@dataclass(frozen=True)
-class Digests:
-    """The checksums of a member.
-
-    Attributes:
-        sha256: as hexadecimal digits.
-        crc32: as in zip and gzip.
-    """
-
-    sha256: str
-    crc32: int
+def sha256(data: bytes) -> str:
+    """The SHA-256 of some bytes, as hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
 
 
-class RunningDigests:
-    """The checksums of a stream, block by block."""
-
-    def __init__(self) -> None:
-        self._sha256 = hashlib.sha256()
-        self._crc32 = 0
-
-    def update(self, block: bytes | memoryview) -> None:
-        """Take the next block."""
-        self._sha256.update(block)
-        self._crc32 = crc32(block, self._crc32)
-
-    def result(self) -> Digests:
-        """The checksums of all blocks."""
-        return Digests(self._sha256.hexdigest(), self._crc32)
-
-
-def digests_of(data: bytes) -> Digests:
-    """The checksums of a whole."""
-    digests = RunningDigests()
-    digests.update(data)
-    return digests.result()
-
-
-def crc32(block: bytes | memoryview, value: int = 0) -> int:
-    """The CRC-32, by ISA-L where it is worth its import and there."""
-    if len(block) < _SMALL:
-        return zlib.crc32(block, value)
-    from model_archiver.formats.deflate import engine  # noqa: PLC0415 - see above
-
-    checksum: int = engine().crc32(block, value)
+def crc32(data: bytes | memoryview, value: int = 0) -> int:
+    """The CRC-32 of some bytes that follow others, by ISA-L where that is worth its import."""
+    checksum: int = (zlib if len(data) < _SMALL else engine()).crc32(data, value)
     return checksum
+
+
+def file_sha256(source: FileSource, workers: Workers) -> str:
+    """The SHA-256 of a large file, as hexadecimal digits; it gives up when the build has failed."""
+    digest = hashlib.sha256()
+    _for_each_block(source, workers, digest.update)
+    return digest.hexdigest()
+
+
+def file_crc32(source: FileSource, workers: Workers) -> int:
+    """The CRC-32 of a large file; it gives up when the build has failed."""
+    value = 0
+
+    def update(block: memoryview) -> None:
+        nonlocal value
+        value = crc32(block, value)
+
+    _for_each_block(source, workers, update)
+    return value
+
+
+def _for_each_block(source: FileSource, workers: Workers, update: Callable[[memoryview], object]) -> None:
+    buffer = memoryview(bytearray(_READ_SIZE))
+    left = source.size
+    with source.open() as file:
+        while left and not workers.stopped:
+            count = file.readinto(buffer[: min(left, _READ_SIZE)])  # type: ignore[attr-defined]
+            if not count:
+                raise source.cut_short()
+            update(buffer[:count])
+            left -= count

@@ -6,8 +6,8 @@ import os
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
-from model_archiver.formats.copying import copy, digest_file
-from model_archiver.formats.digests import digests_of
+from model_archiver.formats.copying import copy
+from model_archiver.formats.digests import file_sha256, sha256
 from model_archiver.formats.kernel import sync_tree
 from model_archiver.formats.reproducible import mode
 from model_archiver.formats.workers import Workers
@@ -46,20 +46,20 @@ class FolderWriter:
         """Write a file."""
         if self._link:
             os.link(os.path.realpath(source.path), self._place(path))
-            digests = digest_file(source, self._workers)
+            digest = file_sha256(source, self._workers)
             self._workers.progress(source.size)
         else:
             place = self._place(path)
             descriptor = os.open(place, _NEW, mode(executable=source.executable) | _ALL_MAY_WRITE)
             with os.fdopen(descriptor, "wb") as output:
-                digests = copy(source, output, self._workers)
-        return Entry(path, source.size, source.size, digests.sha256)
+                digest = copy(source, output, self._workers)
+        return Entry(path, source.size, source.size, digest)
 
     def add_text(self, path: PurePosixPath, text: str) -> Entry:
         """Write a text, as UTF-8."""
         data = text.encode()
         self._place(path).write_bytes(data)
-        return Entry(path, len(data), len(data), digests_of(data).sha256)
+        return Entry(path, len(data), len(data), sha256(data))
 
     def _place(self, path: PurePosixPath) -> Path:
         place = self._root / path

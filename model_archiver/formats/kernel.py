@@ -15,6 +15,7 @@ from typing import Any
 
 _AT_FDCWD = -100
 _NOREPLACE, _EXCHANGE = (1, 2) if sys.platform == "linux" else (4, 2)  # RENAME_* of Linux, RENAME_EXCL/SWAP of macOS
+_SYNC_FILE_RANGE_WRITE = 2
 _LACKING = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP}
 _MANY = 64
 
@@ -64,6 +65,18 @@ def _rename_function() -> Any:  # noqa: ANN401 - a foreign function
     if sys.platform == "linux" and hasattr(library, "renameat2"):
         return lambda source, destination, flag: library.renameat2(_AT_FDCWD, source, _AT_FDCWD, destination, flag)
     return getattr(library, "renamex_np", None)
+
+
+def start_writing_back(descriptor: int, offset: int, size: int) -> None:
+    """Have the disk begin with a stretch of a file, so that the flush at the end has less to wait for."""
+    function = _sync_file_range()
+    if function is not None:
+        function(descriptor, ctypes.c_int64(offset), ctypes.c_int64(size), _SYNC_FILE_RANGE_WRITE)
+
+
+@cache
+def _sync_file_range() -> Any:  # noqa: ANN401 - a foreign function
+    return getattr(ctypes.CDLL(None), "sync_file_range", None) if sys.platform == "linux" else None
 
 
 def sync_folder(folder: Path) -> None:

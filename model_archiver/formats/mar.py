@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -10,7 +11,7 @@ from typing import Literal
 
 from model_archiver.formats.copying import SMALL, copy, read_blocks, read_whole
 from model_archiver.formats.deflate import DeflateStream, deflate_whole, is_worth_it, sampled_share
-from model_archiver.formats.digests import Digests, RunningDigests, digests_of
+from model_archiver.formats.digests import crc32, file_crc32, sha256
 from model_archiver.formats.workers import Workers
 from model_archiver.formats.zip_records import (
     DEFLATED,
@@ -63,19 +64,15 @@ class MarWriter:
             return self._add_whole(path, data, executable=source.executable)
         deflated = self._is_deflated(source)
         entry = self._begin(path, source, DEFLATED if deflated else STORED)
-        if deflated:
-            packed, digests = self._stream(source)
-        else:
-            packed, digests = source.size, copy(source, self._output, self._workers)
-        self._complete(replace(entry, packed=packed, crc32=digests.crc32))
-        return Entry(path, source.size, packed, digests.sha256)
+        packed, checksum, digest = self._deflate_large(source) if deflated else self._store_large(source)
+        self._complete(replace(entry, packed=packed, crc32=checksum))
+        return Entry(path, source.size, packed, digest)
 
     def add_text(self, path: PurePosixPath, text: str) -> Entry:
         """Write a text, as UTF-8."""
         return self._add_whole(path, text.encode(), executable=False)
 
     def _add_whole(self, path: PurePosixPath, data: bytes, *, executable: bool) -> Entry:
-        digests = digests_of(data)
         method, content = self._packed(data)
         entry = ZipEntry(
             name=str(path),
@@ -83,14 +80,14 @@ class MarWriter:
             method=method,
             size=len(data),
             packed=len(content),
-            crc32=digests.crc32,
+            crc32=crc32(data),
             offset=self._output.tell(),
             zip64=needs_zip64(len(data)),
         )
         self._output.write(local_header(entry))
         self._output.write(content)
         self._entries.append(entry)
-        return Entry(path, len(data), len(content), digests.sha256)
+        return Entry(path, len(data), len(content), sha256(data))
 
     def _packed(self, data: bytes) -> tuple[int, bytes]:
         """A small member's method, and its bytes in the archive."""
@@ -127,15 +124,22 @@ class MarWriter:
         self._output.seek(end)
         self._entries.append(entry)
 
-    def _stream(self, source: FileSource) -> tuple[int, Digests]:
-        digests = RunningDigests()
+    def _store_large(self, source: FileSource) -> tuple[int, int, str]:
+        """Copy a file; its size in the archive, CRC-32 and SHA-256."""
+        checksum = self._workers.deflating.submit(file_crc32, source, self._workers)
+        with self._workers.settling(checksum):
+            digest = copy(source, self._output, self._workers)
+            return source.size, checksum.result(), digest
+
+    def _deflate_large(self, source: FileSource) -> tuple[int, int, str]:
+        """Deflate a file; its size in the archive, CRC-32 and SHA-256."""
+        digest = hashlib.sha256()
         stream = DeflateStream(self._output.write, self._workers)
         for block in read_blocks(source, self._workers):
-            self._workers.hash_later(digests.update, block)
+            self._workers.hash_later(digest.update, block)
             stream.write(block)
-        packed = stream.finish()
-        self._workers.hashed()
-        return packed, digests.result()
+        stream.finish()
+        return stream.packed, stream.crc32, digest.hexdigest()
 
     def _write_directory(self) -> None:
         start = self._output.tell()

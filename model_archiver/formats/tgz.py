@@ -6,6 +6,7 @@ the end of a truncated archive.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 import tarfile
@@ -15,7 +16,7 @@ from types import TracebackType
 from model_archiver.formats import reproducible
 from model_archiver.formats.copying import SMALL, read_blocks
 from model_archiver.formats.deflate import DeflateStream
-from model_archiver.formats.digests import RunningDigests, crc32, digests_of
+from model_archiver.formats.digests import sha256
 from model_archiver.formats.workers import Workers
 from model_archiver.planning.source import FileSource
 from model_archiver.report import Entry
@@ -38,8 +39,7 @@ class TgzWriter:
         self._output.write(_GZIP_HEADER)
         self._top = top
         self._workers = workers
-        self._stream = DeflateStream(self._output.write, workers, watch=self._take_crc32)
-        self._crc32 = 0
+        self._stream = DeflateStream(self._output.write, workers)
         self._size = 0
 
     def __enter__(self) -> TgzWriter:
@@ -54,17 +54,17 @@ class TgzWriter:
 
     def add(self, path: PurePosixPath, source: FileSource) -> Entry:
         """Write a file."""
-        digests = RunningDigests()
+        digest = hashlib.sha256()
         self._begin(path, source.size, executable=source.executable)
         for block in read_blocks(source, self._workers):
             if source.size <= SMALL:
-                digests.update(block)
+                digest.update(block)
             else:
-                self._workers.hash_later(digests.update, block)
+                self._workers.hash_later(digest.update, block)
             self._write(block)
         self._pad(tarfile.BLOCKSIZE)
         self._workers.hashed()
-        return Entry(path, source.size, None, digests.result().sha256)
+        return Entry(path, source.size, None, digest.hexdigest())
 
     def add_text(self, path: PurePosixPath, text: str) -> Entry:
         """Write a text, as UTF-8."""
@@ -72,7 +72,7 @@ class TgzWriter:
         self._begin(path, len(data), executable=False)
         self._write(data)
         self._pad(tarfile.BLOCKSIZE)
-        return Entry(path, len(data), None, digests_of(data).sha256)
+        return Entry(path, len(data), None, sha256(data))
 
     def _begin(self, path: PurePosixPath, size: int, *, executable: bool) -> None:
         info = tarfile.TarInfo(f"{self._top}/{path}")
@@ -92,10 +92,6 @@ class TgzWriter:
         self._write(bytes(2 * tarfile.BLOCKSIZE))
         self._pad(tarfile.RECORDSIZE)
         self._stream.finish()
-        self._workers.hashed()
-        self._output.write(struct.pack("<2L", self._crc32, self._size & 0xFFFFFFFF))
+        self._output.write(struct.pack("<2L", self._stream.crc32, self._size & 0xFFFFFFFF))
         self._output.flush()
         os.fsync(self._output.fileno())
-
-    def _take_crc32(self, block: bytes) -> None:
-        self._crc32 = crc32(block, self._crc32)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -35,7 +36,7 @@ class Workers:
         self._unhashed: deque[Future[object]] = deque()
         self.hashing = ThreadPoolExecutor(1, "hash", leave_signals_to_main_thread)
 
-    def hash_later(self, update: Callable[[bytes], object], block: bytes) -> None:
+    def hash_later(self, update: Callable[[Any], object], block: bytes | memoryview) -> None:
         """Have a block hashed after those given before; waits where too many are still to be hashed."""
         self._unhashed.append(self.hashing.submit(update, block))
         while len(self._unhashed) > _MOST_UNHASHED:
@@ -46,10 +47,14 @@ class Workers:
         while self._unhashed:
             self._unhashed.popleft().result()
 
-    def settle(self, work: Future[Any]) -> None:
-        """Wait for some work to end; where its result is not wanted any more, it gives up soon."""
-        self.stopped = not work.done()
-        work.exception()
+    @contextmanager
+    def settling(self, work: Future[Any]) -> Iterator[None]:
+        """Have some work ended when the block ends; where that fails, it gives up soon."""
+        try:
+            yield
+        finally:
+            self.stopped = not work.done()
+            work.exception()
 
     def __enter__(self) -> Workers:
         return self
