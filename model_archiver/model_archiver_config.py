@@ -44,7 +44,7 @@ class ModelArchiverConfig:
     """
 
     model_name: str
-    handler: str | None = None
+    handler: StrPath | None = None
     version: str | None = None
     serialized_file: StrPath | None = None
     model_file: StrPath | None = None
@@ -57,7 +57,7 @@ class ModelArchiverConfig:
     config_file: StrPath | None = None
     model_path: StrPath | None = None
     include: Paths = ()
-    exclude: Sequence[str] = ()
+    exclude: str | Sequence[str] = ()
     deflate: Literal["auto", "always", "never"] = "auto"
     link: bool = False
     jobs: int | None = None

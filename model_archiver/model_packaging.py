@@ -44,17 +44,18 @@ def generate_model_archive(config: object | None = None) -> None:
     package(ArgParser.export_model_args_parser() if config is None else config)
 
 
-def package_model(config: object, manifest: str) -> None:
+def package_model(config: object = None, manifest: str | None = None, *, args: object = None) -> None:
     """Package a model under a manifest of the caller's own, which is written as given.
 
     Args:
         config: as for `generate_model_archive`.
         manifest: the text of ``MAR-INF/MANIFEST.json``, as `ModelExportUtils.generate_manifest_json` makes it.
+        args: another name of `config`, which older callers use.
 
     Raises:
         ModelArchiverError: as for `generate_model_archive`.
     """
-    package(config, manifest)
+    package(args if config is None else config, manifest)
 
 
 def package(

@@ -21,11 +21,20 @@ class ModelExportUtils:
     """The manifest of a request, for callers that want to add to it before they call `package_model`."""
 
     @staticmethod
-    def generate_manifest_json(config: object) -> str:
+    def generate_manifest_json(config: object = None, *, args: object = None) -> str:
         """The text of the manifest for a request.
 
         Args:
             config: a `ModelArchiverConfig`, or any object with some of its fields as attributes. What is wrong with
                 it otherwise is told by `package_model`.
+            args: another name of `config`, which older callers use.
+
+        Raises:
+            ModelArchiverError: there can be no manifest, as where SOURCE_DATE_EPOCH is no moment in time.
         """
-        return make_plan(ModelArchiverConfig.from_args(config), None, Findings()).manifest
+        findings = Findings()
+        request = ModelArchiverConfig.from_args(args if config is None else config)
+        plan = make_plan(request, None, findings)
+        if not plan.fields:
+            findings.raise_errors(strict=False)
+        return plan.manifest

@@ -45,7 +45,9 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, findings: Findi
     archive_format = _choice(ArchiveFormat, config.archive_format, "--archive-format", ArchiveFormat.DEFAULT, findings)
     runtime = _choice(RuntimeType, config.runtime, "--runtime", RuntimeType.PYTHON, findings).value
     target = choose_target(config, archive_format, findings, named=named)
-    exclusions = Exclusions(config.exclude, former_outputs(target, archive_format))
+    _check_tuning(config, findings)
+    patterns = [os.fspath(pattern) for pattern in as_list(config.exclude)]
+    exclusions = Exclusions(patterns, former_outputs(target, archive_format))
     gatherer = Gatherer(exclusions, findings)
     model_path = gatherer.model_path(config.model_path) if config.model_path else []
     packed = [*model_path, *_included(config, gatherer)]
@@ -89,6 +91,15 @@ def _choice(kind: type[_Choice], given: object, flag: str, default: _Choice, fin
         return default
 
 
+def _check_tuning(config: ModelArchiverConfig, findings: Findings) -> None:
+    """Values that the parser of a command line does not let through, and that come from Python code all the same."""
+    if config.deflate not in ("auto", "always", "never"):
+        hint = "choose one of auto, always, never"
+        findings.error("value-invalid", "there is no such choice", hint, path=f"--deflate {config.deflate}")
+    if config.jobs is not None and (not isinstance(config.jobs, int) or config.jobs < 1):
+        findings.error("value-invalid", "is no number of cores", "give 1 or more", path=f"--jobs {config.jobs}")
+
+
 def _included(config: ModelArchiverConfig, gatherer: Gatherer) -> Iterator[Member]:
     for value in as_list(config.include):
         yield from gatherer.include(value)
@@ -103,7 +114,7 @@ def _resolve_handler(
     packed: list[Member],
     findings: Findings,
 ) -> Handler:
-    given = config.handler or default_handler(runtime)
+    given = os.fspath(config.handler) if config.handler else default_handler(runtime)
     in_folder = {member.path for member in model_path}
     if config.server == "mms":
         return resolve_mms_handler(given, in_folder, findings)
@@ -118,7 +129,7 @@ def _named_files(
         if os.path.lexists(handler.file):
             yield from gatherer.single_file(handler.file, "--handler")
         else:
-            missing_handler(config.handler or "", handler.file, findings)
+            missing_handler(os.fspath(config.handler or ""), handler.file, findings)
     flags = {
         "--model-file": config.model_file,
         "--serialized-file": config.serialized_file,

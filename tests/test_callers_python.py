@@ -1,0 +1,349 @@
+"""The Python forms in which public code calls the archiver."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib.metadata
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import model_archiver
+from model_archiver import ModelArchiver, ModelArchiverConfig, model_packaging
+from model_archiver.arg_parser import ArgParser
+from model_archiver.manifest_components.manifest import Manifest, RuntimeType
+from model_archiver.model_archiver_error import ModelArchiverError
+from model_archiver.model_packaging import ModelExportUtils, generate_model_archive, package_model
+from model_archiver.model_packaging_utils import archiving_options, model_handlers
+from tests.archives import MANIFEST, contents, manifest, members, output
+
+UPSTREAM_FIELDS = (
+    "model_name",
+    "handler",
+    "version",
+    "serialized_file",
+    "model_file",
+    "extra_files",
+    "runtime",
+    "export_path",
+    "archive_format",
+    "force",
+    "requirements_file",
+    "config_file",
+)
+REQUEST: dict[str, Any] = {
+    "model_name": "m",
+    "handler": "handler.py",
+    "version": "1.0",
+    "serialized_file": "model.pt",
+    "model_file": "model.py",
+    "extra_files": "index_to_name.json",
+    "runtime": "python",
+    "export_path": ".",
+    "archive_format": "default",
+    "force": False,
+    "requirements_file": None,
+}
+PACKED = {"handler.py", "model.pt", "model.py", "index_to_name.json"}
+
+
+class OwnClass:
+    """A caller's own class; it has no config_file."""
+
+    def __init__(self, **values: Any) -> None:
+        self.__dict__.update(values)
+
+
+class Validated:
+    """An object that answers for its fields alone, as pydantic's models do."""
+
+    def __init__(self, **values: Any) -> None:
+        self._values = values
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in self._values:
+            raise AttributeError(name)
+        return self._values[name]
+
+
+KINDS = [argparse.Namespace, SimpleNamespace, OwnClass, Validated, ModelArchiverConfig]
+
+
+def test_every_name_is_found_where_callers_import_it_from() -> None:
+    from model_archiver.model_archiver import ModelArchiver as of_module  # noqa: N813, PLC0415
+    from model_archiver.model_archiver_config import ModelArchiverConfig as config_of_module  # noqa: N813, PLC0415
+    from model_archiver.model_packaging import ModelArchiverConfig as config_of_packaging  # noqa: N813, PLC0415
+    from model_archiver.model_packaging_utils import ModelExportUtils as utils_of_shelf  # noqa: N813, PLC0415
+
+    assert of_module is ModelArchiver
+    assert config_of_module is config_of_packaging is ModelArchiverConfig
+    assert utils_of_shelf is ModelExportUtils
+    assert model_archiver.ModelArchiverError is ModelArchiverError
+    assert model_packaging.ArgParser is ArgParser
+    assert RuntimeType("python3") is RuntimeType.PYTHON3
+    assert isinstance(Manifest, type)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = model_archiver.no_such_name
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ModelArchiver.generate_model_archive,
+        lambda config: ModelArchiver.generate_model_archive(config=config),
+        ModelArchiver().generate_model_archive,
+        generate_model_archive,
+        lambda config: generate_model_archive(config=config),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_generate_model_archive_packages_and_returns_nothing(model, capfd, kind, call) -> None:
+    assert call(kind(**REQUEST)) is None
+    assert members(output("m")) == PACKED
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        package_model,
+        lambda args, text: package_model(args, manifest=text),
+        lambda args, text: package_model(args=args, manifest=text),
+        lambda args, text: package_model(config=args, manifest=text),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_package_model_takes_any_object_and_its_manifest(model, kind, call) -> None:
+    args = kind(**REQUEST)
+    assert call(args, ModelExportUtils.generate_manifest_json(args)) is None
+    assert members(output("m")) == PACKED
+    assert manifest(output("m"))["model"]["serializedFile"] == "model.pt"
+
+
+@pytest.mark.parametrize("name", ["args", "config"])
+def test_generate_manifest_json_takes_its_argument_by_either_name(model, name: str) -> None:
+    text = ModelExportUtils.generate_manifest_json(**{name: SimpleNamespace(**REQUEST)})
+    assert json.loads(text)["model"]["handler"] == "handler.py"
+
+
+def test_an_object_may_lack_nearly_everything(model) -> None:
+    generate_model_archive(SimpleNamespace(model_name="m"))
+    assert manifest(output("m"))["model"] == {"modelName": "m", "handler": "base_handler", "modelVersion": "1.0"}
+
+
+def test_none_and_empty_texts_mean_that_nothing_is_given(model) -> None:
+    empty = dict.fromkeys(UPSTREAM_FIELDS, None) | {"model_name": "m", "extra_files": "", "requirements_file": ""}
+    generate_model_archive(SimpleNamespace(**empty))
+    assert members(output("m")) == set()
+
+
+@pytest.mark.parametrize(
+    "extra_files",
+    [
+        ["model.py", "index_to_name.json"],
+        ("model.py", Path("index_to_name.json")),
+        ["model.py,index_to_name.json", "", None],
+        "model.py, index_to_name.json",
+    ],
+)
+def test_extra_files_may_be_a_list(model, extra_files) -> None:
+    generate_model_archive(SimpleNamespace(model_name="m", extra_files=extra_files))
+    assert members(output("m")) == {"model.py", "index_to_name.json"}
+
+
+def test_every_path_may_be_a_path_object(model) -> None:
+    Path("config.yaml").write_text("minWorkers: 1\n")
+    Path("requirements.txt").write_text("numpy\n")
+    Path("d").mkdir()
+    Path("d/deep.txt").write_text("x")
+    config = ModelArchiverConfig(
+        model_name="m",
+        handler=Path("handler.py"),
+        serialized_file=Path("model.pt").absolute(),
+        model_file=Path("model.py"),
+        extra_files=Path("index_to_name.json"),
+        export_path=Path("out"),
+        requirements_file=Path("requirements.txt"),
+        config_file=Path("config.yaml"),
+        model_path=Path("d"),
+        include=Path("d"),
+    )
+    generate_model_archive(config)
+    packed = members(Path("out/m.mar"))
+    assert packed == PACKED | {"requirements.txt", "config.yaml", "deep.txt", "d/deep.txt"}
+    assert manifest(Path("out/m.mar"))["model"]["handler"] == "handler.py"
+    assert manifest(Path("out/m.mar"))["model"]["serializedFile"] == "model.pt"
+
+
+@pytest.mark.parametrize(("version", "written"), [(1, "1"), (0, "0"), (2.5, "2.5"), ("base", "base"), (None, "1.0")])
+def test_a_version_may_be_a_number(model, version, written: str) -> None:
+    generate_model_archive(SimpleNamespace(model_name="m", version=version))
+    assert manifest(output("m"))["model"]["modelVersion"] == written
+
+
+def test_force_may_be_none(model) -> None:
+    generate_model_archive(SimpleNamespace(model_name="m", force=None))
+    with pytest.raises(ModelArchiverError, match="exists already"):
+        generate_model_archive(SimpleNamespace(model_name="m", force=None))
+    generate_model_archive(SimpleNamespace(model_name="m", force=True))
+
+
+def test_a_pattern_to_exclude_may_be_one_text(work) -> None:
+    Path("d").mkdir()
+    for name in ("a.txt", "t", "*"):
+        Path("d", name).write_text("x")
+    generate_model_archive(SimpleNamespace(model_name="m", include="d", exclude="*.txt"))
+    assert members(output("m")) == {"d/t", "d/*"}
+
+
+def test_a_manifest_of_the_callers_own_is_written_as_it_is_given(model) -> None:
+    text = '{"model": {"modelName": "m", "handler": "handler.py", "mine": [1, "ü"]},\n "runtime":"python", "own": null}'
+    package_model(SimpleNamespace(**REQUEST), text)
+    assert contents(output("m"))[MANIFEST] == text.encode()
+
+
+@pytest.mark.parametrize("text", ["", "no json", "[1]", "null"])
+def test_a_manifest_that_is_no_object_is_refused(model, text: str) -> None:
+    with pytest.raises(ModelArchiverError, match="manifest-invalid"):
+        package_model(SimpleNamespace(**REQUEST), text)
+    assert not output("m").exists()
+
+
+def test_generate_model_archive_without_a_config_reads_the_command_line(model, monkeypatch) -> None:
+    words = ["prog", "--model-name", "m", "--handler", "handler.py"]
+    monkeypatch.setattr(sys, "argv", words)
+    generate_model_archive()
+    assert members(output("m")) == {"handler.py"}
+    monkeypatch.setattr(sys, "argv", [*words, "--force"])
+    ModelArchiver.generate_model_archive()
+    monkeypatch.setattr(sys, "argv", ["prog", "--model-flie", "x"])
+    with pytest.raises(ModelArchiverError, match="did you mean --model-file"):
+        generate_model_archive()
+
+
+def test_arg_parser_makes_a_config(model, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["prog", "--model-name", "m", "--extra-files", "a,b", "--extra-files", "c", "-f"])
+    config = ArgParser.export_model_args_parser()
+    assert isinstance(config, ModelArchiverConfig)
+    assert (config.model_name, config.force, config.extra_files) == ("m", True, ["a,b", "c"])
+
+
+def test_arg_parser_may_be_patched_as_a_name_of_model_packaging(model, monkeypatch) -> None:
+    patched = SimpleNamespace(export_model_args_parser=lambda: SimpleNamespace(**REQUEST))
+    monkeypatch.setattr("model_archiver.model_packaging.ArgParser", patched)
+    generate_model_archive()
+    assert members(output("m")) == PACKED
+
+
+def test_model_packaging_may_be_loaded_by_its_path(model) -> None:
+    spec = importlib.util.spec_from_file_location("model_packaging", model_packaging.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.generate_model_archive(module.ModelArchiverConfig(**REQUEST))
+    assert members(output("m")) == PACKED
+
+
+def test_the_config_has_upstreams_fields_in_upstreams_order() -> None:
+    fields = dataclasses.fields(ModelArchiverConfig)
+    assert tuple(field.name for field in fields[: len(UPSTREAM_FIELDS)]) == UPSTREAM_FIELDS
+    without_default = [field.name for field in fields if field.default is dataclasses.MISSING]
+    assert without_default == ["model_name"]
+
+
+def test_the_config_may_be_made_by_position(model) -> None:
+    values = ["m", "handler.py", "2", "model.pt", "model.py", None, "python3", "out", "zip-store", True, None, None]
+    generate_model_archive(ModelArchiverConfig(*values))
+    generate_model_archive(ModelArchiverConfig(*values))
+    assert members(Path("out/m.mar")) == {"handler.py", "model.pt", "model.py"}
+    assert manifest(Path("out/m.mar"))["runtime"] == "python3"
+
+
+def test_from_args_reads_a_namespace() -> None:
+    config = ModelArchiverConfig.from_args(argparse.Namespace(model_name="m", version=3, force=None, mine=1))
+    assert config == ModelArchiverConfig(model_name="m", version=3)
+
+
+def test_the_export_path_is_the_working_directory_at_the_time_of_the_call(model, tmp_path, monkeypatch) -> None:
+    config = ModelArchiverConfig(model_name="m")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    generate_model_archive(config)
+    assert [path.name for path in elsewhere.iterdir()] == ["m.mar"]
+    assert not (model / "m.mar").exists()
+
+
+@pytest.mark.parametrize("field", ["serialized_file", "model_file", "handler", "requirements_file", "config_file"])
+def test_a_missing_input_is_a_file_not_found_and_an_error_of_ours(model, field: str) -> None:
+    request = SimpleNamespace(**{**REQUEST, field: "nowhere/none.x"})
+    with pytest.raises(FileNotFoundError) as raised:
+        generate_model_archive(request)
+    assert isinstance(raised.value, ModelArchiverError)
+    assert "nowhere/none.x" in str(raised.value)
+    assert not output("m").exists()
+
+
+def test_another_mistake_is_no_file_not_found(model) -> None:
+    with pytest.raises(ModelArchiverError) as raised:
+        generate_model_archive(SimpleNamespace(model_name="a/b"))
+    assert not isinstance(raised.value, FileNotFoundError)
+
+
+def test_an_error_carries_every_issue(model) -> None:
+    with pytest.raises(ModelArchiverError) as raised:
+        generate_model_archive(SimpleNamespace(model_name="m..", model_file="none.py", runtime="perl"))
+    issues = raised.value.issues
+    assert [issue.code for issue in issues] == ["name-invalid", "value-invalid", "file-missing"]
+    assert str(raised.value) == "\n".join(map(str, issues))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("archive_format", "tgzz", "did you mean tgz"),
+        ("runtime", "perl", "choose one of"),
+        ("model_name", "", "no name"),
+    ],
+)
+def test_a_value_that_is_none_is_refused_with_advice(model, field: str, value: str, told: str) -> None:
+    with pytest.raises(ModelArchiverError, match=told):
+        generate_model_archive(SimpleNamespace(**{**REQUEST, field: value}))
+
+
+def test_warnings_go_to_the_log(model, caplog) -> None:
+    generate_model_archive(SimpleNamespace(model_name="1m"))
+    assert ["name-leading-digit" in record.getMessage() for record in caplog.records] == [True]
+    assert caplog.records[0].levelname == "WARNING"
+
+
+def test_the_options_and_handlers_are_those_of_upstream() -> None:
+    assert archiving_options == {"tgz": ".tar.gz", "no-archive": "", "zip-store": ".mar", "default": ".mar"}
+    assert model_handlers["image_classifier"] == "vision"
+    assert model_handlers["text_classifier"] == "text"
+    assert {"base_handler", "image_segmenter", "object_detector", "dali_image_classifier"} < model_handlers.keys()
+
+
+def test_the_version_is_that_of_the_installed_distribution() -> None:
+    assert model_archiver.__version__ == importlib.metadata.version("torch-model-archiver")
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert Path(model_archiver.__file__).with_name("py.typed").is_file()
+
+
+@pytest.mark.parametrize("values", [{"jobs": -1}, {"jobs": "4"}, {"deflate": "sometimes"}])
+def test_a_field_of_ours_with_a_value_that_it_cannot_have_is_refused(model, values: dict[str, Any]) -> None:
+    with pytest.raises(ModelArchiverError, match="value-invalid"):
+        generate_model_archive(SimpleNamespace(**REQUEST, **values))
+    assert not output("m").exists()
