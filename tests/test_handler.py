@@ -1,0 +1,159 @@
+"""How ``--handler`` resolves, and what the manifest says of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from model_archiver.model_packaging_utils import model_handlers
+from tests.archives import manifest, members, output
+from tests.conftest import Command
+from tests.packing import packed, refused
+
+CODE = "def handle(data, context):\n    return data\n"
+
+
+def _make(*paths: str) -> None:
+    for path in paths:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(CODE)
+
+
+def _entry() -> str:
+    return manifest(output("m"))["model"]["handler"]
+
+
+@pytest.mark.parametrize("name", sorted(model_handlers))
+def test_a_built_in_handler_packs_nothing(work, run: Command, name: str) -> None:
+    assert packed(run, "--handler", name) == set()
+    assert _entry() == name
+
+
+def test_a_built_in_handler_comes_before_a_file(work, run: Command) -> None:
+    _make("image_classifier.py")
+    assert packed(run, "--handler", "image_classifier") == set()
+    assert packed(run, "-f", "--handler", "image_classifier.py") == {"image_classifier.py"}
+
+
+@pytest.mark.parametrize("name", ["BaseHandler", "TorchScriptHandler"])
+def test_the_handlers_of_lsp_are_built_in_there_only(work, run: Command, name: str) -> None:
+    assert packed(run, "--handler", name, "--runtime", "LSP") == set()
+    assert "file-missing" in refused(run, "-f", "--handler", name)[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "entry"),
+    [
+        ("h.py", "h.py"),
+        ("h", "h"),
+        ("./h.py", "h.py"),
+        ("h.py:entry", "h.py:entry"),
+        ("h:entry", "h:entry"),
+        ("src/deep/k.py", "k.py"),
+        ("src/deep/k", "k"),
+        ("src/deep/k.py:entry_2", "k.py:entry_2"),
+        ("src/deep/k:entry", "k:entry"),
+        ("dir.py/k.py", "k.py"),
+        ("dir.py/k.py:entry", "k.py:entry"),
+        ("v1.2/k.py", "k.py"),
+        ("a:b/k.py", "k.py"),
+    ],
+)
+def test_a_file_goes_to_the_root_and_the_manifest_has_its_base_name(work, run: Command, given, entry) -> None:
+    _make("h.py", "src/deep/k.py", "dir.py/k.py", "v1.2/k.py", "a:b/k.py")
+    module = entry.partition(":")[0].removesuffix(".py")
+    assert packed(run, "--handler", given) == {f"{module}.py"}
+    assert _entry() == entry
+
+
+def test_an_absolute_path_is_a_file(work, run: Command) -> None:
+    _make("src/k.py")
+    assert packed(run, "--handler", Path("src/k.py").absolute()) == {"k.py"}
+    assert _entry() == "k.py"
+
+
+def test_a_file_with_dots_in_its_name_keeps_them(work, run: Command) -> None:
+    _make("my.handler.py")
+    assert packed(run, "--handler", "my.handler.py") == {"my.handler.py"}
+
+
+@pytest.mark.parametrize("given", ["svc", "svc.py", "svc:run", "pkg.svc", "pkg.svc:run", "pkg/svc.py:run", "pkg"])
+@pytest.mark.parametrize("server", ["torch", "mms"])
+def test_a_module_of_model_path_is_named_as_it_is_given(work, run: Command, run_mms: Command, given, server) -> None:
+    _make("d/svc.py", "d/pkg/__init__.py", "d/pkg/svc.py")
+    command = run if server == "torch" else run_mms
+    assert command("--model-name", "m", "--model-path", "d", "--handler", given).status == 0
+    assert members(output("m")) == {"svc.py", "pkg/__init__.py", "pkg/svc.py"}
+    assert _entry() == given
+
+
+def test_model_path_comes_before_built_in_handlers_and_files(work, run: Command) -> None:
+    _make("d/h.py", "h.py")
+    Path("h.py").write_text("different = 1\n")
+    assert packed(run, "--model-path", "d", "--handler", "h.py") == {"h.py"}
+    _make("d/image_classifier.py")
+    assert packed(run, "-f", "--model-path", "d", "--handler", "image_classifier") == {"h.py", "image_classifier.py"}
+
+
+def test_a_file_beside_model_path_is_packed_too(work, run: Command) -> None:
+    _make("d/a.py", "h.py")
+    assert packed(run, "--model-path", "d", "--handler", "h.py:handle") == {"a.py", "h.py"}
+    assert _entry() == "h.py:handle"
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        (["--extra-files", "d"], "svc:handle"),
+        (["--extra-files", "d"], "pkg.svc:handle"),
+        (["--include", "d/pkg"], "pkg.svc:handle"),
+        (["--include", "d/svc.py"], "svc.py"),
+    ],
+)
+def test_a_module_that_other_flags_pack_serves_too(work, run: Command, words, given: str) -> None:
+    _make("d/svc.py", "d/pkg/__init__.py", "d/pkg/svc.py")
+    assert run("--model-name", "m", *words, "--handler", given).status == 0
+    assert _entry() == given
+
+
+def test_a_mistyped_built_in_handler_is_told(work, run: Command) -> None:
+    [error] = refused(run, "--handler", "image_clasifier")
+    assert error == (
+        "image_clasifier: is no built-in handler, and there is no such file (--handler); "
+        "did you mean image_classifier? [file-missing]"
+    )
+
+
+def test_a_mistyped_handler_file_is_told(work, run: Command) -> None:
+    _make("src/my_service.py")
+    [error] = refused(run, "--handler", "src/my_servce.py:handle")
+    assert error == (
+        "src/my_servce.py: no such file or folder (--handler); did you mean src/my_service.py? [file-missing]"
+    )
+
+
+def test_a_folder_is_no_handler(work, run: Command) -> None:
+    Path("h.py").mkdir()
+    assert "h.py: is a folder, not a file (--handler)" in refused(run, "--handler", "h.py")[0]
+
+
+def test_two_different_handlers_of_one_name_clash(work, run: Command) -> None:
+    _make("d/h.py", "src/h.py")
+    Path("src/h.py").write_text("different = 1\n")
+    [error] = refused(run, "--extra-files", "d", "--handler", "src/h.py")
+    assert "src/h.py (--handler)" in error
+    assert "d/h.py (--extra-files)" in error
+    assert "path-clash" in error
+
+
+def test_mms_tells_which_modules_there_are(work, run_mms: Command) -> None:
+    _make("d/svc.py", "d/pkg/x.py")
+    result = run_mms("--model-name", "m", "--model-path", "d", "--handler", "serve:handle")
+    assert result.status == 1
+    assert "name one of pkg/x.py, svc.py, with :function where wanted" in result.errors[0]
+
+
+def test_the_note_on_the_default_handler_is_given_only_where_it_is_used(work, run: Command) -> None:
+    assert "base_handler is used" in run("--model-name", "m").err
+    assert "base_handler is used" not in run("--model-name", "m", "-f", "--handler", "base_handler").err
