@@ -43,16 +43,26 @@ def build(plan: Plan, progress: Progress) -> ArchiveReport:
 def _build_archive(plan: Plan, progress: Progress) -> ArchiveReport:
     target = plan.target
     is_folder = plan.archive_format is ArchiveFormat.NO_ARCHIVE
-    with uninterrupted() as interruptible, TemporaryDirectory(target.path, plan.name) as temporary, interruptible():
-        check_space(plan, temporary.path)
+    with uninterrupted() as interruptible, TemporaryDirectory(target.path, plan.name) as temporary:
+
+        def progress_or_end(count: int) -> None:
+            # The one moment at which a signal ends the work of threads: in the midst of the standard library's
+            # own steps it would leave their locks behind, and the threads waiting for them for ever.
+            progress(count)
+            with interruptible():
+                pass
+
+        with interruptible():
+            check_space(plan, temporary.path)
         built = temporary.path / target.path.name
-        with Workers(plan.jobs, progress) as workers, _writer(plan, built, workers) as writer:
+        with Workers(plan.jobs, progress_or_end) as workers, _writer(plan, built, workers) as writer:
             entries = _write_members(plan, writer)
         size = sum(entry.size for entry in entries) if is_folder else built.stat().st_size
-        if is_folder:
-            place_folder(built, target.path, temporary.set_aside, replace=target.replace)
-        else:
-            place_file(built, target.path, replace=target.replace)
+        with interruptible():
+            if is_folder:
+                place_folder(built, target.path, temporary.set_aside, replace=target.replace)
+            else:
+                place_file(built, target.path, replace=target.replace)
     return _report(plan, size, content_digest(entries, plan.fields), entries)
 
 

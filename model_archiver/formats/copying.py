@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from model_archiver.formats.digests import file_sha256, sha256
-from model_archiver.formats.kernel import start_writing_back
+from model_archiver.formats.output import OutputFile
 from model_archiver.formats.workers import Workers
 from model_archiver.planning.source import FileSource
 
@@ -52,12 +52,12 @@ def _blocks(source: FileSource, file: BinaryIO) -> Iterator[bytes]:
         yield block
 
 
-def copy(source: FileSource, output: BinaryIO, workers: Workers) -> str:
+def copy(source: FileSource, output: OutputFile, workers: Workers) -> str:
     """Copy a file to where the output stands, which is then behind it; its SHA-256.
 
     Args:
         source: the file.
-        output: a buffered file.
+        output: the file under construction.
         workers: compute the checksum of a large file meanwhile.
     """
     if source.size <= SMALL:
@@ -68,21 +68,22 @@ def copy(source: FileSource, output: BinaryIO, workers: Workers) -> str:
     digest = workers.hashing.submit(file_sha256, source, workers)
     with workers.settling(digest), source.open() as file:
         _copy_large(source, file, output, workers)
-        return digest.result()
+        return workers.result(digest)
 
 
-def _copy_large(source: FileSource, file: BinaryIO, output: BinaryIO, workers: Workers) -> None:
-    start = output.tell()
-    output.flush()
+def _copy_large(source: FileSource, file: BinaryIO, output: OutputFile, workers: Workers) -> None:
+    to = output.file
+    start = to.tell()
+    to.flush()
     copied = 0
     while copied < source.size:
-        count = _copy_stretch(file, output, source.size - copied, copied, start + copied)
+        count = _copy_stretch(file, to, source.size - copied, copied, start + copied)
         if not count:
             raise source.cut_short()
-        start_writing_back(output.fileno(), start + copied, count)
         copied += count
+        to.seek(start + copied)
+        output.write_back()
         workers.progress(count)
-    output.seek(start + copied)
 
 
 def _copy_stretch(file: BinaryIO, output: BinaryIO, left: int, offset: int, to: int) -> int:

@@ -51,7 +51,8 @@ def sampled_share(source: FileSource) -> float:
     step = max(source.size // _SAMPLES, 1)
     with source.open() as file:
         blocks = [_read_at(file, offset) for offset in range(0, source.size, step)]
-    return sum(len(_deflate_block(block, last=True)) for block in blocks) / max(sum(map(len, blocks)), 1)
+    packed = [piece for block in blocks for piece in _deflate_block(block, last=True)]
+    return sum(map(len, packed)) / max(sum(map(len, blocks)), 1)
 
 
 def _read_at(file: BinaryIO, offset: int) -> bytes:
@@ -78,7 +79,7 @@ class DeflateStream:
         self._workers = workers
         self._parts: list[memoryview] = []
         self._room = BLOCK
-        self._blocks: deque[Future[bytes]] = deque()
+        self._blocks: deque[Future[tuple[bytes, bytes]]] = deque()
         self.packed = 0
         self.crc32 = 0
 
@@ -110,17 +111,15 @@ class DeflateStream:
             self._drain()
 
     def _drain(self) -> None:
-        packed = self._blocks.popleft().result()
-        self._sink(packed)
-        self.packed += len(packed)
+        for packed in self._blocks.popleft().result():
+            self._sink(packed)
+            self.packed += len(packed)
 
     def _take_crc32(self, block: bytes | memoryview) -> None:
         self.crc32 = engine().crc32(block, self.crc32)
 
 
-def _deflate_block(block: bytes | memoryview, *, last: bool) -> bytes:
+def _deflate_block(block: bytes | memoryview, *, last: bool) -> tuple[bytes, bytes]:
     library = engine()
     compressor = library.compressobj(1, library.DEFLATED, _RAW)
-    packed: bytes = compressor.compress(block)
-    end: bytes = compressor.flush(library.Z_FINISH if last else library.Z_SYNC_FLUSH)
-    return packed + end
+    return compressor.compress(block), compressor.flush(library.Z_FINISH if last else library.Z_SYNC_FLUSH)

@@ -9,12 +9,11 @@ from types import TracebackType
 from model_archiver.formats.copying import copy
 from model_archiver.formats.digests import file_sha256, sha256
 from model_archiver.formats.kernel import sync_tree
+from model_archiver.formats.output import OutputFile
 from model_archiver.formats.reproducible import mode
 from model_archiver.formats.workers import Workers
 from model_archiver.planning.source import FileSource
 from model_archiver.report import Entry
-
-_ALL_MAY_WRITE = 0o022  # what the user's umask takes away again
 
 
 class FolderWriter:
@@ -30,6 +29,7 @@ class FolderWriter:
         """
         path.mkdir()
         self._root = path
+        self._folders: set[PurePosixPath] = set()
         self._link = link
         self._workers = workers
 
@@ -46,12 +46,12 @@ class FolderWriter:
         """Write a file."""
         if self._link:
             os.link(os.path.realpath(source.path), self._place(path))
-            digest = file_sha256(source, self._workers)
+            work = self._workers.hashing.submit(file_sha256, source, self._workers)
+            with self._workers.settling(work):
+                digest = self._workers.result(work)
             self._workers.progress(source.size)
         else:
-            place = self._place(path)
-            descriptor = os.open(place, _NEW, mode(executable=source.executable) | _ALL_MAY_WRITE)
-            with os.fdopen(descriptor, "wb") as output:
+            with OutputFile(self._place(path), mode(executable=source.executable)) as output:
                 digest = copy(source, output, self._workers)
         return Entry(path, source.size, source.size, digest)
 
@@ -62,9 +62,7 @@ class FolderWriter:
         return Entry(path, len(data), len(data), sha256(data))
 
     def _place(self, path: PurePosixPath) -> Path:
-        place = self._root / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        return place
-
-
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        if path.parent not in self._folders:
+            (self._root / path.parent).mkdir(parents=True, exist_ok=True)
+            self._folders.add(path.parent)
+        return self._root / path

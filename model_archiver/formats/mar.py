@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -12,6 +11,7 @@ from typing import Literal
 from model_archiver.formats.copying import SMALL, copy, read_blocks, read_whole
 from model_archiver.formats.deflate import DeflateStream, deflate_whole, is_worth_it, sampled_share
 from model_archiver.formats.digests import crc32, file_crc32, sha256
+from model_archiver.formats.output import OutputFile
 from model_archiver.formats.workers import Workers
 from model_archiver.formats.zip_records import (
     DEFLATED,
@@ -39,7 +39,7 @@ class MarWriter:
             deflate: which entries are deflated.
             workers: deflate and hash.
         """
-        self._output = path.open("xb", buffering=1 << 20)
+        self._output = OutputFile(path)
         self._deflate = deflate
         self._workers = workers
         self._entries: list[ZipEntry] = []
@@ -53,8 +53,7 @@ class MarWriter:
         with self._output:
             if kind is None:
                 self._write_directory()
-                self._output.flush()
-                os.fsync(self._output.fileno())
+                self._output.sync()
 
     def add(self, path: PurePosixPath, source: FileSource) -> Entry:
         """Write a file."""
@@ -81,7 +80,7 @@ class MarWriter:
             size=len(data),
             packed=len(content),
             crc32=crc32(data),
-            offset=self._output.tell(),
+            offset=self._output.file.tell(),
             zip64=needs_zip64(len(data)),
         )
         self._output.write(local_header(entry))
@@ -111,17 +110,18 @@ class MarWriter:
             size=source.size,
             packed=0,
             crc32=0,
-            offset=self._output.tell(),
+            offset=self._output.file.tell(),
             zip64=needs_zip64(source.size),
         )
         self._output.write(local_header(entry))
         return entry
 
     def _complete(self, entry: ZipEntry) -> None:
-        end = self._output.tell()
-        self._output.seek(entry.offset)
-        self._output.write(local_header(entry))
-        self._output.seek(end)
+        file = self._output.file
+        end = file.tell()
+        file.seek(entry.offset)
+        file.write(local_header(entry))
+        file.seek(end)
         self._entries.append(entry)
 
     def _store_large(self, source: FileSource) -> tuple[int, int, str]:
@@ -129,7 +129,7 @@ class MarWriter:
         checksum = self._workers.deflating.submit(file_crc32, source, self._workers)
         with self._workers.settling(checksum):
             digest = copy(source, self._output, self._workers)
-            return source.size, checksum.result(), digest
+            return source.size, self._workers.result(checksum), digest
 
     def _deflate_large(self, source: FileSource) -> tuple[int, int, str]:
         """Deflate a file; its size in the archive, CRC-32 and SHA-256."""
@@ -142,8 +142,8 @@ class MarWriter:
         return stream.packed, stream.crc32, digest.hexdigest()
 
     def _write_directory(self) -> None:
-        start = self._output.tell()
+        start = self._output.file.tell()
         for entry in self._entries:
             self._output.write(central_header(entry))
-        size = self._output.tell() - start
+        size = self._output.file.tell() - start
         self._output.write(end_of_directory(len(self._entries), start, size))

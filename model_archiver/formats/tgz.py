@@ -7,7 +7,6 @@ the end of a truncated archive.
 from __future__ import annotations
 
 import hashlib
-import os
 import struct
 import tarfile
 from pathlib import Path, PurePosixPath
@@ -17,6 +16,7 @@ from model_archiver.formats import reproducible
 from model_archiver.formats.copying import SMALL, read_blocks
 from model_archiver.formats.deflate import DeflateStream
 from model_archiver.formats.digests import sha256
+from model_archiver.formats.output import OutputFile
 from model_archiver.formats.workers import Workers
 from model_archiver.planning.source import FileSource
 from model_archiver.report import Entry
@@ -35,7 +35,7 @@ class TgzWriter:
             top: the name of the folder that holds everything.
             workers: deflate and hash.
         """
-        self._output = path.open("xb", buffering=1 << 20)
+        self._output = OutputFile(path)
         self._output.write(_GZIP_HEADER)
         self._top = top
         self._workers = workers
@@ -51,6 +51,7 @@ class TgzWriter:
         with self._output:
             if kind is None:
                 self._finish()
+                self._output.sync()
 
     def add(self, path: PurePosixPath, source: FileSource) -> Entry:
         """Write a file."""
@@ -93,5 +94,3 @@ class TgzWriter:
         self._pad(tarfile.RECORDSIZE)
         self._stream.finish()
         self._output.write(struct.pack("<2L", self._stream.crc32, self._size & 0xFFFFFFFF))
-        self._output.flush()
-        os.fsync(self._output.fileno())
