@@ -1,4 +1,4 @@
-"""Steps that a signal must not tear apart, and threads that leave signals to the main one."""
+"""Steps that a signal must not tear apart."""
 
 from __future__ import annotations
 
@@ -16,18 +16,14 @@ ENDING_SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signa
 def uninterrupted() -> Iterator[Callable[[], AbstractContextManager[None]]]:
     """Hold back the signals that end a command until the block is done.
 
+    Threads that are started in the block hold them back for good, and so leave them to the main one.
+
     Yields:
         Makes a context in which they come through, for the long part between two steps that must both be done.
     """
     before = _mask()
     with _masked({*before, *ENDING_SIGNALS}):
         yield partial(_masked, before)
-
-
-def leave_signals_to_main_thread() -> None:
-    """For the start of a thread: what it would take is not held back by `uninterrupted` in the main one."""
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
 
 
 @contextmanager

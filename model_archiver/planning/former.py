@@ -52,7 +52,9 @@ class FormerFolder:
                 yield _obstacle(place, "is a folder, and a file of that name goes there")
 
     def _holds_only(self, folder: PurePosixPath, removable: Collection[PurePosixPath]) -> bool:
-        return all(path in removable for path in self._tree(folder) if not (self.path / path).is_dir())
+        """Whether nothing is left of a folder without these files; folders go with the last file in them."""
+        gone = {*removable, *(parent for path in removable for parent in path.parents)}
+        return gone.issuperset(self._tree(folder))
 
     @cached_property
     def sums(self) -> dict[PurePosixPath, str]:
@@ -69,11 +71,10 @@ class FormerFolder:
     def _has_sum(self, path: PurePosixPath, digest: str) -> bool:
         """Whether the file is there, reached through no link, with that content."""
         steps = [self.path / parent for parent in path.parents[:-1]] + [self.path / path]
-        if any(step.is_symlink() for step in steps) or not (self.path / path).is_file():
-            return False
         try:
-            return file_sha256(self.path / path) == digest
-        except OSError:
+            is_there = not any(step.is_symlink() for step in steps) and (self.path / path).is_file()
+            return is_there and file_sha256(self.path / path) == digest
+        except OSError:  # such as a name that is too long to be one
             return False
 
     def _tree(self, below: PurePosixPath) -> Iterator[PurePosixPath]:

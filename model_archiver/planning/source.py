@@ -47,7 +47,7 @@ class FileSource:
             ModelArchiverError: it is not what it was when the build was planned, or it changed while it was read.
         """
         try:
-            file = self.path.open("rb", buffering=0)
+            file = open(self.path, "rb", buffering=0, opener=_open_at_once)  # noqa: SIM115 - Path has no opener
         except FileNotFoundError:
             raise MissingInputError(issues=[self._issue(FILE_MISSING, "vanished while it was packed")]) from None
         with file:
@@ -65,3 +65,8 @@ class FileSource:
 
     def _issue(self, code: str, message: str) -> Issue:
         return Issue("error", code, message, "package again when nothing writes to it any more", str(self.path))
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting, as would be done for a pipe that took the file's place."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

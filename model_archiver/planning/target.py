@@ -63,10 +63,12 @@ def former_outputs(target: Target, archive_format: ArchiveFormat) -> set[tuple[i
     name = target.path.name.removesuffix(archive_format.suffix)
     for suffix in {other.suffix for other in ArchiveFormat}:
         path = target.path.with_name(f"{name}{suffix}")
-        is_output = path == target.path or not path.is_dir() or (path / MANIFEST_PATH).is_file()
-        if is_output and path.exists():
+        try:
             status = path.stat()
-            outputs.add((status.st_dev, status.st_ino))
+            if path == target.path or (path.is_file() if suffix else (path / MANIFEST_PATH).is_file()):
+                outputs.add((status.st_dev, status.st_ino))
+        except OSError:  # there is none, or there can be none of so long a name
+            continue
     return outputs
 
 
