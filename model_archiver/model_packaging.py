@@ -92,7 +92,13 @@ def plan_package(config: object, manifest: str | None = None) -> tuple[Plan, tup
     """
     request = ModelArchiverConfig.from_args(config)
     findings = Findings()
-    plan = make_plan(request, manifest, findings)
+    try:
+        plan = make_plan(request, manifest, findings)
+    except OSError as error:  # what cannot be looked at, or has gone since it was found
+        reason = error.strerror or str(error)
+        findings.error("file-unreadable", reason, "check the path and its rights", path=error.filename)
+        findings.raise_errors(strict=request.strict)
+        raise
     if request.checks:
         findings.extend(run_checks(plan))
     findings.raise_errors(strict=request.strict)

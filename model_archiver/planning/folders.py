@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ class FolderWalk:
     def _visit(
         self, entry: os.DirEntry[str], below: PurePosixPath, ancestors: tuple[Identity, ...]
     ) -> Iterator[tuple[PurePosixPath, FileSource]]:
-        is_folder = entry.is_dir()
+        is_folder = _leads_to_folder(entry)
         if self._exclusions.excludes_name(below, is_folder=is_folder):
             self._exclusions.count(entry.path, is_folder=is_folder)
             return
@@ -78,8 +79,9 @@ def status_of(path: Path, flag: str, findings: Findings) -> os.stat_result | Non
         else:
             findings.missing(path, flag)
     except OSError as error:
-        code = "link-loop" if path.is_symlink() else "file-unreadable"
-        hint = "mend or remove the link" if path.is_symlink() else "check the path and its rights"
+        is_loop = error.errno == errno.ELOOP
+        code = "link-loop" if is_loop else "file-unreadable"
+        hint = "mend or remove the link" if is_loop else "check the path and its rights"
         findings.error(code, f"{error.strerror} ({flag})", hint, path=path)
     except ValueError:  # a NUL in a name that came from Python code
         findings.missing(path, flag)
@@ -96,6 +98,13 @@ def regular_source(path: Path, status: os.stat_result, flag: str, findings: Find
     else:
         return FileSource.from_stat(path, status)
     return None
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or into a folder that is closed: told where its status is asked for
+        return False
 
 
 def _kind(mode: int) -> str:

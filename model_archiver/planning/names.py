@@ -6,6 +6,7 @@ import re
 
 from model_archiver.planning.findings import Findings
 
+_LONGEST = 248  # of the 255 bytes that file systems give a name, .tar.gz included
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -20,6 +21,9 @@ def check_model_name(name: str, findings: Findings) -> bool:
         # The output is called <name>.mar, and the servers refuse every URL with two dots in a row.
         message = "a model's name has no two dots in a row and does not end with one"
         findings.error("name-invalid", message, "choose another name", path=f"--model-name {name!r}")
+    elif len(name) > _LONGEST:
+        message = f"a model's name has no more than {_LONGEST} characters"
+        findings.error("name-invalid", message, "choose a shorter name", path=f"--model-name {name!r}")
     else:
         return True
     return False

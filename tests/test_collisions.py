@@ -1,0 +1,104 @@
+"""Two sources for one path in the archive."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Command
+from tests.packing import built, packed, refused
+
+
+def _make(**contents: str) -> None:
+    for name, content in contents.items():
+        path = Path(name.replace("__", "/"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+
+def test_the_same_file_twice_is_one(model, run: Command) -> None:
+    words = ["--model-file", "model.py", "--config-file", "model.py", "--extra-files", "model.py,./model.py"]
+    assert packed(run, *words, "--include", Path("model.py").absolute()) == {"model.py"}
+
+
+def test_the_same_file_through_links_is_one(model, run: Command) -> None:
+    Path("d").mkdir()
+    Path("d/model.py").symlink_to("../model.py")
+    Path("e").mkdir()
+    Path("e/model.py").hardlink_to("model.py")
+    assert packed(run, "--model-file", "model.py", "--extra-files", "d,e") == {"model.py"}
+
+
+def test_equal_bytes_are_fine(work, run: Command) -> None:
+    _make(d__vocab="same", e__vocab="same")
+    assert built(run, "--extra-files", "d,e")["vocab"] == b"same"
+
+
+def test_different_bytes_are_refused_naming_both(work, run: Command) -> None:
+    _make(d__vocab="one", e__vocab="two")
+    assert refused(run, "--extra-files", "d,e") == [
+        "e/vocab (--extra-files): and d/vocab (--extra-files) both go to vocab; "
+        "rename one, or pack its folder under its own name with --include [path-clash]"
+    ]
+    assert packed(run, "--include", "d", "--include", "e") == {"d/vocab", "e/vocab"}
+
+
+@pytest.mark.parametrize("flag", ["--handler", "--model-file", "--serialized-file", "-r", "-c"])
+def test_a_file_flag_is_never_overwritten_by_extra_files(work, run: Command, flag: str) -> None:
+    Path("d").mkdir()
+    Path("h.py").write_text("ours")
+    Path("d/h.py").write_text("theirs")
+    [error] = refused(run, flag, "h.py", "--extra-files", "d")
+    assert "h.py" in error
+    assert "d/h.py (--extra-files)" in error
+    assert "path-clash" in error
+
+
+def test_files_of_equal_size_and_time_are_told_apart(work, run: Command) -> None:
+    _make(d__vocab="one", e__vocab="two")
+    for folder in "de":
+        os.utime(f"{folder}/vocab", ns=(0, 0))
+    assert "path-clash" in refused(run, "--extra-files", "d,e")[0]
+
+
+def test_each_of_three_sources_is_told(work, run: Command) -> None:
+    _make(d__v="one", e__v="two", f__v="three", g__v="one")
+    errors = refused(run, "--extra-files", "d,e,f,g")
+    assert [error.split()[0] for error in errors] == ["e/v", "f/v"]
+
+
+def test_a_file_and_a_folder_of_one_name_clash(work, run: Command) -> None:
+    _make(d__helpers__x="1", e__helpers="2")
+    [error] = refused(run, "--extra-files", "d", "--extra-files", "e")
+    assert "goes to helpers/x" in error
+    assert "is a file there called helpers" in error
+    [swapped] = refused(run, "--extra-files", "e", "--extra-files", "d")
+    assert "path-clash" in swapped
+
+
+def test_paths_that_differ_only_in_case_are_a_warning(work, run: Command) -> None:
+    _make(d__Vocab="1", e__vocab="2")
+    result = run("--model-name", "m", "--extra-files", "d,e")
+    assert result.status == 0
+    assert result.warnings == [
+        "vocab: and Vocab are one file on systems that ignore case; one of them is lost there; "
+        "rename one of them [path-case-clash]"
+    ]
+    assert "path-case-clash" in refused(run, "-f", "--strict", "--extra-files", "d,e")[0]
+
+
+def test_paths_that_differ_only_in_normal_form_are_a_warning(work, run: Command) -> None:
+    Path("d").mkdir()
+    Path("d/e\u0301").write_text("1")
+    Path("d/\u00e9").write_text("2")
+    if len(list(Path("d").iterdir())) == 1:
+        pytest.skip("this file system has one normal form")
+    assert "path-case-clash" in run("--model-name", "m", "--extra-files", "d").warnings[0]
+
+
+@pytest.mark.parametrize("folders", ["d,e", "e,d"])
+def test_folders_whose_names_differ_only_in_case_are_no_clash_by_themselves(work, run: Command, folders: str) -> None:
+    _make(d__sub__a="1", e__Sub__b="2")
+    assert run("--model-name", "m", "--extra-files", folders).warnings == []

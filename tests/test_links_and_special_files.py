@@ -1,0 +1,250 @@
+"""Links, and what is no regular file: followed, or refused by name."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.archives import FORMATS, contents, output
+from tests.conftest import Command
+from tests.packing import built, packed, refused
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+
+
+@pytest.fixture
+def folder(work: Path) -> Path:
+    """A folder ``d`` with a file in it."""
+    (work / "d").mkdir()
+    (work / "d/a.txt").write_text("a")
+    return work / "d"
+
+
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_links_are_followed(folder: Path, run: Command, archive_format: str) -> None:
+    Path("outside/low").mkdir(parents=True)
+    Path("outside/low/b.txt").write_text("b")
+    (folder / "file_link").symlink_to("../outside/low/b.txt")
+    (folder / "folder_link").symlink_to("../outside")
+    (folder / "absolute").symlink_to(Path("outside/low").absolute())
+    words = ["--extra-files", "d", "--archive-format", archive_format]
+    assert run("--model-name", "m", *words).status == 0
+    archive = output("m", archive_format)
+    assert contents(archive)["file_link"] == b"b"
+    assert {"a.txt", "folder_link/low/b.txt", "absolute/b.txt"} < contents(archive).keys()
+    if archive.is_dir():
+        assert not any(path.is_symlink() for path in archive.rglob("*"))
+
+
+def test_a_link_given_by_a_flag_is_packed_under_its_own_name(folder: Path, run: Command) -> None:
+    Path("latest.pt").symlink_to("d/a.txt")
+    Path("linked").symlink_to("d")
+    assert built(run, "--serialized-file", "latest.pt", "--include", "linked")["latest.pt"] == b"a"
+    assert packed(run, "-f", "--model-path", "linked", "--extra-files", "linked/*") == {"a.txt"}
+
+
+def test_two_links_to_one_folder_are_both_packed(folder: Path, run: Command) -> None:
+    Path("e").mkdir()
+    Path("e/one").symlink_to("../d")
+    Path("e/two").symlink_to("../d")
+    assert packed(run, "--extra-files", "e") == {"one/a.txt", "two/a.txt"}
+
+
+@pytest.mark.parametrize("flag", ["--extra-files", "--include", "--model-path"])
+def test_a_loop_is_refused_by_name(folder: Path, run: Command, flag: str) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub/up").symlink_to("..")
+    [error] = refused(run, flag, "d")
+    assert error == (
+        f"d/sub/up: is a link to a folder that it lies in ({flag}); remove the link or --exclude it [link-loop]"
+    )
+    assert packed(run, flag, "d", "--exclude", "up") <= {"a.txt", "d/a.txt"}
+
+
+def test_a_link_to_itself_is_refused_by_name(folder: Path, run: Command) -> None:
+    (folder / "self").symlink_to("self")
+    [error] = refused(run, "--extra-files", "d")
+    assert error.startswith("d/self: ")
+    assert error.endswith("[link-loop]")
+    [alone] = refused(run, "--serialized-file", "d/self")
+    assert alone.endswith("[link-loop]")
+    assert packed(run, "--extra-files", "d", "--exclude", "self") == {"a.txt"}
+
+
+@pytest.mark.parametrize("flag", ["--extra-files", "--serialized-file", "--handler", "--include", "--model-path"])
+def test_a_dangling_link_is_refused_by_name(folder: Path, run: Command, flag: str) -> None:
+    Path("gone.py").symlink_to("no/where.py")
+    error = refused(run, flag, "gone.py")[0]
+    assert error == (
+        f"gone.py: is a link to no/where.py, which does not exist ({flag}); mend or remove the link [link-dangling]"
+    )
+
+
+def test_a_dangling_link_in_a_folder_is_refused_by_name(folder: Path, run: Command) -> None:
+    (folder / "gone").symlink_to("nowhere")
+    (folder / "also gone").symlink_to("/no-such-root/x")
+    errors = refused(run, "--extra-files", "d")
+    assert [error.partition(":")[0] for error in errors] == ["d/also gone", "d/gone"]
+    assert all("link-dangling" in error for error in errors)
+    assert packed(run, "--extra-files", "d", "--exclude", "*gone") == {"a.txt"}
+
+
+def test_a_dangling_link_that_a_pattern_matches_is_refused(folder: Path, run: Command) -> None:
+    (folder / "gone.txt").symlink_to("nowhere")
+    [error] = refused(run, "--extra-files", "d/*.txt")
+    assert error.startswith("d/gone.txt: is a link to nowhere")
+
+
+def _make_special(kind: str, path: Path) -> None:
+    if kind == "a named pipe":
+        os.mkfifo(path)
+    elif kind == "a socket":
+        with socket.socket(socket.AF_UNIX) as unix:
+            unix.bind(str(path))
+    else:
+        path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("kind", ["a named pipe", "a socket", "a device"])
+@pytest.mark.parametrize("flag", ["--extra-files", "--serialized-file", "--include"])
+def test_a_special_file_is_refused_by_name_and_never_opened(folder: Path, run: Command, flag: str, kind: str) -> None:
+    _make_special(kind, Path("special"))
+    [error] = refused(run, flag, "special")
+    assert error == (
+        f"special: is {kind}, not a file ({flag}); save its content to a file and name that [file-special]"
+    )
+
+
+@pytest.mark.parametrize("kind", ["a named pipe", "a socket", "a device"])
+def test_a_special_file_in_a_folder_is_refused_by_name(folder: Path, run: Command, kind: str) -> None:
+    _make_special(kind, folder / "special")
+    [error] = refused(run, "--extra-files", "d")
+    assert error.startswith(f"d/special: is {kind}, not a file (--extra-files)")
+    assert packed(run, "--extra-files", "d", "--exclude", "special") == {"a.txt"}
+
+
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_a_name_that_is_not_utf_8_is_refused(folder: Path, run: Command, archive_format: str) -> None:
+    try:
+        with open(os.fsencode(folder) + b"/caf\xe9.txt", "w"):  # noqa: PTH123 - the name is bytes
+            pass
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    [error] = refused(run, "--extra-files", "d", "--archive-format", archive_format)
+    assert error == (
+        r"d/caf\udce9.txt: the name is not UTF-8, which servers cannot unpack (--extra-files); rename it [path-invalid]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "told"),
+    [
+        ("a\nb", r"a\nb", "holds a control character"),
+        ("a\x1b[31m", r"a\x1b[31m", "holds a control character"),
+        ("a\x7f", r"a\x7f", "holds a control character"),
+        ("a\u2028b", r"a\u2028b", "holds a control character"),
+        ("a\\b", r"a\b", "holds a backslash"),
+        ("C:x", "C:x", "begins like a Windows drive"),
+    ],
+)
+def test_a_name_that_breaks_archives_is_refused(folder: Path, run: Command, name: str, shown: str, told: str) -> None:
+    (folder / name).write_text("x")
+    for words in (["--extra-files", "d"], ["--serialized-file", f"d/{name}"]):
+        [error] = refused(run, *words)
+        assert error.startswith(f"d/{shown}: the name {told}")
+        assert error.endswith("[path-invalid]")
+
+
+AS_NOBODY = """
+import contextlib, os, sys, unicodedata
+from model_archiver.cli import main
+with open(os.devnull, "w") as null, contextlib.redirect_stdout(null), contextlib.redirect_stderr(null):
+    main(["--model-name", "m", "--dry-run"])  # imports what the user without rights could not read
+    main(["--model-flie"])
+os.setgid(65534); os.setuid(65534)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def _unprivileged(*words: str) -> subprocess.CompletedProcess[str]:
+    """The command as a user without rights, for whom the modes of files count."""
+    code = AS_NOBODY if os.getuid() == 0 else AS_NOBODY.replace("os.setgid(65534); os.setuid(65534)", "")
+    command = [sys.executable, "-c", code, "--model-name", "m", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A working directory that everybody can reach, with the folder ``d`` in it."""
+    with tempfile.TemporaryDirectory() as path:
+        shared = Path(path)
+        shared.chmod(0o777)
+        (shared / "d").mkdir()
+        (shared / "d/a.txt").write_text("a")
+        monkeypatch.chdir(shared)
+        yield shared
+        monkeypatch.undo()
+
+
+def test_an_unreadable_file_is_refused_by_name(shared: Path) -> None:
+    (shared / "d/secret.pt").write_text("x")
+    (shared / "d/secret.pt").chmod(0)
+    (shared / "closed").mkdir(mode=0)
+    done = _unprivileged("--extra-files", "d,closed", "--serialized-file", "d/secret.pt", "--dry-run")
+    assert done.returncode == 1, done.stderr
+    lines = done.stderr.splitlines()
+    (shared / "closed").chmod(0o755)
+    assert any("d/secret.pt: may not be read (--extra-files)" in line for line in lines)
+    assert any("d/secret.pt: may not be read (--serialized-file)" in line for line in lines)
+    assert any("closed: Permission denied (--extra-files)" in line for line in lines)
+    assert all("bug" not in line for line in lines)
+
+
+def test_a_link_into_a_closed_folder_is_refused_by_name(shared: Path) -> None:
+    (shared / "closed").mkdir()
+    (shared / "closed/x.txt").write_text("x")
+    (shared / "d/link").symlink_to("../closed/x.txt")
+    (shared / "closed").chmod(0)
+    done = _unprivileged("--extra-files", "d", "--serialized-file", "closed/x.txt", "--dry-run")
+    (shared / "closed").chmod(0o755)
+    assert done.returncode == 1
+    assert [line.split()[2] for line in done.stderr.splitlines()] == ["d/link:", "closed/x.txt:"]
+    assert done.stderr.count("Permission denied") == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--extra-files", "closed/*"],
+        ["--extra-files", "d/*"],
+        ["--handler", "closed/h.py", "--include", "d/h.py"],
+        ["--model-path", "closed/sub", "--archive-format", "no-archive"],
+        ["--include", "closed/h.py"],
+    ],
+)
+def test_whatever_lies_in_a_closed_folder_is_no_bug(shared: Path, words: list[str]) -> None:
+    for path in ("closed/h.py", "closed/sub/x.txt", "d/h.py", "m/own.txt"):
+        (shared / path).parent.mkdir(parents=True, exist_ok=True)
+        (shared / path).write_text("x")
+    (shared / "d/link").symlink_to("../closed/sub")
+    (shared / "closed").chmod(0)
+    done = _unprivileged(*words, "--dry-run", "--strict")
+    (shared / "closed").chmod(0o755)
+    assert done.returncode == 1
+    assert "bug" not in done.stderr
+    assert done.stderr.startswith("torch-model-archiver: error: ")
+
+
+def test_an_export_path_that_may_not_be_written_to_is_refused(shared: Path) -> None:
+    (shared / "store").mkdir(mode=0o555)
+    done = _unprivileged("--extra-files", "d", "--export-path", "store")
+    assert done.returncode == 1
+    assert "store: may not be written to (--export-path)" in done.stderr
+    assert list((shared / "store").iterdir()) == []

@@ -1,0 +1,115 @@
+"""Model names and versions: what the servers and file systems take."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from model_archiver import ModelArchiverConfig, ModelArchiverError
+from model_archiver.model_packaging import generate_model_archive
+from tests.archives import FORMATS, manifest, output
+from tests.conftest import Command
+from tests.packing import refused
+
+
+@pytest.mark.parametrize("name", ["m", "M", "densenet161", "densenet_161", "my-model", "a.b", "m1.0-rc_2", "x" * 200])
+def test_a_good_name_gives_the_output_its_name(work, run: Command, name: str) -> None:
+    result = run("--model-name", name)
+    assert (result.status, result.warnings) == (0, [])
+    assert manifest(output(name))["model"]["modelName"] == name
+    assert [path.name for path in work.iterdir()] == [f"{name}.mar"]
+
+
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_a_name_with_dots_keeps_them_in_every_format(work, run: Command, archive_format: str) -> None:
+    assert run("--model-name", "m.v1.2", "--archive-format", archive_format).status == 0
+    assert output("m.v1.2", archive_format).exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a..b",
+        "..",
+        ".",
+        "m.",
+        ".m",
+        "m\n",
+        "\nm",
+        "m\r",
+        "a b",
+        "a/b",
+        "../m",
+        "/m",
+        "a\\b",
+        "a:b",
+        "é",
+        "m\u0660",
+        "_m",
+        "-m",
+        "m*",
+        "m\x00",
+        "$HOME",
+        "a,b",
+        "",
+        " ",
+    ],
+)
+def test_a_bad_name_is_refused_by_command_and_api(work, run: Command, name: str) -> None:
+    result = run(f"--model-name={name}")
+    assert (result.status, result.out) == (1, "")
+    assert len(result.err.splitlines()) == 1
+    assert result.err.endswith("[name-invalid]\n")
+    with pytest.raises(ModelArchiverError, match="name-invalid"):
+        generate_model_archive(ModelArchiverConfig(model_name=name))
+    assert list(work.iterdir()) == []
+
+
+def test_a_bad_name_is_shown_with_its_control_characters_escaped(work, run: Command) -> None:
+    [error] = refused(run, name="m\n\x1b[31m")
+    assert r"'m\n\x1b[31m'" in error
+
+
+def test_a_leading_digit_is_a_warning_and_an_error_under_strict(work, run: Command) -> None:
+    result = run("--model-name", "1m")
+    assert result.status == 0
+    assert "name-leading-digit" in result.warnings[0]
+    assert output("1m").exists()
+    [error] = refused(run, "-f", "--strict", name="1m")
+    assert "name-leading-digit" in error
+
+
+def test_a_name_that_is_too_long_for_a_file_is_refused_in_one_line(work, run: Command) -> None:
+    assert run("--model-name", "x" * 248, "--archive-format", "tgz").status == 0
+    [error] = refused(run, name="y" * 249)
+    assert "name-invalid" in error
+
+
+@pytest.mark.parametrize("version", ["1", "1.0", "base", "2.0.1-rc1", "1_0", "1.0+cu118"])
+def test_a_good_version_is_written_as_it_is(work, run: Command, version: str) -> None:
+    result = run("--model-name", "m", "--version", version)
+    assert (result.status, result.warnings) == (0, [])
+    assert manifest(output("m"))["model"]["modelVersion"] == version
+
+
+@pytest.mark.parametrize("version", ["1 0", "v1,2", "é", "1.0 ", "a:b", "100%", "a?b", "a#b"])
+def test_a_version_that_urls_cannot_name_is_a_warning(work, run: Command, version: str) -> None:
+    result = run("--model-name", "m", "--version", version)
+    assert result.status == 0
+    assert ["version-unservable" in warning for warning in result.warnings] == [True]
+    assert manifest(output("m"))["model"]["modelVersion"] == version
+    assert "version-unservable" in refused(run, "-f", "--strict", "--version", version)[0]
+
+
+@pytest.mark.parametrize("version", ["1/0", "..", "1..0", "1\n", "1\x00", "\t1", "a\x7f"])
+def test_a_version_that_breaks_urls_is_refused(work, run: Command, version: str) -> None:
+    [error] = refused(run, f"--version={version}")
+    assert "version-unservable" in error
+
+
+def test_issues_of_names_are_in_the_json_too(work, run: Command) -> None:
+    result = run("--model-name", "1m", "--version", "a b", "--json")
+    assert [issue["code"] for issue in json.loads(result.out)["issues"]] == ["name-leading-digit", "version-unservable"]
+    assert Path("1m.mar").is_file()
