@@ -96,7 +96,7 @@ def plan_package(config: object, manifest: str | None = None) -> tuple[Plan, tup
         plan = make_plan(request, manifest, findings)
     except OSError as error:  # what cannot be looked at, or has gone since it was found
         reason = error.strerror or str(error)
-        findings.error("file-unreadable", reason, "check the path and its rights", path=error.filename)
+        findings.error("file-unreadable", reason, "check the path and its rights", path=error.filename or "")
         findings.raise_errors(strict=request.strict)
         raise
     if request.checks:

@@ -1,0 +1,149 @@
+"""How mistakes are told: all of them, a line each, before a byte is written."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from model_archiver import ModelArchiverError
+from model_archiver.issue import Issue, printable
+from model_archiver.model_archiver_error import MissingInputError, refusal
+from model_archiver.sizes import human_size
+from model_archiver.suggestions import did_you_mean
+from tests.conftest import Command
+from tests.packing import refused
+
+
+def test_all_mistakes_are_told_at_once(model, run: Command) -> None:
+    Path("store").write_text("a file")
+    Path("gone.txt").symlink_to("nowhere")
+    words = [
+        *("--export-path", "store", "--model-file", "modl.py", "--serialized-file", ".", "--version", "a/b"),
+        *("--handler", "image_clasifier", "--extra-files", "gone.txt,none.json", "-r", "requirements.txt"),
+        *("--include", "helpers", "--link"),
+    ]
+    errors = refused(run, *words, name="m..")
+    codes = [error.rpartition("[")[2].rstrip("]") for error in errors]
+    assert sorted(codes) == sorted(
+        [
+            *("name-invalid", "export-path-invalid", "file-is-folder", "version-unservable", "link-dangling"),
+            *("link-impossible", *["file-missing"] * 5),
+        ]
+    )
+
+
+def test_each_line_says_what_to_do(model, run: Command) -> None:
+    for error in refused(run, "--model-file", "modl.py", "--serialized-file", ".", "--version", "a/b"):
+        assert "; " in error
+        assert error.endswith("]")
+
+
+def test_warnings_are_told_with_the_errors(model, run: Command) -> None:
+    result = run("--model-name", "1m", "--model-file", "none.py", "--extra-files", "*.nothing")
+    assert result.status == 1
+    assert len(result.errors) == 1
+    assert len(result.warnings) == 2
+
+
+def test_one_mistake_is_told_once(work, run: Command) -> None:
+    assert len(refused(run, "--extra-files", "none.txt,none.txt", "--extra-files", "none.txt")) == 1
+
+
+def test_a_missing_file_that_several_flags_name_is_told_for_each(work, run: Command) -> None:
+    errors = refused(run, "--model-file", "none.py", "--config-file", "none.py")
+    assert [error.partition(";")[0] for error in errors] == [
+        "none.py: no such file or folder (--model-file)",
+        "none.py: no such file or folder (--config-file)",
+    ]
+
+
+@pytest.mark.parametrize("words", [["--json"], ["--dry-run"], ["--dry-run", "--json"], ["--quiet"]])
+def test_a_refusal_leaves_stdout_empty(work, run: Command, words) -> None:
+    assert len(refused(run, "--model-file", "none.py", *words)) == 1
+
+
+def test_a_mistake_in_the_middle_of_a_large_tree_does_not_hide_others(work, run: Command) -> None:
+    for name in ("a", "b", "c"):
+        Path("d", name).mkdir(parents=True)
+        Path("d", name, "gone").symlink_to("nowhere")
+        Path("d", name, "bad\\name").write_text("x")
+    assert len(refused(run, "--extra-files", "d")) == 6
+
+
+def test_control_characters_never_reach_the_terminal(work, run: Command) -> None:
+    words = ["--model-file", "\x1b[31mred.py", "--extra-files", "a\nb\rc", "--version=\x1b]0;x\x07"]
+    result = run("--model-name", "m\x1b", *words)
+    assert result.status == 1
+    assert len(result.err.splitlines()) == len(result.errors) == 4
+    assert not any(character in result.err for character in "\x1b\x07\r")
+
+
+def test_a_finished_build_has_status_0_and_a_refused_one_1_and_usage_2(model, run: Command) -> None:
+    assert run("--model-name", "m").status == 0
+    assert run("--model-name", "m").status == 1
+    assert run("--nonsense").status == 2
+
+
+def test_the_log_is_left_as_it_was(model, run: Command) -> None:
+    log = logging.getLogger("model_archiver")
+    before = (log.level, log.propagate, list(log.handlers))
+    run("--model-name", "1m")
+    run("--model-name", "m", "--model-file", "none.py")
+    assert (log.level, log.propagate, list(log.handlers)) == before
+
+
+@pytest.mark.parametrize(
+    ("issue", "line"),
+    [
+        (Issue("error", "code", "it is wrong"), "it is wrong [code]"),
+        (Issue("error", "code", "it is wrong", "mend it"), "it is wrong; mend it [code]"),
+        (Issue("error", "code", "is wrong", path="a.py"), "a.py: is wrong [code]"),
+        (Issue("error", "code", "is wrong", "mend it", "a.py", 3), "a.py:3: is wrong; mend it [code]"),
+        (Issue("warning", "code", "two\nlines", path="a\x00"), r"a\x00: two\nlines [code]"),
+    ],
+)
+def test_an_issue_is_one_line(issue: Issue, line: str) -> None:
+    assert str(issue) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("plain ü 日", "plain ü 日"), ("a\tb\x1b", r"a\tb\x1b"), ("\udce9", r"\udce9"), ("\x85\u2029", r"\x85\u2029")],
+)
+def test_printable_shows_what_no_line_may_hold_as_escapes(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_the_class_of_an_error_tells_whether_an_input_is_missing() -> None:
+    missing, other = Issue("error", "file-missing", "x"), Issue("error", "name-invalid", "y")
+    assert isinstance(refusal([other, missing]), MissingInputError)
+    assert type(refusal([other])) is ModelArchiverError
+    assert str(ModelArchiverError("only a message")) == "only a message"
+
+
+def test_suggestions_are_close_words_or_the_other_advice() -> None:
+    assert did_you_mean("hadnler", ["handler", "model"], "look") == "did you mean handler?"
+    assert did_you_mean("zzz", ["handler", "model"], "look") == "look"
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (5 << 20, "5.0 MiB"), (3 << 40, "3.0 TiB")],
+)
+def test_sizes_are_said_the_way_people_do(size: int, said: str) -> None:
+    assert human_size(size) == said
+
+
+def test_json_tells_the_warnings_of_a_build_with_their_parts(work, run: Command) -> None:
+    [issue] = json.loads(run("--model-name", "m", "--extra-files", "*.nothing", "--json").out)["issues"]
+    assert issue == {
+        "level": "warning",
+        "code": "pattern-unmatched",
+        "message": "matches nothing that is packed (--extra-files)",
+        "hint": "check the pattern, and what is there",
+        "path": "*.nothing",
+        "line": None,
+    }

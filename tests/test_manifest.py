@@ -1,0 +1,167 @@
+"""``MAR-INF/MANIFEST.json`` and the digest that identifies what an archive holds."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+import model_archiver
+from model_archiver import ModelArchiverError
+from model_archiver.manifest_components.manifest import Manifest
+from model_archiver.manifest_components.model import Model
+from model_archiver.model_packaging import package_model
+from model_archiver.model_packaging_utils import ModelExportUtils
+from tests.archives import FORMATS, MANIFEST, contents, manifest, output
+from tests.conftest import Command
+from tests.packing import built, refused
+
+ALL = (
+    *("--model-file", "model.py", "--serialized-file", "model.pt", "--handler", "handler.py", "--version", "3"),
+    *("-r", "requirements.txt", "-c", "config.yaml"),
+)
+
+
+@pytest.fixture
+def inputs(model: Path) -> Path:
+    """The small model, with requirements and a config."""
+    (model / "requirements.txt").write_text("numpy\n")
+    (model / "config.yaml").write_text("minWorkers: 1\n")
+    return model
+
+
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_the_fields_are_upstreams_in_upstreams_order(inputs, run: Command, archive_format: str) -> None:
+    assert run("--model-name", "m", *ALL, "--archive-format", archive_format).status == 0
+    fields = manifest(output("m", archive_format))
+    assert list(fields) == ["createdOn", "runtime", "model", "archiverVersion"]
+    assert fields["archiverVersion"] == model_archiver.__version__
+    assert list(fields["model"].items()) == [
+        ("modelName", "m"),
+        ("serializedFile", "model.pt"),
+        ("handler", "handler.py"),
+        ("modelFile", "model.py"),
+        ("modelVersion", "3"),
+        ("requirementsFile", "requirements.txt"),
+        ("configFile", "config.yaml"),
+    ]
+
+
+def test_absent_fields_are_left_out(work, run: Command) -> None:
+    built(run)
+    assert list(manifest(output("m"))["model"]) == ["modelName", "handler", "modelVersion"]
+
+
+def test_a_files_field_is_its_base_name(inputs, run: Command) -> None:
+    Path("deep/down").mkdir(parents=True)
+    Path("deep/down/net.pt").write_bytes(b"w")
+    built(run, "--serialized-file", Path("deep/down/net.pt").absolute(), "--model-file", "../work/model.py")
+    fields = manifest(output("m"))["model"]
+    assert (fields["serializedFile"], fields["modelFile"]) == ("net.pt", "model.py")
+
+
+def test_the_time_is_now_in_local_time(work, run: Command, monkeypatch) -> None:
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    before = int(time.time())
+    built(run)
+    text = manifest(output("m"))["createdOn"]
+    assert re.fullmatch(r"\d\d/\d\d/\d{4} \d\d:\d\d:\d\d", text)
+    assert before <= time.mktime(time.strptime(text, "%d/%m/%Y %H:%M:%S")) <= time.time()
+
+
+@pytest.mark.parametrize(
+    ("epoch", "text"),
+    [
+        ("0", "01/01/1970 00:00:00"),
+        ("1700000000", "14/11/2023 22:13:20"),
+        (" 1700000000\n", "14/11/2023 22:13:20"),
+        ("4102444800", "01/01/2100 00:00:00"),
+    ],
+)
+def test_source_date_epoch_is_the_time_in_utc(work, run: Command, monkeypatch, epoch: str, text: str) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    built(run)
+    monkeypatch.undo()
+    time.tzset()
+    assert manifest(work / "m.mar")["createdOn"] == text
+
+
+def test_an_empty_source_date_epoch_is_none(work, run: Command, monkeypatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "")
+    built(run)
+    assert str(time.localtime().tm_year) in manifest(output("m"))["createdOn"]
+
+
+@pytest.mark.parametrize("epoch", ["yesterday", "1.5", "1e9", "9" * 30])
+def test_a_source_date_epoch_that_is_no_moment_is_refused(work, run: Command, monkeypatch, epoch: str) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    [error] = refused(run)
+    assert error.startswith(f"SOURCE_DATE_EPOCH is {epoch!r}, which is no moment in time")
+    assert "epoch-invalid" in error
+    with pytest.raises(ModelArchiverError, match="epoch-invalid"):
+        ModelExportUtils.generate_manifest_json(model_archiver.ModelArchiverConfig(model_name="m"))
+
+
+def test_it_is_utf_8_without_a_byte_order_mark(work, run: Command) -> None:
+    Path("größe.pt").write_bytes(b"w")
+    data = built(run, "--serialized-file", "größe.pt", "--version", "ü")[MANIFEST]
+    assert data.startswith(b"{")
+    assert data.endswith(b"}\n")
+    assert "größe.pt".encode() in data
+    assert json.loads(data)["model"]["modelVersion"] == "ü"
+
+
+def test_the_text_of_a_manifest_is_its_fields() -> None:
+    text = str(Manifest("python", Model("m", "m.pt", "base_handler")))
+    assert json.loads(text)["model"] == {"modelName": "m", "serializedFile": "m.pt", "handler": "base_handler"}
+
+
+def test_mms_has_the_fields_of_its_own_archiver_too(model, run_mms: Command) -> None:
+    assert run_mms("--model-name", "m", "--model-path", ".", "--handler", "handler:handle").status == 0
+    fields = manifest(output("m"))
+    assert fields["model"] == {"modelName": "m", "handler": "handler:handle", "modelVersion": "1.0"}
+    assert {"modelServerVersion", "implementationVersion", "specificationVersion"} < fields.keys()
+
+
+def _digest(run: Command, *words: object) -> str:
+    result = run("--model-name", "m", "-f", "--json", *words)
+    assert result.status == 0, result.err
+    return json.loads(result.out)["digest"]
+
+
+def test_the_digest_is_the_same_in_every_format_and_at_any_time(model, run: Command, monkeypatch) -> None:
+    digests = set()
+    for index, archive_format in enumerate(FORMATS):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", str(index * 1000))
+        digests.add(_digest(run, "--extra-files", "model.py,model.pt", "--archive-format", archive_format))
+    assert len(digests) == 1
+    assert re.fullmatch("sha256:[0-9a-f]{64}", digests.pop())
+
+
+def test_the_digest_tells_contents_names_and_manifests_apart(model, run: Command) -> None:
+    Path("other").mkdir()
+    Path("other/model.py").write_text("other = 1\n")
+    Path("renamed.py").write_bytes(Path("model.py").read_bytes())
+    words = [
+        ["--extra-files", "model.py"],
+        ["--extra-files", "other/model.py"],
+        ["--extra-files", "renamed.py"],
+        ["--extra-files", "model.py", "--version", "2"],
+        ["--model-file", "model.py"],
+        ["--extra-files", "model.py", "--runtime", "python3"],
+    ]
+    assert len({_digest(run, *each) for each in words}) == len(words)
+
+
+def test_a_callers_manifest_is_what_the_server_reads(model) -> None:
+    config = model_archiver.ModelArchiverConfig(model_name="m", model_file="model.py")
+    fields = json.loads(ModelExportUtils.generate_manifest_json(config))
+    fields["model"]["owner"] = "us"
+    package_model(config, json.dumps(fields))
+    assert manifest(output("m")) == fields
+    assert list(contents(output("m")))[-1] == MANIFEST
