@@ -26,6 +26,11 @@ def uninterrupted() -> Iterator[Callable[[], AbstractContextManager[None]]]:
         yield partial(_masked, before)
 
 
+def interruption_waits() -> bool:
+    """Whether a signal is held back now."""
+    return hasattr(signal, "sigpending") and bool(signal.sigpending())
+
+
 @contextmanager
 def _masked(signals: Iterable[int]) -> Iterator[None]:
     """Hold back these signals and no others; one that waited is raised here, in or after the block."""

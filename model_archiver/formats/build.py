@@ -12,7 +12,7 @@ from model_archiver.formats.space import check_space
 from model_archiver.formats.temporary import TemporaryDirectory
 from model_archiver.formats.workers import Progress, Workers
 from model_archiver.formats.writer import ArchiveWriter
-from model_archiver.interruption import uninterrupted
+from model_archiver.interruption import interruption_waits, uninterrupted
 from model_archiver.issue import Issue
 from model_archiver.manifest_components.manifest import MANIFEST_PATH
 from model_archiver.model_archiver_error import ModelArchiverError
@@ -49,8 +49,9 @@ def _build_archive(plan: Plan, progress: Progress) -> ArchiveReport:
             # The one moment at which a signal ends the work of threads: in the midst of the standard library's
             # own steps it would leave their locks behind, and the threads waiting for them for ever.
             progress(count)
-            with interruptible():
-                pass
+            if interruption_waits():
+                with interruptible():
+                    pass
 
         with interruptible():
             check_space(plan, temporary.path)

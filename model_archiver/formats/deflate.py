@@ -36,9 +36,8 @@ def engine() -> Any:  # noqa: ANN401 - two modules with one interface
 
 
 def deflate_whole(data: bytes) -> bytes:
-    """A small member as one stream, by zlib: at that size packing well counts for more than speed."""
-    compressor = zlib.compressobj(6, zlib.DEFLATED, _RAW)
-    return compressor.compress(data) + compressor.flush()
+    """A small member as one stream, packed as well as the engine can: there, that costs next to nothing."""
+    return b"".join(_deflate_block(data, last=True, level=3))
 
 
 def is_worth_it(share: float) -> bool:
@@ -119,7 +118,7 @@ class DeflateStream:
         self.crc32 = engine().crc32(block, self.crc32)
 
 
-def _deflate_block(block: bytes | memoryview, *, last: bool) -> tuple[bytes, bytes]:
+def _deflate_block(block: bytes | memoryview, *, last: bool, level: int = 1) -> tuple[bytes, bytes]:
     library = engine()
-    compressor = library.compressobj(1, library.DEFLATED, _RAW)
+    compressor = library.compressobj(level, library.DEFLATED, _RAW)
     return compressor.compress(block), compressor.flush(library.Z_FINISH if last else library.Z_SYNC_FLUSH)

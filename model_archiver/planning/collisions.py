@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import filecmp
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from model_archiver.planning.archive_paths import is_reserved, path_problem
@@ -19,11 +19,21 @@ def settle(members: Iterable[Member], findings: Findings) -> tuple[Member, ...]:
         former = settled.setdefault(member.path, member)
         if not _same(former, member):
             _report_clash(former, member, findings)
-    for member in settled.values():
-        for parent in member.path.parents:
-            if parent in settled:
-                _report_clash(settled[parent], member, findings)
+    for folder, member in _folders(settled.values()):
+        if folder in settled:
+            _report_clash(settled[folder], member, findings)
     return tuple(sorted(settled.values(), key=lambda member: str(member.path)))
+
+
+def _folders(members: Iterable[Member]) -> Iterator[tuple[PurePosixPath, Member]]:
+    """Every folder that the members need, each with the first member that needs it."""
+    seen = {PurePosixPath()}
+    for member in members:
+        folder = member.path.parent
+        while folder not in seen:
+            seen.add(folder)
+            yield folder, member
+            folder = folder.parent
 
 
 def _check_path(member: Member, findings: Findings) -> None:
