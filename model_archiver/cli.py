@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
@@ -50,7 +49,7 @@ def _run(parser: FlagParser, argv: Sequence[str] | None) -> int:
         return int(done.code or DONE)
     except ModelArchiverError as error:
         if debug:
-            traceback.print_exc()
+            _print_traceback()
         tell.issues(error)
         return USAGE if isinstance(error, UsageError) else FAILED
     except KeyboardInterrupt:
@@ -58,11 +57,17 @@ def _run(parser: FlagParser, argv: Sequence[str] | None) -> int:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - whatever it is, a user gets one line
         if debug:
-            traceback.print_exc()
+            _print_traceback()
         hint = "" if debug else "; --debug shows where"
         tell.error(f"this is a bug of the archiver: {type(error).__name__}: {error}{hint}")
         return FAILED
     return DONE
+
+
+def _print_traceback() -> None:
+    import traceback  # noqa: PLC0415 - nearly never used
+
+    traceback.print_exc()
 
 
 def _package(args: argparse.Namespace, tell: _Teller) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
 def did_you_mean(given: str, known: Iterable[str], otherwise: str) -> str:
     """Half a sentence with the known word that is closest to the one given; `otherwise` where none is close."""
+    import difflib  # noqa: PLC0415 - most command lines are right
+
     close = difflib.get_close_matches(given, list(known), n=1)
     return f"did you mean {close[0]}?" if close else otherwise

@@ -5,7 +5,6 @@ Each has an answer for platforms and file systems that lack it; the caller is to
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import sys
@@ -26,22 +25,28 @@ def rename_new(source: Path, destination: Path) -> None:
     Raises:
         FileExistsError: the name is taken, be it since a moment ago.
     """
-    if _rename(source, destination, _NOREPLACE):
-        return
-    if source.is_dir():
+    if not source.is_dir() and _link_new(source, destination):
+        source.unlink()
+    elif not _rename(source, destination, _NOREPLACE):
         if os.path.lexists(destination):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(destination))
         source.rename(destination)
-    elif sys.platform == "win32":
-        source.rename(destination)  # refuses by itself there
-    else:
-        os.link(source, destination)
-        source.unlink()
 
 
 def exchange(one: Path, other: Path) -> bool:
     """Exchange the names of two files or folders in one step; False where the kernel or file system cannot."""
     return _rename(one, other, _EXCHANGE)
+
+
+def _link_new(source: Path, destination: Path) -> bool:
+    """Give a file a second name, which must be free; False where the file system has no hard links."""
+    try:
+        os.link(source, destination)
+    except FileExistsError:
+        raise
+    except OSError:
+        return False
+    return True
 
 
 def _rename(source: Path, destination: Path, flag: int) -> bool:
@@ -51,6 +56,8 @@ def _rename(source: Path, destination: Path, flag: int) -> bool:
         return False
     if function(os.fsencode(source), os.fsencode(destination), flag) == 0:
         return True
+    import ctypes  # noqa: PLC0415 - as below
+
     number = ctypes.get_errno()
     if number in _LACKING:
         return False
@@ -61,6 +68,8 @@ def _rename(source: Path, destination: Path, flag: int) -> bool:
 def _rename_function() -> Any:  # noqa: ANN401 - a foreign function
     if sys.platform == "win32":
         return None
+    import ctypes  # noqa: PLC0415 - small builds do without it, and it takes longer to import than they take
+
     library = ctypes.CDLL(None, use_errno=True)
     if sys.platform == "linux" and hasattr(library, "renameat2"):
         return lambda source, destination, flag: library.renameat2(_AT_FDCWD, source, _AT_FDCWD, destination, flag)
@@ -69,14 +78,17 @@ def _rename_function() -> Any:  # noqa: ANN401 - a foreign function
 
 def start_writing_back(descriptor: int, offset: int, size: int) -> None:
     """Have the disk begin with a stretch of a file, so that the flush at the end has less to wait for."""
-    function = _sync_file_range()
-    if function is not None:
-        function(descriptor, ctypes.c_int64(offset), ctypes.c_int64(size), _SYNC_FILE_RANGE_WRITE)
+    if sys.platform == "linux":
+        _sync_file_range()(descriptor, offset, size, _SYNC_FILE_RANGE_WRITE)
 
 
 @cache
 def _sync_file_range() -> Any:  # noqa: ANN401 - a foreign function
-    return getattr(ctypes.CDLL(None), "sync_file_range", None) if sys.platform == "linux" else None
+    import ctypes  # noqa: PLC0415 - as above
+
+    function = ctypes.CDLL(None).sync_file_range
+    function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    return function
 
 
 def sync_folder(folder: Path) -> None:

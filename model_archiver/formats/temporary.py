@@ -10,7 +10,6 @@ import errno
 import logging
 import os
 import re
-import secrets
 import shutil
 import sys
 from contextlib import suppress
@@ -71,7 +70,7 @@ class TemporaryDirectory:
             self._make_folders()
             try:
                 self._remove_abandoned()
-                self.path = self._target.parent / f".{self._name}.{secrets.token_hex(4)}.building"
+                self.path = self._target.parent / f".{self._name}.{os.urandom(4).hex()}.building"
                 self.path.mkdir(0o700)
                 lock = _lock_new(self.path)
             except FileNotFoundError:

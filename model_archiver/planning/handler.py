@@ -67,9 +67,20 @@ def resolve_torchserve_handler(
 
 
 def resolve_mms_handler(given: str, model_path: Collection[PurePosixPath], findings: Findings) -> Handler:
-    """The handler that Multi Model Server is to use: a module of the packed folder, or a finding."""
+    """The handler that Multi Model Server is to use: a module of the packed folder, or a finding.
+
+    SageMaker's toolkit names one that is installed beside the server, by its dotted name or by its file.
+    """
     module, _ = split_function(given)
-    if not packed_module(module, model_path):
+    if packed_module(module, model_path):
+        return Handler(given)
+    package, dot, _ = module.partition(".")
+    in_folder = any(path.parts[0] == package for path in model_path)
+    if Path(module).is_file() or (dot and "/" not in module and not module.endswith(".py") and not in_folder):
+        message = "is not in the model's folder and is not packed (--handler)"
+        hint = "have it installed where the server runs, or put it there"
+        findings.warning("handler-outside", message, hint, path=given)
+    else:
         message = "no such module in the model's folder (--handler)"
         findings.error("handler-missing", message, _modules_there(model_path), path=given)
     return Handler(given)
