@@ -1,0 +1,69 @@
+"""The command in processes of its own: started in an instant as forks of this one, or from scratch as users do."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_archiver.cli import main
+from tests.conftest import Result
+
+for _name in ("model_packaging", "rendering", "formats.folder", "formats.mar", "formats.tgz"):
+    importlib.import_module(f"model_archiver.{_name}")  # so that forks need not
+
+
+@dataclass(frozen=True)
+class Fork:
+    """A running command."""
+
+    pid: int
+    err: Path
+
+    def result(self) -> Result:
+        """How it ended; the status of one that a signal ended is the signal's number with a minus."""
+        _, status = os.waitpid(self.pid, 0)
+        return Result(os.waitstatus_to_exitcode(status), "", self.err.read_text())
+
+
+def fork(words: list[str], err: Path, before: Callable[[], object] = lambda: None) -> Fork:
+    """Run the command in a fork of this process; `before` is called there first."""
+    pid = os.fork()
+    if pid:
+        return Fork(pid, err)
+    status = 99
+    try:
+        os.dup2(os.open(err, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+        sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115 - not the one that pytest reads
+        before()
+        status = main(words)
+    finally:
+        sys.settrace(None)
+        os._exit(status)
+
+
+def start(*words: object, folder: Path | None = None, **environment: str) -> subprocess.Popen[str]:
+    """Run the command as a user does."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "model_archiver", *map(str, words)],
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def result(process: subprocess.Popen[str]) -> Result:
+    """How it ended."""
+    out, err = process.communicate()
+    return Result(process.returncode, out, err)
+
+
+def hidden(folder: Path) -> list[str]:
+    """What lies in a folder and is not seen at once."""
+    return sorted(path.name for path in folder.iterdir() if path.name.startswith("."))

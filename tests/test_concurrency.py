@@ -1,0 +1,183 @@
+"""Builds of one name at one time: each ends in a whole archive or a clear refusal, and nobody's bytes are mixed."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from model_archiver import ModelArchiver, ModelArchiverConfig, ModelArchiverError
+from tests.archives import FORMATS, contents, members, output, tree
+from tests.conftest import Result
+from tests.forks import fork, hidden, result, start
+
+BUILDS = 12
+ROUNDS = 3
+REFUSAL = "exists already"
+
+
+@pytest.fixture
+def sources(work: Path) -> list[Path]:
+    """Twelve folders with the same names in them and content of their own; in each, one file is large."""
+    folders = []
+    for build in range(BUILDS):
+        folder = work / "sources" / str(build)
+        folder.mkdir(parents=True)
+        (folder / "large.bin").write_bytes(os.urandom(50_000) * 10)
+        (folder / "small.txt").write_text(str(build))
+        (folder / f"only_{build}.txt").write_text("mine")
+        folders.append(folder)
+    return folders
+
+
+def words_for(archive_format: str, source: Path, *more: str) -> list[str]:
+    words = ["--model-name", "m", "--handler", "base_handler", "--archive-format", archive_format, "--quiet"]
+    return [*words, "--export-path", "export/path", "--extra-files", str(source), *more]
+
+
+def fork_together(commands: list[list[str]], work: Path) -> list[Result]:
+    """Run commands that all begin when the last of them is ready."""
+    ready, go = os.pipe()
+
+    def wait_for_the_others() -> None:
+        os.close(go)
+        os.read(ready, 1)
+
+    forks = [fork(words, work / f"err-{number}", wait_for_the_others) for number, words in enumerate(commands)]
+    os.close(go)  # the end of the pipe is what they wait for
+    results = [child.result() for child in forks]
+    os.close(ready)
+    return results
+
+
+def built(archive: Path) -> dict[str, bytes]:
+    """What an archive holds besides MAR-INF."""
+    packed = contents(archive)
+    return {path: packed[path] for path in members(archive)}
+
+
+def check(results: list[Result], archive: Path, sources: list[Path], *, force: bool) -> None:
+    for ended in results:
+        if ended.status:
+            assert ended.status == 1
+            assert len(ended.err.splitlines()) == 1
+            assert REFUSAL in ended.err
+        else:
+            assert ended.err == ""
+    assert sum(ended.status == 0 for ended in results) == (len(results) if force else 1)
+    assert built(archive) in [tree(source) for source in sources]
+    assert list(archive.parent.iterdir()) == [archive]
+
+
+@pytest.mark.parametrize("force", [True, False])
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_of_twelve_commands_at_one_time_each_ends_whole_or_refused(
+    work: Path, sources: list[Path], archive_format: str, force: bool
+) -> None:
+    more = ["-f"] * force
+    processes = [start(*words_for(archive_format, source, *more)) for source in sources]
+    check([result(each) for each in processes], output("m", archive_format, Path("export/path")), sources, force=force)
+
+
+@pytest.mark.parametrize("export_path", ["there", "missing"])
+@pytest.mark.parametrize("force", [True, False])
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_of_twelve_builds_that_begin_at_one_instant_each_ends_whole_or_refused(
+    work: Path, sources: list[Path], archive_format: str, force: bool, export_path: str
+) -> None:
+    archive = output("m", archive_format, Path("export/path"))
+    for _ in range(ROUNDS):
+        if export_path == "there":
+            archive.parent.mkdir(parents=True)
+        commands = [words_for(archive_format, source, *["-f"] * force) for source in sources]
+        check(fork_together(commands, work), archive, sources, force=force)
+        Path("export").rename(f"before-{len(list(Path().iterdir()))}")
+
+
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_twelve_builds_over_a_former_one_find_and_leave_nothing_half_done(
+    work: Path, sources: list[Path], archive_format: str
+) -> None:
+    archive = output("m", archive_format, Path("export/path"))
+    for _ in range(ROUNDS):
+        for number in range(3):
+            abandoned = archive.parent / f".m.0000000{number}.building"
+            abandoned.mkdir(parents=True)
+            (abandoned / "lock").touch()
+            (abandoned / "half").write_bytes(b"an archive")
+        commands = [words_for(archive_format, source, "-f") for source in sources]
+        check(fork_together(commands, work), archive, sources, force=True)
+
+
+def test_builds_of_other_names_and_formats_at_one_time_do_not_meet(work: Path, sources: list[Path]) -> None:
+    commands = []
+    for source in sources:
+        words = words_for(FORMATS[int(source.name) % len(FORMATS)], source)
+        words[1] = f"m.{source.name}"
+        commands.append(words)
+    assert [ended.status for ended in fork_together(commands, work)] == [0] * BUILDS
+    for source, words in zip(sources, commands, strict=True):
+        archive = output(words[1], FORMATS[int(source.name) % len(FORMATS)], Path("export/path"))
+        assert built(archive) == tree(source)
+    assert hidden(Path("export/path")) == []
+
+
+def test_refused_builds_leave_no_export_path_behind(work: Path, sources: list[Path]) -> None:
+    (sources[0] / "pipe").symlink_to("nowhere")
+    ended = fork_together([words_for("default", sources[0])] * BUILDS, work)
+    assert [each.status for each in ended] == [1] * BUILDS
+    assert not Path("export").exists()
+
+
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_threads_of_one_program_build_one_name_at_one_time(
+    work: Path, sources: list[Path], archive_format: str
+) -> None:
+    errors: list[BaseException] = []
+
+    def build(source: Path) -> None:
+        try:
+            ModelArchiver.generate_model_archive(
+                ModelArchiverConfig(
+                    model_name="m",
+                    handler="base_handler",
+                    extra_files=str(source),
+                    export_path="export/path",
+                    archive_format=archive_format,
+                )
+            )
+        except ModelArchiverError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=build, args=[source]) for source in sources]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(errors) == BUILDS - 1
+    assert all(REFUSAL in str(error) for error in errors)
+    archive = output("m", archive_format, Path("export/path"))
+    assert built(archive) in [tree(source) for source in sources]
+    assert list(archive.parent.iterdir()) == [archive]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc to see which files are open")
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_builds_that_succeed_and_that_fail_leave_no_file_open(
+    work: Path, sources: list[Path], archive_format: str
+) -> None:
+    def build() -> None:
+        ModelArchiver.generate_model_archive(
+            ModelArchiverConfig("m", "base_handler", extra_files=str(sources[0]), archive_format=archive_format)
+        )
+
+    build()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        with pytest.raises(ModelArchiverError, match=REFUSAL):
+            build()
+        output("m", archive_format).rename(f"before-{len(list(Path().iterdir()))}")
+        build()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
