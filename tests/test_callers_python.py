@@ -321,6 +321,14 @@ def test_a_value_that_is_none_is_refused_with_advice(model, field: str, value: s
         generate_model_archive(SimpleNamespace(**{**REQUEST, field: value}))
 
 
+def test_the_checks_run_for_callers_in_python_too(model) -> None:
+    with pytest.raises(ModelArchiverError, match="version-unservable"):
+        generate_model_archive(SimpleNamespace(model_name="m", version="a/b"))
+    with pytest.raises(ModelArchiverError, match="name-leading-digit"):
+        generate_model_archive(ModelArchiverConfig(model_name="1m", strict=True))
+    generate_model_archive(ModelArchiverConfig(model_name="m", version="a/b", checks=False))
+
+
 def test_warnings_go_to_the_log(model, caplog) -> None:
     generate_model_archive(SimpleNamespace(model_name="1m"))
     assert ["name-leading-digit" in record.getMessage() for record in caplog.records] == [True]

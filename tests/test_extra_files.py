@@ -177,6 +177,12 @@ def test_many_files_and_empty_ones(plant, run: Command) -> None:
     assert archive["3/3.txt"] == b"d/3/3.txt"
 
 
+def test_files_are_sorted_by_path_whatever_brought_them(plant, run: Command) -> None:
+    plant("z.txt", "d/b.txt", "d/a/x.txt", "h.py", "d/B.txt")
+    archive = built(run, "--model-file", "z.txt", "--include", "h.py", "--extra-files", "d")
+    assert list(archive)[:-2] == ["B.txt", "a/x.txt", "b.txt", "h.py", "z.txt"]
+
+
 def test_names_in_every_alphabet(plant, run: Command) -> None:
     names = {"größe.txt", "日本語/モデル.txt", "emoji 🙂.txt", "mit leerzeichen.txt", "quote'\".txt", "-dash.txt"}
     plant(*(f"d/{name}" for name in names))

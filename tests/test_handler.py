@@ -154,6 +154,25 @@ def test_mms_tells_which_modules_there_are(work, run_mms: Command) -> None:
     assert "name one of pkg/x.py, svc.py, with :function where wanted" in result.errors[0]
 
 
+@pytest.mark.parametrize("given", ["toolkit.handler_service", "toolkit.handler_service:handle", "lib/svc.py:handle"])
+def test_mms_takes_a_handler_that_is_installed_beside_the_server_with_a_warning(work, run_mms: Command, given) -> None:
+    _make("d/other.py", "lib/svc.py")
+    words = ["--model-path", "d", "--archive-format", "no-archive", "--handler", given]
+    result = run_mms("--model-name", "m", *words)
+    assert result.status == 0, result.err
+    assert ["handler-outside" in warning for warning in result.warnings] == [True]
+    assert members(Path("m")) == {"other.py"}
+    assert manifest(Path("m"))["model"]["handler"] == given
+
+
+@pytest.mark.parametrize("given", ["pkg.svce:handle", "svce.py", "pkg/svce.py:handle", "none"])
+def test_mms_refuses_a_mistyped_module_of_the_folder(work, run_mms: Command, given: str) -> None:
+    _make("d/pkg/svc.py", "d/svc.py")
+    result = run_mms("--model-name", "m", "--model-path", "d", "--handler", given)
+    assert result.status == 1
+    assert "handler-missing" in result.errors[0]
+
+
 def test_the_note_on_the_default_handler_is_given_only_where_it_is_used(work, run: Command) -> None:
     assert "base_handler is used" in run("--model-name", "m").err
     assert "base_handler is used" not in run("--model-name", "m", "-f", "--handler", "base_handler").err

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import fcntl
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 
 import pytest
+
+from model_archiver.cli import _progress_bar
 
 COMMAND = [sys.executable, "-m", "model_archiver", "--model-name", "m", "--extra-files", "d"]
 
@@ -65,6 +72,32 @@ def test_a_full_disk_below_stdout_is_told_in_one_line() -> None:
     assert len(done.stderr.splitlines()) == 1
     assert "No space left on device" in done.stderr
     assert "bug" not in done.stderr
+
+
+def _shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch, *, hidden: bool) -> str:
+    """What a bar leaves on a terminal that takes longer than a second."""
+    ours, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+    with os.fdopen(terminal, "w", buffering=1) as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        with _progress_bar(hidden=hidden) as progress:
+            progress(1 << 20)
+            time.sleep(1.1)
+            progress(2 << 20)
+        stderr.write("end")
+        stderr.flush()
+        monkeypatch.undo()
+        shown = os.read(ours, 4096).decode()
+    os.close(ours)
+    return shown
+
+
+def test_a_bar_on_a_terminal_says_how_much_is_done(monkeypatch) -> None:
+    assert "3.00MB" in _shown_on_a_terminal(monkeypatch, hidden=False)
+
+
+def test_quiet_hides_the_bar(monkeypatch) -> None:
+    assert _shown_on_a_terminal(monkeypatch, hidden=True) == "end"
 
 
 def test_the_archive_is_made_though_nobody_reads_stderr() -> None:
