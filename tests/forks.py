@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +24,16 @@ class Fork:
 
     pid: int
     err: Path
+
+    def wait_until_stopped(self) -> None:
+        """Wait until it has stopped itself."""
+        _, status = os.waitpid(self.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status), self.err.read_text()
+
+    def go_on(self) -> Result:
+        """Let it go on after it has stopped itself; how it ended."""
+        os.kill(self.pid, signal.SIGCONT)
+        return self.result()
 
     def result(self) -> Result:
         """How it ended; the status of one that a signal ended is the signal's number with a minus."""
@@ -44,6 +55,16 @@ def fork(words: list[str], err: Path, before: Callable[[], object] = lambda: Non
     finally:
         sys.settrace(None)
         os._exit(status)
+
+
+def stop_before_writing() -> None:
+    """Have this process stop when a build has planned everything and is about to make its temporary directory."""
+
+    def stop(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "os.mkdir" and str(arguments[0]).endswith(".building"):
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    sys.addaudithook(stop)
 
 
 def start(*words: object, folder: Path | None = None, **environment: str) -> subprocess.Popen[str]:

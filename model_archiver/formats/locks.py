@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 NO_LOCKS = -1
@@ -63,13 +63,14 @@ else:
     @contextmanager
     def folder_lock(folder: Path) -> Iterator[None]:
         """Wait for, and hold, the lock of a folder, by which builds take turns to replace what is in it."""
-        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            try:
+            descriptor = os.open(folder, os.O_RDONLY)
+        except PermissionError:  # it may be written to and not listed
+            yield
+            return
+        try:
+            with suppress(OSError):  # a file system without locks
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-            except OSError:  # a file system without locks
-                yield
-            else:
-                yield
+            yield
         finally:
             os.close(descriptor)

@@ -99,8 +99,12 @@ class TemporaryDirectory:
 
     def _remove_abandoned(self) -> None:
         pattern = re.compile(rf"\.{re.escape(self._name)}\.[0-9a-f]{{8}}\.building")
-        for path in self._target.parent.iterdir():
-            if not pattern.fullmatch(path.name) or path.is_symlink():
+        try:
+            paths = [path for path in self._target.parent.iterdir() if pattern.fullmatch(path.name)]
+        except PermissionError:  # the folder may be written to and not listed
+            return
+        for path in paths:
+            if path.is_symlink():
                 continue
             with suppress(OSError):  # another user's, or another build was faster
                 _remove_if_abandoned(path)

@@ -1,0 +1,286 @@
+"""Sources are read and never changed. One that changes meanwhile, or a full disk, costs the build and nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from model_archiver.model_archiver_config import ModelArchiverConfig
+from model_archiver.model_archiver_error import MissingInputError, ModelArchiverError
+from model_archiver.model_packaging import package
+from model_archiver.planning.source import FileSource
+from tests.archives import FORMATS, output, tree
+from tests.conftest import Command, Result
+from tests.forks import fork, stop_before_writing
+
+MEGABYTE = 1 << 20
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system or be another user")
+
+
+def words_for(archive_format: str, *sources: object) -> list[str]:
+    words = ["--model-name", "m", "-f", "--handler", "base_handler", "--archive-format", archive_format, "--quiet"]
+    return [*words, "--export-path", "out", "--extra-files", ",".join(map(str, sources))]
+
+
+def _touch(file: Path) -> None:
+    os.utime(file, ns=(1, 1))
+
+
+def _write(file: Path) -> None:
+    with file.open("r+b") as opened:
+        opened.write(b"something else")
+
+
+def _append(file: Path) -> None:
+    with file.open("ab") as opened:
+        opened.write(b"more")
+
+
+def _truncate(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+CHANGES: dict[str, Callable[[Path], None]] = {
+    "touched": _touch,
+    "written to": _write,
+    "grown": _append,
+    "cut short": _truncate,
+}
+
+
+def _replace(file: Path) -> None:
+    other = file.with_suffix(".other")
+    other.write_bytes(file.read_bytes())
+    other.replace(file)
+
+
+def _make_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def _make_pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+REPLACEMENTS: dict[str, Callable[[Path], None]] = {
+    "replaced": _replace,
+    "a folder": _make_folder,
+    "a pipe": _make_pipe,
+    "gone": Path.unlink,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES | REPLACEMENTS)
+@pytest.mark.parametrize("size", [1000, 3 * MEGABYTE])
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_a_source_that_changes_before_its_turn_is_an_error(
+    work: Path, run: Command, archive_format: str, size: int, change: str
+) -> None:
+    Path("former.txt").write_text("former")
+    assert run(*words_for(archive_format, "former.txt")).status == 0
+    before = tree(Path("out"))
+    source = Path("weights.bin")
+    source.write_bytes(os.urandom(size))
+    build = fork(words_for(archive_format, "former.txt", source), work / "err", stop_before_writing)
+    build.wait_until_stopped()
+    (CHANGES | REPLACEMENTS)[change](source)
+    ended = build.go_on()
+    assert ended.status == 1
+    assert len(ended.err.splitlines()) == 1
+    assert "weights.bin: " in ended.err
+    assert tree(Path("out")) == before
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_a_source_that_changes_while_it_is_read_is_an_error(work: Path, archive_format: str, change: str) -> None:
+    source = Path("weights.bin")
+    with source.open("wb") as file:
+        file.truncate(40 * MEGABYTE)
+    done = 0
+
+    def progress(count: int) -> None:
+        nonlocal done
+        done += count
+        if done == count and count:
+            CHANGES[change](source)
+
+    config = ModelArchiverConfig("m", "base_handler", extra_files=source, archive_format=archive_format)
+    with pytest.raises(ModelArchiverError, match="file-changed"):
+        package(config, progress=progress)
+    assert 0 < done < 40 * MEGABYTE + 1
+    assert [path.name for path in work.iterdir()] == ["weights.bin"]
+
+
+@pytest.mark.parametrize("change", CHANGES | REPLACEMENTS)
+def test_a_source_is_read_only_as_it_was_when_the_build_was_planned(work: Path, change: str) -> None:
+    file = work / "weights.bin"
+    file.write_bytes(bytes(2 * MEGABYTE))
+    source = FileSource.from_stat(file, file.stat())
+    with source.open() as opened:
+        assert len(opened.read()) == 2 * MEGABYTE
+    (CHANGES | REPLACEMENTS)[change](file)
+    with pytest.raises((ModelArchiverError, IsADirectoryError)) as raised, source.open():
+        pass
+    assert isinstance(raised.value, MissingInputError) == (change == "gone")
+
+
+@pytest.mark.parametrize(("archive_format", "link"), [*((each, False) for each in FORMATS), ("no-archive", True)])
+def test_sources_are_never_changed(model: Path, run: Command, archive_format: str, link: bool) -> None:
+    Path("large.bin").write_bytes(os.urandom(MEGABYTE))
+    Path("large.bin").chmod(0o400)
+    files = [path for path in model.iterdir() if path.is_file()]
+    before = {path: (path.read_bytes(), _told(path)) for path in files}
+    more = ["--link"] * link
+    assert run(*words_for(archive_format, *files), *more).status == 0
+    assert run(*words_for(archive_format, *files[1:]), *more).status == 0
+    assert {path: (path.read_bytes(), _told(path)) for path in files} == before
+
+
+def _told(path: Path) -> tuple[int, ...]:
+    status = path.stat()
+    return status.st_mode, status.st_uid, status.st_size, status.st_mtime_ns, status.st_ino
+
+
+@pytest.mark.parametrize("archive_format", ["zip-store", "no-archive"])
+def test_a_build_that_cannot_fit_on_the_disk_is_refused_before_it_begins(
+    work: Path, run: Command, archive_format: str
+) -> None:
+    with Path("weights.bin").open("wb") as file:
+        file.truncate(1 << 43)  # 8 TiB, of which nothing is on the disk
+    ended = run(*words_for(archive_format, "weights.bin"))
+    assert ended.status == 1
+    assert ended.errors[0].startswith(f"{Path('out').resolve()}")
+    assert "8.0 TiB are needed" in ended.errors[0]
+    assert not Path("out").exists()
+
+
+def test_what_shrinks_enough_to_fit_is_not_refused(work: Path, small_disk: Path, run: Command) -> None:
+    with Path("weights.bin").open("wb") as file:
+        file.truncate(200 * MEGABYTE)
+    words = words_for("default", "weights.bin")
+    words[words.index("out")] = str(small_disk)
+    assert run(*words).status == 0
+    assert output("m", "default", small_disk).stat().st_size < MEGABYTE
+
+
+@pytest.fixture
+def small_disk(work: Path) -> Iterator[Path]:
+    """A file system of 8 MB."""
+    yield from _mounted(work / "disk", "size=8m")
+
+
+@pytest.fixture
+def disk_of_few_files(work: Path) -> Iterator[Path]:
+    """A file system that takes two names."""
+    yield from _mounted(work / "disk", "size=8m,nr_inodes=3")
+
+
+def _mounted(folder: Path, options: str) -> Iterator[Path]:
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", folder], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+@AS_ROOT
+@pytest.mark.parametrize("kind", ["one large file", "many small files"])
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_a_disk_that_becomes_full_leaves_the_former_archive(
+    work: Path, small_disk: Path, run: Command, archive_format: str, kind: str
+) -> None:
+    folder = work / "sources"
+    folder.mkdir()
+    for number in range(1 if kind == "one large file" else 200):
+        (folder / f"{number}.bin").write_bytes(os.urandom((20 * MEGABYTE) // (1 if kind == "one large file" else 200)))
+    Path("former.txt").write_text("former")
+    words = words_for(archive_format, "former.txt")
+    words[words.index("out")] = str(small_disk)
+    assert run(*words).status == 0
+    before = tree(small_disk)
+    ended = run(*words[:-1], folder)
+    assert ended.status == 1
+    assert len(ended.err.splitlines()) == 1
+    assert "No space left on device; free some space" in ended.err
+    assert "[disk-full]" in ended.err
+    assert tree(small_disk) == before
+
+
+@AS_ROOT
+def test_a_disk_without_room_for_a_lock_is_left_as_it_was(model: Path, disk_of_few_files: Path, run: Command) -> None:
+    (disk_of_few_files / "taken").touch()
+    words = words_for("default", "model.pt")
+    words[words.index("out")] = str(disk_of_few_files)
+    ended = run(*words)
+    assert (ended.status, len(ended.errors)) == (1, 1)
+    assert "[disk-full]" in ended.err
+    assert tree(disk_of_few_files) == {"taken": b""}
+
+
+@AS_ROOT
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_a_build_into_a_folder_of_somebody_else_is_refused(model: Path, archive_format: str) -> None:
+    Path("out").mkdir(0o755)
+    ended = as_nobody(words_for(archive_format, "model.pt"), model)
+    assert ended.status == 1
+    assert ended.err.splitlines()[0].endswith("choose a folder of yours [export-path-invalid]")
+    assert tree(Path("out")) == {}
+
+
+@AS_ROOT
+def test_what_another_user_left_does_not_keep_a_build_from_its_work(model: Path) -> None:
+    out = Path("out")
+    out.mkdir()
+    out.chmod(0o1777)
+    abandoned = out / ".m.01234567.building"
+    abandoned.mkdir(0o700)
+    (abandoned / "lock").touch()
+    ended = as_nobody(words_for("default", "model.pt"), model)
+    assert (ended.status, ended.err) == (0, "")
+    assert sorted(path.name for path in out.iterdir()) == [abandoned.name, "m.mar"]
+
+
+@AS_ROOT
+def test_a_former_folder_with_a_read_only_folder_in_it_is_replaced(model: Path) -> None:
+    Path("out").mkdir()
+    Path("out").chmod(0o777)
+    (model / "sources" / "package").mkdir(parents=True)
+    (model / "sources" / "package" / "a.py").write_text("1")
+    assert as_nobody(words_for("no-archive", "sources"), model).status == 0
+    Path("out/m/package").chmod(0o555)
+    ended = as_nobody(words_for("no-archive", "model.pt"), model)
+    assert (ended.status, ended.err) == (0, "")
+    assert [path.name for path in Path("out").iterdir()] == ["m"]
+
+
+@AS_ROOT
+def test_a_folder_that_may_be_written_to_and_not_listed_takes_an_archive(model: Path) -> None:
+    Path("out").mkdir()
+    Path("out").chmod(0o733)
+    for archive_format in ("default", "no-archive"):
+        ended = as_nobody(words_for(archive_format, "model.pt"), model)
+        assert (ended.status, ended.err) == (0, "")
+    assert {path.name for path in Path("out").iterdir()} == {"m.mar", "m"}
+
+
+def as_nobody(words: list[str], folder: Path) -> Result:
+    """The command, run by a user without rights of its own."""
+    parents = [folder, *folder.parents]
+    for parent in parents:
+        if not parent.stat().st_mode & 0o001:
+            parent.chmod(parent.stat().st_mode | 0o011)
+
+    def become_nobody() -> None:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+
+    return fork(words, folder / "err", become_nobody).result()
