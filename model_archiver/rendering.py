@@ -31,9 +31,10 @@ _ROLES = {
 
 def closing_line(report: ArchiveReport) -> str:
     """What was written, in a line."""
-    files = f"{len(report.entries)} files, {human_size(report.size)}" if report.entries else "manifest only, in place"
+    if not report.entries:
+        return f"wrote {_as_seen(report.path / MANIFEST_PATH)}, and nothing else there"
     left_out = f", {report.left_out} left out" if report.left_out else ""
-    return f"wrote {_as_seen(report.path)} ({files}{left_out})"
+    return f"wrote {_as_seen(report.path)} ({len(report.entries)} files, {human_size(report.size)}{left_out})"
 
 
 def plan_table(plan: Plan) -> str:

@@ -81,7 +81,8 @@ def test_the_closing_line_is_the_one_that_is_shown(clone: Path) -> None:
     shown = re.search(r"^torch-model-archiver: wrote .*$", README, re.MULTILINE)
     assert shown is not None
     said = typed(PACKAGING[0], clone).stderr.strip()
-    assert said == shown[0]
+    size = re.compile(r"[\d.]+ KiB")  # depends on the version of the deflate engine
+    assert size.sub("-", said) == size.sub("-", shown[0])
 
 
 def test_the_python_examples_run_in_order(clone: Path) -> None:

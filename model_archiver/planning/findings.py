@@ -40,6 +40,11 @@ class Findings:
             self.add(issue)
 
     @property
+    def count(self) -> int:
+        """How many issues were found so far."""
+        return len(self._issues)
+
+    @property
     def warnings(self) -> tuple[Issue, ...]:
         """The issues that do not refuse the build by themselves."""
         return tuple(issue for issue in self._issues if issue.level == "warning")

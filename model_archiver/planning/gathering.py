@@ -46,7 +46,12 @@ class Gatherer:
             hint = "name the folder that holds the model's files"
             self._findings.error("folder-is-file", "is a file, not a folder (--model-path)", hint, path=path)
             return []
-        return list(self._tree(path, _ROOT, "--model-path"))
+        so_far = self._findings.count
+        members = list(self._tree(path, _ROOT, "--model-path"))
+        if not members and self._findings.count == so_far:
+            hint = "put the model's files there; hidden files, caches and archives do not count"
+            self._findings.error("folder-empty", "holds nothing to pack (--model-path)", hint, path=path)
+        return members
 
     def include(self, value: StrPath) -> list[Member]:
         """A file or folder: to the root, under its own name, so that a package can be imported by it."""

@@ -59,8 +59,6 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, findings: Findi
         check_laid_over(target, members, findings)
     elif config.link and archive_format is not ArchiveFormat.NO_ARCHIVE:
         findings.error("link-impossible", "only a folder can hold links", _UNLINK, path="--link")
-    if config.model_path and not members:
-        findings.error("folder-empty", "holds nothing to pack (--model-path)", _FILL, path=config.model_path)
     return Plan(
         name=config.model_name,
         server=config.server,
@@ -75,7 +73,6 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, findings: Findi
     )
 
 
-_FILL = "put the model's files there; hidden files, caches and archives do not count"
 _UNLINK = "leave it out, or choose --archive-format no-archive"
 _Choice = TypeVar("_Choice", bound=Enum)
 
@@ -116,8 +113,8 @@ def _resolve_handler(
 ) -> Handler:
     given = os.fspath(config.handler) if config.handler else default_handler(runtime)
     in_folder = {member.path for member in model_path}
-    if config.server == "mms":
-        return resolve_mms_handler(given, in_folder, findings)
+    if config.server == "mms":  # a folder without a file is a finding already
+        return resolve_mms_handler(given, in_folder, findings) if in_folder else Handler(given)
     return resolve_torchserve_handler(given, runtime, in_folder, {member.path for member in packed})
 
 
