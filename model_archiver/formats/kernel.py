@@ -15,6 +15,7 @@ from typing import Any
 _AT_FDCWD = -100
 _NOREPLACE, _EXCHANGE = (1, 2) if sys.platform == "linux" else (4, 2)  # RENAME_* of Linux, RENAME_EXCL/SWAP of macOS
 _SYNC_FILE_RANGE_WRITE = 2
+_FICLONE = 0x40049409
 _LACKING = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP}
 _MANY = 64
 
@@ -89,6 +90,27 @@ def _sync_file_range() -> Any:  # noqa: ANN401 - a foreign function
     function = ctypes.CDLL(None).sync_file_range
     function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
     return function
+
+
+def shares_blocks(source: Path, probe: Path) -> bool:
+    """Whether the file system lets a copy share the blocks of its source, as copying in the kernel then does.
+
+    Args:
+        source: the file that is to be copied.
+        probe: a free path on the file system of the copy; nothing is left there.
+    """
+    if sys.platform != "linux":
+        return False
+    import fcntl  # noqa: PLC0415 - not on every platform
+
+    with source.open("rb") as original, probe.open("xb") as copy:
+        try:
+            fcntl.ioctl(copy, _FICLONE, original.fileno())
+        except OSError:
+            return False
+        finally:
+            probe.unlink()
+    return True
 
 
 def sync_folder(folder: Path) -> None:
