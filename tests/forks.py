@@ -67,6 +67,21 @@ def stop_before_writing() -> None:
     sys.addaudithook(stop)
 
 
+def as_nobody(words: list[str], folder: Path) -> Result:
+    """The command, run by a user without rights of its own."""
+    parents = [folder, *folder.parents]
+    for parent in parents:
+        if not parent.stat().st_mode & 0o001:
+            parent.chmod(parent.stat().st_mode | 0o011)
+
+    def become_nobody() -> None:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+
+    return fork(words, folder / "err", become_nobody).result()
+
+
 def start(*words: object, folder: Path | None = None, **environment: str) -> subprocess.Popen[str]:
     """Run the command as a user does."""
     return subprocess.Popen(

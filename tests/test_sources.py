@@ -14,8 +14,8 @@ from model_archiver.model_archiver_error import MissingInputError, ModelArchiver
 from model_archiver.model_packaging import package
 from model_archiver.planning.source import FileSource
 from tests.archives import FORMATS, output, tree
-from tests.conftest import Command, Result
-from tests.forks import fork, stop_before_writing
+from tests.conftest import Command
+from tests.forks import as_nobody, fork, stop_before_writing
 
 MEGABYTE = 1 << 20
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system or be another user")
@@ -269,18 +269,3 @@ def test_a_folder_that_may_be_written_to_and_not_listed_takes_an_archive(model: 
         ended = as_nobody(words_for(archive_format, "model.pt"), model)
         assert (ended.status, ended.err) == (0, "")
     assert {path.name for path in Path("out").iterdir()} == {"m.mar", "m"}
-
-
-def as_nobody(words: list[str], folder: Path) -> Result:
-    """The command, run by a user without rights of its own."""
-    parents = [folder, *folder.parents]
-    for parent in parents:
-        if not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o011)
-
-    def become_nobody() -> None:
-        os.setgroups([])
-        os.setgid(65534)
-        os.setuid(65534)
-
-    return fork(words, folder / "err", become_nobody).result()

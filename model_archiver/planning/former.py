@@ -42,11 +42,14 @@ class FormerFolder:
             paths: of the files.
             removable: what will be gone by then.
         """
+        told = set()
         for path in paths:
-            for parent in list(path.parents)[:-1]:
+            for parent in path.parents:
                 place = self.path / parent
-                if place.is_symlink() or (place.exists() and not place.is_dir() and parent not in removable):
-                    yield _obstacle(place, f"is no folder, and {path} goes there")
+                problem = None if parent in told or parent in removable else _folder_problem(place)
+                if problem is not None:
+                    told.add(parent)
+                    yield _obstacle(place, f"{problem}, and {path} goes there")
             place = self.path / path
             if place.is_dir() and not place.is_symlink() and not self._holds_only(path, removable):
                 yield _obstacle(place, "is a folder, and a file of that name goes there")
@@ -83,6 +86,15 @@ class FormerFolder:
         for folder, folders, files in os.walk(self.path / below):
             for name in folders + files:
                 yield PurePosixPath(Path(folder, name).relative_to(self.path).as_posix())
+
+
+def _folder_problem(place: Path) -> str | None:
+    """What keeps files from being laid into a folder; None where nothing does, or where there is none yet."""
+    if place.is_symlink() or (place.exists() and not place.is_dir()):
+        return "is no folder"
+    if place.exists() and not os.access(place, os.W_OK | os.X_OK):
+        return "may not be written to"
+    return None
 
 
 def _obstacle(place: Path, message: str) -> Issue:

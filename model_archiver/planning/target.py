@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from model_archiver.archive_format import ArchiveFormat
 from model_archiver.manifest_components.manifest import MANIFEST_PATH
@@ -12,6 +12,7 @@ from model_archiver.model_archiver_config import ModelArchiverConfig
 from model_archiver.planning.findings import Findings
 from model_archiver.planning.former import FormerFolder
 from model_archiver.planning.plan import Member, Target
+from model_archiver.sums import SUMS_PATH
 
 _FORCE = "-f replaces it; or choose another --model-name or --export-path"
 
@@ -54,7 +55,8 @@ def check_laid_over(target: Target, members: Iterable[Member], findings: Finding
     """What stands in the way of the members in an existing folder that is not only a former build's."""
     if target.path.is_dir():
         former = FormerFolder(target.path)
-        findings.extend(former.in_the_way([member.path for member in members], former.sums))
+        of_the_build = [PurePosixPath(MANIFEST_PATH), PurePosixPath(SUMS_PATH)]
+        findings.extend(former.in_the_way([*(member.path for member in members), *of_the_build], former.sums))
 
 
 def former_outputs(target: Target, archive_format: ArchiveFormat) -> set[tuple[int, int]]:

@@ -1,0 +1,432 @@
+"""The folder as an output: over nothing, over a former build, and over a folder with somebody's own files in it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from model_archiver.formats import kernel
+from tests.archives import MANIFEST, SUMS, members, tree
+from tests.conftest import Command, Result
+from tests.forks import as_nobody, fork, hidden, stop_before_writing
+
+MEGABYTE = 1 << 20
+TARGET = Path("out/m")
+
+
+def words_for(*sources: object) -> list[str]:
+    words = ["--model-name", "m", "--handler", "base_handler", "--archive-format", "no-archive", "--quiet"]
+    return [*words, "--export-path", "out", "--extra-files", ",".join(map(str, sources))]
+
+
+def build(run: Command, *sources: object, more: tuple[str, ...] = ("-f",)) -> None:
+    ended = run(*words_for(*sources), *more)
+    assert (ended.status, ended.err) == (0, "")
+    assert hidden(Path("out")) == []
+
+
+def refused(ended: Result, code: str) -> None:
+    assert ended.status == 1
+    assert len(ended.errors) == len(ended.err.splitlines()) == 1
+    assert ended.errors[0].endswith(f"[{code}]")
+    assert hidden(Path("out")) == []
+
+
+@pytest.fixture
+def sources(work: Path) -> Path:
+    """Two small files, one of them in a folder, and a larger one."""
+    (work / "sources" / "package").mkdir(parents=True)
+    (work / "sources" / "a.txt").write_text("a")
+    (work / "sources" / "package" / "b.py").write_text("b")
+    (work / "sources" / "weights.bin").write_bytes(os.urandom(MEGABYTE))
+    return Path("sources")
+
+
+@pytest.fixture
+def former(sources: Path, run: Command) -> Path:
+    """A former build of these sources, which then become fewer and others."""
+    build(run, sources, more=())
+    (sources / "weights.bin").unlink()
+    shutil.rmtree(sources / "package")
+    (sources / "a.txt").write_text("another a")
+    (sources / "new.txt").write_text("new")
+    return TARGET
+
+
+def test_a_folder_that_is_as_a_former_build_left_it_is_exchanged(former: Path, run: Command) -> None:
+    inode = former.stat().st_ino
+    build(run, "sources")
+    assert former.stat().st_ino != inode
+    assert members(former) == {"a.txt", "new.txt"}
+    assert {path.name for path in former.iterdir()} == {"a.txt", "new.txt", "MAR-INF"}
+
+
+def test_without_force_it_stays(former: Path, run: Command) -> None:
+    before = tree(former)
+    refused(run(*words_for("sources")), "target-exists")
+    assert tree(former) == before
+
+
+CHANGES = {
+    "a file more": lambda folder: (folder / "mine.txt").write_text("mine"),
+    "a hidden file more": lambda folder: (folder / ".mine").write_text("mine"),
+    "an empty folder more": lambda folder: (folder / "mine").mkdir(),
+    "a link more": lambda folder: (folder / "mine").symlink_to("a.txt"),
+    "a file changed": lambda folder: (folder / "package" / "b.py").write_text("c"),
+    "a file replaced by a link": lambda folder: [(folder / "a.txt").unlink(), (folder / "a.txt").symlink_to("../../x")],
+    "a file in MAR-INF": lambda folder: (folder / "MAR-INF" / "notes.txt").write_text("mine"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_folder_in_which_anything_else_is_keeps_what_is_not_ours(former: Path, run: Command, change: str) -> None:
+    Path("x").write_text("not in the target")
+    CHANGES[change](former)
+    inode = former.stat().st_ino
+    before = tree(former)
+    build(run, "sources")
+    after = tree(former)
+    assert former.stat().st_ino == inode
+    assert Path("x").read_text() == "not in the target"
+    ours = {"a.txt", "new.txt", "MAR-INF", MANIFEST, SUMS}
+    theirs = {"mine.txt", ".mine", "mine", "MAR-INF/notes.txt"}
+    if change == "a file changed":
+        theirs |= {"package", "package/b.py"}
+    assert set(after) == ours | (theirs & set(before))
+    assert {path: after[path] for path in theirs & set(before)} == {path: before[path] for path in theirs & set(before)}
+    assert after["a.txt"] == b"another a"
+
+
+def test_a_folder_that_no_build_made_keeps_all_its_files(sources: Path, run: Command) -> None:
+    (TARGET / "package").mkdir(parents=True)
+    (TARGET / "package" / "theirs.py").write_text("theirs")
+    (TARGET / "a.txt").write_text("replaced")
+    build(run, sources)
+    assert members(TARGET) == {"a.txt", "package/b.py", "package/theirs.py", "weights.bin"}
+    assert (TARGET / "a.txt").read_text() == "a"
+
+
+def test_an_empty_folder_is_filled(sources: Path, run: Command) -> None:
+    TARGET.mkdir(parents=True)
+    build(run, sources)
+    assert members(TARGET) == {"a.txt", "package/b.py", "weights.bin"}
+
+
+def test_sums_that_name_files_outside_remove_none(former: Path, run: Command) -> None:
+    outside = [Path("outside.txt"), Path("out/beside.txt")]
+    for path in outside:
+        path.write_text("theirs")
+    digest = hashlib.sha256(b"theirs").hexdigest()
+    with (former / SUMS).open("a") as sums:
+        for path in ["../../outside.txt", "../beside.txt", "package/../../beside.txt", outside[0].resolve(), ".", "/"]:
+            sums.write(f"{digest}  {path}\n")
+        sums.write(f"{digest}  {'n' * 300}\n{digest}  a\0b\nno sum at all\n\n")
+    build(run, "sources")
+    assert [path.read_text() for path in outside] == ["theirs", "theirs"]
+    assert members(former) == {"a.txt", "new.txt"}
+
+
+def test_links_to_files_are_replaced_and_not_written_through(sources: Path, run: Command) -> None:
+    Path("theirs.txt").write_text("theirs")
+    (TARGET / "MAR-INF").mkdir(parents=True)
+    for name in ("a.txt", MANIFEST, SUMS):
+        (TARGET / name).symlink_to(Path("theirs.txt").resolve())
+    build(run, sources)
+    assert Path("theirs.txt").read_text() == "theirs"
+    assert (TARGET / "a.txt").read_text() == "a"
+    assert not any((TARGET / name).is_symlink() for name in ("a.txt", MANIFEST, SUMS))
+
+
+@pytest.mark.parametrize("name", ["package", "MAR-INF"])
+def test_nothing_is_written_through_a_link_to_a_folder(sources: Path, run: Command, name: str) -> None:
+    Path("theirs").mkdir()
+    TARGET.mkdir(parents=True)
+    (TARGET / name).symlink_to(Path("theirs").resolve())
+    before = tree(Path("out"))
+    refused(run(*words_for(sources), "-f"), "target-in-the-way")
+    assert list(Path("theirs").iterdir()) == []
+    assert tree(Path("out")) == before
+
+
+OBSTACLES = {
+    "a file where a folder goes": lambda folder: (folder / "package").write_text("theirs"),
+    "a folder where a file goes": lambda folder: [
+        (folder / "a.txt").mkdir(),
+        (folder / "a.txt" / "theirs.txt").write_text("theirs"),
+    ],
+    "an empty folder where a file goes": lambda folder: (folder / "a.txt").mkdir(),
+    "a folder with a link where a file goes": lambda folder: [
+        (folder / "a.txt").mkdir(),
+        (folder / "a.txt" / "link").symlink_to(".."),
+    ],
+    "a file where MAR-INF goes": lambda folder: (folder / "MAR-INF").write_text("theirs"),
+    "a folder where the manifest goes": lambda folder: (folder / MANIFEST).mkdir(parents=True),
+}
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_what_stands_in_the_way_is_an_error_and_all_stays_as_it_was(
+    sources: Path, run: Command, tmp_path: Path, obstacle: str
+) -> None:
+    TARGET.mkdir(parents=True)
+    (TARGET / "zz.txt").write_text("theirs")
+    OBSTACLES[obstacle](TARGET)
+    before = tree(Path("out"))
+    refused(run(*words_for(sources), "-f"), "target-in-the-way")
+    assert tree(Path("out")) == before
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_what_comes_in_the_way_meanwhile_is_an_error_too(sources: Path, work: Path, obstacle: str) -> None:
+    TARGET.mkdir(parents=True)
+    (TARGET / "zz.txt").write_text("theirs")
+    running = fork([*words_for(sources), "-f"], work / "err", stop_before_writing)
+    running.wait_until_stopped()
+    OBSTACLES[obstacle](TARGET)
+    before = tree(Path("out"))
+    refused(running.go_on(), "target-in-the-way")
+    assert tree(Path("out")) == before
+
+
+def test_a_folder_that_holds_many_files_stands_in_the_way_once(sources: Path, run: Command) -> None:
+    for number in range(5):
+        (sources / "package" / f"{number}.py").touch()
+    TARGET.mkdir(parents=True)
+    (TARGET / "package").write_text("theirs")
+    (TARGET / "MAR-INF").write_text("theirs")
+    assert len(run(*words_for(sources), "-f").errors) == 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be another user")
+@pytest.mark.parametrize("name", ["", "package", "MAR-INF"])
+def test_a_folder_that_may_not_be_written_to_stands_in_the_way(sources: Path, work: Path, name: str) -> None:
+    for folder in ("package", "MAR-INF"):
+        (TARGET / folder).mkdir(parents=True)
+    (TARGET / "a.txt").write_text("theirs")
+    for folder in [Path("out"), *(path for path in Path("out").rglob("*") if path.is_dir())]:
+        folder.chmod(0o777)
+    (TARGET / name).chmod(0o555)
+    before = tree(Path("out"))
+    refused(as_nobody([*words_for(sources), "-f"], work), "target-in-the-way")
+    assert tree(Path("out")) == before
+
+
+def test_a_folder_of_stale_files_makes_way_for_a_file_and_the_other_way_round(work: Path, run: Command) -> None:
+    for name in ("one/x/a.txt", "one/y", "two/x", "two/y/b.txt"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(name)
+    build(run, "one", more=())
+    (TARGET / "mine.txt").write_text("mine")
+    build(run, "two")
+    assert members(TARGET) == {"mine.txt", "x", "y/b.txt"}
+
+
+def test_a_target_made_meanwhile_is_not_replaced_without_force(sources: Path, work: Path) -> None:
+    running = fork(words_for(sources), work / "err", stop_before_writing)
+    running.wait_until_stopped()
+    TARGET.mkdir()
+    (TARGET / "theirs.txt").write_text("theirs")
+    before = tree(Path("out"))
+    refused(running.go_on(), "target-exists")
+    assert tree(Path("out")) == before
+
+
+def test_a_target_that_is_a_link_is_followed(sources: Path, run: Command) -> None:
+    Path("elsewhere").mkdir()
+    Path("out").mkdir()
+    TARGET.symlink_to(Path("elsewhere/real").resolve())
+    build(run, sources, more=())
+    build(run, sources)
+    assert TARGET.is_symlink()
+    assert [path.name for path in Path("elsewhere").iterdir()] == ["real"]
+    assert members(Path("elsewhere/real")) == {"a.txt", "package/b.py", "weights.bin"}
+
+
+def test_link_makes_hard_links(sources: Path, run: Command) -> None:
+    build(run, sources, more=("--link",))
+    for name in ("a.txt", "package/b.py", "weights.bin"):
+        assert (TARGET / name).samefile(sources / name)
+    subprocess.run(["sha256sum", "--quiet", "-c", SUMS], cwd=TARGET, check=True)
+
+
+@pytest.mark.parametrize("theirs", [True, False])
+def test_over_a_folder_of_hard_links_the_sources_stay_as_they_are(sources: Path, run: Command, theirs: bool) -> None:
+    build(run, sources, more=("--link",))
+    if theirs:
+        (TARGET / "mine.txt").write_text("mine")
+    before = tree(sources)
+    build(run, sources, more=("--link", "-f"))
+    build(run, sources)
+    assert tree(sources) == before
+    assert not (TARGET / "a.txt").samefile(sources / "a.txt")
+    assert tree(TARGET).items() >= {**before, **({"mine.txt": b"mine"} if theirs else {})}.items()
+
+
+@pytest.mark.skipif(not shutil.which("sha256sum"), reason="needs sha256sum")
+def test_the_sums_are_those_of_the_files(former: Path, run: Command) -> None:
+    subprocess.run(["sha256sum", "--quiet", "--strict", "-c", SUMS], cwd=former, check=True)
+    (former / "mine.txt").touch()
+    build(run, "sources")
+    subprocess.run(["sha256sum", "--quiet", "--strict", "-c", SUMS], cwd=former, check=True)
+
+
+@pytest.mark.parametrize(
+    ("umask", "file", "program", "folder"),
+    [(0o022, 0o644, 0o755, 0o755), (0o002, 0o664, 0o775, 0o775), (0o077, 0o600, 0o700, 0o700)],
+)
+def test_modes_follow_the_users_umask(
+    sources: Path, run: Command, umask: int, file: int, program: int, folder: int
+) -> None:
+    (sources / "a.txt").chmod(0o400)
+    (sources / "package" / "b.py").chmod(0o711)
+    before = os.umask(umask)
+    try:
+        build(run, sources)
+    finally:
+        os.umask(before)
+    modes = {path.relative_to(TARGET).as_posix(): path.stat().st_mode & 0o7777 for path in TARGET.rglob("*")}
+    assert modes["package/b.py"] == program
+    assert {modes[path] for path in ("a.txt", "weights.bin", MANIFEST, SUMS)} == {file}
+    assert {modes["package"], modes["MAR-INF"], TARGET.stat().st_mode & 0o7777} == {folder}
+
+
+class TestInPlace:
+    """The target is the folder of --model-path itself."""
+
+    WORDS = ("--model-name", "m", "--archive-format", "no-archive", "--export-path", "out", "--quiet")
+
+    @pytest.fixture
+    def folder(self, work: Path) -> Path:
+        """A user's folder, at the place of the target."""
+        TARGET.mkdir(parents=True)
+        (TARGET / "service.py").write_text("def handle(data, context):\n    return data\n")
+        (TARGET / "notes.pyc").write_text("left out elsewhere")
+        return TARGET
+
+    def words(self, *more: str) -> tuple[str, ...]:
+        return (*self.WORDS, "--handler", "service:handle", "--model-path", "out/m", *more)
+
+    def test_only_the_manifest_is_written(self, folder: Path, run_mms: Command) -> None:
+        before = tree(folder)
+        inodes = {path: path.stat().st_ino for path in folder.iterdir()}
+        assert run_mms(*self.words()).status == 0
+        after = tree(folder)
+        assert {path: after[path] for path in before} == before
+        assert set(after) - set(before) == {"MAR-INF", MANIFEST}
+        assert {path: path.stat().st_ino for path in inodes} == inodes
+        assert (folder / MANIFEST).stat().st_mode & 0o777 == (folder / "service.py").stat().st_mode & 0o777
+
+    def test_a_manifest_that_is_there_needs_force(self, folder: Path, run_mms: Command) -> None:
+        assert run_mms(*self.words()).status == 0
+        before = tree(folder)
+        refused(run_mms(*self.words("--version", "2")), "target-exists")
+        assert tree(folder) == before
+        assert run_mms(*self.words("--version", "2", "-f")).status == 0
+        assert b'"modelVersion": "2"' in tree(folder)[MANIFEST]
+        assert hidden(folder / "MAR-INF") == []
+
+    def test_a_link_to_the_folder_is_the_folder(self, folder: Path, run_mms: Command) -> None:
+        Path("link").symlink_to("out/m")
+        words = list(self.words())
+        words[words.index("out/m")] = "link"
+        assert run_mms(*words).status == 0
+        assert set(tree(folder)) == {"service.py", "notes.pyc", "MAR-INF", MANIFEST}
+
+    def test_a_file_where_mar_inf_goes_stays(self, folder: Path, run_mms: Command) -> None:
+        (folder / "MAR-INF").write_text("theirs")
+        before = tree(folder)
+        ended = run_mms(*self.words())
+        assert (ended.status, len(ended.errors)) == (1, 1)
+        assert tree(folder) == before
+
+
+@pytest.fixture
+def no_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that knows only plain renames."""
+    monkeypatch.setattr(kernel, "_rename_function", lambda: None)
+
+
+@pytest.mark.usefixtures("no_exchange")
+class TestWithoutExchange:
+    """Where the former folder is set aside first."""
+
+    def test_the_new_one_takes_the_place_of_the_former(self, former: Path, run: Command) -> None:
+        build(run, "sources")
+        assert members(former) == {"a.txt", "new.txt"}
+        assert [path.name for path in Path("out").iterdir()] == ["m"]
+
+    @pytest.mark.parametrize("archive_format", ["default", "no-archive"])
+    def test_a_new_output_is_never_laid_over_one_made_meanwhile(self, work: Path, archive_format: str) -> None:
+        Path("a.txt").write_text("a")
+        words = words_for("a.txt")
+        words[words.index("no-archive")] = archive_format
+        running = fork(words, work / "err", stop_before_writing)
+        running.wait_until_stopped()
+        Path("out").mkdir(exist_ok=True)
+        target = Path("out/m" if archive_format == "no-archive" else "out/m.mar")
+        target.mkdir() if archive_format == "no-archive" else target.write_text("theirs")
+        before = tree(Path("out"))
+        refused(running.go_on(), "target-exists")
+        assert tree(Path("out")) == before
+
+    def test_what_fails_gives_the_former_its_place_back(self, former: Path, work: Path) -> None:
+        before = tree(Path("out"))
+        ended = fork([*words_for("sources"), "-f"], work / "err", lambda: on_rename_to(former, _fail)).result()
+        refused(ended, "write-failed")
+        assert tree(Path("out")) == before
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_a_signal_between_the_two_renames_waits(self, former: Path, work: Path, number: int) -> None:
+        words = [*words_for("sources"), "-f"]
+        ended = fork(words, work / "err", lambda: on_rename_to(former, lambda: os.kill(os.getpid(), number))).result()
+        assert (ended.status, ended.err) == (130, "torch-model-archiver: error: interrupted\n")
+        assert members(former) == {"a.txt", "new.txt"}
+        assert [path.name for path in Path("out").iterdir()] == ["m"]
+
+    @pytest.mark.parametrize("more", [(), ("-f",)])
+    def test_after_a_kill_between_the_two_renames_the_next_build_finds_the_former_again(
+        self, former: Path, work: Path, run: Command, more: tuple[str, ...]
+    ) -> None:
+        before = tree(former)
+        words = [*words_for("sources"), "-f"]
+        ended = fork(words, work / "err", lambda: on_rename_to(former, _kill)).result()
+        assert ended.status == -signal.SIGKILL
+        assert not former.exists()
+        ended = run(*words_for("sources"), *more)
+        assert hidden(Path("out")) == []
+        if more:
+            assert ended.status == 0
+            assert members(former) == {"a.txt", "new.txt"}
+        else:
+            refused(ended, "target-exists")
+            assert tree(former) == before
+
+
+def on_rename_to(target: Path, act: Callable[[], object]) -> None:
+    """Have this process do something right before it first gives something this name."""
+    target = target.resolve()
+    done = False
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal done
+        if event == "os.rename" and str(arguments[1]) == str(target) and not done:
+            done = True
+            act()
+
+    sys.addaudithook(hook)
+
+
+def _fail() -> None:
+    raise OSError(5, "Input/output error")
+
+
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
