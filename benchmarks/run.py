@@ -1,0 +1,216 @@
+"""Times this archiver, the original one and the limit side by side, and prints the table of the README.
+
+    python benchmarks/run.py                      # everything: about 25 minutes and 12 GB of disk
+    python benchmarks/run.py --only float32 --runs 3
+
+Each figure is the median of whole processes that are run in turn. The limit is what no archiver can do without: a copy
+of the file and one SHA-256 of it side by side, then a flush of the copy. This archiver flushes what it writes too; the
+original does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import inputs
+
+HERE = Path(__file__).resolve().parent
+CACHE = HERE.parent / ".cache" / "benchmarks"
+OUT = CACHE / "out"
+ORIGINAL = "torch-model-archiver==0.12.0"
+
+_SHA256 = (
+    "import hashlib, sys; d = hashlib.sha256(); f = open(sys.argv[1], 'rb', 0)\nwhile b := f.read(1 << 20): d.update(b)"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table.
+
+    Attributes:
+        work: what is done, for people.
+        input: the name of an input below.
+        words: the flags of this archiver.
+        against: what it is compared with, for people.
+        other: the other command, made from the input.
+        most: the largest ratio of times that is good enough, or None.
+        same_size: the archive may not be larger than the other one by more than 0.5 %.
+    """
+
+    work: str
+    input: str
+    words: str
+    against: str
+    other: Callable[[Path], list[str]]
+    most: float | None
+    same_size: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """One process that ended: seconds of wall time, the most memory it had in MiB, and the bytes it wrote."""
+
+    seconds: float
+    memory: float
+    size: int
+
+
+def ours(words: str, source: Path) -> list[str]:
+    """This archiver, on an input."""
+    command = [str(Path(sys.executable).with_name("torch-model-archiver")), "--quiet", "--handler", "base_handler"]
+    return [*command, *_common(source), *shlex.split(words)]
+
+
+def original(words: str, source: Path) -> list[str]:
+    """The original archiver, in a virtual environment of its own, on an input."""
+    command = [
+        str(CACHE / "original" / "bin" / "torch-model-archiver"),
+        "--version",
+        "1.0",
+        "--handler",
+        "base_handler",
+    ]
+    return [*command, *_common(source), *shlex.split(words)]
+
+
+def limit(source: Path) -> list[str]:
+    """A copy and a SHA-256 side by side, then a flush."""
+    copy, digest = shlex.quote(str(OUT / "copy")), shlex.join(sha256(source))
+    return ["sh", "-c", f"cp {shlex.quote(str(source))} {copy} & {digest} & wait; sync {copy}"]
+
+
+def sha256(source: Path) -> list[str]:
+    """A SHA-256."""
+    return [sys.executable, "-S", "-c", _SHA256, str(source)]
+
+
+def _common(source: Path) -> list[str]:
+    flag = "--extra-files" if source.is_dir() else "--serialized-file"
+    return ["--model-name", "m", flag, str(source), "--export-path", str(OUT)]
+
+
+INPUTS: dict[str, Callable[[Path], None]] = {
+    "float32": inputs.float32_weights,
+    "bf16": inputs.bf16_weights,
+    "text": inputs.text,
+    "small-files": inputs.small_files,
+    "small-model": inputs.small_model,
+    "sentence-embedding.safetensors": inputs.sentence_embedding,
+}
+
+_TGZ, _FOLDER, _STORE = "--archive-format tgz", "--archive-format no-archive", "--archive-format zip-store"
+
+ROWS = [
+    Row("default, 1 GiB float32", "float32", "", "original, default", partial(original, ""), 1 / 25),
+    Row("default, 1 GiB float32", "float32", "", "the limit", limit, 1.3),
+    Row(
+        "--deflate always, 1 GiB float32",
+        "float32",
+        "--deflate always",
+        "original, default",
+        partial(original, ""),
+        1 / 12,
+        same_size=True,
+    ),
+    Row("tgz, 1 GiB float32", "float32", _TGZ, "original, tgz", partial(original, _TGZ), 1 / 12, same_size=True),
+    Row("zip-store, 1 GiB float32", "float32", _STORE, "the limit", limit, 1.3),
+    Row("zip-store, 1 GiB float32", "float32", _STORE, "original, zip-store", partial(original, _STORE), None),
+    Row("no-archive, 1 GiB float32", "float32", _FOLDER, "the limit", limit, 1.3),
+    Row("no-archive --link, 1 GiB float32", "float32", f"{_FOLDER} --link", "one SHA-256", sha256, 1.2),
+    Row("default, 1 GiB bf16", "bf16", "", "original, default", partial(original, ""), None),
+    Row("default, 1 GiB text", "text", "", "original, default", partial(original, ""), None),
+    Row("default, 20,000 small files", "small-files", "", "original, default", partial(original, ""), 1 / 2),
+    Row(
+        "default, 90 MB safetensors",
+        "sentence-embedding.safetensors",
+        "",
+        "original, default",
+        partial(original, ""),
+        None,
+    ),
+    Row("default, a 10 KB model", "small-model", "", "original, default", partial(original, ""), 1.2),
+]
+
+
+def timed(command: list[str]) -> Run:
+    """Run a command into an empty output folder."""
+    shutil.rmtree(OUT, ignore_errors=True)
+    OUT.mkdir(parents=True)
+    os.sync()  # what the runs before have left to be written must not count here
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"failed: {shlex.join(command)}")
+    return Run(seconds, usage.ru_maxrss / 1024, sum(path.stat().st_size for path in OUT.rglob("*") if path.is_file()))
+
+
+def compared(row: Row, runs: int) -> str:
+    """A line of the table: the two commands run in turn."""
+    source = inputs.made(CACHE / row.input, INPUTS[row.input])
+    commands = ours(row.words, source), row.other(source)
+    for command in commands:
+        timed(command)  # warms up: the page cache, and Python's compiled files
+    pairs = [(timed(commands[0]), timed(commands[1])) for _ in range(runs)]
+    mine, others = ([pair[side] for pair in pairs] for side in (0, 1))
+    seconds, other_seconds = (statistics.median(run.seconds for run in side) for side in (mine, others))
+    ratio = seconds / other_seconds
+    verdict = "" if row.most is None else f"{row.most:.3g} ({'holds' if ratio <= row.most else 'MISSED'})"
+    if row.same_size:
+        share = mine[0].size / others[0].size
+        verdict += f", size x {share:.4f} ({'holds' if share <= 1.005 else 'MISSED'})"
+    memory = max(run.memory for run in mine)
+    return (
+        f"| {row.work} | {seconds:.2f} s | {row.against} | {other_seconds:.2f} s | {ratio:.3f} | {verdict} "
+        f"| {memory:.0f} MiB |"
+    )
+
+
+def memory_table() -> list[str]:
+    """The most memory that each format takes for 1 GiB and for 8 GiB."""
+    lines = ["", "| format | peak memory, 1 GiB | peak memory, 8 GiB |", "|---|---|---|"]
+    for name, words in (("default", ""), ("zip-store", _STORE), ("tgz", _TGZ), ("no-archive", _FOLDER)):
+        peaks = []
+        for gib in (1, 8):
+            source = CACHE / "sparse"
+            inputs.sparse(source, gib * inputs.GIB)
+            peaks.append(timed(ours(words, source)).memory)
+        lines.append(f"| `{name}` | {peaks[0]:.0f} MiB | {peaks[1]:.0f} MiB |")
+    return lines
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=5, help="how often each command is run (default: %(default)s)")
+    parser.add_argument("--only", choices=[*INPUTS, "memory"], help="the rows of one input, or those of memory")
+    args = parser.parse_args()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    if not (CACHE / "original" / "bin" / "torch-model-archiver").exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", CACHE / "original"], check=True)
+        subprocess.run([CACHE / "original" / "bin" / "pip", "install", "-q", ORIGINAL], check=True)
+    print("| work | time | against | time | ratio | at most | peak memory |\n|---|---|---|---|---|---|---|")
+    for row in ROWS:
+        if args.only in (None, row.input):
+            print(compared(row, args.runs), flush=True)
+    if args.only in (None, "memory"):
+        print("\n".join(memory_table()))
+    shutil.rmtree(OUT, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
