@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -114,15 +115,13 @@ def shares_blocks(source: Path, probe: Path) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's own list of names; nothing where a folder cannot be opened (Windows)."""
-    try:
+    """Flush a folder's own list of names; nothing where folders cannot be opened (Windows) or flushed (some shares)."""
+    with suppress(OSError):  # what was moved there is in its place, and no reason to call the build failed
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def sync_tree(root: Path) -> None:
