@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import logging
 import os
 import signal
 import sys
@@ -43,7 +42,7 @@ def _run(parser: FlagParser, argv: Sequence[str] | None) -> int:
     debug = "--debug" in words
     tell = _Teller(parser.prog)
     try:
-        with _ended_by_signals(), tell.logging():
+        with _ended_by_signals():
             _package(parser.parse_args(words), tell)
     except SystemExit as done:  # --help and --tool-version
         return int(done.code or DONE)
@@ -73,16 +72,18 @@ def _print_traceback() -> None:
 def _package(args: argparse.Namespace, tell: _Teller) -> None:
     # What packaging needs is imported here, so that --help and a mistyped flag are answered at once.
     from model_archiver import rendering  # noqa: PLC0415
-    from model_archiver.model_packaging import package, plan_package  # noqa: PLC0415
+    from model_archiver.model_packaging import plan_package, write_package  # noqa: PLC0415
 
+    plan, warnings = plan_package(args)
+    for warning in warnings:
+        tell.line("warning", str(warning))
+    for note in plan.notes:
+        tell.line("note", note)
     if args.dry_run:
-        plan, warnings = plan_package(args)
-        for warning in warnings:
-            tell.line("warning", str(warning))
         _print(rendering.plan_json(plan, warnings) if args.json else rendering.plan_table(plan))
         return
-    with _progress_bar(hidden=args.quiet) as progress:
-        report = package(args, progress=progress)
+    with _progress_bar(plan.size, hidden=args.quiet) as progress:
+        report = write_package(plan, warnings, progress)
     if args.json:
         _print(rendering.report_json(report))
     if not args.quiet:
@@ -134,31 +135,6 @@ class _Teller:
         for issue in error.issues:
             self.line(issue.level, str(issue))
 
-    @contextlib.contextmanager
-    def logging(self) -> Iterator[None]:
-        """Tell what the package logs, for the time of the block."""
-        handler = _LogLines(self)
-        log = logging.getLogger("model_archiver")
-        level, propagate = log.level, log.propagate
-        log.addHandler(handler)
-        log.setLevel(logging.INFO)
-        log.propagate = False
-        try:
-            yield
-        finally:
-            log.removeHandler(handler)
-            log.setLevel(level)
-            log.propagate = propagate
-
-
-class _LogLines(logging.Handler):
-    def __init__(self, tell: _Teller) -> None:
-        super().__init__()
-        self._tell = tell
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._tell.line("note" if record.levelno == logging.INFO else record.levelname.lower(), record.getMessage())
-
 
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[None]:
@@ -190,7 +166,7 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _progress_bar(*, hidden: bool) -> Iterator[Callable[[int], object]]:
+def _progress_bar(size: int, *, hidden: bool) -> Iterator[Callable[[int], object]]:
     """A bar on a terminal, for what takes longer than a second."""
     if hidden or sys.stderr is None or not sys.stderr.isatty():
         yield lambda _: None
@@ -198,5 +174,5 @@ def _progress_bar(*, hidden: bool) -> Iterator[Callable[[int], object]]:
     from tqdm import tqdm  # noqa: PLC0415
 
     tqdm.monitor_interval = 0  # no thread that signals could be delivered to
-    with tqdm(unit="B", unit_scale=True, unit_divisor=1024, delay=1, leave=False, file=sys.stderr) as bar:
+    with tqdm(total=size, unit="B", unit_scale=True, unit_divisor=1024, delay=1, leave=False, file=sys.stderr) as bar:
         yield bar.update

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -25,9 +24,8 @@ __all__ = [
     "package",
     "package_model",
     "plan_package",
+    "write_package",
 ]
-
-_log = logging.getLogger("model_archiver")
 
 
 def generate_model_archive(config: object | None = None) -> None:
@@ -71,12 +69,26 @@ def package(
     Raises:
         ModelArchiverError: as for `generate_model_archive`.
     """
-    request = ModelArchiverConfig.from_args(config)
-    plan, warnings = plan_package(request, manifest)
-    for warning in warnings:
-        _log.warning("%s", warning)
-    if request.handler is None and manifest is None:
-        _log.info("no --handler is given: %s is used", plan.fields["model"]["handler"])
+    import logging  # noqa: PLC0415 - the commands tell in their own way, and are faster without
+
+    plan, warnings = plan_package(config, manifest)
+    for level, lines in ((logging.WARNING, warnings), (logging.INFO, plan.notes)):
+        for line in lines:
+            logging.getLogger("model_archiver").log(level, "%s", line)
+    return write_package(plan, warnings, progress)
+
+
+def write_package(plan: Plan, warnings: tuple[Issue, ...], progress: Callable[[int], object]) -> ArchiveReport:
+    """Write what `plan_package` gave.
+
+    Args:
+        plan: the plan.
+        warnings: go to the report.
+        progress: as for `package`.
+
+    Raises:
+        ModelArchiverError: what went wrong with the build.
+    """
     return replace(build(plan, progress), issues=warnings)
 
 

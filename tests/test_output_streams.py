@@ -17,7 +17,17 @@ import pytest
 
 from model_archiver.cli import _progress_bar
 
-COMMAND = [sys.executable, "-m", "model_archiver", "--model-name", "m", "--extra-files", "d"]
+COMMAND = [
+    sys.executable,
+    "-m",
+    "model_archiver",
+    "--model-name",
+    "m",
+    "--handler",
+    "base_handler",
+    "--extra-files",
+    "d",
+]
 
 
 @pytest.fixture(autouse=True)

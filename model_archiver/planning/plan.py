@@ -56,6 +56,7 @@ class Plan:
         deflate: which members are deflated where the format leaves the choice.
         link: make hard links instead of copies.
         jobs: how many cores to use.
+        notes: what was decided for want of a word from the user, a sentence each.
         left_out: how many files of walked folders are not packed.
     """
 
@@ -68,6 +69,7 @@ class Plan:
     deflate: Literal["auto", "always", "never"]
     link: bool
     jobs: int
+    notes: tuple[str, ...]
     left_out: int
 
     @cached_property

@@ -69,6 +69,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, findings: Findi
         deflate=config.deflate,
         link=config.link,
         jobs=config.jobs or _cores(),
+        notes=() if config.handler else (f"no --handler is given: {handler.entry} is used",),
         left_out=exclusions.left_out,
     )
 
