@@ -103,7 +103,7 @@ def _shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch, *, hidden: bool) -> st
 
 
 def test_a_bar_on_a_terminal_says_how_much_is_done(monkeypatch) -> None:
-    assert "3.00MB" in _shown_on_a_terminal(monkeypatch, hidden=False)
+    assert "3.00M/4.00M" in _shown_on_a_terminal(monkeypatch, hidden=False)
 
 
 def test_quiet_hides_the_bar(monkeypatch) -> None:
