@@ -1,4 +1,4 @@
-"""The forms in which a finished model can be emitted."""
+"""The forms in which a finished model can be emitted, and the platforms that it can be laid out for."""
 
 from __future__ import annotations
 
@@ -17,3 +17,12 @@ class ArchiveFormat(str, Enum):
     def suffix(self) -> str:
         """What follows the model's name in the name of the output."""
         return {"tgz": ".tar.gz", "no-archive": ""}.get(self.value, ".mar")
+
+
+class Platform(str, Enum):
+    """The value of ``--target``."""
+
+    TORCHSERVE = "torchserve"
+    KSERVE = "kserve"
+    VERTEX = "vertex"
+    SAGEMAKER = "sagemaker"

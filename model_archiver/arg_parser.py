@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from model_archiver import __version__
-from model_archiver.archive_format import ArchiveFormat
+from model_archiver.archive_format import ArchiveFormat, Platform
 from model_archiver.issue import Issue
 from model_archiver.model_archiver_config import ModelArchiverConfig
 from model_archiver.model_archiver_error import UsageError
@@ -222,6 +222,14 @@ def _add_output_flags(group: Group) -> None:
         metavar="FORMAT",
         help="default: NAME.mar, text deflated and weights stored; zip-store: NAME.mar, everything stored; tgz: "
         "NAME.tar.gz; no-archive: the folder NAME",
+    )
+    group.add_argument(
+        "--target",
+        default="torchserve",
+        type=_choice(*(platform.value for platform in Platform)),
+        metavar="PLATFORM",
+        help="lay the output out as a platform wants it: torchserve; kserve: model-store/NAME.mar and "
+        "config/config.properties; vertex: model.mar; sagemaker: model.tar.gz with code/ (default: %(default)s)",
     )
     group.add_argument("-f", "--force", action="store_true", help="replace an existing output")
     group.add_argument(

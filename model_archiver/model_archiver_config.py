@@ -41,6 +41,7 @@ class ModelArchiverConfig:
         strict: refuse to build where there is a warning.
         checks: look for what would not serve.
         server: whose archive it is, ``torchserve`` or ``mms``.
+        target: the platform whose layout the output has: ``torchserve``, ``kserve``, ``vertex`` or ``sagemaker``.
     """
 
     model_name: str
@@ -64,6 +65,7 @@ class ModelArchiverConfig:
     strict: bool = False
     checks: bool = True
     server: Literal["torchserve", "mms"] = "torchserve"
+    target: Literal["torchserve", "kserve", "vertex", "sagemaker"] = "torchserve"
 
     @classmethod
     def from_args(cls, args: object) -> ModelArchiverConfig:

@@ -34,7 +34,8 @@ def closing_line(report: ArchiveReport) -> str:
     if not report.entries:
         return f"wrote {_as_seen(report.path / MANIFEST_PATH)}, and nothing else there"
     left_out = f", {report.left_out} left out" if report.left_out else ""
-    return f"wrote {_as_seen(report.path)} ({len(report.entries)} files, {human_size(report.size)}{left_out})"
+    outputs = " and ".join(str(_as_seen(path)) for path in (report.path, *report.companions))
+    return f"wrote {outputs} ({len(report.entries)} files, {human_size(report.size)}{left_out})"
 
 
 def plan_table(plan: Plan) -> str:
@@ -44,7 +45,9 @@ def plan_table(plan: Plan) -> str:
     ]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
     lines = [f"{path:<{widths[0]}}  {size:>{widths[1]}}  {origin}" for path, size, origin in rows]
-    total = f"{len(rows)} files, {human_size(plan.size)}, would go to {_as_seen(plan.target.path)}"
+    outputs = (plan.target.path, *(companion.path for companion in plan.companions))
+    going = " and ".join(str(_as_seen(path)) for path in outputs)
+    total = f"{len(rows)} files, {human_size(plan.size)}, would go to {going}"
     return "\n".join(printable(line) for line in [*lines, total])
 
 
@@ -56,6 +59,7 @@ def report_json(report: ArchiveReport) -> str:
     ]
     return _json(
         archive=str(report.path),
+        companions=[str(path) for path in report.companions],
         format=_KINDS.get(report.archive_format, "mar"),
         size=report.size,
         digest=report.digest,
@@ -69,6 +73,7 @@ def plan_json(plan: Plan, issues: Iterable[Issue]) -> str:
     """A plan as a JSON object of the same shape; what is known only once it is written is null."""
     return _json(
         archive=str(plan.target.path),
+        companions=[str(companion.path) for companion in plan.companions],
         format=_KINDS.get(plan.archive_format, "mar"),
         size=None,
         digest=None,

@@ -47,6 +47,7 @@ class ArchiveReport:
         entries: the files, in the order in which they were written.
         left_out: how many files of walked folders were not packed.
         issues: the warnings that were given.
+        companions: what a platform wants beside the archive, and was written there.
     """
 
     path: Path
@@ -57,3 +58,4 @@ class ArchiveReport:
     entries: tuple[Entry, ...]
     left_out: int
     issues: tuple[Issue, ...] = ()
+    companions: tuple[Path, ...] = ()

@@ -6,6 +6,7 @@ import errno
 from pathlib import Path, PurePosixPath
 
 from model_archiver.archive_format import ArchiveFormat
+from model_archiver.formats.companions import place_with_companions
 from model_archiver.formats.kernel import sync_tree
 from model_archiver.formats.placement import place_file, place_folder
 from model_archiver.formats.space import check_space
@@ -63,7 +64,7 @@ def _build_archive(plan: Plan, progress: Progress) -> ArchiveReport:
             if is_folder:
                 place_folder(built, target.path, temporary.set_aside, replace=target.replace)
             else:
-                place_file(built, target.path, replace=target.replace)
+                place_with_companions(built, target, plan.companions)
     return _report(plan, size, content_digest(entries, plan.fields), entries)
 
 
@@ -85,7 +86,7 @@ def _writer(plan: Plan, built: Path, workers: Workers) -> ArchiveWriter:
     if plan.archive_format is ArchiveFormat.TGZ:
         from model_archiver.formats.tgz import TgzWriter  # noqa: PLC0415
 
-        return TgzWriter(built, plan.name, workers)
+        return TgzWriter(built, plan.top, workers)
     from model_archiver.formats.mar import MarWriter  # noqa: PLC0415
 
     return MarWriter(built, "never" if plan.archive_format is ArchiveFormat.ZIP_STORE else plan.deflate, workers)
@@ -111,6 +112,7 @@ def _report(plan: Plan, size: int, digest: str | None, entries: list[Entry]) -> 
         manifest=plan.fields,
         entries=tuple(entries),
         left_out=plan.left_out,
+        companions=tuple(companion.path for companion in plan.companions),
     )
 
 

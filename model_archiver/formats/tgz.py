@@ -1,4 +1,4 @@
-"""The ``.tar.gz`` file: a tar with everything below ``<name>/``, in one gzip member.
+"""The ``.tar.gz`` file: a tar with everything below one folder, in one gzip member.
 
 TorchServe drops everything up to the first slash of a member's name, and takes the second of several gzip members for
 the end of a truncated archive.
@@ -32,12 +32,12 @@ class TgzWriter:
 
         Args:
             path: of a file that does not exist yet.
-            top: the name of the folder that holds everything.
+            top: the name of the folder that holds everything; empty for none.
             workers: deflate and hash.
         """
         self._output = OutputFile(path)
         self._output.write(_GZIP_HEADER)
-        self._top = top
+        self._top = PurePosixPath(top)
         self._workers = workers
         self._stream = DeflateStream(self._output.write, workers)
         self._size = 0
@@ -76,7 +76,7 @@ class TgzWriter:
         return Entry(path, len(data), None, sha256(data))
 
     def _begin(self, path: PurePosixPath, size: int, *, executable: bool) -> None:
-        info = tarfile.TarInfo(f"{self._top}/{path}")
+        info = tarfile.TarInfo(str(self._top / path))
         info.size = size
         info.mtime = reproducible.TIME
         info.mode = reproducible.mode(executable=executable)

@@ -43,6 +43,21 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Companion:
+    """A file that a platform wants beside the archive.
+
+    Attributes:
+        path: where it goes.
+        content: its bytes.
+        former: what lay there when the build was planned, on which the content may build; None where nothing did.
+    """
+
+    path: Path
+    content: bytes
+    former: bytes | None
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that will be written, decided.
 
@@ -58,6 +73,8 @@ class Plan:
         jobs: how many cores to use.
         notes: what was decided for want of a word from the user, a sentence each.
         left_out: how many files of walked folders are not packed.
+        top: the folder in a tar that holds everything; empty where the platform wants none.
+        companions: what is written beside the archive.
     """
 
     name: str
@@ -71,6 +88,8 @@ class Plan:
     jobs: int
     notes: tuple[str, ...]
     left_out: int
+    top: str
+    companions: tuple[Companion, ...]
 
     @cached_property
     def fields(self) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
-from model_archiver.archive_format import ArchiveFormat
+from model_archiver.archive_format import ArchiveFormat, Platform
 from model_archiver.manifest_components.manifest import Manifest, RuntimeType
 from model_archiver.manifest_components.model import Model
 from model_archiver.model_archiver_config import ModelArchiverConfig, StrPath, as_list
@@ -27,7 +28,14 @@ from model_archiver.planning.handler import (
 )
 from model_archiver.planning.names import check_model_name
 from model_archiver.planning.plan import Member, Plan
-from model_archiver.planning.target import check_in_place, check_laid_over, choose_target, former_outputs
+from model_archiver.planning.platforms import LAYOUTS, platform_format, platform_handler, platform_path
+from model_archiver.planning.target import (
+    check_in_place,
+    check_laid_over,
+    choose_target,
+    former_outputs,
+    plan_companions,
+)
 from model_archiver.suggestions import did_you_mean
 
 DEFAULT_VERSION = "1.0"
@@ -44,33 +52,39 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, findings: Findi
     named = check_model_name(config.model_name, findings)
     archive_format = _choice(ArchiveFormat, config.archive_format, "--archive-format", ArchiveFormat.DEFAULT, findings)
     runtime = _choice(RuntimeType, config.runtime, "--runtime", RuntimeType.PYTHON, findings).value
-    target = choose_target(config, archive_format, findings, named=named)
+    platform = _choice(Platform, config.target, "--target", Platform.TORCHSERVE, findings)
+    archive_format = platform_format(platform, archive_format, findings)
+    target = choose_target(config, platform, archive_format, findings, named=named)
     _check_tuning(config, findings)
     patterns = [os.fspath(pattern) for pattern in as_list(config.exclude)]
-    exclusions = Exclusions(patterns, former_outputs(target, archive_format))
+    exclusions = Exclusions(patterns, former_outputs(config, platform, target, archive_format))
     gatherer = Gatherer(exclusions, findings)
     model_path = gatherer.model_path(config.model_path) if config.model_path else []
     packed = [*model_path, *_included(config, gatherer)]
-    handler = _resolve_handler(config, runtime, model_path, packed, findings)
-    members = settle([*packed, *_named_files(config, handler, gatherer, findings)], findings)
+    handler = platform_handler(platform, _resolve_handler(config, runtime, model_path, packed, findings))
+    named_files = _named_files(config, handler, gatherer, findings)
+    members = settle([*packed, *(_placed(member, platform) for member in named_files)], findings)
     if target.in_place:
         check_in_place(target, members, findings)
     elif archive_format is ArchiveFormat.NO_ARCHIVE and target.replace:
         check_laid_over(target, members, findings)
     elif config.link and archive_format is not ArchiveFormat.NO_ARCHIVE:
         findings.error("link-impossible", "only a folder can hold links", _UNLINK, path="--link")
+    text = _given_manifest(manifest, findings) or _manifest_text(config, platform, runtime, handler.entry, findings)
     return Plan(
         name=config.model_name,
         server=config.server,
         archive_format=archive_format,
         target=target,
         members=members,
-        manifest=_given_manifest(manifest, findings) or _manifest_text(config, runtime, handler.entry, findings),
+        manifest=text,
         deflate=config.deflate,
         link=config.link,
         jobs=config.jobs or _cores(),
         notes=() if config.handler else (f"no --handler is given: {handler.entry} is used",),
         left_out=exclusions.left_out,
+        top=config.model_name if LAYOUTS[platform].top else "",
+        companions=plan_companions(config, platform, target, _version(config), findings),
     )
 
 
@@ -139,14 +153,22 @@ def _named_files(
             yield from gatherer.single_file(value, flag)
 
 
-def _manifest_text(config: ModelArchiverConfig, runtime: str, handler: str, findings: Findings) -> str:
+def _placed(member: Member, platform: Platform) -> Member:
+    """A file that has a flag of its own, where the platform looks for it."""
+    return replace(member, path=platform_path(platform, member.flag, member.path.name))
+
+
+def _manifest_text(
+    config: ModelArchiverConfig, platform: Platform, runtime: str, handler: str, findings: Findings
+) -> str:
+    requirements = _base_name(config.requirements_file)
     model = Model(
         model_name=config.model_name,
         serialized_file=_base_name(config.serialized_file),
         handler=handler,
         model_file=_base_name(config.model_file),
-        model_version=DEFAULT_VERSION if config.version is None else str(config.version),
-        requirements_file=_base_name(config.requirements_file),
+        model_version=_version(config),
+        requirements_file=requirements and str(platform_path(platform, "--requirements-file", requirements)),
         config_file=_base_name(config.config_file),
     )
     try:
@@ -168,6 +190,10 @@ def _given_manifest(manifest: str | None, findings: Findings) -> str | None:
     message = "the manifest that was given is no JSON object"
     findings.error("manifest-invalid", message, "give what ModelExportUtils.generate_manifest_json returns")
     return None
+
+
+def _version(config: ModelArchiverConfig) -> str:
+    return DEFAULT_VERSION if config.version is None else str(config.version)
 
 
 def _base_name(value: StrPath | None) -> str | None:

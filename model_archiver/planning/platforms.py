@@ -11,32 +11,14 @@ The rules are those of the platforms' own start scripts:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from enum import Enum
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from model_archiver.archive_format import ArchiveFormat
+from model_archiver.archive_format import ArchiveFormat, Platform
 from model_archiver.planning.findings import Findings
 from model_archiver.planning.handler import Handler, split_function
-from model_archiver.planning.plan import Member
 
 _CODE = PurePosixPath("code")
-_REQUIREMENTS = "--requirements-file"
-
-
-class Platform(str, Enum):
-    """The value of ``--target``."""
-
-    TORCHSERVE = "torchserve"
-    KSERVE = "kserve"
-    VERTEX = "vertex"
-    SAGEMAKER = "sagemaker"
-
-    @property
-    def layout(self) -> Layout:
-        """Where everything goes."""
-        return _LAYOUTS[self]
 
 
 @dataclass(frozen=True)
@@ -47,31 +29,39 @@ class Layout:
         folder: the folder of the archive, below the export path.
         fixed_name: the archive's name without its suffix; None for the model's name.
         formats: the forms that the platform takes. The first one is meant where ``default`` is asked for.
+        config: the server's configuration, below the export path; None where the platform has its own.
         dots: whether the archive's name may hold dots.
         top: whether everything in a tar lies below one folder, as TorchServe needs it to open the file itself.
         code: whether handler and requirements lie in ``code/``.
     """
 
-    folder: PurePosixPath = PurePosixPath()
+    folder: str = ""
     fixed_name: str | None = None
-    formats: tuple[ArchiveFormat, ...] = tuple(reversed(ArchiveFormat))
+    formats: tuple[ArchiveFormat, ...] = tuple(ArchiveFormat)
+    config: PurePosixPath | None = None
     dots: bool = True
     top: bool = True
     code: bool = False
 
 
 _MAR = (ArchiveFormat.DEFAULT, ArchiveFormat.ZIP_STORE)
-_LAYOUTS = {
+LAYOUTS = {
     Platform.TORCHSERVE: Layout(),
-    Platform.KSERVE: Layout(PurePosixPath("model-store"), formats=_MAR, dots=False),
+    Platform.KSERVE: Layout(
+        folder="model-store",
+        formats=_MAR,
+        config=PurePosixPath("config/config.properties"),
+        dots=False,
+    ),
     Platform.VERTEX: Layout(fixed_name="model", formats=_MAR),
     Platform.SAGEMAKER: Layout(fixed_name="model", formats=(ArchiveFormat.TGZ,), top=False, code=True),
 }
+"""Where each platform looks for what."""
 
 
 def platform_format(platform: Platform, given: ArchiveFormat, findings: Findings) -> ArchiveFormat:
     """The form of the output; a finding where the platform does not take the one that was asked for."""
-    formats = platform.layout.formats
+    formats = LAYOUTS[platform].formats
     if given in formats:
         return given
     if given is not ArchiveFormat.DEFAULT:
@@ -83,7 +73,7 @@ def platform_format(platform: Platform, given: ArchiveFormat, findings: Findings
 
 def check_platform_name(platform: Platform, name: str, findings: Findings) -> None:
     """A finding for a model whose archive the platform would not see."""
-    if "." in name and not platform.layout.dots:
+    if "." in name and not LAYOUTS[platform].dots:
         message = f"{platform.value} does not see an archive whose name holds a dot before .mar"
         hint = "choose a name without dots; the version has a flag of its own, --version"
         findings.error("platform-name", message, hint, path=f"--model-name {name}")
@@ -95,25 +85,20 @@ def platform_handler(platform: Platform, handler: Handler) -> Handler:
     A file in ``code/`` is found by its path if a function is named too, be it ``handle``, which a class may have
     instead: TorchServe's front end then puts its folder on the path.
     """
-    if handler.file is None or not platform.layout.code:
+    if handler.file is None or not LAYOUTS[platform].code:
         return handler
     _, function = split_function(handler.entry)
     return replace(handler, entry=f"{_CODE / handler.file.name}{function or ':handle'}")
 
 
-def platform_members(platform: Platform, members: Iterable[Member]) -> list[Member]:
-    """The files that have a flag of their own, where the platform looks for them."""
-    if not platform.layout.code:
-        return list(members)
-    return [_in_code(member) for member in members]
+def platform_path(platform: Platform, flag: str, name: str) -> PurePosixPath:
+    """Where a file that has a flag of its own lies in the archive.
 
-
-def platform_path(platform: Platform, flag: str, path: Path) -> PurePosixPath:
-    """Where a file that a flag names lies in the archive."""
-    if platform.layout.code and flag == _REQUIREMENTS:
+    Args:
+        platform: the platform.
+        flag: the flag that names the file.
+        name: the file's own name.
+    """
+    if LAYOUTS[platform].code and flag == "--requirements-file":
         return _CODE / "requirements.txt"
-    return _CODE / path.name if platform.layout.code and flag == "--handler" else PurePosixPath(path.name)
-
-
-def _in_code(member: Member) -> Member:
-    return replace(member, path=platform_path(Platform.SAGEMAKER, member.flag, Path(member.path)))
+    return _CODE / name if LAYOUTS[platform].code and flag == "--handler" else PurePosixPath(name)

