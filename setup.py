@@ -21,7 +21,10 @@ setup(
     package_data={"model_archiver": ["py.typed"]},
     install_requires=["isal>=1.5", "tqdm>=4.60"],
     extras_require={
-        "test": ["hypothesis", "numpy", "pytest", "pytest-xdist", "scikit-learn", "torch"],
+        "test": [
+            *("hypothesis", "numpy", "pytest", "pytest-xdist", "scikit-learn", "torch"),
+            *("onnx", "safetensors", "tokenizers"),  # of the models that the server tests make
+        ],
         "lint": ["mypy", "ruff", "types-setuptools", "types-tqdm"],
     },
     entry_points={

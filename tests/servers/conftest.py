@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import environments
+from .archives import FORMATS
 from .mms import MultiModelServer
 from .torchserve import TorchServe
 
@@ -37,6 +38,12 @@ def missing() -> str:
     if environments.java_version() < OLDEST_JAVA:
         return f"the servers need Java {OLDEST_JAVA} or newer, from JAVA_HOME or PATH"
     return ""
+
+
+@pytest.fixture(params=FORMATS)
+def archive_format(request: pytest.FixtureRequest) -> str:
+    """Return each value of ``--archive-format`` in turn."""
+    return request.param
 
 
 @pytest.fixture(scope="session")

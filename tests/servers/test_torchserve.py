@@ -14,8 +14,6 @@ import pytest
 from .archives import FORMATS, torch_archive, write_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .torchserve import TorchServe
 
 torch = pytest.importorskip("torch")
@@ -57,35 +55,56 @@ def handle(data, context):
     return [hello()]
 """
 
-TWO_HANDLERS = """\
-def first(data, context):
-    return ["first"]
+FUNCTIONS = """\
+def handle(data, context):
+    return ["handle"]
 
 
 def second(data, context):
     return ["second"]
 """
 
-NET = """\
-import torch
+CLASS = """\
+class Service:
+    def initialize(self, context):
+        self.answer = "Service"
 
-
-class Net(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.linear = torch.nn.Linear(3, 2)
-
-    def forward(self, rows):
-        return self.linear(rows).softmax(dim=1)
+    def handle(self, data, context):
+        return [self.answer]
 """
+
+HANDLER_FILES = {
+    "functions.py": FUNCTIONS,
+    "with-dash.py": FUNCTIONS,
+    "service.py": CLASS,
+    "package/__init__.py": "",
+    "package/module.py": FUNCTIONS,
+    "package/service.py": CLASS,
+    "folder/inside.py": FUNCTIONS,
+}
+
+# The handler on the command line and who answers; those of IN_FOLDER are modules of --model-path.
+IN_FOLDER = {
+    "package.module": "handle",
+    "package.module:second": "second",
+    "package.service": "Service",
+    "folder/inside.py:second": "second",
+}
+HANDLERS = {
+    "functions": "handle",
+    "functions.py": "handle",
+    "functions.py:second": "second",
+    "with-dash.py:second": "second",
+    "service.py": "Service",
+    **IN_FOLDER,
+}
 
 SAMPLE = json.loads((DIGITS / "sample.json").read_bytes())
 MEGABYTE = 1 << 20
-ROWS = [[0.5, -1.0, 2.0], [0.0, 0.25, -3.5]]
 
 
-@pytest.mark.parametrize("archive_format", FORMATS)
-def test_every_archive_format_serves(torchserve: TorchServe, tmp_path: Path, archive_format: str):
+@pytest.mark.serves("eager model, handler of one's own")
+def test_an_eager_model_with_a_handler_of_its_own(torchserve: TorchServe, tmp_path: Path, archive_format: str):
     name = f"digits-{archive_format}"
     archive = digits_archive(tmp_path, name, archive_format=archive_format)
 
@@ -123,31 +142,8 @@ def test_large_files_arrive_as_they_are(torchserve: TorchServe, tmp_path: Path, 
         assert ask({}) == {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated:DeprecationWarning")
-@pytest.mark.parametrize("handler", [("--handler", "base_handler"), ()], ids=["base_handler", "no --handler"])
-def test_torchscript_serves_without_a_model_file(json_torchserve: TorchServe, tmp_path: Path, handler: tuple):
-    name = "scripted-named" if handler else "scripted-default"
-    net = make_net(tmp_path / "net.py")
-    torch.jit.script(net).save(tmp_path / "scripted.pt")
-    archive = torch_archive(tmp_path / "out", name, "--serialized-file", tmp_path / "scripted.pt", *handler)
-
-    assert probabilities_from(json_torchserve, archive, name) == approx_probabilities(net)
-
-
-@pytest.mark.parametrize("names", [("net.py", "net.pt"), ("mein netz.py", "größe 数字.pt")])
-def test_an_eager_model_serves_with_a_built_in_handler(
-    json_torchserve: TorchServe, tmp_path: Path, names: tuple[str, str]
-):
-    model_file, weights = (tmp_path / name for name in names)
-    net = make_net(model_file)
-    torch.save(net.state_dict(), weights)
-    flags = ("--model-file", model_file, "--serialized-file", weights, "--handler", "base_handler")
-    archive = torch_archive(tmp_path / "out", "eager", *flags)
-
-    assert probabilities_from(json_torchserve, archive, "eager") == approx_probabilities(net)
-
-
-def test_a_handler_sees_the_tree_of_extra_files(torchserve: TorchServe, tmp_path: Path):
+@pytest.mark.serves("extra files, with trees")
+def test_a_handler_sees_the_tree_of_extra_files(torchserve: TorchServe, tmp_path: Path, archive_format: str):
     assets = {"vocab.txt": "a b c", "labels/en.txt": "cat", "labels/more/de.txt": "Katze"}
     write_tree(tmp_path, {"listing.py": LISTING_HANDLER, "single.txt": "one file"})
     folder = write_tree(tmp_path / "assets", assets)
@@ -156,12 +152,16 @@ def test_a_handler_sees_the_tree_of_extra_files(torchserve: TorchServe, tmp_path
         "extra-tree",
         *("--handler", tmp_path / "listing.py"),
         *("--extra-files", f"{folder},{tmp_path / 'single.txt'}"),
+        archive_format=archive_format,
     )
 
     assert listing(torchserve, archive, "extra-tree").items() >= {**assets, "single.txt": "one file"}.items()
 
 
-def test_member_names_may_have_blanks_and_letters_of_any_script(torchserve: TorchServe, tmp_path: Path):
+@pytest.mark.serves("names with blanks and letters of any script")
+def test_member_names_may_have_blanks_and_letters_of_any_script(
+    torchserve: TorchServe, tmp_path: Path, archive_format: str
+):
     files = {"with blank.txt": "1", "größe.txt": "2", "数字/ein blatt 🌿.txt": "3", "comma, 'quote'.txt": "4"}
     write_tree(tmp_path / "the handler", {"liste_für_alle.py": LISTING_HANDLER})
     archive = torch_archive(
@@ -169,12 +169,14 @@ def test_member_names_may_have_blanks_and_letters_of_any_script(torchserve: Torc
         "unicode",
         *("--handler", tmp_path / "the handler" / "liste_für_alle.py"),
         *("--extra-files", write_tree(tmp_path / "beilagen für 数字", files)),
+        archive_format=archive_format,
     )
 
     assert listing(torchserve, archive, "unicode").items() >= files.items()
 
 
-def test_an_included_package_can_be_imported(torchserve: TorchServe, tmp_path: Path):
+@pytest.mark.serves("an `--include`d package that the handler imports")
+def test_an_included_package_can_be_imported(torchserve: TorchServe, tmp_path: Path, archive_format: str):
     write_tree(
         tmp_path,
         {
@@ -189,29 +191,38 @@ def test_an_included_package_can_be_imported(torchserve: TorchServe, tmp_path: P
         "including",
         *("--handler", tmp_path / "polite.py"),
         *("--include", tmp_path / "greetings"),
+        archive_format=archive_format,
     )
 
     with torchserve.serving(archive, "including"):
         assert torchserve.predict("including") == b"Guten Tag"
 
 
-def test_a_handler_may_name_its_function(torchserve: TorchServe, tmp_path: Path):
-    write_tree(tmp_path, {"functions.py": TWO_HANDLERS})
-    archive = torch_archive(tmp_path / "out", "function", "--handler", f"{tmp_path / 'functions.py'}:second")
+@pytest.mark.serves("every form of `--handler`")
+@pytest.mark.parametrize("form", HANDLERS)
+def test_every_form_of_a_handler(torchserve: TorchServe, tmp_path: Path, form: str, archive_format: str):
+    folder = write_tree(tmp_path / "folder", HANDLER_FILES)
+    packing = ("--model-path", folder) if form in IN_FOLDER else ()
+    handler = form if form in IN_FOLDER else folder / form
+    archive = torch_archive(tmp_path / "out", "form", "--handler", handler, *packing, archive_format=archive_format)
 
-    with torchserve.serving(archive, "function"):
-        assert torchserve.predict("function") == b"second"
+    with torchserve.serving(archive, "form"):
+        assert torchserve.predict("form").decode() == HANDLERS[form]
 
 
-def test_a_model_folder_serves_with_a_handler_of_its_own(torchserve: TorchServe, tmp_path: Path):
+@pytest.mark.serves("`--model-path`, handler in a package of it")
+def test_a_model_folder_serves_with_a_handler_of_its_own(torchserve: TorchServe, tmp_path: Path, archive_format: str):
     files = {"service/entry.py": LISTING_HANDLER, "service/__init__.py": "", "weights/part 1.bin": "0101"}
     folder = write_tree(tmp_path / "folder", files)
-    archive = torch_archive(tmp_path / "out", "folder", "--model-path", folder, "--handler", "service.entry")
+    archive = torch_archive(
+        tmp_path / "out", "folder", "--model-path", folder, "--handler", "service.entry", archive_format=archive_format
+    )
 
     assert listing(torchserve, archive, "folder").items() >= files.items()
 
 
-def test_a_config_file_sets_workers_and_batches(torchserve: TorchServe, tmp_path: Path):
+@pytest.mark.serves("config file, its values in the server's description")
+def test_a_config_file_sets_workers_and_batches(torchserve: TorchServe, tmp_path: Path, archive_format: str):
     settings = {"minWorkers": 2, "maxWorkers": 3, "batchSize": 4, "maxBatchDelay": 30, "responseTimeout": 77}
     config = "".join(f"{key}: {value}\n" for key, value in settings.items())
     write_tree(tmp_path, {"listing.py": LISTING_HANDLER, "model-config.yaml": config})
@@ -220,6 +231,7 @@ def test_a_config_file_sets_workers_and_batches(torchserve: TorchServe, tmp_path
         "configured",
         *("--handler", tmp_path / "listing.py"),
         *("--config-file", tmp_path / "model-config.yaml"),
+        archive_format=archive_format,
     )
 
     with torchserve.serving(archive, "configured", initial_workers=None):
@@ -227,20 +239,6 @@ def test_a_config_file_sets_workers_and_batches(torchserve: TorchServe, tmp_path
 
     assert {key: described[key] for key in settings} == settings
     assert len(described["workers"]) == settings["minWorkers"]
-
-
-def test_a_server_loads_every_archive_of_its_store_when_it_starts(
-    new_torchserve: Callable[..., TorchServe], tmp_path: Path
-):
-    server = new_torchserve(load_models="all")
-    names = {f"start-{archive_format}": archive_format for archive_format in FORMATS}
-    for name, archive_format in names.items():
-        server.copy_to_store(digits_archive(tmp_path, name, archive_format=archive_format))
-
-    with server:
-        for name in names:
-            server.wait_until_ready(name)
-            assert server.ask(name, SAMPLE)["digit"] == "seven"
 
 
 def digits_archive(folder: Path, name: str, **options: Any) -> Path:
@@ -265,25 +263,6 @@ def digit_probabilities() -> dict[str, float]:
         probabilities = net.eval()(image[None]).softmax(dim=1)[0].tolist()
     names = json.loads((DIGITS / "index_to_name.json").read_bytes())
     return {names[str(digit)]: probability for digit, probability in enumerate(probabilities)}
-
-
-def make_net(model_file: Path) -> torch.nn.Module:
-    """Write *model_file* and return a network of the class in it."""
-    model_file.write_text(NET, encoding="utf-8")
-    torch.manual_seed(0)
-    return runpy.run_path(str(model_file), run_name="net")["Net"]().eval()
-
-
-def probabilities_from(server: TorchServe, archive: Path, name: str) -> list[list[float]]:
-    """Return the answer of the served network to ROWS."""
-    with server.serving(archive, name) as ask:
-        return ask({"instances": ROWS})["predictions"]
-
-
-def approx_probabilities(net: torch.nn.Module) -> Any:
-    """Return the answer of *net* to ROWS, for a comparison that forgives rounding."""
-    with torch.inference_mode():
-        return [pytest.approx(row) for row in net(torch.tensor(ROWS)).tolist()]
 
 
 def listing(server: TorchServe, archive: Path, name: str) -> dict[str, str]:
