@@ -16,6 +16,7 @@ from tests.archives import manifest, members
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CI = (ROOT / ".ci/run").read_text(encoding="utf-8")
 SHELL = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
@@ -71,10 +72,12 @@ def test_every_packaging_command_runs_as_written(commands: str, clone: Path) -> 
 
 def test_every_shell_block_is_of_a_kind_that_is_tested() -> None:
     installing = [block for block in SHELL if block.startswith("pip install")]
-    serving = [block for block in SHELL if block.startswith("torchserve")]
+    serving = [block for block in SHELL if block.startswith("torchserve")]  # by tests/servers/test_readmes.py
+    testing = [block for block in SHELL if block.startswith("pytest")]
     assert len(installing) == 2
     assert len(serving) == 1
-    assert len(SHELL) == len(installing) + len(serving) + len(PACKAGING)
+    assert testing == [f"{line}\n" for line in CI.splitlines() if line.startswith("pytest")]
+    assert len(SHELL) == len(installing) + len(serving) + len(testing) + len(PACKAGING)
 
 
 def test_the_closing_line_is_the_one_that_is_shown(clone: Path) -> None:

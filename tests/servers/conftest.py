@@ -15,6 +15,7 @@ import pytest
 from . import environments
 from .archives import FORMATS
 from .mms import MultiModelServer
+from .served import Outcomes
 from .torchserve import TorchServe
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 ENVIRONMENTS = Path(__file__).parents[2] / ".cache" / "servers"
 OLDEST_JAVA = 11
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect the outcomes for the README's table of what serves where."""
+    config.pluginmanager.register(Outcomes(), "served")
 
 
 def pytest_runtest_setup() -> None:

@@ -79,6 +79,7 @@ HANDLERS = {
 every_handler = pytest.mark.parametrize("handler", HANDLERS)
 
 
+@pytest.mark.serves("every form of `--handler`", on="MMS")
 @every_handler
 @pytest.mark.parametrize("archive_format", ["default", "no-archive"])
 def test_mms_serves_every_form_of_handler(mms: MultiModelServer, tmp_path: Path, handler: str, archive_format: str):
@@ -88,6 +89,7 @@ def test_mms_serves_every_form_of_handler(mms: MultiModelServer, tmp_path: Path,
         assert mms.predict("handlers") == answer_of(handler)
 
 
+@pytest.mark.serves("archive of `model-archiver`")
 @every_handler
 def test_torchserve_serves_the_same_archives(torchserve: TorchServe, tmp_path: Path, handler: str):
     archive = package(tmp_path, "mms-archive", handler)
@@ -96,13 +98,16 @@ def test_torchserve_serves_the_same_archives(torchserve: TorchServe, tmp_path: P
         assert torchserve.predict("mms-archive") == answer_of(handler)
 
 
-def test_torchserve_serves_the_same_folder(torchserve: TorchServe, tmp_path: Path):
-    archive = package(tmp_path, "mms-folder", "package.module:named", archive_format="no-archive")
+@pytest.mark.serves("archive of `model-archiver`")
+@pytest.mark.parametrize("archive_format", ["no-archive"])
+def test_torchserve_serves_the_same_folder(torchserve: TorchServe, tmp_path: Path, archive_format: str):
+    archive = package(tmp_path, "mms-folder", "package.module:named", archive_format=archive_format)
 
     with torchserve.serving(archive, "mms-folder"):
         assert torchserve.predict("mms-folder") == answer_of("package.module:named")
 
 
+@pytest.mark.serves("`--runtime python` and `python3`", on="MMS")
 @pytest.mark.parametrize("runtime", ["python", "python3"])
 def test_mms_finds_the_interpreter_of_each_runtime(mms: MultiModelServer, tmp_path: Path, runtime: str):
     archive = package(tmp_path, "runtime", "functions", "--runtime", runtime)
@@ -111,6 +116,7 @@ def test_mms_finds_the_interpreter_of_each_runtime(mms: MultiModelServer, tmp_pa
         assert mms.predict("runtime") == answer_of("functions")
 
 
+@pytest.mark.serves("packaged in place, as SageMaker's MMS containers do", on="MMS")
 def test_a_folder_packaged_in_place_is_loaded_when_mms_starts(new_mms: Callable[..., MultiModelServer]):
     """As the containers of SageMaker do it: ``--model-path`` is the output itself."""
     server = new_mms(load_models="model=model")

@@ -1,0 +1,93 @@
+"""The README's table of what serves where, made of the outcomes of the tests that are marked with its rows.
+
+A run of the server tests leaves the table in the cache; ``python -m tests.servers.served`` writes it into the README,
+and with ``--check`` it fails where the README says something else.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .archives import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pytest
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+TABLE = ROOT / ".cache" / "servers" / "table.md"
+BEGIN, END = "<!-- served: made by the server tests -->\n", "<!-- /served -->"
+
+MMS = "MMS"
+COLUMNS = (*FORMATS, MMS)
+HEADINGS = (*(f"`{archive_format}`" for archive_format in FORMATS), "on MMS")
+
+
+class Outcomes:
+    """A plugin that collects, for each row and column of the table, whether all of its tests passed."""
+
+    def __init__(self) -> None:
+        self._cells: dict[str, dict[str, bool]] = {}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Begin with the rows in the order of the tests."""
+        for item in items:
+            for row, _ in _cells_of(item):
+                self._cells.setdefault(row, {})
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take in the outcome of a step of a test."""
+        for name, cell in report.user_properties:
+            if name == "serves" and (report.when == "call" or not report.passed):
+                row, column = cell
+                cells = self._cells.setdefault(row, {})
+                cells[column] = cells.get(column, True) and report.passed
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Have the reports carry which cells a test is about."""
+        item.user_properties.extend(("serves", cell) for cell in _cells_of(item))
+
+    def pytest_sessionfinish(self) -> None:
+        """Leave the table in the cache."""
+        if any(self._cells.values()):
+            TABLE.parent.mkdir(parents=True, exist_ok=True)
+            TABLE.write_text(rendered(self._cells), encoding="utf-8")
+
+
+def _cells_of(item: pytest.Item) -> Iterable[tuple[str, str]]:
+    """Yield row and column of what a test shows; a test without a format shows the default one."""
+    callspec = getattr(item, "callspec", None)
+    archive_format = callspec.params.get("archive_format", "default") if callspec else "default"
+    for marker in item.iter_markers("serves"):
+        yield marker.args[0], marker.kwargs.get("on", archive_format)
+
+
+def rendered(cells: dict[str, dict[str, bool]]) -> str:
+    """Return the table: ✓ where everything served, ✗ where something did not, - where nothing is tried."""
+    signs = {True: "✓", False: "✗", None: "-"}
+    lines = [["what", *HEADINGS], ["---", *(":-:" for _ in COLUMNS)]]
+    lines += [[row, *(signs[tried.get(column)] for column in COLUMNS)] for row, tried in sorted(cells.items()) if tried]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def main(words: list[str]) -> str | int:
+    """Write the table of the last run into the README, or with ``--check`` compare them; return what is wrong, or 0."""
+    if not TABLE.exists():
+        return 'there are no results: run pytest -m "servers and not slow" tests/servers first'
+    text = README.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    there, _, after = rest.partition(END)
+    table = TABLE.read_text(encoding="utf-8")
+    if words == ["--check"]:
+        hint = "README.md says otherwise; python -m tests.servers.served writes what the last run showed:"
+        return 0 if there == table else f"{hint}\n{table}"
+    README.write_text(f"{before}{BEGIN}{table}{END}{after}", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
