@@ -16,22 +16,22 @@ GIB = 1 << 30
 _CHUNK = 1 << 22
 
 
-def float32_weights(path: Path) -> None:
-    """1 GiB of normally distributed float32, as trained weights nearly are."""
-    _write(path, (values.tobytes() for values in _normal(GIB // 4)))
+def float32_weights(path: Path, size: int = GIB) -> None:
+    """Bytes of normally distributed float32, as trained weights nearly are."""
+    _write(path, (values.tobytes() for values in _normal(size // 4)))
 
 
-def bf16_weights(path: Path) -> None:
-    """1 GiB of the same numbers as bfloat16, the upper half of each float32."""
-    _write(path, ((values.view(np.uint32) >> 16).astype(np.uint16).tobytes() for values in _normal(GIB // 2)))
+def bf16_weights(path: Path, size: int = GIB) -> None:
+    """Bytes of the same numbers as bfloat16, the upper half of each float32."""
+    _write(path, ((values.view(np.uint32) >> 16).astype(np.uint16).tobytes() for values in _normal(size // 2)))
 
 
-def text(path: Path) -> None:
-    """1 GiB of lines as in a log: what shrinks most."""
+def text(path: Path, size: int = GIB) -> None:
+    """Lines as in a log: what shrinks most."""
     draw = random.Random(0)
     block = "".join(f"2024-01-01 request {draw.randrange(10**6)} took {draw.random():.4f} s\n" for _ in range(200_000))
     with path.open("w", encoding="utf-8") as file:
-        while file.tell() < GIB:
+        while file.tell() < size:
             file.write(block)
 
 
