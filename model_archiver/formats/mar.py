@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -53,7 +52,7 @@ class MarWriter(ArchiveWriter):
         deflated = self._is_deflated(source)
         entry = self._begin(path, source, DEFLATED if deflated else STORED)
         packed, checksum, digest = self._deflate_large(source) if deflated else self._store_large(source)
-        self._complete(replace(entry, packed=packed, crc32=checksum))
+        self._complete(entry._replace(packed=packed, crc32=checksum))
         return Entry(path, source.size, packed, digest)
 
     def add_text(self, path: PurePosixPath, text: str) -> Entry:
