@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path, PurePosixPath
-from types import TracebackType
 
 from model_archiver.formats.copying import copy
 from model_archiver.formats.digests import file_sha256, sha256
@@ -12,11 +11,12 @@ from model_archiver.formats.kernel import sync_tree
 from model_archiver.formats.output import OutputFile
 from model_archiver.formats.reproducible import mode
 from model_archiver.formats.workers import Workers
+from model_archiver.formats.writer import ArchiveWriter
 from model_archiver.planning.source import FileSource
 from model_archiver.report import Entry
 
 
-class FolderWriter:
+class FolderWriter(ArchiveWriter):
     """Writes a folder."""
 
     def __init__(self, path: Path, workers: Workers, *, link: bool) -> None:
@@ -32,15 +32,6 @@ class FolderWriter:
         self._folders: set[PurePosixPath] = set()
         self._link = link
         self._workers = workers
-
-    def __enter__(self) -> FolderWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            sync_tree(self._root)
 
     def add(self, path: PurePosixPath, source: FileSource) -> Entry:
         """Write a file."""
@@ -60,6 +51,13 @@ class FolderWriter:
         data = text.encode()
         self._place(path).write_bytes(data)
         return Entry(path, len(data), len(data), sha256(data))
+
+    def finish(self) -> None:
+        """Flush the tree."""
+        sync_tree(self._root)
+
+    def close(self) -> None:
+        """Do nothing: each file is closed when it is written."""
 
     def _place(self, path: PurePosixPath) -> Path:
         if path.parent not in self._folders:

@@ -76,6 +76,9 @@ def _replace_folder(built: Path, target: Path, set_aside: Path) -> None:
 
 def _exchange(built: Path, target: Path, set_aside: Path) -> None:
     if exchange(built, target):
+        if not FormerFolder(built).holds_nothing_else():  # somebody put something there a moment ago
+            exchange(built, target)
+            _merge(built, FormerFolder(target))
         return
     with uninterrupted():
         set_aside.parent.mkdir()

@@ -33,9 +33,6 @@ class Workers:
     """
 
     def __init__(self, jobs: int, progress: Progress) -> None:
-        # A heap that has seen a large block freed keeps the smaller ones for the next use (malloc's dynamic threshold);
-        # else each block's memory goes back to the kernel, to be cleared again: a tenth of the time of a build.
-        bytearray(_HEAP)
         self.jobs = jobs
         self.progress = progress
         self.stopped = False
@@ -55,6 +52,9 @@ class Workers:
     def _pool(self, threads: int, name: str) -> ThreadPoolExecutor:
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - small builds do without threads
 
+        # A heap that has seen a large block freed keeps the smaller ones for the next use (malloc's dynamic threshold);
+        # else each block's memory goes back to the kernel, to be cleared again: a tenth of the time of a build.
+        bytearray(_HEAP)
         self._pools.append(ThreadPoolExecutor(threads, name))
         return self._pools[-1]
 

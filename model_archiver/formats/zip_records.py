@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import stat
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from model_archiver.formats.reproducible import DOS_DATE, DOS_TIME, mode
 
@@ -26,8 +26,7 @@ _UNIX = 3 << 8
 _UTF8_NAME = 0x800
 
 
-@dataclass(frozen=True)
-class ZipEntry:
+class ZipEntry(NamedTuple):
     """An entry as its headers describe it.
 
     Attributes:

@@ -23,13 +23,13 @@ class FormerFolder:
 
     def is_untouched(self) -> bool:
         """Whether everything in it is as a former build left it, and nothing came in since."""
+        return bool(self.sums) and self.holds_nothing_else() and self.unchanged_files() == set(self.sums)
+
+    def holds_nothing_else(self) -> bool:
+        """Whether its files and folders are those that a former build wrote, by their names."""
         ours = {*self.sums, PurePosixPath(SUMS_PATH)}
         folders = {parent for path in ours for parent in path.parents}
-        return (
-            bool(self.sums)
-            and set(self._tree(PurePosixPath())) == ours | folders
-            and self.unchanged_files() == set(self.sums)
-        )
+        return set(self._tree(PurePosixPath())) == ours | folders
 
     def unchanged_files(self) -> set[PurePosixPath]:
         """The files that a former build wrote and that still have their sums."""
