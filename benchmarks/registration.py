@@ -1,6 +1,6 @@
 """Times what stored, deflated, tar.gz and folder cost: at the build, in size, and when TorchServe registers them.
 
-    python -m benchmarks.registration       # about 10 minutes and 4 GB of disk; prints the tables of the docs' page
+    PYTHONPATH=. python benchmarks/registration.py    # about 10 minutes and 4 GB of disk; prints the tables
 
 It wants the server of the tests, which is installed into `.cache/servers` if it is not there, and Java. Each figure is
 the median of RUNS runs, in turn. Registered is when the first worker has loaded the model: the handler of the archives
@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks import inputs
+import inputs
+
 from tests.servers.conftest import ENVIRONMENTS
 from tests.servers.environments import TORCHSERVE
 from tests.servers.torchserve import TorchServe

@@ -97,6 +97,39 @@ def test_the_python_examples_run_in_order(clone: Path) -> None:
     assert "sha256:" in done.stdout
 
 
+def test_the_table_of_what_serves_has_the_rows_of_the_server_tests_and_every_row_serves() -> None:
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests/servers").glob("test_*.py"))
+    marked = set(re.findall(r'pytest\.mark\.serves\("([^"]+)"', sources))
+    table = README.partition("<!-- served: made by the server tests -->\n")[2].partition("<!-- /served -->")[0]
+    rows = [[cell.strip() for cell in line.strip("|\n").split(" | ")] for line in table.splitlines()[2:]]
+    assert {row[0] for row in rows} == marked
+    assert all("✓" in row and "✗" not in row for row in rows)
+
+
+EXAMPLES = sorted(path.name for path in (ROOT / "examples").iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_has_a_readme_that_the_main_one_links(example: str) -> None:
+    assert (ROOT / "examples" / example / "README.md").is_file()
+    assert f"(examples/{example}/README.md)" in README
+
+
+def test_every_shell_block_of_the_examples_is_typed_by_the_server_tests() -> None:
+    typed = (ROOT / "tests/servers/test_readmes.py").read_text(encoding="utf-8")
+    assert {example for example in EXAMPLES if f'"{example}"' in typed} == set(EXAMPLES) - {"docker"}
+    docker = (ROOT / "examples/docker/README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^```sh\n(\S+)", docker, re.MULTILINE)
+    # The first by tests/servers/test_platform_layouts.py; the others want a container engine.
+    assert commands == ["torch-model-archiver", "docker", "curl"]
+
+
+def test_every_link_to_a_file_leads_somewhere() -> None:
+    pages = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8"))]
+    assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
+
+
 def test_every_flag_is_in_the_table() -> None:
     tables = "\n".join(line for line in README.splitlines() if line.startswith("| `-"))
     actions = torch_parser()._actions
