@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import tarfile
 import threading
@@ -17,7 +18,9 @@ from model_archiver.model_archiver_error import ModelArchiverError
 from model_archiver.model_packaging import plan_package
 from tests.archives import contents, manifest, members, output, tree
 from tests.conftest import Command
+from tests.forks import fork
 from tests.packing import refused
+from tests.test_folder_target import on_rename_to
 
 WORDS = ("--model-file", "model.py", "--serialized-file", "model.pt", "--handler", "handler.py")
 CONFIG = Path("out/config/config.properties")
@@ -191,6 +194,34 @@ def test_builds_at_the_same_time_lose_no_model_without_saying_so(model) -> None:
     for thread in threads:
         thread.join(60)
     assert sorted(done) == sorted(snapshot()["models"]) == names
+
+
+@pytest.mark.parametrize("place", ["model-store/m.mar", "config/config.properties"])
+def test_a_signal_while_archive_and_config_are_placed_waits_for_both(model, place: str) -> None:
+    words = ["--model-name", "m", *WORDS, "--export-path", "out", "--target", "kserve", "-f"]
+    ended = fork(words, model / "err", lambda: on_rename_to(Path("out", place), _end)).result()
+    assert (ended.status, ended.err) == (130, "torch-model-archiver: error: interrupted\n")
+    assert files(Path("out")) == {"model-store/m.mar", "config/config.properties"}
+
+
+def test_a_build_that_is_killed_before_the_config_leaves_the_former_one(model, run: Command) -> None:
+    lay_out(run, "kserve")
+    former = CONFIG.read_bytes()
+    words = ["--model-name", "late", *WORDS, "--export-path", "out", "--target", "kserve"]
+    ended = fork(words, model / "err", lambda: on_rename_to(CONFIG, _kill)).result()
+    assert ended.status == -signal.SIGKILL
+    assert CONFIG.read_bytes() == former
+    lay_out(run, "kserve", "-f", name="late")
+    assert files(Path("out")) == {"model-store/m.mar", "model-store/late.mar", "config/config.properties"}
+    assert {*snapshot()["models"]} == {"m", "late"}
+
+
+def _end() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_config_through_a_link_is_written_where_it_leads(model, run: Command) -> None:

@@ -63,8 +63,8 @@ def _build_archive(plan: Plan, progress: Progress) -> ArchiveReport:
         with interruptible():
             if is_folder:
                 place_folder(built, target.path, temporary.set_aside, replace=target.replace)
-            else:
-                place_with_companions(built, target, plan.companions)
+        if not is_folder:
+            place_with_companions(built, target, plan.companions, plan.name)
     return _report(plan, size, content_digest(entries, plan.fields), entries)
 
 
