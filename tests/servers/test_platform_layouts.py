@@ -78,7 +78,7 @@ def test_a_server_started_as_vertex_does_has_the_model(new_torchserve: Callable[
         assert server.ask("model", SAMPLE)["digit"] == "seven"
 
 
-@pytest.mark.serves("`--target sagemaker`: unpacked, handler and requirements in `code/`")
+@pytest.mark.serves("`--target sagemaker`: unpacked, handler and requirements in `code/`", on="tgz")
 @pytest.mark.parametrize("handler", ["handler.py", "handler"])
 def test_a_folder_unpacked_as_sagemaker_does_serves(torchserve: TorchServe, tmp_path: Path, handler: str):
     lay_out(tmp_path, "sagemaker", "digits", *DIGITS_FLAGS, "--handler", DIGITS / handler)
@@ -88,7 +88,7 @@ def test_a_folder_unpacked_as_sagemaker_does_serves(torchserve: TorchServe, tmp_
         assert ask(SAMPLE)["digit"] == "seven"
 
 
-@pytest.mark.serves("`--target sagemaker`: unpacked, handler and requirements in `code/`")
+@pytest.mark.serves("`--target sagemaker`: unpacked, handler and requirements in `code/`", on="tgz")
 def test_code_finds_what_lies_beside_it_and_what_it_requires(new_torchserve, tmp_path: Path):
     wheels = tmp_path / "wheels"
     write_wheel(wheels, "required_greetings", "HELLO = 'Guten Tag'\n")
