@@ -115,3 +115,11 @@ def plan_package(config: object, manifest: str | None = None) -> tuple[Plan, tup
         findings.extend(run_checks(plan))
     findings.raise_errors(strict=request.strict)
     return plan, findings.warnings
+
+
+if __name__ == "__main__":  # python -m model_archiver.model_packaging, which scripts call too
+    import sys
+
+    from model_archiver.cli import main
+
+    sys.exit(main())
