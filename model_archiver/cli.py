@@ -75,7 +75,7 @@ def _package(args: argparse.Namespace, tell: _Teller) -> None:
     from model_archiver import rendering  # noqa: PLC0415
     from model_archiver.model_packaging import plan_package, write_package  # noqa: PLC0415
 
-    plan, warnings = plan_package(args)
+    plan, warnings = plan_package(args, dry_run=args.dry_run)
     for warning in warnings:
         tell.line("warning", str(warning))
     for note in plan.notes:

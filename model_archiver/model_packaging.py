@@ -92,12 +92,15 @@ def write_package(plan: Plan, warnings: tuple[Issue, ...], progress: Callable[[i
     return replace(build(plan, progress), issues=warnings)
 
 
-def plan_package(config: object, manifest: str | None = None) -> tuple[Plan, tuple[Issue, ...]]:
+def plan_package(
+    config: object, manifest: str | None = None, *, dry_run: bool = False
+) -> tuple[Plan, tuple[Issue, ...]]:
     """What packaging would write, and the warnings it would give; nothing is written.
 
     Args:
         config: as for `generate_model_archive`.
         manifest: as for `package`.
+        dry_run: it is not going to be written: that the target exists already is a warning then.
 
     Raises:
         ModelArchiverError: everything that is wrong with the request.
@@ -113,5 +116,15 @@ def plan_package(config: object, manifest: str | None = None) -> tuple[Plan, tup
         raise
     if request.checks:
         findings.extend(run_checks(plan))
+    if dry_run:
+        findings.soften("target-exists")
     findings.raise_errors(strict=request.strict)
     return plan, findings.warnings
+
+
+if __name__ == "__main__":  # python -m model_archiver.model_packaging, which scripts call too
+    import sys
+
+    from model_archiver.cli import main
+
+    sys.exit(main())

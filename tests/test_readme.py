@@ -70,6 +70,21 @@ def test_every_packaging_command_runs_as_written(commands: str, clone: Path) -> 
     assert "warning" not in done.stderr
 
 
+def test_the_packaging_commands_run_in_order_in_one_folder(clone: Path) -> None:
+    first = next(block for block in SHELL if block.startswith("pip install . && "))
+    for commands in [first.removeprefix("pip install . && "), *PACKAGING]:
+        done = typed(commands, clone)
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_folder_that_is_shown_can_be_served(clone: Path) -> None:
+    [commands] = [block for block in PACKAGING if "no-archive" in block]
+    assert typed(commands, clone).returncode == 0
+    assert members(clone / "digits") == {"digits.pt", "handler.py", "index_to_name.json", "model.py"}
+    described = manifest(clone / "digits")["model"]
+    assert (described["modelFile"], described["serializedFile"]) == ("model.py", "digits.pt")
+
+
 def test_every_shell_block_is_of_a_kind_that_is_tested() -> None:
     installing = [block for block in SHELL if block.startswith("pip install")]
     serving = [block for block in SHELL if block.startswith("torchserve")]  # by tests/servers/test_readmes.py

@@ -10,7 +10,7 @@ from model_archiver.formats.companions import place_with_companions
 from model_archiver.formats.kernel import sync_tree
 from model_archiver.formats.placement import place_file, place_folder
 from model_archiver.formats.space import check_space
-from model_archiver.formats.temporary import TemporaryDirectory
+from model_archiver.formats.temporary import TemporaryDirectory, is_temporary
 from model_archiver.formats.workers import Progress, Workers
 from model_archiver.formats.writer import ArchiveWriter
 from model_archiver.interruption import interruption_waits, uninterrupted
@@ -39,6 +39,13 @@ def build(plan: Plan, progress: Progress) -> ArchiveReport:
         if isinstance(error, ModelArchiverError):
             raise
         raise ModelArchiverError(issues=[_told(error, plan)]) from error
+    except RuntimeError as error:
+        if "new thread" not in str(error):
+            raise
+        hint = "allow it more processes or memory"
+        raise ModelArchiverError(
+            issues=[Issue("error", "threads-refused", "no thread can be started", hint)]
+        ) from error
 
 
 def _build_archive(plan: Plan, progress: Progress) -> ArchiveReport:
@@ -118,11 +125,9 @@ def _report(plan: Plan, size: int, digest: str | None, entries: list[Entry]) -> 
 
 def _told(error: OSError, plan: Plan) -> Issue:
     """What the system said, as an issue."""
-    path = str(error.filename or plan.target.path)
+    named = [str(path) for path in (error.filename, error.filename2) if path and not is_temporary(Path(str(path)))]
+    path = named[0] if named else str(plan.target.path)
     message = error.strerror or str(error)
     if error.errno == errno.ENOSPC:
         return Issue("error", "disk-full", message, "free some space, or choose another --export-path", path)
-    if plan.link and error.errno == errno.EXDEV:
-        message = "lies on another file system than the output, so no link to it can be made"
-        return Issue("error", "link-impossible", message, "leave out --link", path)
     return Issue("error", "write-failed", message, "nothing was written; check the path and its rights", path)

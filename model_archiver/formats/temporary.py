@@ -107,6 +107,11 @@ class TemporaryDirectory:
                 _remove_if_abandoned(path)
 
 
+def is_temporary(path: Path) -> bool:
+    """Whether a path lies in the temporary directory of a build, of which users know nothing."""
+    return any(part.startswith(".") and part.endswith(".building") for part in path.parts)
+
+
 def _lock_new(directory: Path) -> int | None:
     """Lock a directory that was just made, which is gone again where that is impossible; as `lock_file`."""
     try:

@@ -11,7 +11,7 @@ import struct
 import tarfile
 from pathlib import Path, PurePosixPath
 
-from model_archiver.formats import reproducible
+from model_archiver import reproducible
 from model_archiver.formats.copying import SMALL, read_blocks
 from model_archiver.formats.deflate import DeflateStream
 from model_archiver.formats.digests import sha256

@@ -10,7 +10,7 @@ import stat
 import struct
 from typing import NamedTuple
 
-from model_archiver.formats.reproducible import DOS_DATE, DOS_TIME, mode
+from model_archiver.reproducible import DOS_DATE, DOS_TIME, mode
 
 STORED = 0
 DEFLATED = 8

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from model_archiver import reproducible
 from model_archiver.archive_format import ArchiveFormat, Platform
 from model_archiver.manifest_components.manifest import MANIFEST_PATH
 from model_archiver.model_archiver_config import ModelArchiverConfig
@@ -32,13 +34,17 @@ def choose_target(
         named: whether the model's name is one that can be part of a path.
     """
     layout = LAYOUTS[platform]
+    folder = _export_path(config)
     if named:
         check_platform_name(platform, config.model_name, findings)
     name = layout.fixed_name or (config.model_name if named else "unnamed")
-    path = Path(os.path.realpath(_export_path(config) / layout.folder / f"{name}{archive_format.suffix}"))
+    path = Path(os.path.realpath(folder / layout.folder / f"{name}{archive_format.suffix}"))
     in_place = archive_format is ArchiveFormat.NO_ARCHIVE and _is_model_path(path, config)
     target = Target(path, config.force, in_place)
-    if _check_folder(path.parent, findings) and named:
+    if folder.parts[:1] == ("~",) and not folder.exists():
+        message = "begins with a ~ that the shell left as it is (--export-path)"
+        findings.error("export-path-invalid", message, "write $HOME for it", path=folder)
+    elif _check_folder(path.parent, findings) and named:
         _check_former(target, archive_format, findings)
     return target
 
@@ -95,7 +101,7 @@ def former_outputs(
         path = target.path.with_name(f"{name}{suffix}")
         try:
             status = path.stat()
-            if path == target.path or (path.is_file() if suffix else (path / MANIFEST_PATH).is_file()):
+            if path == target.path or _is_former_output(path, name):
                 outputs.add((status.st_dev, status.st_ino))
         except OSError:  # there is none, or there can be none of so long a name
             continue
@@ -110,6 +116,22 @@ def _config_path(config: ModelArchiverConfig, platform: Platform) -> Path | None
     """Where the server's configuration goes, a link followed to where it leads."""
     below = LAYOUTS[platform].config
     return None if below is None else Path(os.path.realpath(_export_path(config) / below))
+
+
+def _is_former_output(path: Path, name: str) -> bool:
+    """Whether a build of that name made this, and not a user something of their own that is called so."""
+    if path.is_dir():
+        return (path / MANIFEST_PATH).is_file()
+    if not path.is_file():
+        return False
+    import tarfile  # noqa: PLC0415 - there is seldom something to look at
+
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            first = archive.next()
+    except (OSError, EOFError, tarfile.TarError, zlib.error):
+        return False
+    return first is not None and first.name.startswith(f"{name}/") and first.mtime == reproducible.TIME
 
 
 def _is_model_path(path: Path, config: ModelArchiverConfig) -> bool:
@@ -142,6 +164,9 @@ def _check_former(target: Target, archive_format: ArchiveFormat, findings: Findi
     if target.in_place:
         if (path / MANIFEST_PATH).exists() and not target.replace:
             findings.error("target-exists", "exists already", "-f replaces it", path=path / MANIFEST_PATH)
+    elif path.exists() and not path.is_dir() and not path.is_file():
+        message = "is neither a file nor a folder, and the output goes there"
+        findings.error("target-in-the-way", message, "choose another --model-name or --export-path", path=path)
     elif path.is_dir() != (archive_format is ArchiveFormat.NO_ARCHIVE):
         what = "a folder" if path.is_dir() else "a file"
         message = f"is {what}, and the output goes there"
