@@ -13,7 +13,7 @@ from model_archiver.archive_format import ArchiveFormat, Deflate
 from model_archiver.issue import Issue
 from model_archiver.model_archiver_config import ModelArchiverConfig
 from model_archiver.model_archiver_error import UsageError
-from model_archiver.suggestions import did_you_mean
+from model_archiver.suggestions import did_you_mean, no_choice
 
 TORCH = "torch-model-archiver"
 MMS = "model-archiver"
@@ -297,8 +297,7 @@ def _choice(*values: str) -> Callable[[str], str]:
     def choose(given: str) -> str:
         if given in values or not given:
             return given or values[0]
-        hint = did_you_mean(given, values, f"choose one of {', '.join(values)}")
-        raise argparse.ArgumentTypeError(f"there is no {given!r}; {hint}")
+        raise argparse.ArgumentTypeError("; ".join(no_choice(given, values)))
 
     return choose
 

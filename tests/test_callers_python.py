@@ -342,7 +342,7 @@ def test_an_error_carries_every_issue(model) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
-        ("archive_format", "tgzz", "did you mean tgz"),
+        ("archive_format", "tgzz", "^--archive-format: there is no 'tgzz'; did you mean tgz"),
         ("runtime", "perl", "choose one of"),
         ("model_name", "", "no name"),
     ],

@@ -28,7 +28,7 @@ from model_archiver.planning.handler import (
 from model_archiver.planning.names import check_model_name
 from model_archiver.planning.plan import Member, Plan
 from model_archiver.planning.target import check_in_place, check_laid_over, choose_target, former_outputs
-from model_archiver.suggestions import did_you_mean
+from model_archiver.suggestions import no_choice
 
 DEFAULT_VERSION = "1.0"
 
@@ -83,9 +83,7 @@ def _choice(kind: type[_Choice], given: object, flag: str, default: _Choice, fin
     try:
         return kind(given)
     except ValueError:
-        values = [str(member.value) for member in kind]
-        hint = did_you_mean(str(given), values, f"choose one of {', '.join(values)}")
-        findings.error("value-invalid", "there is no such choice", hint, path=f"{flag} {given}")
+        findings.error("value-invalid", *no_choice(given, [str(member.value) for member in kind]), path=flag)
         return default
 
 
@@ -96,8 +94,7 @@ def _check_tuning(config: ModelArchiverConfig, findings: Findings) -> None:
         ("server", config.server, get_args(Server)),
     ):
         if value not in choices:
-            hint = f"choose one of {', '.join(choices)}"
-            findings.error("value-invalid", "there is no such choice", hint, path=f"{flag} {value}")
+            findings.error("value-invalid", *no_choice(value, choices), path=flag)
     # type(), for True is an int too.
     if config.jobs is not None and (type(config.jobs) is not int or config.jobs < 1):
         findings.error("value-invalid", "is no number of cores", "give 1 or more", path=f"--jobs {config.jobs}")
