@@ -25,7 +25,7 @@ setup(
     install_requires=[f"isal>=1.5; {HAS_WHEELS}", "tqdm>=4.60"],
     extras_require={
         "test": [
-            *("hypothesis", "numpy", "pytest", "pytest-xdist", "scikit-learn", "torch"),
+            *("hypothesis", "numpy", "pytest", "pytest-timeout", "pytest-xdist", "scikit-learn", "torch"),
             *("onnx", "safetensors", "tokenizers"),  # of the models that the server tests make
         ],
         "lint": ["mypy", "ruff", "types-setuptools", "types-tqdm"],

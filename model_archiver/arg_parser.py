@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 from model_archiver import __version__
-from model_archiver.archive_format import ArchiveFormat, Platform
+from model_archiver.archive_format import ArchiveFormat, Deflate, Platform
 from model_archiver.issue import Issue
 from model_archiver.model_archiver_config import ModelArchiverConfig
 from model_archiver.model_archiver_error import UsageError
-from model_archiver.suggestions import did_you_mean
+from model_archiver.suggestions import did_you_mean, no_choice
 
 TORCH = "torch-model-archiver"
 MMS = "model-archiver"
@@ -26,9 +27,16 @@ class ArgParser:
         """The request that ``sys.argv`` makes.
 
         Raises:
-            UsageError: it cannot be understood.
+            UsageError: it cannot be understood, or asks for what only the command does.
         """
-        return ModelArchiverConfig.from_args(torch_parser().parse_args())
+        args = torch_parser().parse_args()
+        unheeded = [f"--{name.replace('_', '-')}" for name in ("dry_run", "json") if getattr(args, name)]
+        if unheeded:
+            message, hint = "only the command prints", "leave it out, or call model_archiver.cli.main"
+            raise UsageError(issues=[Issue("error", "usage-invalid", message, hint, flag) for flag in unheeded])
+        if len(args.extra_files or ()) == 1:  # a text, as callers know it, who split it at its commas
+            [args.extra_files] = args.extra_files
+        return ModelArchiverConfig.from_args(args)
 
 
 class FlagParser(argparse.ArgumentParser):
@@ -48,21 +56,35 @@ class FlagParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong with the command line."""
-        raise UsageError(issues=[Issue("error", "usage-invalid", message, f"see {self.prog} --help")])
+        message, _, hint = message.partition("; ")  # the types of our flags give advice of their own
+        raise UsageError(issues=[Issue("error", "usage-invalid", message, hint or f"see {self.prog} --help")])
 
     def _is_unknown(self, word: str) -> bool:
         flag = word.partition("=")[0]
-        return (
-            flag.startswith("--")
-            and flag != "--"
-            and " " not in flag
-            and not any(known.startswith(flag) for known in self._option_string_actions)
-        )
+        if " " in flag or flag == "--":
+            return False
+        if flag.startswith("--"):
+            return not any(known.startswith(flag) for known in self._option_string_actions)
+        is_short = flag[:2] in self._option_string_actions and self._meant(flag) not in self._option_string_actions
+        return _LONG_WITH_ONE_DASH.match(flag) is not None and not is_short
+
+    def _meant(self, flag: str) -> str:
+        """The flag with this name, whatever stands between its words and before them; else its name with two dashes."""
+        name = _bare(flag)
+        return next((known for known in self._option_string_actions if _bare(known) == name), f"--{flag.lstrip('-')}")
 
     def _unknown_flag(self, word: str) -> Issue:
         flag = word.partition("=")[0]
-        hint = did_you_mean(flag, self._option_string_actions, f"see {self.prog} --help")
+        hint = did_you_mean(self._meant(flag), self._option_string_actions, f"see {self.prog} --help")
         return Issue("error", "flag-unknown", f"there is no flag {flag}", hint)
+
+
+# Such as -force: argparse takes its letters for -f and others, -version for the version "ersion".
+_LONG_WITH_ONE_DASH = re.compile("-[a-z][a-z_-]{2}")
+
+
+def _bare(flag: str) -> str:
+    return flag.replace("-", "").replace("_", "")
 
 
 def torch_parser() -> FlagParser:
@@ -235,7 +257,7 @@ def _add_output_flags(group: Group) -> None:
     group.add_argument(
         "--deflate",
         default="auto",
-        type=_choice("auto", "always", "never"),
+        type=_choice(*get_args(Deflate)),
         metavar="WHEN",
         help="in a .mar of the default format: auto deflates what shrinks by a quarter or more; always; never "
         "(default: %(default)s)",
@@ -283,8 +305,7 @@ def _choice(*values: str) -> Callable[[str], str]:
     def choose(given: str) -> str:
         if given in values or not given:
             return given or values[0]
-        hint = did_you_mean(given, values, f"choose one of {', '.join(values)}")
-        raise argparse.ArgumentTypeError(f"there is no {given!r}; {hint}")
+        raise argparse.ArgumentTypeError("; ".join(no_choice(given, values)))
 
     return choose
 

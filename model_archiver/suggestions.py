@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def did_you_mean(given: str, known: Iterable[str], otherwise: str) -> str:
@@ -11,3 +11,8 @@ def did_you_mean(given: str, known: Iterable[str], otherwise: str) -> str:
 
     close = difflib.get_close_matches(given, list(known), n=1)
     return f"did you mean {close[0]}?" if close else otherwise
+
+
+def no_choice(given: object, values: Sequence[str]) -> tuple[str, str]:
+    """What is wrong with a value that is none of a few, and which one was likely meant."""
+    return f"there is no {str(given)!r}", did_you_mean(str(given), values, f"choose one of {', '.join(values)}")

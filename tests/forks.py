@@ -16,6 +16,7 @@ from tests.conftest import Result
 
 for _name in ("model_packaging", "rendering", "formats.folder", "formats.mar", "formats.tgz"):
     importlib.import_module(f"model_archiver.{_name}")  # so that forks need not
+importlib.import_module("ctypes")  # nor those of a user who may not read where Python lies
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
+from model_archiver.archive_format import Deflate
 from model_archiver.formats.copying import SMALL, copy, read_blocks, read_whole
 from model_archiver.formats.deflate import DeflateStream, deflate_whole, is_worth_it, sampled_share
 from model_archiver.formats.digests import crc32, file_crc32, sha256
@@ -23,8 +23,6 @@ from model_archiver.formats.zip_records import (
 )
 from model_archiver.planning.source import FileSource
 from model_archiver.report import Entry
-
-Deflate = Literal["auto", "always", "never"]
 
 
 class MarWriter(ArchiveWriter):
