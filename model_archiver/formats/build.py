@@ -10,13 +10,14 @@ from model_archiver.formats.kernel import sync_tree
 from model_archiver.formats.placement import place_file, place_folder
 from model_archiver.formats.space import check_space
 from model_archiver.formats.temporary import TemporaryDirectory
-from model_archiver.formats.workers import Progress, Workers
+from model_archiver.formats.workers import Workers
 from model_archiver.formats.writer import ArchiveWriter
 from model_archiver.interruption import interruption_waits, uninterrupted
 from model_archiver.issue import Issue
 from model_archiver.manifest_components.manifest import MANIFEST_PATH
 from model_archiver.model_archiver_error import ModelArchiverError
 from model_archiver.planning.plan import Plan
+from model_archiver.progress import Progress, expect
 from model_archiver.report import ArchiveReport, Entry
 from model_archiver.sums import SUMS_PATH, content_digest, sums_text
 
@@ -55,6 +56,7 @@ def _build_archive(plan: Plan, progress: Progress) -> ArchiveReport:
 
         with interruptible():
             check_space(plan, temporary.path)
+            expect(progress, plan.size)
         built = temporary.path / target.path.name
         with Workers(plan.jobs, progress_or_end) as workers, _writer(plan, built, workers) as writer:
             entries = _write_members(plan, writer)

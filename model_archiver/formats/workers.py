@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
 
-Progress = Callable[[int], object]
-"""Is told of each stretch of source bytes that has been taken care of."""
+from model_archiver.progress import Progress
 
 _MOST_UNHASHED = 8
 _MOMENT = 0.1
