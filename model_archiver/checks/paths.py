@@ -14,6 +14,6 @@ def check_case(plan: Subject) -> Iterator[Issue]:
     seen: dict[str, Located] = {}
     for member in plan.members:
         former = seen.setdefault(portable_key(member.path), member)
-        if former is not member:
+        if former.path != member.path:
             message = f"and {former.path} are one file on systems that ignore case; one of them is lost there"
             yield Issue("warning", "path-case-clash", message, "rename one of them", str(member.path))

@@ -20,7 +20,7 @@ from model_archiver.reading.archive_file import ArchiveFile, opened
 from model_archiver.reading.content import TELLING, whole
 from model_archiver.reading.zip_content import EntryContent
 from model_archiver.reading.zip_directory import Directory, read_directory
-from model_archiver.reading.zip_headers import LOCAL_SIGNATURE, CentralHeader, LocalHeader, read_local
+from model_archiver.reading.zip_headers import DESCRIPTOR, LOCAL_SIGNATURE, CentralHeader, LocalHeader, read_local
 from model_archiver.report import Entry
 
 _AGAIN = "get the archive again, or package the model again"
@@ -110,7 +110,7 @@ class _Walk:
         if header is None:
             name = listed.told.text if listed else ""
             raise DamageError("archive-damaged", "the header before its data is missing or damaged", _AGAIN, path=name)
-        self._check_kind(header, listed)
+        self._compare(header, listed)
         content = EntryContent(self._file, header, limit)
         executable = bool(listed and listed.mode & stat.S_IXUSR)
         member = FoundMember(header.told.text, PurePosixPath(header.told.text), executable, iter(()))
@@ -123,13 +123,10 @@ class _Walk:
             yield block
         member.packed = content.packed
         self._end = content.end
-        if listed is None:
-            return
-        if (listed.told.crc32, listed.told.packed, listed.told.size) != content.told:
-            message = "its size or checksum differs between its header and the central directory"
-            self._findings.error("headers-differ", message, _AGAIN, path=member.name)
+        if listed is not None and listed.told.numbers != content.told:
+            self._contradicts(member.name)
 
-    def _check_kind(self, header: LocalHeader, listed: CentralHeader | None) -> None:
+    def _compare(self, header: LocalHeader, listed: CentralHeader | None) -> None:
         told = header.told
         if listed is None:
             self._findings.error("headers-differ", "is not in the central directory", _AGAIN, path=told.text)
@@ -137,12 +134,18 @@ class _Walk:
         if told.name != listed.told.name:
             message = f"is called {listed.told.text} in the central directory"
             self._findings.error("headers-differ", message, _AGAIN, path=told.text)
-        if (told.method, told.flags) != (listed.told.method, listed.told.flags) or header.says_two_sizes:
-            message = "its header contradicts the central directory, or itself"
-            self._findings.error("headers-differ", message, _AGAIN, path=told.text)
+        numbers_differ = not told.flags & DESCRIPTOR and told.numbers != listed.told.numbers
+        if (told.method, told.flags) != (listed.told.method, listed.told.flags) or numbers_differ:
+            self._contradicts(told.text)
+        elif header.says_two_sizes:
+            self._findings.error("headers-differ", "its header says two sizes", _AGAIN, path=told.text)
         if stat.S_IFMT(listed.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
             message = "is a link or a device, of which the server makes a small text file"
             self._findings.error("entry-link", message, "pack the file itself", path=told.text)
+
+    def _contradicts(self, name: str) -> None:
+        message = "the header before its data contradicts the central directory"
+        self._findings.error("headers-differ", message, _AGAIN, path=name)
 
     def _first(self) -> int:
         """Where the first entry is: at the very beginning, or the server finds none."""

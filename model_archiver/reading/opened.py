@@ -81,6 +81,8 @@ def check_sums(content: Content, archive_format: ArchiveFormat) -> Iterator[Issu
     sums = recorded_sums(content)
     if sums is None:
         return
+    if len(sums) != sum(bool(line.strip()) for line in content.texts[PurePosixPath(SUMS_PATH)].split(b"\n")):
+        yield Issue("error", "sums-differ", "holds lines that are no sums, or one twice", _AGAIN, SUMS_PATH)
     found = {entry.path: entry.sha256 for entry in content.entries}
     for path, digest in sums.items():
         if path not in found:

@@ -42,8 +42,7 @@ class EntryContent:
         self._size = 0
         self.packed = 0
         self.end = header.data
-        told = header.told
-        self.told = (told.crc32, told.packed, told.size)
+        self.told = header.told.numbers
 
     def __iter__(self) -> Iterator[bytes]:
         """The entry unpacked.

@@ -45,6 +45,11 @@ class ZipHeader:
         return self.name.decode("utf-8", "surrogateescape")
 
     @property
+    def numbers(self) -> tuple[int, int, int]:
+        """CRC-32 and both sizes, in the order in which a data descriptor says them."""
+        return self.crc32, self.packed, self.size
+
+    @property
     def is_folder(self) -> bool:
         """Whether it stands for a folder."""
         return self.name.endswith(b"/")
