@@ -20,7 +20,7 @@ def parse_size(text: str) -> int:
     Raises:
         ValueError: it means none.
     """
-    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,3})?)\s*(?:([KMGT]?)(?:i?B)?)", text.strip(), re.IGNORECASE)
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,3})?)\s*(?:([KMGT]?)(?:i?B)?)", text.strip(), re.IGNORECASE)
     if match is None:
         raise ValueError(text)
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))

@@ -154,7 +154,9 @@ def _damage_tar_header(chance: random.Random, tar: bytes) -> bytes:
         return tar
     place = chance.choice(places)
     header = bytearray(tar[place : place + 512])
-    start, lie = chance.choice(((124, b"77777777777\0"), (124, b"00000000000\0"), (156, b"2"), (156, b"x"), (0, b"../")))
+    start, lie = chance.choice(
+        ((124, b"77777777777\0"), (124, b"00000000000\0"), (156, b"2"), (156, b"x"), (0, b"../"))
+    )
     header[start : start + len(lie)] = lie
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)

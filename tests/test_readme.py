@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from model_archiver.arg_parser import mms_parser, torch_parser
+from model_archiver.command_parser import command_parser
+from model_archiver.commands import COMMANDS
 from tests.archives import manifest, members
 
 ROOT = Path(__file__).parent.parent
@@ -83,6 +85,22 @@ def test_the_closing_line_is_the_one_that_is_shown(clone: Path) -> None:
     said = typed(PACKAGING[0], clone).stderr.strip()
     size = re.compile(r"[\d.]+ KiB")  # depends on the version of the deflate engine
     assert size.sub("-", said) == size.sub("-", shown[0])
+
+
+def test_the_verdict_is_the_one_that_is_shown(clone: Path) -> None:
+    looking = next(block for block in PACKAGING if "verify" in block)
+    assert set(re.findall(r"^torch-model-archiver (\w+)", looking, re.MULTILINE)) == set(COMMANDS)
+    shown = re.search(r"^digits\.mar: sound, .*$", README, re.MULTILINE)
+    assert shown is not None
+    assert shown[0] in typed(looking, clone).stdout.splitlines()
+
+
+def test_every_flag_of_a_command_is_told() -> None:
+    section = README.partition("## Look inside")[2].partition("\n## ")[0]
+    flags = {
+        flag for name in COMMANDS for action in command_parser("p", name)._actions for flag in action.option_strings
+    }
+    assert [flag for flag in flags - {"-h", "--help", "--force"} if f"`{flag}" not in section] == []
 
 
 def test_the_python_examples_run_in_order(clone: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import stat
 import struct
 import tarfile
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,8 +76,6 @@ def test_a_zip_comment_is_passed(work, run: Command) -> None:
 
 
 def test_as_many_entries_as_only_zip64_can_count_are_passed(work, run: Command) -> None:
-    import zipfile
-
     with zipfile.ZipFile("m.mar", "w") as archive:
         for number in range(70_000):
             archive.writestr(f"{number}", b"")
@@ -221,9 +221,7 @@ def test_a_damaged_gzip_is_refused(work, run: Command, change, code: str) -> Non
 
 
 def test_a_gzip_header_may_say_more(work, run: Command) -> None:
-    import gzip
-
-    with gzip.GzipFile("a name.tar", "wb", fileobj=Path("m.tar.gz").open("wb")) as file:  # noqa: SIM115
+    with gzip.GzipFile("a name.tar", "wb", fileobj=Path("m.tar.gz").open("wb")) as file:
         file.write(tar_bytes(honest_members()))
     assert codes(run, Path("m.tar.gz")) == []
 

@@ -53,7 +53,7 @@ def report_of(archive: Archive, content: Content, issues: tuple[Issue, ...]) -> 
         digest=content_digest(content.entries, fields) if is_known else None,
         manifest=fields,
         entries=tuple(content.entries),
-        issues=(*issues, *troubles),
+        issues=tuple(issue if issue.path else replace(issue, path=str(archive.path)) for issue in (*issues, *troubles)),
     )
 
 
