@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import resource
 import shutil
 import time
@@ -26,9 +27,10 @@ MOST_MEMORY = 300 << 20
 
 
 @pytest.fixture
-def sound(model: Path, run: Command) -> dict[str, Path]:
+def sound(model: Path, run: Command, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     """Sound archives: of ours, and one of a tool that writes no sums, but data descriptors."""
-    (model / "weights.bin").write_bytes(os.urandom(3000) + bytes(3000))
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    (model / "weights.bin").write_bytes(random.Random(7).randbytes(3000) + bytes(3000))
     words = ["--model-file", "model.py", "--serialized-file", "model.pt", "--handler", "handler.py"]
     for archive_format in ("default", "tgz"):
         given = [*words, "--extra-files", "weights.bin", "--archive-format", archive_format]

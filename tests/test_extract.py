@@ -118,6 +118,13 @@ def test_the_models_name_is_not_taken_for_a_path(work, run: Command, name: str) 
     assert tree(work.parent) == before
 
 
+def test_what_only_a_server_minds_is_told_and_unpacked(work, run: Command) -> None:
+    result = run("extract", mar(HONEST[0], Raw(MANIFEST.encode(), manifest_bytes(runtime="python4"))))
+    assert result.status == 0
+    assert "[runtime-unserved]" in result.warnings[0]
+    assert Path("m/handler.py").is_file()
+
+
 def test_what_has_no_manifest_is_no_model(work, run: Command) -> None:
     result = run("extract", tgz(tar_bytes(honest_members(""))), "--to", "out")
     assert result.status == 1

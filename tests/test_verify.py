@@ -7,6 +7,7 @@ import json
 import shutil
 import stat
 import struct
+import subprocess
 import tarfile
 import zipfile
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pytest
 
 from tests.archives import FORMATS, MANIFEST, SUMS, contents, output
 from tests.conftest import Command
+from tests.damage import damaged
 from tests.foreign import (
     DEFLATED,
     HANDLER,
@@ -355,3 +357,53 @@ def test_a_bomb_is_refused_at_once(work, run: Command) -> None:
     result = run("verify", mar(entry, *HONEST))
     assert result.status == 1
     assert "--max-size" in result.out
+
+
+JAVA_READER = """
+import java.io.*;
+import java.util.zip.*;
+
+public class Takes {
+    public static void main(String[] args) throws IOException {
+        for (String path : args) {
+            boolean taken = false;
+            try (ZipInputStream zip = new ZipInputStream(new BufferedInputStream(new FileInputStream(path)))) {
+                byte[] buffer = new byte[1 << 16];
+                for (ZipEntry entry; (entry = zip.getNextEntry()) != null; ) {
+                    while (zip.read(buffer) > 0) { }
+                    taken |= entry.getName().equals("MAR-INF/MANIFEST.json");
+                }
+            } catch (IOException | IllegalArgumentException refused) {
+                taken = false;
+            }
+            System.out.println(taken);
+        }
+    }
+}
+"""
+
+
+def _taken_by_java(paths: list[Path]) -> list[bool]:
+    """Whether the class that servers read archives with reads each of them to its end, and finds a manifest."""
+    Path("Takes.java").write_text(JAVA_READER)
+    done = subprocess.run(["java", "Takes.java", *paths], capture_output=True, text=True, check=True)
+    return [line == "true" for line in done.stdout.splitlines()]
+
+
+@pytest.mark.skipif(shutil.which("javac") is None, reason="needs a Java development kit")
+def test_whatever_java_refuses_is_refused(work, run: Command) -> None:
+    tables = {**SERVED_ZIPS, **{label: entries for label, (entries, _) in REFUSED_ZIPS.items()}}
+    paths = [mar(*entries, path=f"{number}.mar") for number, entries in enumerate(tables.values())]
+    for number, (data, _) in enumerate(CUT_OR_GROWN.values()):
+        paths.append(Path(f"cut{number}.mar"))
+        paths[-1].write_bytes(data)
+    for base in (HONEST, SERVED_ZIPS["data descriptors"]):
+        for seed in range(200):
+            paths.append(Path(f"damaged{len(paths)}.mar"))
+            paths[-1].write_bytes(damaged(zip_bytes(base), seed, is_zip=True).data)
+    taken = _taken_by_java(paths)
+    assert len(taken) == len(paths)
+    assert all(taken[: len(SERVED_ZIPS)])
+    sound = [run("verify", path).status == 0 for path in paths]
+    assert [path for path, ours, javas in zip(paths, sound, taken, strict=True) if ours and not javas] == []
+    assert not all(taken)

@@ -13,6 +13,7 @@ from model_archiver.manifest_components.manifest import MAR_INF
 from model_archiver.model_archiver_config import StrPath
 from model_archiver.model_archiver_error import refusal
 from model_archiver.progress import Progress, silent
+from model_archiver.reading.opened import as_files
 from model_archiver.report import ArchiveReport, Entry
 from model_archiver.sums import OF_THE_BUILD
 
@@ -90,8 +91,8 @@ def diff(a: StrPath, b: StrPath, *, max_size: int | None = None, progress: Progr
 
 
 def _inspected(archive: StrPath, max_size: int | None, progress: Progress) -> ArchiveReport:
-    report = inspect(archive, max_size=max_size, progress=progress)
-    if any(issue.level == "error" for issue in report.issues):
+    report = as_files(inspect(archive, max_size=max_size, progress=progress))
+    if not report.is_sound:
         raise refusal(report.issues)
     return report
 

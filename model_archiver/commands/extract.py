@@ -24,7 +24,7 @@ from model_archiver.reading.allowance import Allowance
 from model_archiver.reading.archive import Archive, Content, FoundMember, Reading
 from model_archiver.reading.content import read_content
 from model_archiver.reading.manifest import model_of
-from model_archiver.reading.opened import check_sums, report_of
+from model_archiver.reading.opened import as_files, check_sums, report_of
 from model_archiver.reading.opening import open_archive
 from model_archiver.report import ArchiveReport, Entry
 
@@ -68,7 +68,7 @@ def extract(
     expect(progress, 2 * opened.size)
     findings = Findings()
     content = read_content(opened, Reading(findings, Allowance(opened, max_size), progress))
-    report = report_of(opened, content, findings.issues)
+    report = as_files(report_of(opened, content, findings.issues))
     target = _target(to, report)
     _refuse([*report.issues, *_obstacles(report, content), *_in_the_way(target, opened.path, force=force)])
     reading = Reading(Findings(), Allowance(opened, max_size), progress)

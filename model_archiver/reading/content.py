@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Protocol
 
@@ -42,15 +43,7 @@ def read_content(archive: Archive, reading: Reading, sink: Sink | None = None) -
     for member in archive.members(reading):
         is_usable = _check_name(member, reading.findings)
         summed = _Summed(member)
-        try:
-            if sink is not None and is_usable and not _is_folder(member):
-                sink(member, summed)
-            else:
-                for _ in summed:
-                    pass
-        except DamageError as damage:
-            for issue in damage.issues:
-                reading.findings.error(issue.code, issue.message, issue.hint, path=member.name)
+        _read(member, summed, reading.findings, sink if is_usable else None)
         if _is_folder(member):
             _check_empty(member, summed.size, reading.findings)
         elif is_usable:
@@ -59,6 +52,18 @@ def read_content(archive: Archive, reading: Reading, sink: Sink | None = None) -
                 content.texts[member.path] = summed.text
     _check_paths(content.entries, reading.findings)
     return content
+
+
+def _read(member: FoundMember, summed: _Summed, findings: Findings, sink: Sink | None) -> None:
+    """Read a member to its end, or as far as it goes; what keeps it from being read is a finding."""
+    try:
+        if sink is not None and not _is_folder(member):
+            sink(member, summed)
+        else:
+            for _ in summed:
+                pass
+    except DamageError as damage:
+        findings.extend(replace(issue, path=member.name) for issue in damage.issues)
 
 
 def whole(blocks: Iterable[bytes]) -> bytes:

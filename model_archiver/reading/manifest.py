@@ -28,7 +28,21 @@ def read_manifest(text: bytes | None) -> tuple[dict[str, Any], list[Issue]]:
     fields = _parsed(text)
     if fields is None:
         return {}, [_issue("manifest-invalid", "is no JSON object in UTF-8 without a mark before it")]
-    return fields, list(_problems(fields))
+    return fields, list(manifest_problems(fields))
+
+
+def manifest_problems(fields: dict[str, Any]) -> Iterator[Issue]:
+    """What no server takes in a manifest that can be read."""
+    model = model_of(fields)
+    if not isinstance(model.get("modelName"), str) or not model["modelName"]:
+        yield _issue("manifest-invalid", "gives the model no name (model.modelName)")
+    runtime = fields.get("runtime", RuntimeType.PYTHON.value)
+    if runtime not in [known.value for known in RuntimeType]:
+        message = f"names the runtime {runtime!r}, which no server knows"
+        yield _issue("runtime-unserved", message, "use python, python3 or LSP")
+    for field in ("modelVersion", "handler", *_NAMING_FILES):
+        if not isinstance(model.get(field, ""), str) and model[field] is not None:
+            yield _issue("manifest-invalid", f"has something else than a text as model.{field}")
 
 
 def missing_files(manifest: dict[str, Any], paths: Collection[PurePosixPath]) -> Iterator[Issue]:
@@ -79,19 +93,6 @@ def _is_deeper(value: object, levels: int) -> bool:
     """Whether objects lie in each other to more than so many levels, which no later step could follow."""
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return levels == 0 or any(_is_deeper(item, levels - 1) for item in inside)
-
-
-def _problems(fields: dict[str, Any]) -> Iterator[Issue]:
-    model = model_of(fields)
-    if not isinstance(model.get("modelName"), str) or not model["modelName"]:
-        yield _issue("manifest-invalid", "gives the model no name (model.modelName)")
-    runtime = fields.get("runtime", RuntimeType.PYTHON.value)
-    if runtime not in [known.value for known in RuntimeType]:
-        message = f"names the runtime {runtime!r}, which no server knows"
-        yield _issue("runtime-unserved", message, "use python, python3 or LSP")
-    for field in ("modelVersion", "handler", *_NAMING_FILES):
-        if not isinstance(model.get(field, ""), str) and model[field] is not None:
-            yield _issue("manifest-invalid", f"has something else than a text as model.{field}")
 
 
 def _issue(code: str, message: str, hint: str = _REPACK) -> Issue:

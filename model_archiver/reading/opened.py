@@ -12,7 +12,7 @@ from model_archiver.archive_format import ArchiveFormat
 from model_archiver.issue import Issue
 from model_archiver.manifest_components.manifest import MANIFEST_PATH
 from model_archiver.reading.archive import Archive, Content
-from model_archiver.reading.manifest import model_of, read_manifest
+from model_archiver.reading.manifest import manifest_problems, model_of, read_manifest
 from model_archiver.report import ArchiveReport, Entry
 from model_archiver.sums import SUMS_PATH, content_digest, read_sums
 
@@ -55,6 +55,13 @@ def report_of(archive: Archive, content: Content, issues: tuple[Issue, ...]) -> 
         entries=tuple(content.entries),
         issues=tuple(issue if issue.path else replace(issue, path=str(archive.path)) for issue in (*issues, *troubles)),
     )
+
+
+def as_files(report: ArchiveReport) -> ArchiveReport:
+    """The archive as one wants it who is after its files: what only a server minds in its manifest is a warning."""
+    minded = list(manifest_problems(report.manifest)) if report.manifest else []
+    issues = (replace(issue, level="warning") if issue in minded else issue for issue in report.issues)
+    return replace(report, issues=tuple(issues))
 
 
 def with_recorded_sums(content: Content) -> Content | None:
