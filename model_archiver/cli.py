@@ -135,7 +135,7 @@ def _extract(args: argparse.Namespace, tell: _Teller) -> int:
     from model_archiver.commands.extract import extract  # noqa: PLC0415
 
     with _progress_bar(hidden=args.quiet) as progress:
-        done = extract(args.archive, args.to, force=args.force, max_size=args.max_size, progress=progress)
+        done = extract(args.archive, args.to or None, force=args.force, max_size=args.max_size, progress=progress)
     tell.found(done.archive.issues)
     if not args.quiet:
         tell.plain(rendering.extraction_line(done))

@@ -62,8 +62,8 @@ def command_parser(prog: str, name: str) -> FlagParser:
     return parser
 
 
-def _size(given: str) -> int:
+def _size(given: str) -> int | None:
     try:
-        return parse_size(given)
+        return parse_size(given) if given else None
     except ValueError:
         raise argparse.ArgumentTypeError(f"{given!r} is no size; give one such as 500M or 20G") from None

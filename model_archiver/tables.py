@@ -65,7 +65,8 @@ def archive_table(report: ArchiveReport, look: Look) -> str:
         )
         for entry in report.entries
     ]
-    return "\n".join([*lines, "", *_columns([("path", "bytes", "packed", "role"), *rows], look)])
+    heading, *files = _columns([("path", "bytes", "packed", "role"), *rows], look)
+    return "\n".join([*lines, "", look.painted(heading, _BOLD), *files])
 
 
 def verdict(report: ArchiveReport, look: Look) -> str:
@@ -115,26 +116,22 @@ def _facts(report: ArchiveReport) -> list[tuple[str, str]]:
 
 
 def _columns(rows: Sequence[tuple[str, ...]], look: Look, taken: int = 0) -> list[str]:
-    """Rows in columns, the first of which gives way where there is no room; numbers stand to the right.
+    """Rows in columns: a path, which gives way where there is no room, numbers to the right, and a last text.
 
     Args:
-        rows: the texts; a first row of four is the heading.
+        rows: the texts.
         look: how it is to look.
         taken: how many columns stand before each line.
     """
-    if not rows:
-        return []
-    widths = [max(len(row[column]) for row in rows) for column in range(1, len(rows[0]))]
-    paths = [look.fitted(row[0], taken + sum(widths) + 2 * len(widths)) for row in rows]
-    width = max(map(len, paths))
+    last = len(rows[0]) - 1 if rows else 0
+    widths = [max(len(row[column]) for row in rows) for column in range(1, last + 1)]
+    paths = [look.fitted(row[0], taken + sum(widths) + 2 * last) for row in rows]
+    width = max(map(len, paths), default=0)
     lines = []
     for path, row in zip(paths, rows, strict=True):
-        cells = [f"{cell:>{widths[0]}}" for cell in row[1:2]] + [
-            f"{cell:>{wide}}" if index == 0 and len(row) == 4 else cell
-            for index, (cell, wide) in enumerate(zip(row[2:], widths[1:], strict=True))
-        ]
-        lines.append("  ".join([f"{path:<{width}}", *cells]))
-    return [look.painted(lines[0], _BOLD), *lines[1:]] if len(rows[0]) == 4 else lines
+        numbers = [f"{cell:>{wide}}" for cell, wide in zip(row[1:last], widths, strict=False)]
+        lines.append("  ".join([f"{path:<{width}}", *numbers, row[last]]))
+    return lines
 
 
 def _sizes(change: FileChange) -> str:

@@ -46,9 +46,9 @@ def test_everything_that_differs_is_told(model, run: Command) -> None:
     assert (result.status, result.err) == (1, "")
     assert result.out == (
         "~ model.modelVersion: 1.0 -> 2\n"
-        "+ index_to_name.json          13\n"
+        "+ index_to_name.json  13\n"
         "~ model.pt            2,048 -> 7\n"
-        "- model.py                    20\n"
+        "- model.py            20\n"
         "a/m.mar and b/m.mar differ\n"
     )
 

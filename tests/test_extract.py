@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,17 @@ def test_what_only_a_server_minds_is_told_and_unpacked(work, run: Command) -> No
     result = run("extract", mar(HONEST[0], Raw(MANIFEST.encode(), manifest_bytes(runtime="python4"))))
     assert result.status == 0
     assert "[runtime-unserved]" in result.warnings[0]
+    assert Path("m/handler.py").is_file()
+
+
+def test_a_manifest_that_only_the_server_would_find_is_not_unpacked(work, run: Command) -> None:
+    result = run("extract", mar(HONEST[0], replace(HONEST[1], central_name=b"MAR-INF/other.json")))
+    assert result.status == 1
+    assert "[headers-differ]" in result.errors[0]
+
+
+def test_empty_values_are_none(work, run: Command) -> None:
+    assert run("extract", mar(), "--to", "", "--max-size", "").status == 0
     assert Path("m/handler.py").is_file()
 
 

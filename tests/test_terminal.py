@@ -26,9 +26,10 @@ def screen(*words: object, columns: int = 80, **environment: str) -> str:
     child, terminal = pty.fork()
     if child == 0:
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
-        os.environ.update({"TERM": "xterm", **environment})
-        os.environ.pop("COLUMNS", None)
-        os.execv(sys.executable, [sys.executable, "-m", "model_archiver", *map(str, words)])
+        # Given whole: readline, which pytest imports, sets COLUMNS behind Python's back.
+        given = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        command = [sys.executable, "-m", "model_archiver", *map(str, words)]
+        os.execve(sys.executable, command, {**given, "TERM": "xterm", **environment})
     shown = b""
     while True:
         try:

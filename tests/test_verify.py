@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import shutil
 import stat
@@ -84,6 +85,19 @@ def test_as_many_entries_as_only_zip64_can_count_are_passed(work, run: Command) 
         archive.writestr("handler.py", HANDLER)
         archive.writestr(MANIFEST, manifest_bytes())
     assert codes(run, Path("m.mar")) == []
+
+
+@pytest.mark.parametrize("size", [(1 << 18) - 1, 1 << 18, (1 << 18) + 1, 3 << 20])
+@pytest.mark.parametrize("ending", [b"", b"end"])
+def test_content_of_any_size_and_shape_is_read_to_its_end(work, run: Command, size: int, ending: bytes) -> None:
+    content = bytes(size) + ending
+    big = Raw(b"big", content, DEFLATED)
+    assert codes(run, mar(with_descriptor(big), *HONEST)) == []
+    assert codes(run, mar(*HONEST, big)) == []
+    for members in ({"m/big": content, **honest_members()}, {**honest_members(), "m/big": content}):
+        assert codes(run, tgz(tar_bytes(members))) == []
+    digest = hashlib.sha256(content).hexdigest()
+    assert json.loads(run("inspect", "m.tar.gz", "--json").out)["files"][-1]["sha256"] == digest
 
 
 REFUSED_ZIPS = {

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO
 
+from model_archiver.issue import Issue
+from model_archiver.model_archiver_error import ModelArchiverError
 from model_archiver.planning.source import FileSource
 from model_archiver.progress import Progress
 
@@ -55,6 +58,23 @@ class ArchiveFile:
 
 @contextmanager
 def opened(source: FileSource, progress: Progress) -> Iterator[ArchiveFile]:
-    """The file of an archive, which must stay as it is while it is read; as `FileSource.open`."""
-    with source.open() as file:
+    """The file of an archive, which must stay as it is while it is read; as `FileSource.open`.
+
+    Raises:
+        ModelArchiverError: the system cannot read it, too.
+    """
+    with system_errors_told(source.path), source.open() as file:
         yield ArchiveFile(file, source.size, progress)
+
+
+@contextmanager
+def system_errors_told(path: Path) -> Iterator[None]:
+    """Tell what the system says about an archive that cannot be read as this package tells its errors."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, ModelArchiverError):
+            raise
+        message = error.strerror or str(error)
+        issue = Issue("error", "file-unreadable", message, "check the path and its rights", str(path))
+        raise ModelArchiverError(issues=[issue]) from error

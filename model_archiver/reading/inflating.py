@@ -45,7 +45,8 @@ class DeflatedStretch:
             except zlib.error as error:
                 raise DamageError("entry-damaged", f"its compressed data is damaged ({error})", _AGAIN) from None
             data, is_full = inflater.unconsumed_tail, len(unpacked) == BLOCK
-            self.end = self._start + taken - len(inflater.unused_data) - len(data)
+            # At the end, what is left is in both of them, or in the first only.
+            self.end = self._start + taken - len(inflater.unused_data if inflater.eof else data)
             if unpacked:
                 yield unpacked
 

@@ -12,7 +12,7 @@ from model_archiver.planning.findings import Findings
 from model_archiver.planning.folders import regular_source, status_of
 from model_archiver.progress import silent
 from model_archiver.reading.archive import Archive
-from model_archiver.reading.archive_file import opened
+from model_archiver.reading.archive_file import opened, system_errors_told
 from model_archiver.reading.zip_directory import looks_like_zip
 
 _GZIP = b"\x1f\x8b"
@@ -27,17 +27,10 @@ def open_archive(given: StrPath) -> Archive:
     """
     path = Path(given)
     try:
-        return _open(path)
-    except OSError as error:
-        if isinstance(error, ModelArchiverError):
-            raise
-        message = error.strerror or str(error)
-        raise ModelArchiverError(issues=[Issue("error", "file-unreadable", message, _RIGHTS, str(path))]) from error
+        with system_errors_told(path):
+            return _open(path)
     except ValueError:  # a NUL in a name that came from Python code
         raise refusal([Issue("error", FILE_MISSING, "no such file or folder", "check the path", str(path))]) from None
-
-
-_RIGHTS = "check the path and its rights"
 
 
 def _open(path: Path) -> Archive:
