@@ -9,6 +9,9 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "model_archiver" / "__init__.py").read_text(), re.MULTILINE)
 assert VERSION is not None  # noqa: S101 - a build without a version must stop here
 
+# Elsewhere the standard library's zlib serves, and nobody needs a compiler.
+HAS_WHEELS = "platform_machine in 'x86_64 AMD64 aarch64 arm64 ARM64' and platform_python_implementation == 'CPython'"
+
 setup(
     name="torch-model-archiver",
     version=VERSION[1],
@@ -19,7 +22,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["model_archiver", "model_archiver.*"]),
     package_data={"model_archiver": ["py.typed"]},
-    install_requires=["isal>=1.5", "tqdm>=4.60"],
+    install_requires=[f"isal>=1.5; {HAS_WHEELS}", "tqdm>=4.60"],
     extras_require={
         "test": ["hypothesis", "numpy", "pytest", "pytest-xdist", "scikit-learn", "torch"],
         "lint": ["mypy", "ruff", "types-setuptools", "types-tqdm"],

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Literal
+
+Deflate = Literal["auto", "always", "never"]
+"""The value of ``--deflate``: which members of a ``.mar`` are deflated where the format leaves the choice."""
 
 
 class ArchiveFormat(str, Enum):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 from model_archiver import __version__
-from model_archiver.archive_format import ArchiveFormat
+from model_archiver.archive_format import ArchiveFormat, Deflate
 from model_archiver.commands import COMMANDS
 from model_archiver.issue import Issue
 from model_archiver.model_archiver_config import ModelArchiverConfig
@@ -27,9 +27,16 @@ class ArgParser:
         """The request that ``sys.argv`` makes.
 
         Raises:
-            UsageError: it cannot be understood.
+            UsageError: it cannot be understood, or asks for what only the command does.
         """
-        return ModelArchiverConfig.from_args(torch_parser().parse_args())
+        args = torch_parser().parse_args()
+        unheeded = [f"--{name.replace('_', '-')}" for name in ("dry_run", "json") if getattr(args, name)]
+        if unheeded:
+            message, hint = "only the command prints", "leave it out, or call model_archiver.cli.main"
+            raise UsageError(issues=[Issue("error", "usage-invalid", message, hint, flag) for flag in unheeded])
+        if len(args.extra_files or ()) == 1:  # a text, as callers know it, who split it at its commas
+            [args.extra_files] = args.extra_files
+        return ModelArchiverConfig.from_args(args)
 
 
 class FlagParser(argparse.ArgumentParser):
@@ -233,7 +240,7 @@ def _add_output_flags(group: Group) -> None:
     group.add_argument(
         "--deflate",
         default="auto",
-        type=_choice("auto", "always", "never"),
+        type=_choice(*get_args(Deflate)),
         metavar="WHEN",
         help="in a .mar of the default format: auto deflates what shrinks by a quarter or more; always; never "
         "(default: %(default)s)",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import io
-import logging
 import os
 import shutil
 import signal
@@ -54,7 +54,7 @@ def _run(parser: FlagParser, argv: Sequence[str] | None) -> int:
     failed = TROUBLE if words[:1] == ["diff"] else FAILED
     tell = _Teller(parser.prog)
     try:
-        with _ended_by_signals(), tell.logging():
+        with _ended_by_signals(), _without_collector():
             if words and not words[0].startswith("-"):
                 return _look_inside(parser.prog, words, tell)
             _package(parser.parse_args(words), tell)
@@ -86,16 +86,18 @@ def _print_traceback() -> None:
 def _package(args: argparse.Namespace, tell: _Teller) -> None:
     # What packaging needs is imported here, so that --help and a mistyped flag are answered at once.
     from model_archiver import rendering  # noqa: PLC0415
-    from model_archiver.model_packaging import package, plan_package  # noqa: PLC0415
+    from model_archiver.model_packaging import plan_package, write_package  # noqa: PLC0415
 
+    plan, warnings = plan_package(args, dry_run=args.dry_run)
+    for warning in warnings:
+        tell.line("warning", str(warning))
+    for note in plan.notes:
+        tell.line("note", note)
     if args.dry_run:
-        plan, warnings = plan_package(args)
-        for warning in warnings:
-            tell.line("warning", str(warning))
         _print(rendering.plan_json(plan, warnings) if args.json else rendering.plan_table(plan))
         return
-    with _progress_bar(hidden=args.quiet) as progress:
-        report = package(args, progress=progress)
+    with _progress_bar(plan.size, hidden=args.quiet) as progress:
+        report = write_package(plan, warnings, progress)
     if args.json:
         _print(rendering.report_json(report))
     if not args.quiet:
@@ -114,7 +116,7 @@ def _inspect(args: argparse.Namespace, tell: _Teller) -> int:
     from model_archiver import rendering, tables  # noqa: PLC0415
     from model_archiver.commands.inspect import inspect  # noqa: PLC0415
 
-    with _progress_bar(hidden=args.quiet) as progress:
+    with _progress_bar(None, hidden=args.quiet) as progress:
         report = inspect(args.archive, max_size=args.max_size, progress=progress)
     _print(rendering.report_json(report) if args.json else tables.archive_table(report, _stdout_look()))
     return tell.found(report.issues)
@@ -124,7 +126,7 @@ def _verify(args: argparse.Namespace, _tell: _Teller) -> int:
     from model_archiver import rendering, tables  # noqa: PLC0415
     from model_archiver.commands.verify import verify  # noqa: PLC0415
 
-    with _progress_bar(hidden=args.quiet) as progress:
+    with _progress_bar(None, hidden=args.quiet) as progress:
         report = verify(args.archive, strict=args.strict, max_size=args.max_size, progress=progress)
     _print(rendering.report_json(report) if args.json else tables.verdict(report, _stdout_look()))
     return DONE if report.is_sound else FAILED
@@ -134,7 +136,7 @@ def _extract(args: argparse.Namespace, tell: _Teller) -> int:
     from model_archiver import rendering  # noqa: PLC0415
     from model_archiver.commands.extract import extract  # noqa: PLC0415
 
-    with _progress_bar(hidden=args.quiet) as progress:
+    with _progress_bar(None, hidden=args.quiet) as progress:
         done = extract(args.archive, args.to or None, force=args.force, max_size=args.max_size, progress=progress)
     tell.found(done.archive.issues)
     if not args.quiet:
@@ -146,7 +148,7 @@ def _diff(args: argparse.Namespace, _tell: _Teller) -> int:
     from model_archiver import rendering, tables  # noqa: PLC0415
     from model_archiver.commands.diff import diff  # noqa: PLC0415
 
-    with _progress_bar(hidden=args.quiet) as progress:
+    with _progress_bar(None, hidden=args.quiet) as progress:
         difference = diff(args.a, args.b, max_size=args.max_size, progress=progress)
     look = _stdout_look()
     _print(rendering.difference_json(difference) if args.json else tables.difference_table(difference, look))
@@ -215,31 +217,6 @@ class _Teller:
             status = FAILED if issue.level == "error" else status
         return status
 
-    @contextlib.contextmanager
-    def logging(self) -> Iterator[None]:
-        """Tell what the package logs, for the time of the block."""
-        handler = _LogLines(self)
-        log = logging.getLogger("model_archiver")
-        level, propagate = log.level, log.propagate
-        log.addHandler(handler)
-        log.setLevel(logging.INFO)
-        log.propagate = False
-        try:
-            yield
-        finally:
-            log.removeHandler(handler)
-            log.setLevel(level)
-            log.propagate = propagate
-
-
-class _LogLines(logging.Handler):
-    def __init__(self, tell: _Teller) -> None:
-        super().__init__()
-        self._tell = tell
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._tell.line("note" if record.levelno == logging.INFO else record.levelname.lower(), record.getMessage())
-
 
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[None]:
@@ -271,15 +248,27 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _progress_bar(*, hidden: bool) -> Iterator[Progress]:
-    """A bar on a terminal, for what takes longer than a second."""
+def _without_collector() -> Iterator[None]:
+    """Collect no garbage: a command makes no cycles to speak of, and looking for them takes a tenth of a short one."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@contextlib.contextmanager
+def _progress_bar(size: int | None, *, hidden: bool) -> Iterator[Progress]:
+    """A bar on a terminal, for what takes longer than a second; where the size is not known yet, it is told later."""
     if hidden or sys.stderr is None or not sys.stderr.isatty():
         yield silent
         return
     from tqdm import tqdm  # noqa: PLC0415
 
     tqdm.monitor_interval = 0  # no thread that signals could be delivered to
-    with tqdm(unit="B", unit_scale=True, unit_divisor=1024, delay=1, leave=False, file=sys.stderr) as bar:
+    with tqdm(total=size, unit="B", unit_scale=True, unit_divisor=1024, delay=1, leave=False, file=sys.stderr) as bar:
         yield _Bar(bar)
 
 

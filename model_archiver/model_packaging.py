@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 
 from model_archiver.arg_parser import ArgParser
@@ -25,9 +24,8 @@ __all__ = [
     "package",
     "package_model",
     "plan_package",
+    "write_package",
 ]
-
-_log = logging.getLogger("model_archiver")
 
 
 def generate_model_archive(config: object | None = None) -> None:
@@ -69,21 +67,38 @@ def package(config: object, manifest: str | None = None, progress: Progress = si
     Raises:
         ModelArchiverError: as for `generate_model_archive`.
     """
-    request = ModelArchiverConfig.from_args(config)
-    plan, warnings = plan_package(request, manifest)
-    for warning in warnings:
-        _log.warning("%s", warning)
-    if request.handler is None and manifest is None:
-        _log.info("no --handler is given: %s is used", plan.fields["model"]["handler"])
+    import logging  # noqa: PLC0415 - the commands tell in their own way, and are faster without
+
+    plan, warnings = plan_package(config, manifest)
+    for level, lines in ((logging.WARNING, warnings), (logging.INFO, plan.notes)):
+        for line in lines:
+            logging.getLogger("model_archiver").log(level, "%s", line)
+    return write_package(plan, warnings, progress)
+
+
+def write_package(plan: Plan, warnings: tuple[Issue, ...], progress: Progress) -> ArchiveReport:
+    """Write what `plan_package` gave.
+
+    Args:
+        plan: the plan.
+        warnings: go to the report.
+        progress: as for `package`.
+
+    Raises:
+        ModelArchiverError: what went wrong with the build.
+    """
     return replace(build(plan, progress), issues=warnings)
 
 
-def plan_package(config: object, manifest: str | None = None) -> tuple[Plan, tuple[Issue, ...]]:
+def plan_package(
+    config: object, manifest: str | None = None, *, dry_run: bool = False
+) -> tuple[Plan, tuple[Issue, ...]]:
     """What packaging would write, and the warnings it would give; nothing is written.
 
     Args:
         config: as for `generate_model_archive`.
         manifest: as for `package`.
+        dry_run: it is not going to be written: that the target exists already is a warning then.
 
     Raises:
         ModelArchiverError: everything that is wrong with the request.
@@ -99,5 +114,15 @@ def plan_package(config: object, manifest: str | None = None) -> tuple[Plan, tup
         raise
     if request.checks:
         findings.extend(run_checks(plan))
+    if dry_run:
+        findings.soften("target-exists")
     findings.raise_errors(strict=request.strict)
     return plan, findings.warnings
+
+
+if __name__ == "__main__":  # python -m model_archiver.model_packaging, which scripts call too
+    import sys
+
+    from model_archiver.cli import main
+
+    sys.exit(main())

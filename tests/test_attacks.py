@@ -181,8 +181,8 @@ def test_overlapping_entries_are_refused_at_once(work) -> None:
 
 
 def test_headers_that_each_claim_the_rest_of_the_file_cost_no_more_than_one(work, run: Command) -> None:
-    size = 30 * 20_000
-    entries = [Raw(b"%05d" % number, local_sizes=(1, size, size)) for number in range(20_000)]
+    size = 30 * 5000
+    entries = [Raw(b"%05d" % number, local_sizes=(1, size, size)) for number in range(5000)]
     start = time.monotonic()
     assert run("verify", mar(*entries, *HONEST), "--quiet").status == 1
     assert time.monotonic() - start < 10

@@ -7,6 +7,7 @@ import dataclasses
 import importlib.metadata
 import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -93,6 +94,16 @@ def test_every_name_is_found_where_callers_import_it_from() -> None:
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = model_archiver.no_such_name
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["model_packaging", "model_packaging_utils", "model_archiver", "arg_parser", "manifest_components.manifest"],
+)
+def test_the_modules_are_attributes_of_the_package_without_an_import(module: str) -> None:
+    code = f"import model_archiver; print(model_archiver.{module}.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"model_archiver.{module}\n"
 
 
 @pytest.mark.parametrize(
@@ -211,8 +222,14 @@ def test_a_manifest_of_the_callers_own_is_written_as_it_is_given(model) -> None:
     assert contents(output("m"))[MANIFEST] == text.encode()
 
 
-@pytest.mark.parametrize("text", ["", "no json", "[1]", "null"])
-def test_a_manifest_that_is_no_object_is_refused(model, text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "no json", "[1]", "null", "[" * 100_000, b"{}", {"model": {}}, '{"runtime": "\udce9"}'),
+        *('{"model": []}', '{"model": "x"}', '{"model": null}'),
+    ],
+)
+def test_a_manifest_that_is_no_text_of_an_object_is_refused(model, text: Any) -> None:
     with pytest.raises(ModelArchiverError, match="manifest-invalid"):
         package_model(SimpleNamespace(**REQUEST), text)
     assert not output("m").exists()
@@ -235,6 +252,20 @@ def test_arg_parser_makes_a_config(model, monkeypatch) -> None:
     config = ArgParser.export_model_args_parser()
     assert isinstance(config, ModelArchiverConfig)
     assert (config.model_name, config.force, config.extra_files) == ("m", True, ["a,b", "c"])
+
+
+def test_arg_parser_gives_one_value_of_extra_files_as_a_text(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["prog", "--model-name", "m", "--extra-files", "a,b"])
+    assert ArgParser.export_model_args_parser().extra_files == "a,b"
+
+
+@pytest.mark.parametrize("flags", [["--dry-run"], ["--json"], ["--dry-run", "--json"]])
+def test_a_script_that_reads_the_command_line_refuses_what_it_would_not_heed(model, monkeypatch, flags) -> None:
+    monkeypatch.setattr(sys, "argv", ["prog", "--model-name", "m", *flags])
+    with pytest.raises(ModelArchiverError) as raised:
+        generate_model_archive()
+    assert [str(issue).partition(":")[0] for issue in raised.value.issues] == flags
+    assert not output("m").exists()
 
 
 def test_arg_parser_may_be_patched_as_a_name_of_model_packaging(model, monkeypatch) -> None:
@@ -350,8 +381,56 @@ def test_the_package_says_that_it_is_typed() -> None:
     assert Path(model_archiver.__file__).with_name("py.typed").is_file()
 
 
-@pytest.mark.parametrize("values", [{"jobs": -1}, {"jobs": "4"}, {"deflate": "sometimes"}])
+@pytest.mark.parametrize(
+    "values", [{"jobs": -1}, {"jobs": "4"}, {"jobs": True}, {"deflate": "sometimes"}, {"deflate": 3}, {"server": "MMS"}]
+)
 def test_a_field_of_ours_with_a_value_that_it_cannot_have_is_refused(model, values: dict[str, Any]) -> None:
     with pytest.raises(ModelArchiverError, match="value-invalid"):
         generate_model_archive(SimpleNamespace(**REQUEST, **values))
     assert not output("m").exists()
+
+
+PATH_FIELDS = [
+    *("handler", "serialized_file", "model_file", "export_path", "requirements_file", "config_file", "model_path")
+]
+
+
+@pytest.mark.parametrize("value", [3, ["w.pt"], b"w.pt", "a\0b", {}, 1.5])
+@pytest.mark.parametrize("field", PATH_FIELDS)
+def test_what_is_no_path_is_refused(model, field: str, value: object) -> None:
+    with pytest.raises(ModelArchiverError) as raised:
+        generate_model_archive(SimpleNamespace(**{**REQUEST, field: value}))
+    [issue] = raised.value.issues
+    assert str(issue).startswith(f"{field}: ")
+    assert issue.code == "value-invalid"
+    assert not output("m").exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("model_name", value) for value in (3, Path("m"), ["m"], b"m")),
+        *(("version", value) for value in (["1"], b"1", True)),
+        *(("extra_files", value) for value in (3, [["handler.py"]], b"handler.py", [3], {"handler.py": 1}, ["a\0b"])),
+        *(("include", value) for value in (3, [b"d"])),
+        *(("exclude", value) for value in (3, [3], [b"*.txt"])),
+        *(("force", value) for value in ("no", [False])),
+        ("strict", "yes"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused(model, field: str, value: object) -> None:
+    with pytest.raises(ModelArchiverError, match=f"^{field}: .*value-invalid"):
+        generate_model_archive(SimpleNamespace(**{**REQUEST, field: value}))
+    assert not output("m").exists()
+
+
+def test_values_of_wrong_kinds_are_told_at_once(model) -> None:
+    with pytest.raises(ModelArchiverError) as raised:
+        generate_model_archive(SimpleNamespace(model_name=3, serialized_file=["w.pt"], exclude=3))
+    assert [issue.path for issue in raised.value.issues] == ["model_name", "serialized_file", "exclude"]
+
+
+def test_a_field_of_several_paths_takes_any_iterable(model) -> None:
+    extra_files = (path for path in (Path("model.py"), "index_to_name.json"))
+    generate_model_archive(SimpleNamespace(model_name="m", extra_files=extra_files, include={"handler.py"}))
+    assert members(output("m")) == {"model.py", "index_to_name.json", "handler.py"}

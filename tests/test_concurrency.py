@@ -14,7 +14,7 @@ from tests.conftest import Result
 from tests.forks import fork, hidden, result, start
 
 BUILDS = 12
-ROUNDS = 3
+ROUNDS = 2
 REFUSAL = "exists already"
 
 

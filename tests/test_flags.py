@@ -142,6 +142,17 @@ def test_dry_run_tells_errors_and_warnings_as_the_build_does(model, run: Command
     assert "file-missing" in refused(run, "--model-file", "none.py", "--dry-run")[0]
 
 
+@pytest.mark.parametrize("archive_format", ["default", "tgz", "no-archive"])
+def test_dry_run_only_warns_where_the_target_exists(model, run: Command, archive_format: str) -> None:
+    words = [*DEFAULT_FLAGS, "--archive-format", archive_format]
+    assert run(*words).status == 0
+    result = run(*words, "--dry-run")
+    assert result.status == 0
+    assert ["target-exists" in warning for warning in result.warnings] == [True]
+    assert "model.pt" in result.out
+    assert "target-exists" in refused(run, *words)[0]
+
+
 def test_json_prints_the_finished_archive(model, run: Command) -> None:
     result = run(*DEFAULT_FLAGS, "--handler", "handler.py", "--runtime", "python2", "--json")
     told = json.loads(result.out)

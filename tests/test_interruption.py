@@ -22,7 +22,7 @@ from tests.forks import fork, hidden, result, start
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGKILL")
 MOMENTS = 10
-STEPS = 30
+STEPS = 24
 MEGABYTE = 1 << 20
 
 

@@ -17,7 +17,17 @@ import pytest
 
 from model_archiver.cli import _progress_bar
 
-COMMAND = [sys.executable, "-m", "model_archiver", "--model-name", "m", "--extra-files", "d"]
+COMMAND = [
+    sys.executable,
+    "-m",
+    "model_archiver",
+    "--model-name",
+    "m",
+    "--handler",
+    "base_handler",
+    "--extra-files",
+    "d",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +90,7 @@ def _shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch, *, hidden: bool) -> st
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
     with os.fdopen(terminal, "w", buffering=1) as stderr:
         monkeypatch.setattr(sys, "stderr", stderr)
-        with _progress_bar(hidden=hidden) as progress:
+        with _progress_bar(4 << 20, hidden=hidden) as progress:
             progress(1 << 20)
             time.sleep(1.1)
             progress(2 << 20)
@@ -93,7 +103,7 @@ def _shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch, *, hidden: bool) -> st
 
 
 def test_a_bar_on_a_terminal_says_how_much_is_done(monkeypatch) -> None:
-    assert "3.00MB" in _shown_on_a_terminal(monkeypatch, hidden=False)
+    assert "3.00M/4.00M" in _shown_on_a_terminal(monkeypatch, hidden=False)
 
 
 def test_quiet_hides_the_bar(monkeypatch) -> None:

@@ -61,7 +61,8 @@ def test_the_test_command_stands_there_as_continuous_integration_takes_it() -> N
     assert commands[0].endswith("pytest -n auto")
 
 
-PACKAGING = [block for block in SHELL if block.startswith(("torch-model-archiver", "model-archiver"))]
+PACKAGING = [block for block in SHELL if re.match(r"(torch-)?model-archiver --", block)]
+LOOKING = [block for block in SHELL if block.startswith("torch-model-archiver inspect")]
 
 
 @pytest.mark.parametrize("commands", PACKAGING, ids=range(len(PACKAGING)))
@@ -71,12 +72,27 @@ def test_every_packaging_command_runs_as_written(commands: str, clone: Path) -> 
     assert "warning" not in done.stderr
 
 
+def test_the_packaging_commands_run_in_order_in_one_folder(clone: Path) -> None:
+    first = next(block for block in SHELL if block.startswith("pip install . && "))
+    for commands in [first.removeprefix("pip install . && "), *PACKAGING]:
+        done = typed(commands, clone)
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_folder_that_is_shown_can_be_served(clone: Path) -> None:
+    [commands] = [block for block in PACKAGING if "no-archive" in block]
+    assert typed(commands, clone).returncode == 0
+    assert members(clone / "digits") == {"digits.pt", "handler.py", "index_to_name.json", "model.py"}
+    described = manifest(clone / "digits")["model"]
+    assert (described["modelFile"], described["serializedFile"]) == ("model.py", "digits.pt")
+
+
 def test_every_shell_block_is_of_a_kind_that_is_tested() -> None:
     installing = [block for block in SHELL if block.startswith("pip install")]
     serving = [block for block in SHELL if block.startswith("torchserve")]
     assert len(installing) == 2
     assert len(serving) == 1
-    assert len(SHELL) == len(installing) + len(serving) + len(PACKAGING)
+    assert len(SHELL) == len(installing) + len(serving) + len(PACKAGING) + len(LOOKING)
 
 
 def test_the_closing_line_is_the_one_that_is_shown(clone: Path) -> None:
@@ -88,11 +104,13 @@ def test_the_closing_line_is_the_one_that_is_shown(clone: Path) -> None:
 
 
 def test_the_verdict_is_the_one_that_is_shown(clone: Path) -> None:
-    looking = next(block for block in PACKAGING if "verify" in block)
+    [looking] = LOOKING
     assert set(re.findall(r"^torch-model-archiver (\w+)", looking, re.MULTILINE)) == set(COMMANDS)
-    shown = re.search(r"^digits\.mar: sound, .*$", README, re.MULTILINE)
+    shown = re.search(r"^model_store/digits\.mar: sound, .*$", README, re.MULTILINE)
     assert shown is not None
-    assert shown[0] in typed(looking, clone).stdout.splitlines()
+    done = typed(PACKAGING[0] + looking, clone)
+    assert done.returncode == 0, done.stderr
+    assert shown[0] in done.stdout.splitlines()
 
 
 def test_every_flag_of_a_command_is_told() -> None:

@@ -46,4 +46,4 @@ def test_a_folder_shares_the_blocks_of_its_sources_and_fits_where_a_copy_would_n
     used = (before - os.statvfs(sharing_disk).f_bavail) * os.statvfs(sharing_disk).f_frsize
     assert used < 10 * MIB
     assert contents(sharing_disk / "m")["weights.bin"] == weights.read_bytes()
-    assert sorted(os.listdir(sharing_disk)) == ["m", "weights.bin"]
+    assert sorted(path.name for path in sharing_disk.iterdir()) == ["m", "weights.bin"]

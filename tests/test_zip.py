@@ -9,7 +9,7 @@ import struct
 import subprocess
 import zipfile
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -279,7 +279,7 @@ ENTRY = ZipEntry("a", executable=False, method=STORED, size=1, packed=1, crc32=7
 )
 def test_a_local_header_has_room_for_large_sizes_only_where_they_may_come(size: int, needed: bool) -> None:
     assert needs_zip64(size) == needed
-    header = local_header(replace(ENTRY, size=size, packed=size, zip64=needed))
+    header = local_header(ENTRY._replace(size=size, packed=size, zip64=needed))
     sizes = LOCAL.unpack_from(header)[7:9]
     if needed:
         assert sizes == (LIMIT, LIMIT)
@@ -292,7 +292,7 @@ def test_a_local_header_has_room_for_large_sizes_only_where_they_may_come(size: 
 @pytest.mark.parametrize("size", [LIMIT - 1, LIMIT, LIMIT + 1])
 @pytest.mark.parametrize("offset", [0, LIMIT - 1, LIMIT, LIMIT + 1])
 def test_the_directory_is_read_right_around_the_limits(size: int, offset: int) -> None:
-    entry = replace(ENTRY, size=size, packed=size, offset=offset, zip64=True)
+    entry = ENTRY._replace(size=size, packed=size, offset=offset, zip64=True)
     header = central_header(entry)
     assert (b"\1\0" in header[46 + 1 :]) == (size >= LIMIT or offset >= LIMIT)
     # Python's reader takes a directory that stands alone for the end of a file whose beginning is cut off.

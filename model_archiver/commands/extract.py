@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 from model_archiver.formats.kernel import sync_tree
 from model_archiver.formats.output import OutputFile
 from model_archiver.formats.placement import place_folder
-from model_archiver.formats.reproducible import mode
 from model_archiver.formats.temporary import TemporaryDirectory
 from model_archiver.interruption import uninterrupted
 from model_archiver.issue import Issue
@@ -27,6 +26,7 @@ from model_archiver.reading.manifest import model_of
 from model_archiver.reading.opened import as_files, check_sums, report_of
 from model_archiver.reading.opening import open_archive
 from model_archiver.report import ArchiveReport, Entry
+from model_archiver.reproducible import mode
 
 
 @dataclass(frozen=True)

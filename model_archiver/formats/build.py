@@ -9,7 +9,7 @@ from model_archiver.archive_format import ArchiveFormat
 from model_archiver.formats.kernel import sync_tree
 from model_archiver.formats.placement import place_file, place_folder
 from model_archiver.formats.space import check_space
-from model_archiver.formats.temporary import TemporaryDirectory
+from model_archiver.formats.temporary import TemporaryDirectory, is_temporary
 from model_archiver.formats.workers import Workers
 from model_archiver.formats.writer import ArchiveWriter
 from model_archiver.interruption import interruption_waits, uninterrupted
@@ -17,7 +17,7 @@ from model_archiver.issue import Issue
 from model_archiver.manifest_components.manifest import MANIFEST_PATH
 from model_archiver.model_archiver_error import ModelArchiverError
 from model_archiver.planning.plan import Plan
-from model_archiver.progress import Progress, expect
+from model_archiver.progress import Progress
 from model_archiver.report import ArchiveReport, Entry
 from model_archiver.sums import SUMS_PATH, content_digest, sums_text
 
@@ -39,6 +39,13 @@ def build(plan: Plan, progress: Progress) -> ArchiveReport:
         if isinstance(error, ModelArchiverError):
             raise
         raise ModelArchiverError(issues=[_told(error, plan)]) from error
+    except RuntimeError as error:
+        if "new thread" not in str(error):
+            raise
+        hint = "allow it more processes or memory"
+        raise ModelArchiverError(
+            issues=[Issue("error", "threads-refused", "no thread can be started", hint)]
+        ) from error
 
 
 def _build_archive(plan: Plan, progress: Progress) -> ArchiveReport:
@@ -56,7 +63,6 @@ def _build_archive(plan: Plan, progress: Progress) -> ArchiveReport:
 
         with interruptible():
             check_space(plan, temporary.path)
-            expect(progress, plan.size)
         built = temporary.path / target.path.name
         with Workers(plan.jobs, progress_or_end) as workers, _writer(plan, built, workers) as writer:
             entries = _write_members(plan, writer)
@@ -118,11 +124,9 @@ def _report(plan: Plan, size: int, digest: str | None, entries: list[Entry]) -> 
 
 def _told(error: OSError, plan: Plan) -> Issue:
     """What the system said, as an issue."""
-    path = str(error.filename or plan.target.path)
+    named = [str(path) for path in (error.filename, error.filename2) if path and not is_temporary(Path(str(path)))]
+    path = named[0] if named else str(plan.target.path)
     message = error.strerror or str(error)
     if error.errno == errno.ENOSPC:
         return Issue("error", "disk-full", message, "free some space, or choose another --export-path", path)
-    if plan.link and error.errno == errno.EXDEV:
-        message = "lies on another file system than the output, so no link to it can be made"
-        return Issue("error", "link-impossible", message, "leave out --link", path)
     return Issue("error", "write-failed", message, "nothing was written; check the path and its rights", path)

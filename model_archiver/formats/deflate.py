@@ -9,12 +9,14 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import cache
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from model_archiver.formats.workers import Workers
 from model_archiver.planning.source import FileSource
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 BLOCK = 1 << 20
 """Bytes that are compressed at a time."""

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path, PurePosixPath
-from types import TracebackType
 
 from model_archiver.formats.copying import copy
 from model_archiver.formats.digests import file_sha256, sha256
 from model_archiver.formats.kernel import sync_tree
 from model_archiver.formats.output import OutputFile
-from model_archiver.formats.reproducible import mode
 from model_archiver.formats.workers import Workers
+from model_archiver.formats.writer import ArchiveWriter
+from model_archiver.issue import Issue
+from model_archiver.model_archiver_error import ModelArchiverError
 from model_archiver.planning.source import FileSource
 from model_archiver.report import Entry
+from model_archiver.reproducible import mode
+
+_NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
+"""Another file system, somebody else's file, too many links, or a file system without them."""
 
 
-class FolderWriter:
+class FolderWriter(ArchiveWriter):
     """Writes a folder."""
 
     def __init__(self, path: Path, workers: Workers, *, link: bool) -> None:
@@ -33,19 +39,10 @@ class FolderWriter:
         self._link = link
         self._workers = workers
 
-    def __enter__(self) -> FolderWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            sync_tree(self._root)
-
     def add(self, path: PurePosixPath, source: FileSource) -> Entry:
         """Write a file."""
         if self._link:
-            os.link(os.path.realpath(source.path), self._place(path))
+            self._make_link(path, source)
             work = self._workers.hashing.submit(file_sha256, source, self._workers)
             with self._workers.settling(work):
                 digest = self._workers.result(work)
@@ -60,6 +57,23 @@ class FolderWriter:
         data = text.encode()
         self._place(path).write_bytes(data)
         return Entry(path, len(data), len(data), sha256(data))
+
+    def _make_link(self, path: PurePosixPath, source: FileSource) -> None:
+        try:
+            os.link(os.path.realpath(source.path), self._place(path))
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+            message = f"no hard link to it can be made from there: {error.strerror}"
+            issue = Issue("error", "link-impossible", message, "leave out --link", str(source.path))
+            raise ModelArchiverError(issues=[issue]) from error
+
+    def finish(self) -> None:
+        """Flush the tree."""
+        sync_tree(self._root)
+
+    def close(self) -> None:
+        """Do nothing: each file is closed when it is written."""
 
     def _place(self, path: PurePosixPath) -> Path:
         if path.parent not in self._folders:

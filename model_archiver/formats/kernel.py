@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -114,13 +115,24 @@ def shares_blocks(source: Path, probe: Path) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's own list of names; nothing where a folder cannot be opened (Windows)."""
-    try:
+    """Flush a folder's own list of names; nothing where folders cannot be opened (Windows) or flushed (some shares)."""
+    with suppress(OSError):  # what was moved there is in its place, and no reason to call the build failed
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _sync_file_system(folder: Path) -> bool:
+    """Flush the file system that a folder lies on; False where there is no such call."""
+    if sys.platform != "linux":
+        return False
+    import ctypes  # noqa: PLC0415 - as above
+
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        return bool(ctypes.CDLL(None).syncfs(descriptor) == 0)
     finally:
         os.close(descriptor)
 
@@ -128,8 +140,7 @@ def sync_folder(folder: Path) -> None:
 def sync_tree(root: Path) -> None:
     """Flush every file and folder of a tree that was just written; by one call for all where there are many."""
     files = [Path(folder, name) for folder, _, names in os.walk(root) for name in names]
-    if len(files) > _MANY and hasattr(os, "sync"):
-        os.sync()
+    if len(files) > _MANY and _sync_file_system(root):
         return
     for file in files:
         with file.open("rb") as opened:

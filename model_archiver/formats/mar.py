@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from types import TracebackType
-from typing import Literal
 
+from model_archiver.archive_format import Deflate
 from model_archiver.formats.copying import SMALL, copy, read_blocks, read_whole
 from model_archiver.formats.deflate import DeflateStream, deflate_whole, is_worth_it, sampled_share
 from model_archiver.formats.digests import crc32, file_crc32, sha256
 from model_archiver.formats.output import OutputFile
 from model_archiver.formats.workers import Workers
+from model_archiver.formats.writer import ArchiveWriter
 from model_archiver.formats.zip_records import (
     DEFLATED,
     STORED,
@@ -25,10 +24,8 @@ from model_archiver.formats.zip_records import (
 from model_archiver.planning.source import FileSource
 from model_archiver.report import Entry
 
-Deflate = Literal["auto", "always", "never"]
 
-
-class MarWriter:
+class MarWriter(ArchiveWriter):
     """Writes a zip file."""
 
     def __init__(self, path: Path, deflate: Deflate, workers: Workers) -> None:
@@ -44,17 +41,6 @@ class MarWriter:
         self._workers = workers
         self._entries: list[ZipEntry] = []
 
-    def __enter__(self) -> MarWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._output:
-            if kind is None:
-                self._write_directory()
-                self._output.sync()
-
     def add(self, path: PurePosixPath, source: FileSource) -> Entry:
         """Write a file."""
         if source.size <= SMALL:
@@ -64,12 +50,25 @@ class MarWriter:
         deflated = self._is_deflated(source)
         entry = self._begin(path, source, DEFLATED if deflated else STORED)
         packed, checksum, digest = self._deflate_large(source) if deflated else self._store_large(source)
-        self._complete(replace(entry, packed=packed, crc32=checksum))
+        self._complete(entry._replace(packed=packed, crc32=checksum))
         return Entry(path, source.size, packed, digest)
 
     def add_text(self, path: PurePosixPath, text: str) -> Entry:
         """Write a text, as UTF-8."""
         return self._add_whole(path, text.encode(), executable=False)
+
+    def finish(self) -> None:
+        """Write the central directory."""
+        start = self._output.file.tell()
+        for entry in self._entries:
+            self._output.write(central_header(entry))
+        size = self._output.file.tell() - start
+        self._output.write(end_of_directory(len(self._entries), start, size))
+        self._output.sync()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._output.close()
 
     def _add_whole(self, path: PurePosixPath, data: bytes, *, executable: bool) -> Entry:
         method, content = self._packed(data)
@@ -140,10 +139,3 @@ class MarWriter:
             stream.write(block)
         stream.finish()
         return stream.packed, stream.crc32, digest.hexdigest()
-
-    def _write_directory(self) -> None:
-        start = self._output.file.tell()
-        for entry in self._entries:
-            self._output.write(central_header(entry))
-        size = self._output.file.tell() - start
-        self._output.write(end_of_directory(len(self._entries), start, size))

@@ -16,6 +16,8 @@ from model_archiver.model_archiver_error import ModelArchiverError
 from model_archiver.planning.former import FormerFolder
 from model_archiver.sums import SUMS_PATH
 
+Snapshot = dict[PurePosixPath, tuple[int, int, int]]
+
 
 def place_file(built: Path, target: Path, *, replace: bool) -> None:
     """Move a finished file to its target.
@@ -68,23 +70,34 @@ def _replace_folder(built: Path, target: Path, set_aside: Path) -> None:
         else:
             return
     former = FormerFolder(target)
-    if former.is_untouched():
-        _exchange(built, target, set_aside)
-    else:
-        _merge(built, former)
+    judged = former.snapshot()
+    if not (former.is_untouched() and _exchange(built, target, set_aside, judged)):
+        _merge(built, FormerFolder(target))
 
 
-def _exchange(built: Path, target: Path, set_aside: Path) -> None:
-    if exchange(built, target):
-        return
+def _exchange(built: Path, target: Path, set_aside: Path, judged: Snapshot) -> bool:
+    """Put the new folder into the place of the former one, which is then in the temporary directory.
+
+    False, and everything is as it was, where the former one is no more as it was when it was judged: somebody has put
+    something there since.
+    """
     with uninterrupted():
+        if exchange(built, target):
+            if FormerFolder(built).snapshot() == judged:
+                return True
+            exchange(built, target)
+            return False
         set_aside.parent.mkdir()
         target.rename(set_aside)
         try:
-            built.rename(target)
+            if FormerFolder(set_aside).snapshot() == judged:
+                built.rename(target)
+                return True
         except BaseException:
             set_aside.rename(target)
             raise
+        set_aside.rename(target)
+        return False
 
 
 def _merge(built: Path, former: FormerFolder) -> None:

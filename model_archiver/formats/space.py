@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from model_archiver.archive_format import ArchiveFormat
@@ -29,8 +28,12 @@ def check_space(plan: Plan, folder: Path) -> None:
     Raises:
         ModelArchiverError: it says how much is needed and how much there is.
     """
+    if plan.size < _LARGE:
+        return
+    import shutil  # noqa: PLC0415 - small builds do without it
+
     free = shutil.disk_usage(folder).free
-    if plan.size < _LARGE or plan.size <= free:
+    if plan.size <= free:
         return
     needed = _needed_for_folder(plan, folder) if plan.archive_format is ArchiveFormat.NO_ARCHIVE else _needed(plan)
     if needed > free:

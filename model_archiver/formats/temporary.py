@@ -7,10 +7,8 @@ build was killed - from one in use, across users, containers and reboots, where 
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import re
-import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +17,6 @@ from types import TracebackType
 from model_archiver.formats.kernel import rename_new
 from model_archiver.formats.locks import NO_LOCKS, lock_file
 
-_log = logging.getLogger(__name__)
 _LOCK = "lock"
 _FORMER = "former"
 _TRIES = 100
@@ -110,6 +107,11 @@ class TemporaryDirectory:
                 _remove_if_abandoned(path)
 
 
+def is_temporary(path: Path) -> bool:
+    """Whether a path lies in the temporary directory of a build, of which users know nothing."""
+    return any(part.startswith(".") and part.endswith(".building") for part in path.parts)
+
+
 def _lock_new(directory: Path) -> int | None:
     """Lock a directory that was just made, which is gone again where that is impossible; as `lock_file`."""
     try:
@@ -157,13 +159,17 @@ def _remove(directory: Path, lock: int) -> None:
     if lock != NO_LOCKS:
         os.close(lock)
     if directory.exists():
-        _log.warning("%s could not be removed: remove it yourself", directory)
+        import logging  # noqa: PLC0415 - nearly never used
+
+        logging.getLogger(__name__).warning("%s could not be removed: remove it yourself", directory)
 
 
 def _remove_tree(path: Path) -> None:
     if path.is_symlink() or not path.is_dir():
         path.unlink()
         return
+    import shutil  # noqa: PLC0415 - not needed where only a file was built
+
     for folder, _, _ in os.walk(path):
         Path(folder).chmod(0o700)  # the user may have made a folder of a former output read-only
     shutil.rmtree(path, ignore_errors=True)

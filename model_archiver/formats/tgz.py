@@ -10,21 +10,21 @@ import hashlib
 import struct
 import tarfile
 from pathlib import Path, PurePosixPath
-from types import TracebackType
 
-from model_archiver.formats import reproducible
+from model_archiver import reproducible
 from model_archiver.formats.copying import SMALL, read_blocks
 from model_archiver.formats.deflate import DeflateStream
 from model_archiver.formats.digests import sha256
 from model_archiver.formats.output import OutputFile
 from model_archiver.formats.workers import Workers
+from model_archiver.formats.writer import ArchiveWriter
 from model_archiver.planning.source import FileSource
 from model_archiver.report import Entry
 
 _GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # deflate, no name, no time, unknown system
 
 
-class TgzWriter:
+class TgzWriter(ArchiveWriter):
     """Writes a gzipped tar file."""
 
     def __init__(self, path: Path, top: str, workers: Workers) -> None:
@@ -41,17 +41,6 @@ class TgzWriter:
         self._workers = workers
         self._stream = DeflateStream(self._output.write, workers)
         self._size = 0
-
-    def __enter__(self) -> TgzWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._output:
-            if kind is None:
-                self._finish()
-                self._output.sync()
 
     def add(self, path: PurePosixPath, source: FileSource) -> Entry:
         """Write a file."""
@@ -75,6 +64,18 @@ class TgzWriter:
         self._pad(tarfile.BLOCKSIZE)
         return Entry(path, len(data), None, sha256(data))
 
+    def finish(self) -> None:
+        """Write the ends of the tar and of the gzip member."""
+        self._write(bytes(2 * tarfile.BLOCKSIZE))
+        self._pad(tarfile.RECORDSIZE)
+        self._stream.finish()
+        self._output.write(struct.pack("<2L", self._stream.crc32, self._size & 0xFFFFFFFF))
+        self._output.sync()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._output.close()
+
     def _begin(self, path: PurePosixPath, size: int, *, executable: bool) -> None:
         info = tarfile.TarInfo(f"{self._top}/{path}")
         info.size = size
@@ -88,9 +89,3 @@ class TgzWriter:
 
     def _pad(self, unit: int) -> None:
         self._write(bytes(-self._size % unit))
-
-    def _finish(self) -> None:
-        self._write(bytes(2 * tarfile.BLOCKSIZE))
-        self._pad(tarfile.RECORDSIZE)
-        self._stream.finish()
-        self._output.write(struct.pack("<2L", self._stream.crc32, self._size & 0xFFFFFFFF))

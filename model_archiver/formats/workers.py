@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import cached_property
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 from model_archiver.progress import Progress
 
@@ -24,22 +27,35 @@ class Workers:
 
     Attributes:
         jobs: how many threads deflate.
-        deflating: takes blocks.
-        hashing: takes blocks or files, one after the other, in the order in which they are given.
         progress: is called from the main thread, often; what it raises ends the build.
         stopped: the build is over or has failed: who works on something long gives up.
     """
 
     def __init__(self, jobs: int, progress: Progress) -> None:
-        # A heap that has seen a large block freed keeps the smaller ones for the next use (malloc's dynamic threshold);
-        # else each block's memory goes back to the kernel, to be cleared again: a tenth of the time of a build.
-        bytearray(_HEAP)
         self.jobs = jobs
         self.progress = progress
         self.stopped = False
-        self.deflating = ThreadPoolExecutor(jobs, "deflate")
+        self._pools: list[ThreadPoolExecutor] = []
         self._unhashed: deque[Future[object]] = deque()
-        self.hashing = ThreadPoolExecutor(1, "hash")
+
+    @cached_property
+    def deflating(self) -> ThreadPoolExecutor:
+        """Takes blocks."""
+        return self._pool(self.jobs, "deflate")
+
+    @cached_property
+    def hashing(self) -> ThreadPoolExecutor:
+        """Takes blocks or files, one after the other, in the order in which they are given."""
+        return self._pool(1, "hash")
+
+    def _pool(self, threads: int, name: str) -> ThreadPoolExecutor:
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - small builds do without threads
+
+        # A heap that has seen a large block freed keeps the smaller ones for the next use (malloc's dynamic threshold);
+        # else each block's memory goes back to the kernel, to be cleared again: a tenth of the time of a build.
+        bytearray(_HEAP)
+        self._pools.append(ThreadPoolExecutor(threads, name))
+        return self._pools[-1]
 
     def hash_later(self, update: Callable[[Any], object], block: bytes | memoryview) -> None:
         """Have a block hashed after those given before; waits where too many are still to be hashed."""
@@ -54,6 +70,8 @@ class Workers:
 
     def result(self, work: Future[_Result]) -> _Result:
         """What some long work gives."""
+        from concurrent.futures import wait  # noqa: PLC0415 - as below
+
         while not wait([work], _MOMENT).done:
             self.progress(0)
         return work.result()
@@ -74,5 +92,5 @@ class Workers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stopped = True
-        for pool in (self.deflating, self.hashing):
+        for pool in self._pools:
             pool.shutdown(wait=True, cancel_futures=True)

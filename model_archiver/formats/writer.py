@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import PurePosixPath
 from types import TracebackType
-from typing import Protocol
 
 from model_archiver.planning.source import FileSource
 from model_archiver.report import Entry
 
 
-class ArchiveWriter(Protocol):
+class ArchiveWriter(ABC):
     """Writes members, one after the other, to a new archive; as a context, it finishes and flushes the archive."""
 
-    def __enter__(self) -> ArchiveWriter: ...
+    def __enter__(self) -> ArchiveWriter:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        try:
+            if kind is None:
+                self.finish()
+        finally:
+            self.close()
 
+    @abstractmethod
     def add(self, path: PurePosixPath, source: FileSource) -> Entry:
         """Write a file.
 
@@ -26,5 +33,14 @@ class ArchiveWriter(Protocol):
             ModelArchiverError: it changed since it was planned, or while it was read.
         """
 
+    @abstractmethod
     def add_text(self, path: PurePosixPath, text: str) -> Entry:
         """Write a text, as UTF-8."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Write what stands behind the members, and wait until the disk has everything."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the output, finished or not."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import stat
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from model_archiver.formats.reproducible import DOS_DATE, DOS_TIME, mode
+from model_archiver.reproducible import DOS_DATE, DOS_TIME, mode
 
 STORED = 0
 DEFLATED = 8
@@ -26,8 +26,7 @@ _UNIX = 3 << 8
 UTF8_NAME = 0x800
 
 
-@dataclass(frozen=True)
-class ZipEntry:
+class ZipEntry(NamedTuple):
     """An entry as its headers describe it.
 
     Attributes:

@@ -6,6 +6,7 @@ import filecmp
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
+from model_archiver.manifest_components.manifest import MAR_INF
 from model_archiver.planning.archive_paths import is_reserved, path_problem
 from model_archiver.planning.findings import Findings
 from model_archiver.planning.plan import Member
@@ -14,8 +15,9 @@ from model_archiver.planning.plan import Member
 def settle(members: Iterable[Member], findings: Findings) -> tuple[Member, ...]:
     """The members, one for each path, sorted by path; what cannot be settled is a finding."""
     settled: dict[PurePosixPath, Member] = {}
+    told: set[PurePosixPath] = set()
     for member in members:
-        _check_path(member, findings)
+        _check_path(member, told, findings)
         former = settled.setdefault(member.path, member)
         if not _same(former, member):
             _report_clash(former, member, findings)
@@ -36,14 +38,21 @@ def _folders(members: Iterable[Member]) -> Iterator[tuple[PurePosixPath, Member]
             folder = folder.parent
 
 
-def _check_path(member: Member, findings: Findings) -> None:
-    problem = path_problem(member.path)
-    if problem is not None:
-        message = f"the name {problem} ({member.flag})"
+def _check_path(member: Member, told: set[PurePosixPath], findings: Findings) -> None:
+    """What is wrong with a path, told once for the folder that it is wrong with."""
+    if is_reserved(member.path):
+        if PurePosixPath(MAR_INF) not in told:
+            message = f"would land in MAR-INF, which is the archive's own ({member.flag})"
+            findings.error("path-reserved", message, "pack it under another name", path=member.source.path)
+        told.add(PurePosixPath(MAR_INF))
+        return
+    if path_problem(member.path) is None:
+        return
+    wrong = next(path for path in [*reversed(member.path.parents), member.path] if path_problem(path))
+    if wrong not in told:
+        message = f"the name {path_problem(wrong)} ({member.flag})"
         findings.error("path-invalid", message, "rename it", path=member.source.path)
-    elif is_reserved(member.path):
-        message = f"would land in MAR-INF, which is the archive's own ({member.flag})"
-        findings.error("path-reserved", message, "pack it under another name", path=member.source.path)
+    told.add(wrong)
 
 
 def _same(one: Member, other: Member) -> bool:

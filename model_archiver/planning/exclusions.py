@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from model_archiver.manifest_components.manifest import MAR_INF
+from model_archiver.manifest_components.manifest import MANIFEST_PATH, MAR_INF
+from model_archiver.sums import SUMS_PATH
 
 _NAMES = {"__MACOSX", "__pycache__", MAR_INF}
 _FILES = re.compile(r"MANIFEST\.json|.*\.(pyc|pyo|mar)", re.DOTALL)
@@ -44,10 +46,12 @@ class Exclusions:
             return True
         return any(fnmatchcase(name, pattern) or fnmatchcase(str(below), pattern) for pattern in self._patterns)
 
-    def is_output(self, status: os.stat_result) -> bool:
-        """Whether this is the build's own output, or a former one, under whatever name."""
-        return (status.st_dev, status.st_ino) in self._outputs
+    def is_output(self, path: Path, status: os.stat_result) -> bool:
+        """Whether this is the build's own output, or the folder of a former build, of whatever name."""
+        is_ours = stat.S_ISDIR(status.st_mode) and (path / SUMS_PATH).is_file() and (path / MANIFEST_PATH).is_file()
+        return is_ours or (status.st_dev, status.st_ino) in self._outputs
 
-    def count(self, path: str, *, is_folder: bool) -> None:
-        """Count a file, or all files of a folder, as left out."""
-        self.left_out += sum(len(files) for _, _, files in os.walk(path)) if is_folder else 1
+    def count(self, path: Path, *, is_folder: bool) -> None:
+        """Count a file, or all files of a folder, as left out; a link is one, whatever it leads to."""
+        is_tree = is_folder and not path.is_symlink()
+        self.left_out += sum(len(files) for _, _, files in os.walk(path)) if is_tree else 1

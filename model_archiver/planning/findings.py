@@ -39,6 +39,12 @@ class Findings:
         for issue in issues:
             self.add(issue)
 
+    def soften(self, code: str) -> None:
+        """Make warnings of the errors of this code."""
+        self._issues = {
+            replace(issue, level="warning") if issue.code == code else issue: None for issue in self._issues
+        }
+
     @property
     def count(self) -> int:
         """How many issues were found so far."""

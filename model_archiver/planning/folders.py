@@ -45,15 +45,15 @@ class FolderWalk:
         self, entry: os.DirEntry[str], below: PurePosixPath, ancestors: tuple[Identity, ...]
     ) -> Iterator[tuple[PurePosixPath, FileSource]]:
         is_folder = _leads_to_folder(entry)
-        if self._exclusions.excludes_name(below, is_folder=is_folder):
-            self._exclusions.count(entry.path, is_folder=is_folder)
-            return
         path = Path(entry.path)
+        if self._exclusions.excludes_name(below, is_folder=is_folder):
+            self._exclusions.count(path, is_folder=is_folder)
+            return
         status = status_of(path, self._flag, self._findings)
         if status is None:
             return
-        if self._exclusions.is_output(status):
-            self._exclusions.count(entry.path, is_folder=is_folder)
+        if self._exclusions.is_output(path, status):
+            self._exclusions.count(path, is_folder=is_folder)
         elif not is_folder:
             source = regular_source(path, status, self._flag, self._findings)
             if source is not None:
@@ -65,7 +65,7 @@ class FolderWalk:
             yield from self._walk(path, below, (*ancestors, _identity(status)))
 
 
-_MAKE_READABLE = "give yourself the right to read it, or --exclude it"
+_MAKE_READABLE = "give yourself the right to read it, or leave it out"
 
 
 def status_of(path: Path, flag: str, findings: Findings) -> os.stat_result | None:

@@ -31,6 +31,12 @@ class FormerFolder:
             and self.unchanged_files() == set(self.sums)
         )
 
+    def snapshot(self) -> dict[PurePosixPath, tuple[int, int, int]]:
+        """Inode, size and time of the last change of everything in it: equal as long as nobody writes there."""
+        paths = [path for path in self._tree(PurePosixPath()) if path.parts]
+        statuses = {path: (self.path / path).lstat() for path in paths}
+        return {path: (status.st_ino, status.st_size, status.st_mtime_ns) for path, status in statuses.items()}
+
     def unchanged_files(self) -> set[PurePosixPath]:
         """The files that a former build wrote and that still have their sums."""
         return set(self._unchanged)
@@ -42,14 +48,15 @@ class FormerFolder:
             paths: of the files.
             removable: what will be gone by then.
         """
-        told = set()
+        told: set[PurePosixPath] = set()
         for path in paths:
-            for parent in path.parents:
+            for parent in reversed(path.parents):  # from the top: what lies below an obstacle is no further one
                 place = self.path / parent
-                problem = None if parent in told or parent in removable else _folder_problem(place)
-                if problem is not None:
+                if parent in told or (problem := None if parent in removable else _folder_problem(place)):
+                    if parent not in told:
+                        yield _obstacle(place, f"{problem}, and {path} goes there")
                     told.add(parent)
-                    yield _obstacle(place, f"{problem}, and {path} goes there")
+                    break
             place = self.path / path
             if place.is_dir() and not place.is_symlink() and not self._holds_only(path, removable):
                 yield _obstacle(place, "is a folder, and a file of that name goes there")

@@ -34,7 +34,7 @@ class Gatherer:
             hint = "name a file; folders go to --extra-files, --include or --model-path"
             self._findings.error("file-is-folder", f"is a folder, not a file ({flag})", hint, path=path)
             return []
-        return list(self._file(path, flag))
+        return list(self._file(path, status, flag))
 
     def model_path(self, value: StrPath) -> list[Member]:
         """A folder: its tree, to the root."""
@@ -68,7 +68,7 @@ class Gatherer:
             status = status_of(path, flag, self._findings)
             if status is not None:
                 is_folder = stat.S_ISDIR(status.st_mode)
-                yield from self._tree(path, _ROOT, flag) if is_folder else self._file(path, flag)
+                yield from self._tree(path, _ROOT, flag) if is_folder else self._file(path, status, flag)
             return
         hits = [hit for hit in _hits(piece) if not self._leaves_out(hit)]
         if not hits:
@@ -80,10 +80,10 @@ class Gatherer:
     def _leaves_out(self, hit: Path) -> bool:
         is_folder = hit.is_dir()
         left_out = self._exclusions.excludes_name(PurePosixPath(hit.name), is_folder=is_folder) or (
-            hit.exists() and self._exclusions.is_output(hit.stat())
+            hit.exists() and self._exclusions.is_output(hit, hit.stat())
         )
         if left_out:
-            self._exclusions.count(str(hit), is_folder=is_folder)
+            self._exclusions.count(hit, is_folder=is_folder)
         return left_out
 
     def _under_own_name(self, path: Path, flag: str) -> Iterator[Member]:
@@ -94,10 +94,10 @@ class Gatherer:
             name = Path(os.path.abspath(path)).name  # noqa: PTH100 - resolve() would follow links
             yield from self._tree(path, PurePosixPath(name), flag)
         else:
-            yield from self._file(path, flag)
+            yield from self._file(path, status, flag)
 
-    def _file(self, path: Path, flag: str) -> Iterator[Member]:
-        source = regular_source(path, path.stat(), flag, self._findings)
+    def _file(self, path: Path, status: os.stat_result, flag: str) -> Iterator[Member]:
+        source = regular_source(path, status, flag, self._findings)
         if source is not None:
             yield Member(PurePosixPath(path.name), source, flag)
 

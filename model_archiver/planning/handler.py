@@ -60,7 +60,7 @@ def resolve_torchserve_handler(
     module, function = split_function(given)
     if packed_module(module, model_path) or _is_built_in(given, runtime):
         return Handler(given)
-    file = Path(module if module.endswith(".py") else f"{module}.py")
+    file = _library(module) if runtime == "LSP" else Path(module if module.endswith(".py") else f"{module}.py")
     if packed_module(module, packed) and not file.exists():
         return Handler(given)
     return Handler(Path(module).name + function, file)
@@ -88,12 +88,23 @@ def resolve_mms_handler(given: str, model_path: Collection[PurePosixPath], findi
 
 def missing_handler(given: str, file: Path, findings: Findings) -> None:
     """The finding for a handler that is neither built in nor a file nor packed."""
-    built_in = did_you_mean(split_function(given)[0], BUILT_IN, "")
-    if built_in:
+    module, _ = split_function(given)
+    if given.endswith(":"):
+        hint = f"say {given}handle, or {given[:-1]} alone"
+        findings.error("handler-invalid", "names no function after its colon (--handler)", hint, path=given)
+    elif Path(module).is_file():
+        findings.error("handler-invalid", "is no Python file (--handler)", "name a .py file", path=given)
+    elif built_in := did_you_mean(module, BUILT_IN, ""):
         message = "is no built-in handler, and there is no such file (--handler)"
         findings.error(FILE_MISSING, message, built_in, path=given)
     else:
         findings.missing(file, "--handler")
+
+
+def _library(module: str) -> Path:
+    """The shared library that the LSP runtime loads for a handler, which may be named without its suffix."""
+    candidates = [Path(module), *(Path(f"{module}{suffix}") for suffix in (".so", ".dylib"))]
+    return next((path for path in candidates if path.is_file()), candidates[1])
 
 
 def _is_built_in(given: str, runtime: str) -> bool:
@@ -108,7 +119,7 @@ def split_function(given: str) -> tuple[str, str]:
 
 def packed_module(module: str, packed: Collection[PurePosixPath]) -> PurePosixPath | None:
     """The packed file that a module's name means: ``module``, ``module.py``, ``pkg.module``, ``dir/module.py``."""
-    dotted = module.removesuffix(".py").replace("/", ".").replace(".", "/")
+    dotted = module.removesuffix(".py").replace(".", "/")
     plain = f"{module.removesuffix('.py')}.py"
     for path in (PurePosixPath(plain), PurePosixPath(f"{dotted}.py"), PurePosixPath(dotted, "__init__.py")):
         if path in packed:

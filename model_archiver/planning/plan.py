@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
-from model_archiver.archive_format import ArchiveFormat
+from model_archiver.archive_format import ArchiveFormat, Deflate
+from model_archiver.model_archiver_config import Server
 from model_archiver.planning.source import FileSource
 
 
@@ -56,18 +57,20 @@ class Plan:
         deflate: which members are deflated where the format leaves the choice.
         link: make hard links instead of copies.
         jobs: how many cores to use.
+        notes: what was decided for want of a word from the user, a sentence each.
         left_out: how many files of walked folders are not packed.
     """
 
     name: str
-    server: Literal["torchserve", "mms"]
+    server: Server
     archive_format: ArchiveFormat
     target: Target
     members: tuple[Member, ...]
     manifest: str
-    deflate: Literal["auto", "always", "never"]
+    deflate: Deflate
     link: bool
     jobs: int
+    notes: tuple[str, ...]
     left_out: int
 
     @cached_property

@@ -7,12 +7,12 @@ import os
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
-from model_archiver.archive_format import ArchiveFormat
+from model_archiver.archive_format import ArchiveFormat, Deflate
 from model_archiver.manifest_components.manifest import Manifest, RuntimeType
 from model_archiver.manifest_components.model import Model
-from model_archiver.model_archiver_config import ModelArchiverConfig, StrPath, as_list
+from model_archiver.model_archiver_config import ModelArchiverConfig, Server, StrPath, as_list
 from model_archiver.model_archiver_error import ModelArchiverError
 from model_archiver.planning.collisions import settle
 from model_archiver.planning.exclusions import Exclusions
@@ -69,6 +69,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, findings: Findi
         deflate=config.deflate,
         link=config.link,
         jobs=config.jobs or _cores(),
+        notes=() if config.handler else (f"no --handler is given: {handler.entry} is used",),
         left_out=exclusions.left_out,
     )
 
@@ -90,10 +91,15 @@ def _choice(kind: type[_Choice], given: object, flag: str, default: _Choice, fin
 
 def _check_tuning(config: ModelArchiverConfig, findings: Findings) -> None:
     """Values that the parser of a command line does not let through, and that come from Python code all the same."""
-    if config.deflate not in ("auto", "always", "never"):
-        hint = "choose one of auto, always, never"
-        findings.error("value-invalid", "there is no such choice", hint, path=f"--deflate {config.deflate}")
-    if config.jobs is not None and (not isinstance(config.jobs, int) or config.jobs < 1):
+    for flag, value, choices in (
+        ("--deflate", config.deflate, get_args(Deflate)),
+        ("server", config.server, get_args(Server)),
+    ):
+        if value not in choices:
+            hint = f"choose one of {', '.join(choices)}"
+            findings.error("value-invalid", "there is no such choice", hint, path=f"{flag} {value}")
+    # type(), for True is an int too.
+    if config.jobs is not None and (type(config.jobs) is not int or config.jobs < 1):
         findings.error("value-invalid", "is no number of cores", "give 1 or more", path=f"--jobs {config.jobs}")
 
 
@@ -160,11 +166,13 @@ def _given_manifest(manifest: str | None, findings: Findings) -> str | None:
     if manifest is None:
         return None
     try:
-        if isinstance(json.loads(manifest), dict):
+        manifest.encode()  # as it is going to be written
+        fields = json.loads(manifest)
+        if isinstance(fields, dict) and isinstance(fields.get("model", {}), dict):
             return manifest
-    except ValueError:
+    except (AttributeError, ValueError, RecursionError):
         pass
-    message = "the manifest that was given is no JSON object"
+    message = "the manifest that was given is no text of a JSON object whose model is one too"
     findings.error("manifest-invalid", message, "give what ModelExportUtils.generate_manifest_json returns")
     return None
 

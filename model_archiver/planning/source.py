@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -56,7 +56,8 @@ class FileSource:
             self._check_unchanged(file)
 
     def _check_unchanged(self, file: BinaryIO) -> None:
-        if FileSource.from_stat(self.path, os.fstat(file.fileno())) != self:
+        # The right to execute does not count: Windows tells it by the name, and knows none of an open file.
+        if replace(FileSource.from_stat(self.path, os.fstat(file.fileno())), executable=self.executable) != self:
             raise ModelArchiverError(issues=[self._issue("file-changed", "changed while it was read")])
 
     def cut_short(self) -> ModelArchiverError:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from model_archiver import reproducible
 from model_archiver.archive_format import ArchiveFormat
 from model_archiver.manifest_components.manifest import MANIFEST_PATH
 from model_archiver.model_archiver_config import ModelArchiverConfig
@@ -33,7 +35,10 @@ def choose_target(
     path = Path(os.path.realpath(folder / f"{name}{archive_format.suffix}"))
     in_place = archive_format is ArchiveFormat.NO_ARCHIVE and _is_model_path(path, config)
     target = Target(path, config.force, in_place)
-    if _check_folder(path.parent, findings) and named:
+    if folder.parts[:1] == ("~",) and not folder.exists():
+        message = "begins with a ~ that the shell left as it is (--export-path)"
+        findings.error("export-path-invalid", message, "write $HOME for it", path=folder)
+    elif _check_folder(path.parent, findings) and named:
         _check_former(target, archive_format, findings)
     return target
 
@@ -67,11 +72,27 @@ def former_outputs(target: Target, archive_format: ArchiveFormat) -> set[tuple[i
         path = target.path.with_name(f"{name}{suffix}")
         try:
             status = path.stat()
-            if path == target.path or (path.is_file() if suffix else (path / MANIFEST_PATH).is_file()):
+            if path == target.path or _is_former_output(path, name):
                 outputs.add((status.st_dev, status.st_ino))
         except OSError:  # there is none, or there can be none of so long a name
             continue
     return outputs
+
+
+def _is_former_output(path: Path, name: str) -> bool:
+    """Whether a build of that name made this, and not a user something of their own that is called so."""
+    if path.is_dir():
+        return (path / MANIFEST_PATH).is_file()
+    if not path.is_file():
+        return False
+    import tarfile  # noqa: PLC0415 - there is seldom something to look at
+
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            first = archive.next()
+    except (OSError, EOFError, tarfile.TarError, zlib.error):
+        return False
+    return first is not None and first.name.startswith(f"{name}/") and first.mtime == reproducible.TIME
 
 
 def _is_model_path(path: Path, config: ModelArchiverConfig) -> bool:
@@ -104,6 +125,9 @@ def _check_former(target: Target, archive_format: ArchiveFormat, findings: Findi
     if target.in_place:
         if (path / MANIFEST_PATH).exists() and not target.replace:
             findings.error("target-exists", "exists already", "-f replaces it", path=path / MANIFEST_PATH)
+    elif path.exists() and not path.is_dir() and not path.is_file():
+        message = "is neither a file nor a folder, and the output goes there"
+        findings.error("target-in-the-way", message, "choose another --model-name or --export-path", path=path)
     elif path.is_dir() != (archive_format is ArchiveFormat.NO_ARCHIVE):
         what = "a folder" if path.is_dir() else "a file"
         message = f"is {what}, and the output goes there"

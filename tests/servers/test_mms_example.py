@@ -1,0 +1,40 @@
+"""The example for Multi Model Server, served by both servers and compared with numpy in this process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model_archiver.cli import mms_main
+
+pytestmark = pytest.mark.servers
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "mms_numpy"
+
+
+@pytest.mark.parametrize("server", ["mms", "torchserve"])
+def test_the_iris_example_answers_as_numpy_does(server: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    words = ["--model-name", "iris", "--model-path", str(EXAMPLE / "iris"), "--handler", "iris_service:handle"]
+    assert mms_main([*words, "--export-path", str(tmp_path)]) == 0
+    sample = (EXAMPLE / "sample.json").read_bytes()
+    running = request.getfixturevalue(server)
+    with running.serving(tmp_path / "iris.mar", "iris"):
+        answer = json.loads(running.predict("iris", sample, "application/json"))
+    expected = probabilities(json.loads(sample))
+    names = json.loads((EXAMPLE / "iris" / "classes.json").read_text())
+    assert answer["class"] == names[int(np.argmax(expected))]
+    assert [answer["probabilities"][name] for name in names] == pytest.approx(expected, abs=1e-3)
+
+
+def probabilities(sample: object) -> list[float]:
+    """What the weights say of the sample."""
+    features = sample["features"] if isinstance(sample, dict) else sample
+    with np.load(EXAMPLE / "iris" / "iris.npz") as weights:
+        names = dict(weights)
+    standard = (np.ravel(features) - names["mean"]) / names["scale"]
+    scores = standard @ names["weights"] + names["bias"]
+    shares = np.exp(scores - scores.max())
+    return (shares / shares.sum()).tolist()

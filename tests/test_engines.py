@@ -1,0 +1,61 @@
+"""With ISA-L and without it: the same content, whatever deflated it, and the same bytes on any number of cores."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.archives import FORMATS, contents, output
+
+WITHOUT_ISAL = "import sys; sys.modules['isal'] = None; from model_archiver.cli import main; sys.exit(main())"
+WITH_ISAL = "import sys; from model_archiver.cli import main; sys.exit(main())"
+
+
+@pytest.fixture
+def sources(work: Path) -> Path:
+    """Files of all kinds: large and small, that shrink and that do not."""
+    folder = work / "sources"
+    folder.mkdir()
+    weights = np.random.default_rng(0).standard_normal(1 << 20, dtype=np.float32)
+    (folder / "weights.bin").write_bytes(weights.tobytes())
+    (folder / "log.txt").write_text("".join(f"line {number * 7919 % 10007}\n" for number in range(300_000)))
+    (folder / "small.txt").write_text("small " * 100)
+    (folder / "empty").touch()
+    return folder
+
+
+def build(program: str, into: str, *words: object) -> None:
+    command = [sys.executable, "-c", program, "--model-name", "m", "--handler", "base_handler", "--quiet"]
+    words = ("--extra-files", "sources", "--export-path", into, *words)
+    environ = {**os.environ, "SOURCE_DATE_EPOCH": "0"}
+    done = subprocess.run([*command, *map(str, words)], env=environ, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("deflate", ["auto", "always"])
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_zlib_does_the_same_job_where_there_is_no_isal(sources: Path, archive_format: str, deflate: str) -> None:
+    words = ["--archive-format", archive_format, "--deflate", deflate]
+    build(WITH_ISAL, "isal", *words)
+    build(WITHOUT_ISAL, "zlib", *words)
+    with_isal, without = (output("m", archive_format, Path(folder)) for folder in ("isal", "zlib"))
+    packed = {path.name: path.read_bytes() for path in sources.iterdir()}
+    assert contents(without) == contents(with_isal)
+    assert {path: data for path, data in contents(without).items() if path in packed} == packed
+    if archive_format == "tgz" or (archive_format, deflate) == ("default", "always"):
+        assert without.read_bytes() != with_isal.read_bytes()
+
+
+@pytest.mark.parametrize("program", [WITH_ISAL, WITHOUT_ISAL], ids=["isal", "zlib"])
+@pytest.mark.parametrize("archive_format", ["default", "tgz"])
+def test_the_number_of_cores_does_not_show(sources: Path, archive_format: str, program: str) -> None:
+    archives = []
+    for jobs in (1, 2, 7):
+        build(program, f"jobs{jobs}", "--archive-format", archive_format, "--deflate", "always", "--jobs", jobs)
+        archives.append(output("m", archive_format, Path(f"jobs{jobs}")).read_bytes())
+    assert archives[0] == archives[1] == archives[2]
