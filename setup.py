@@ -24,7 +24,7 @@ setup(
     package_data={"model_archiver": ["py.typed"]},
     install_requires=[f"isal>=1.5; {HAS_WHEELS}", "tqdm>=4.60"],
     extras_require={
-        "test": ["hypothesis", "numpy", "pytest", "pytest-xdist", "scikit-learn", "torch"],
+        "test": ["hypothesis", "numpy", "pytest", "pytest-timeout", "pytest-xdist", "scikit-learn", "torch"],
         "lint": ["mypy", "ruff", "types-setuptools", "types-tqdm"],
     },
     entry_points={

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, get_args
@@ -56,21 +57,35 @@ class FlagParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong with the command line."""
-        raise UsageError(issues=[Issue("error", "usage-invalid", message, f"see {self.prog} --help")])
+        message, _, hint = message.partition("; ")  # the types of our flags give advice of their own
+        raise UsageError(issues=[Issue("error", "usage-invalid", message, hint or f"see {self.prog} --help")])
 
     def _is_unknown(self, word: str) -> bool:
         flag = word.partition("=")[0]
-        return (
-            flag.startswith("--")
-            and flag != "--"
-            and " " not in flag
-            and not any(known.startswith(flag) for known in self._option_string_actions)
-        )
+        if " " in flag or flag == "--":
+            return False
+        if flag.startswith("--"):
+            return not any(known.startswith(flag) for known in self._option_string_actions)
+        is_short = flag[:2] in self._option_string_actions and self._meant(flag) not in self._option_string_actions
+        return _LONG_WITH_ONE_DASH.match(flag) is not None and not is_short
+
+    def _meant(self, flag: str) -> str:
+        """The flag with this name, whatever stands between its words and before them; else its name with two dashes."""
+        name = _bare(flag)
+        return next((known for known in self._option_string_actions if _bare(known) == name), f"--{flag.lstrip('-')}")
 
     def _unknown_flag(self, word: str) -> Issue:
         flag = word.partition("=")[0]
-        hint = did_you_mean(flag, self._option_string_actions, f"see {self.prog} --help")
+        hint = did_you_mean(self._meant(flag), self._option_string_actions, f"see {self.prog} --help")
         return Issue("error", "flag-unknown", f"there is no flag {flag}", hint)
+
+
+# Such as -force: argparse takes its letters for -f and others, -version for the version "ersion".
+_LONG_WITH_ONE_DASH = re.compile("-[a-z][a-z_-]{2}")
+
+
+def _bare(flag: str) -> str:
+    return flag.replace("-", "").replace("_", "")
 
 
 def torch_parser() -> FlagParser:

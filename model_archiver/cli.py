@@ -50,18 +50,19 @@ def mms_main(argv: Sequence[str] | None = None) -> int:
 
 def _run(parser: FlagParser, argv: Sequence[str] | None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
-    debug = "--debug" in words
+    args = argparse.Namespace(debug="--debug" in words)  # else, as where it is shortened, the parser tells
     failed = TROUBLE if words[:1] == ["diff"] else FAILED
     tell = _Teller(parser.prog)
     try:
         with _ended_by_signals(), _without_collector():
             if words and not words[0].startswith("-"):
-                return _look_inside(parser.prog, words, tell)
-            _package(parser.parse_args(words), tell)
+                return _look_inside(parser.prog, words, args, tell)
+            _parse(parser, words, args)
+            _package(args, tell)
     except SystemExit as done:  # --help and --tool-version
         return int(done.code or DONE)
     except ModelArchiverError as error:
-        if debug:
+        if args.debug:
             _print_traceback()
         tell.issues(error)
         return USAGE if isinstance(error, UsageError) else failed
@@ -69,12 +70,23 @@ def _run(parser: FlagParser, argv: Sequence[str] | None) -> int:
         tell.error("interrupted")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - whatever it is, a user gets one line
-        if debug:
+        if args.debug:
             _print_traceback()
-        hint = "" if debug else "; --debug shows where"
+        hint = "" if args.debug else "; --debug shows where"
         tell.error(f"this is a bug of the archiver: {type(error).__name__}: {error}{hint}")
         return failed
     return DONE
+
+
+def _parse(parser: FlagParser, words: Sequence[str], args: argparse.Namespace) -> None:
+    """Parse the command line; what --help and --tool-version say is printed as every result is."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            parser.parse_args(words, args)
+    except SystemExit:
+        _print(said.getvalue().removesuffix("\n"))
+        raise
 
 
 def _print_traceback() -> None:
@@ -98,18 +110,19 @@ def _package(args: argparse.Namespace, tell: _Teller) -> None:
         return
     with _progress_bar(plan.size, hidden=args.quiet) as progress:
         report = write_package(plan, warnings, progress)
+    if not args.quiet:  # first: the archive is there, whether or not its JSON can be printed
+        tell.plain(rendering.closing_line(report))
     if args.json:
         _print(rendering.report_json(report))
-    if not args.quiet:
-        tell.plain(rendering.closing_line(report))
 
 
-def _look_inside(prog: str, words: Sequence[str], tell: _Teller) -> int:
+def _look_inside(prog: str, words: Sequence[str], args: argparse.Namespace, tell: _Teller) -> int:
     """Run one of the commands that read an archive; its exit status."""
-    from model_archiver.command_parser import parse_command  # noqa: PLC0415 - as for packaging
+    from model_archiver.command_parser import command_parser  # noqa: PLC0415 - as for packaging
 
-    args = parse_command(prog, words)
-    return {"inspect": _inspect, "verify": _verify, "extract": _extract, "diff": _diff}[args.command](args, tell)
+    name, *rest = words
+    _parse(command_parser(prog, name), rest, args)
+    return {"inspect": _inspect, "verify": _verify, "extract": _extract, "diff": _diff}[name](args, tell)
 
 
 def _inspect(args: argparse.Namespace, tell: _Teller) -> int:
@@ -171,13 +184,18 @@ def _print(text: str) -> None:
     Raises:
         ModelArchiverError: it cannot be written there, as where the disk is full or the reader has gone.
     """
+    if sys.stdout is None:
+        hint = "let it go somewhere"
+        raise ModelArchiverError(issues=[Issue("error", "stdout-unwritable", "is closed", hint, path="stdout")])
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         print(text, flush=True)  # noqa: T201
     except OSError as error:
         with contextlib.suppress(OSError):  # else Python fails once more when it flushes at its end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(devnull, sys.stdout.fileno())
+            os.close(devnull)
         reason = error.strerror or str(error)
         raise ModelArchiverError(issues=[Issue("error", "stdout-unwritable", reason, path="stdout")]) from error
 
@@ -233,9 +251,10 @@ def _ended_by_signals() -> Iterator[None]:
         yield
         return
     former = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
-    for number, handler in former.items():
-        if handler is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, end)
+    # Ignored ones, as under nohup, stay so; those that C code handles (None) could not be given back.
+    former = {number: handler for number, handler in former.items() if handler not in (signal.SIG_IGN, None)}
+    for number in former:
+        signal.signal(number, end)
     try:
         yield
     except Exception as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 
 from model_archiver.arg_parser import FlagParser
 from model_archiver.commands import COMMANDS
@@ -15,28 +14,19 @@ from model_archiver.suggestions import did_you_mean
 _ARCHIVE = "a .mar, a .tar.gz or a model's folder, of whatever tool"
 
 
-def parse_command(prog: str, words: Sequence[str]) -> argparse.Namespace:
-    """The arguments of a command, which is the first of the words.
-
-    Raises:
-        UsageError: there is no such command, or its arguments cannot be understood.
-    """
-    name, *rest = words
-    if name not in COMMANDS:
-        hint = did_you_mean(name, COMMANDS, f"see {prog} --help")
-        raise UsageError(issues=[Issue("error", "command-unknown", f"there is no command {name}", hint)])
-    parsed: argparse.Namespace = command_parser(prog, name).parse_args(rest)
-    parsed.command = name
-    return parsed
-
-
 def command_parser(prog: str, name: str) -> FlagParser:
     """The flags of one command.
 
     Args:
         prog: the program that it is a command of.
-        name: one of `COMMANDS`.
+        name: what was given as the command.
+
+    Raises:
+        UsageError: there is no such command.
     """
+    if name not in COMMANDS:
+        hint = did_you_mean(name, COMMANDS, f"see {prog} --help")
+        raise UsageError(issues=[Issue("error", "command-unknown", f"there is no command {name}", hint)])
     what = COMMANDS[name]
     parser = FlagParser(prog=f"{prog} {name}", description=f"{what[0].upper()}{what[1:]}.")
     if name == "diff":

@@ -11,12 +11,13 @@ Level = Literal["error", "warning"]
 FILE_MISSING = "file-missing"
 """The code of every error that says that an input does not exist."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""A character that ends a line or steers a terminal: no name in an archive, and no line for people, has one."""
 
 
 def printable(text: str) -> str:
     r"""The text on one line: control characters and lone surrogates are shown as escapes (``\n``, ``\x1b``)."""
-    escaped = _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+    escaped = CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
     return escaped.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

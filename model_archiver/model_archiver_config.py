@@ -104,7 +104,7 @@ def _wrong_kind(name: str, value: object) -> Iterable[Issue]:
     """What is wrong with a value as such. Whether a text is one of a few choices is looked at where they are known."""
     is_right, kind = _KINDS.get(name, (_is_anything, ""))
     if not is_right(value):
-        yield Issue("error", "value-invalid", f"{value!r} is not {kind}", f"give {kind}", name)
+        yield Issue("error", "value-invalid", f"does not take {value!r}", f"give {kind}", name)
 
 
 def _is_anything(_: object) -> bool:
@@ -116,7 +116,9 @@ def _is_text(value: object) -> bool:
 
 
 def _is_version(value: object) -> bool:
-    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    if isinstance(value, str):
+        return value == value.encode("utf-8", "replace").decode("utf-8")
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _is_switch(value: object) -> bool:
@@ -140,7 +142,7 @@ _PATHS: _Kind = (_is_paths, "a path or a list of paths: texts without NUL, or pa
 _SWITCH: _Kind = (_is_switch, "True or False")
 _KINDS: dict[str, _Kind] = {
     "model_name": (_is_text, "a text"),
-    "version": (_is_version, "a text or a number"),
+    "version": (_is_version, "a number, or a text that is UTF-8"),
     **dict.fromkeys(("handler", "serialized_file", "model_file", "export_path"), _PATH),
     **dict.fromkeys(("requirements_file", "config_file", "model_path"), _PATH),
     **dict.fromkeys(("extra_files", "include", "exclude"), _PATHS),

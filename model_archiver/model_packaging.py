@@ -109,7 +109,8 @@ def plan_package(
         plan = make_plan(request, manifest, findings)
     except OSError as error:  # what cannot be looked at, or has gone since it was found
         reason = error.strerror or str(error)
-        findings.error("file-unreadable", reason, "check the path and its rights", path=error.filename or "")
+        where = error.filename or "the working directory"  # of which the system gives no name
+        findings.error("file-unreadable", reason, "check the path and its rights", path=where)
         findings.raise_errors(strict=request.strict)
         raise
     if request.checks:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from model_archiver.archive_format import ArchiveFormat
 from model_archiver.issue import Issue, printable
 from model_archiver.manifest_components.manifest import MANIFEST_PATH
+from model_archiver.planning.archive_paths import is_reserved
 from model_archiver.planning.handler import packed_module, split_function
 from model_archiver.planning.plan import Plan
 from model_archiver.reading.manifest import model_of
@@ -39,7 +40,8 @@ def closing_line(report: ArchiveReport) -> str:
     if not report.entries:
         return f"wrote {_as_seen(report.path / MANIFEST_PATH)}, and nothing else there"
     left_out = f", {report.left_out} left out" if report.left_out else ""
-    return f"wrote {_as_seen(report.path)} ({len(report.entries)} files, {human_size(report.size)}{left_out})"
+    count = sum(not is_reserved(entry.path) for entry in report.entries)
+    return f"wrote {_as_seen(report.path)} ({_files(count)}, {human_size(report.size)}{left_out})"
 
 
 def plan_table(plan: Plan) -> str:
@@ -49,7 +51,9 @@ def plan_table(plan: Plan) -> str:
     ]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
     lines = [f"{path:<{widths[0]}}  {size:>{widths[1]}}  {origin}" for path, size, origin in rows]
-    total = f"{len(rows)} files, {human_size(plan.size)}, would go to {_as_seen(plan.target.path)}"
+    place = _as_seen(plan.target.path)
+    end = f"stays in {place}; only {MANIFEST_PATH} would be written there" if plan.target.in_place else None
+    total = f"{_files(len(rows))}, {human_size(plan.size)}, {end or f'would go to {place}'}"
     return "\n".join(printable(line) for line in [*lines, total])
 
 
@@ -122,8 +126,16 @@ def _entry(entry: Entry, manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _as_seen(path: Path) -> Path:
     """The path relative to the working directory, where it lies below it."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:  # it is gone, and the archive is written all the same
+        return path
     return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _files(count: int) -> str:
+    """A number of the model's own files; those of MAR-INF are not counted."""
+    return "1 file" if count == 1 else f"{count} files"
 
 
 def _json(**fields: object) -> str:

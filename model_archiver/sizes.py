@@ -7,6 +7,8 @@ import re
 
 def human_size(size: float) -> str:
     """A number of bytes, such as ``12.3 MiB``."""
+    if size == 1:
+        return "1 byte"
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if size < 1024:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"

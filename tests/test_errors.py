@@ -95,6 +95,36 @@ def test_the_log_is_left_as_it_was(model, run: Command) -> None:
     assert (log.level, log.propagate, list(log.handlers)) == before
 
 
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is still there, where the working directory is not."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    return tmp_path
+
+
+def test_a_build_needs_no_working_directory_where_all_paths_are_absolute(nowhere: Path, run: Command) -> None:
+    result = run("--model-name", "m", "--export-path", nowhere)
+    assert (result.status, result.errors) == (0, [])
+    assert f"wrote {nowhere / 'm.mar'} (0 files, " in result.err
+    assert run("--model-name", "n", "--export-path", nowhere, "--dry-run").status == 0
+
+
+def test_a_working_directory_that_is_gone_is_told_in_one_line(nowhere: Path, run: Command) -> None:
+    result = run("--model-name", "m")
+    assert result.status == 1
+    [error] = result.errors
+    assert error.startswith("the working directory: No such file or directory; ")
+
+
+@pytest.mark.parametrize("more", [[], ["--no-checks"]])
+def test_a_flag_that_is_no_utf_8_is_told_in_one_line(model, run: Command, more) -> None:
+    for error in (*refused(run, "--version", "\udcff", *more), *refused(run, "--handler", "base\udcff", *more)):
+        assert "\\udcff" in error
+
+
 @pytest.mark.parametrize(
     ("issue", "line"),
     [
@@ -131,7 +161,10 @@ def test_suggestions_are_close_words_or_the_other_advice() -> None:
 
 @pytest.mark.parametrize(
     ("size", "said"),
-    [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (5 << 20, "5.0 MiB"), (3 << 40, "3.0 TiB")],
+    [
+        *((0, "0 bytes"), (1, "1 byte"), (1023, "1023 bytes")),
+        *((1024, "1.0 KiB"), (5 << 20, "5.0 MiB"), (3 << 40, "3.0 TiB")),
+    ],
 )
 def test_sizes_are_said_the_way_people_do(size: int, said: str) -> None:
     assert human_size(size) == said

@@ -120,12 +120,28 @@ def test_quiet_hides_the_closing_line_and_no_warning(model, run: Command) -> Non
 
 def test_the_closing_line_names_the_archive_its_files_and_its_size(model, run: Command) -> None:
     line = run(*DEFAULT_FLAGS).err.splitlines()[-1]
-    assert line == f"torch-model-archiver: wrote m.mar (3 files, {output('m').stat().st_size} bytes)"
+    assert line == f"torch-model-archiver: wrote m.mar (1 file, {output('m').stat().st_size} bytes)"
+
+
+def test_the_closing_line_counts_the_files_that_the_dry_run_counts(model, run: Command) -> None:
+    words = [*DEFAULT_FLAGS, "--model-file", "model.py", "--archive-format", "no-archive"]
+    assert run(*words, "--dry-run").out.splitlines()[-1].startswith("2 files, 2.0 KiB, would go to m")
+    assert "wrote m (2 files, " in run(*words).err
+
+
+def test_a_dry_run_in_place_says_that_only_the_manifest_would_be_written(model, run: Command) -> None:
+    Path("store/m").mkdir(parents=True)
+    Path("model.py").rename("store/m/model.py")
+    words = ["--model-name", "m", "--model-path", "store/m", "--export-path", "store", "--archive-format", "no-archive"]
+    lines = run(*words, "--dry-run").out.splitlines()
+    assert lines[0].startswith("model.py ")
+    assert lines[-1] == "1 file, 20 bytes, stays in store/m; only MAR-INF/MANIFEST.json would be written there"
 
 
 def test_debug_shows_where_an_error_came_from(model, run: Command) -> None:
     assert "Traceback" not in run("--model-name", "m", "--model-file", "none.py").err
     assert "Traceback" in run("--model-name", "m", "--model-file", "none.py", "--debug").err
+    assert "Traceback" in run("--model-name", "m", "--model-file", "none.py", "--deb").err
 
 
 def test_dry_run_prints_what_would_be_packed_and_writes_nothing(model, run: Command) -> None:
@@ -210,8 +226,18 @@ def test_tool_version_is_that_of_the_tool(run: Command) -> None:
         (["--model-name", "m", "--extra-file-list", "x"], "did you mean --extra-files?"),
         (["--model-name", "m", "--zzzzzz"], "there is no flag --zzzzzz; see torch-model-archiver --help"),
         (["--model-name", "m", "-x"], "unrecognized arguments: -x"),
+        (["-modelname", "m"], "there is no flag -modelname; did you mean --model-name? [flag-unknown]"),
+        (["--model-name", "m", "-force"], "there is no flag -force; did you mean --force? [flag-unknown]"),
+        (["--model-name", "m", "-handler", "h.py"], "did you mean --handler?"),
+        (["--model-name", "m", "-requirements_file=r.txt"], "did you mean --requirements-file?"),
+        (["--model-name", "m", "-version", "1.0"], "did you mean --version?"),
+        (["--model-name", "m", "-serialized", "w.pt"], "did you mean --serialized-file?"),
+        (["--model_name", "m"], "did you mean --model-name?"),
         (["--model-name", "m", "word"], "word"),
-        (["--model-name", "m", "--archive-format", "zip-stor"], "there is no 'zip-stor'; did you mean zip-store?"),
+        (
+            ["--model-name", "m", "--archive-format", "zip-stor"],
+            "no 'zip-stor'; did you mean zip-store? [usage-invalid]",
+        ),
         (["--model-name", "m", "--archive-format", "rar"], "default, tgz, no-archive, zip-store"),
         (["--model-name", "m", "--runtime", "pyton3"], "did you mean python3?"),
         (["--model-name", "m", "--deflate", "nevr"], "did you mean never?"),
@@ -232,6 +258,17 @@ def test_a_mistake_in_the_command_line_is_answered_in_one_line(work, run: Comman
     else:
         assert told in result.err
     assert list(work.iterdir()) == []
+
+
+@pytest.mark.parametrize("word", ["-rr.txt", "-r=r.txt", "-v1.0", "-fv1.0", "-j2", "-fj1"])
+def test_a_short_flag_takes_its_value_without_a_blank(work, run: Command, word: str) -> None:
+    Path("r.txt").touch()
+    Path("=r.txt").touch()
+    assert run("--model-name", "m", word).status == 0
+
+
+def test_a_value_may_begin_like_a_negative_number(work, run: Command) -> None:
+    assert run("--model-name", "m", "--version", "-1").status == 0
 
 
 def test_every_mistyped_flag_is_told(run: Command) -> None:

@@ -309,3 +309,11 @@ def test_a_folder_of_that_name_that_no_build_has_locked_keeps_its_files(model: P
     (model / ".m.01234567.building" / "notes.txt").write_text("mine")
     assert run(*words_for("default", model, "model.pt")).status == 0
     assert (model / ".m.01234567.building" / "notes.txt").read_text() == "mine"
+
+
+def test_a_handler_that_python_does_not_know_of_stays(work, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = []
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)  # as of one that came from C
+    monkeypatch.setattr(signal, "signal", lambda *arguments: installed.append(arguments))
+    result = run("--model-name", "m")
+    assert (result.status, installed) == (0, [])

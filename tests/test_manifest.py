@@ -79,6 +79,7 @@ def test_the_time_is_now_in_local_time(work, run: Command, monkeypatch) -> None:
         ("1700000000", "14/11/2023 22:13:20"),
         (" 1700000000\n", "14/11/2023 22:13:20"),
         ("4102444800", "01/01/2100 00:00:00"),
+        ("253402300799", "31/12/9999 23:59:59"),
     ],
 )
 def test_source_date_epoch_is_the_time_in_utc(work, run: Command, monkeypatch, epoch: str, text: str) -> None:
@@ -97,7 +98,7 @@ def test_an_empty_source_date_epoch_is_none(work, run: Command, monkeypatch) -> 
     assert str(time.localtime().tm_year) in manifest(output("m"))["createdOn"]
 
 
-@pytest.mark.parametrize("epoch", ["yesterday", "1.5", "1e9", "9" * 30])
+@pytest.mark.parametrize("epoch", ["yesterday", "1.5", "1e9", "9" * 30, "1_0", "+5", "-1", "\u0661", "253402300800"])
 def test_a_source_date_epoch_that_is_no_moment_is_refused(work, run: Command, monkeypatch, epoch: str) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
     [error] = refused(run)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from model_archiver.cli import _progress_bar
+from tests.conftest import Command
 
 COMMAND = [
     sys.executable,
@@ -116,3 +117,44 @@ def test_the_archive_is_made_though_nobody_reads_stderr() -> None:
     closed = subprocess.run(["sh", "-c", '"$@" 2>&-', "sh", *COMMAND, "-f"], check=False, timeout=60)
     assert closed.returncode == 0
     assert Path("m.mar").is_file()
+
+
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+
+
+@needs_full
+def test_that_the_archive_was_written_is_said_though_its_json_cannot_be() -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - it is a device
+        done = _run("--json", stdout=full)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("torch-model-archiver: wrote m.mar (")
+    assert "No space left on device" in lines[1]
+    assert Path("m.mar").is_file()
+
+
+@pytest.mark.parametrize("words", [["--json"], ["--dry-run"], ["--dry-run", "--json"]])
+def test_a_result_that_nobody_can_get_is_an_error(words) -> None:
+    shell = ["sh", "-c", '"$@" >&-', "sh", *COMMAND, *words]
+    done = subprocess.run(shell, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "stdout: is closed; " in done.stderr
+    assert "[stdout-unwritable]" in done.stderr
+
+
+@needs_full
+@pytest.mark.parametrize("flag", ["--help", "--tool-version"])
+def test_help_that_cannot_be_written_is_told_in_one_line(flag: str) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - it is a device
+        done = _run(flag, stdout=full)
+    assert done.returncode == 1
+    assert done.stderr == "torch-model-archiver: error: stdout: No space left on device [stdout-unwritable]\n"
+
+
+@needs_full
+def test_a_failure_to_print_leaves_no_descriptor_open(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - it is a device
+        monkeypatch.setattr(sys, "stdout", full)
+        before = len(list(Path("/dev/fd").iterdir()))
+        assert run("--model-name", "m", "--dry-run").status == 1
+        assert len(list(Path("/dev/fd").iterdir())) == before

@@ -215,7 +215,7 @@ def test_there_is_progress(model) -> None:
 
 
 def test_there_is_a_summary(model, run: Command) -> None:
-    assert "wrote m.mar (3 files, " in run("--model-name", "m", "--model-file", "model.py").err
+    assert "wrote m.mar (1 file, " in run("--model-name", "m", "--model-file", "model.py").err
 
 
 def test_an_archive_can_be_checked_with_its_sums(model, run: Command) -> None:

@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator
 
 from model_archiver.checks.subject import Subject
-from model_archiver.issue import Issue
+from model_archiver.issue import CONTROL, Issue
 
 _IN_URLS = re.compile(r"[A-Za-z0-9._+-]+")
-_UNSERVABLE = re.compile(r"[\x00-\x1f\x7f-\x9f/]|\.\.")
 
 
 def check_name(plan: Subject) -> Iterator[Issue]:
@@ -23,7 +22,7 @@ def check_version(plan: Subject) -> Iterator[Issue]:
     """``version-unservable``: the version is a part of the URLs by which TorchServe is asked."""
     version = str(plan.fields.get("model", {}).get("modelVersion", ""))
     where = f"--version {version}"
-    if _UNSERVABLE.search(version):
+    if CONTROL.search(version) or "/" in version or ".." in version:
         message = "no URL can name a version with '/', '..' or a control character"
         yield Issue("error", "version-unservable", message, "choose another, such as 1.0", where)
     elif version and not _IN_URLS.fullmatch(version):

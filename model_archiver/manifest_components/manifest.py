@@ -17,6 +17,7 @@ from model_archiver.model_archiver_error import ModelArchiverError
 MAR_INF = "MAR-INF"
 MANIFEST_PATH = f"{MAR_INF}/MANIFEST.json"
 
+_LAST_YEAR = 9999  # which four digits can name
 _MMS_FIELDS = dict.fromkeys(("modelServerVersion", "implementationVersion", "specificationVersion"), "1.0")
 
 
@@ -61,11 +62,15 @@ def creation_time() -> str:
     """Now, local time, as ``dd/mm/YYYY HH:MM:SS``; the moment of SOURCE_DATE_EPOCH in UTC where that is set.
 
     Raises:
-        ModelArchiverError: SOURCE_DATE_EPOCH is not a number of seconds.
+        ModelArchiverError: SOURCE_DATE_EPOCH is not a number of seconds, or one after the year 9999.
     """
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "").strip()
     try:
+        if epoch and not (epoch.isascii() and epoch.isdigit()):
+            raise ValueError(epoch)
         moment = time.gmtime(int(epoch)) if epoch else time.localtime()
+        if moment.tm_year > _LAST_YEAR:
+            raise ValueError(epoch)
     except (ValueError, OverflowError, OSError):
         raise ModelArchiverError(issues=[_bad_epoch(epoch)]) from None
     return time.strftime("%d/%m/%Y %H:%M:%S", moment)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
+from model_archiver.issue import CONTROL
 from model_archiver.manifest_components.manifest import MAR_INF
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -22,7 +22,7 @@ def path_problem(path: PurePosixPath) -> str | None:
         text.encode("utf-8")
     except UnicodeEncodeError:
         return "is not UTF-8, which servers cannot unpack"
-    if _CONTROL.search(text):
+    if CONTROL.search(text):
         return "holds a control character"
     if "\\" in text:
         return "holds a backslash, which Windows takes for a folder"

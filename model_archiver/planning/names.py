@@ -15,7 +15,7 @@ def check_model_name(name: str, findings: Findings) -> bool:
     if not name:
         findings.error("name-invalid", "the model has no name", "give it one with --model-name")
     elif not _NAME.fullmatch(name):
-        message = "a model's name is made of letters, digits, '_', '-' and '.', a letter first"
+        message = "a model's name is made of ASCII letters, digits, '_', '-' and '.', beginning with a letter"
         findings.error("name-invalid", message, "choose such a name", path=f"--model-name {name!r}")
     elif ".." in f"{name}.":
         # The output is called <name>.mar, and the servers refuse every URL with two dots in a row.

@@ -1,0 +1,49 @@
+"""The threads of a build, where the step beside their work fails."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from model_archiver.formats.workers import Workers
+
+SECONDS = 30
+
+
+def _work_until_stopped(workers: Workers, started: threading.Event) -> bool:
+    """Something long that gives up when it is told to, as hashing a file does; whether it was told."""
+    started.set()
+    end = time.monotonic() + SECONDS
+    while not workers.stopped and time.monotonic() < end:
+        time.sleep(0.01)
+    return workers.stopped
+
+
+def test_long_work_gives_up_where_the_step_beside_it_fails() -> None:
+    started = threading.Event()
+    with Workers(1, lambda _: None) as workers:
+        work = workers.hashing.submit(_work_until_stopped, workers, started)
+        assert started.wait(SECONDS)
+        with pytest.raises(OSError, match="the disk is full"), workers.settling(work):
+            raise OSError("the disk is full")
+        assert work.done()
+        assert work.result()
+
+
+def test_the_failure_of_the_step_is_told_and_not_that_of_the_work() -> None:
+    with Workers(1, lambda _: None) as workers:
+        work = workers.hashing.submit(int, "no number")
+        with pytest.raises(OSError, match="the disk is full"), workers.settling(work):
+            raise OSError("the disk is full")
+        assert isinstance(work.exception(), ValueError)
+
+
+def test_work_that_is_done_stops_nothing() -> None:
+    with Workers(1, lambda _: None) as workers:
+        work = workers.hashing.submit(int, "3")
+        with workers.settling(work):
+            assert workers.result(work) == 3
+        assert not workers.stopped
+    assert workers.stopped
