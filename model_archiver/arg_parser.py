@@ -10,6 +10,7 @@ from typing import Any, NoReturn, get_args
 
 from model_archiver import __version__
 from model_archiver.archive_format import ArchiveFormat, Deflate, Platform
+from model_archiver.commands import COMMANDS
 from model_archiver.issue import Issue
 from model_archiver.model_archiver_config import ModelArchiverConfig
 from model_archiver.model_archiver_error import UsageError
@@ -138,12 +139,17 @@ example:
   writes squeezenet.mar to the working directory."""
 
 
+_COMMANDS_HELP = "\n".join(
+    ["commands, each with a --help of its own:", *(f"  {name:<10}{what}" for name, what in COMMANDS.items())]
+)
+
+
 def _parser(prog: str, description: str, example: str) -> FlagParser:
     parser = FlagParser(
         prog=prog,
-        usage=f"{prog} --model-name NAME [flags]",
+        usage=f"{prog} --model-name NAME [flags]\n       {prog} COMMAND ARCHIVE [flags]",
         description=description,
-        epilog=example,
+        epilog=f"{_COMMANDS_HELP}\n\n{example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

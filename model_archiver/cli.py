@@ -7,18 +7,28 @@ import contextlib
 import gc
 import io
 import os
+import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 from model_archiver.arg_parser import FlagParser, mms_parser, torch_parser
 from model_archiver.interruption import ENDING_SIGNALS
 from model_archiver.issue import Issue, printable
 from model_archiver.model_archiver_error import ModelArchiverError, UsageError
+from model_archiver.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from model_archiver.tables import Look
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+DIFFERENT, TROUBLE = 1, 2
+"""Of ``diff``, as of the tool of that name."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,9 +51,12 @@ def mms_main(argv: Sequence[str] | None = None) -> int:
 def _run(parser: FlagParser, argv: Sequence[str] | None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
     args = argparse.Namespace(debug="--debug" in words)  # else, as where it is shortened, the parser tells
+    failed = TROUBLE if words[:1] == ["diff"] else FAILED
     tell = _Teller(parser.prog)
     try:
         with _ended_by_signals(), _without_collector():
+            if words and not words[0].startswith("-"):
+                return _look_inside(parser.prog, words, args, tell)
             _parse(parser, words, args)
             _package(args, tell)
     except SystemExit as done:  # --help and --tool-version
@@ -52,7 +65,7 @@ def _run(parser: FlagParser, argv: Sequence[str] | None) -> int:
         if args.debug:
             _print_traceback()
         tell.issues(error)
-        return USAGE if isinstance(error, UsageError) else FAILED
+        return USAGE if isinstance(error, UsageError) else failed
     except KeyboardInterrupt:
         tell.error("interrupted")
         return INTERRUPTED
@@ -61,7 +74,7 @@ def _run(parser: FlagParser, argv: Sequence[str] | None) -> int:
             _print_traceback()
         hint = "" if args.debug else "; --debug shows where"
         tell.error(f"this is a bug of the archiver: {type(error).__name__}: {error}{hint}")
-        return FAILED
+        return failed
     return DONE
 
 
@@ -101,6 +114,68 @@ def _package(args: argparse.Namespace, tell: _Teller) -> None:
         tell.plain(rendering.closing_line(report))
     if args.json:
         _print(rendering.report_json(report))
+
+
+def _look_inside(prog: str, words: Sequence[str], args: argparse.Namespace, tell: _Teller) -> int:
+    """Run one of the commands that read an archive; its exit status."""
+    from model_archiver.command_parser import command_parser  # noqa: PLC0415 - as for packaging
+
+    name, *rest = words
+    _parse(command_parser(prog, name), rest, args)
+    return {"inspect": _inspect, "verify": _verify, "extract": _extract, "diff": _diff}[name](args, tell)
+
+
+def _inspect(args: argparse.Namespace, tell: _Teller) -> int:
+    from model_archiver import rendering, tables  # noqa: PLC0415
+    from model_archiver.commands.inspect import inspect  # noqa: PLC0415
+
+    with _progress_bar(None, hidden=args.quiet) as progress:
+        report = inspect(args.archive, max_size=args.max_size, progress=progress)
+    _print(rendering.report_json(report) if args.json else tables.archive_table(report, _stdout_look()))
+    return tell.found(report.issues)
+
+
+def _verify(args: argparse.Namespace, _tell: _Teller) -> int:
+    from model_archiver import rendering, tables  # noqa: PLC0415
+    from model_archiver.commands.verify import verify  # noqa: PLC0415
+
+    with _progress_bar(None, hidden=args.quiet) as progress:
+        report = verify(args.archive, strict=args.strict, max_size=args.max_size, progress=progress)
+    _print(rendering.report_json(report) if args.json else tables.verdict(report, _stdout_look()))
+    return DONE if report.is_sound else FAILED
+
+
+def _extract(args: argparse.Namespace, tell: _Teller) -> int:
+    from model_archiver import rendering  # noqa: PLC0415
+    from model_archiver.commands.extract import extract  # noqa: PLC0415
+
+    with _progress_bar(None, hidden=args.quiet) as progress:
+        done = extract(args.archive, args.to or None, force=args.force, max_size=args.max_size, progress=progress)
+    tell.found(done.archive.issues)
+    if not args.quiet:
+        tell.plain(rendering.extraction_line(done))
+    return DONE
+
+
+def _diff(args: argparse.Namespace, _tell: _Teller) -> int:
+    from model_archiver import rendering, tables  # noqa: PLC0415
+    from model_archiver.commands.diff import diff  # noqa: PLC0415
+
+    with _progress_bar(None, hidden=args.quiet) as progress:
+        difference = diff(args.a, args.b, max_size=args.max_size, progress=progress)
+    look = _stdout_look()
+    _print(rendering.difference_json(difference) if args.json else tables.difference_table(difference, look))
+    return DONE if difference.same else DIFFERENT
+
+
+def _stdout_look() -> Look:
+    """How tables are to look where stdout goes: fitted and coloured on a terminal, plain elsewhere."""
+    from model_archiver.tables import Look  # noqa: PLC0415
+
+    if sys.stdout is None or not sys.stdout.isatty():
+        return Look()
+    is_coloured = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return Look(shutil.get_terminal_size().columns, is_coloured)
 
 
 def _print(text: str) -> None:
@@ -150,8 +225,15 @@ class _Teller:
         """Everything that an error carries, a line each."""
         if not error.issues:
             self.error(str(error))
-        for issue in error.issues:
+        self.found(error.issues)
+
+    def found(self, issues: Iterable[Issue]) -> int:
+        """Issues, a line each; the exit status that they make."""
+        status = DONE
+        for issue in issues:
             self.line(issue.level, str(issue))
+            status = FAILED if issue.level == "error" else status
+        return status
 
 
 @contextlib.contextmanager
@@ -197,13 +279,27 @@ def _without_collector() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _progress_bar(size: int, *, hidden: bool) -> Iterator[Callable[[int], object]]:
-    """A bar on a terminal, for what takes longer than a second."""
+def _progress_bar(size: int | None, *, hidden: bool) -> Iterator[Progress]:
+    """A bar on a terminal, for what takes longer than a second; where the size is not known yet, it is told later."""
     if hidden or sys.stderr is None or not sys.stderr.isatty():
-        yield lambda _: None
+        yield silent
         return
     from tqdm import tqdm  # noqa: PLC0415
 
     tqdm.monitor_interval = 0  # no thread that signals could be delivered to
     with tqdm(total=size, unit="B", unit_scale=True, unit_divisor=1024, delay=1, leave=False, file=sys.stderr) as bar:
-        yield bar.update
+        yield _Bar(bar)
+
+
+class _Bar:
+    """Progress that is shown."""
+
+    def __init__(self, bar: tqdm[NoReturn]) -> None:
+        self._bar = bar
+
+    def __call__(self, count: int) -> None:
+        self._bar.update(count)
+
+    def expect(self, total: int) -> None:
+        """Add to the bytes that there will be."""
+        self._bar.total = (self._bar.total or 0) + total

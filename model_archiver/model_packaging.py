@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from model_archiver.arg_parser import ArgParser
@@ -14,6 +13,7 @@ from model_archiver.model_packaging_utils import ModelExportUtils
 from model_archiver.planning.findings import Findings
 from model_archiver.planning.plan import Plan
 from model_archiver.planning.planner import make_plan
+from model_archiver.progress import Progress, silent
 from model_archiver.report import ArchiveReport
 
 __all__ = [
@@ -56,15 +56,13 @@ def package_model(config: object = None, manifest: str | None = None, *, args: o
     package(args if config is None else config, manifest)
 
 
-def package(
-    config: object, manifest: str | None = None, progress: Callable[[int], object] = lambda _: None
-) -> ArchiveReport:
+def package(config: object, manifest: str | None = None, progress: Progress = silent) -> ArchiveReport:
     """Package a model and say what was written. Warnings go to the log named ``model_archiver``.
 
     Args:
         config: as for `generate_model_archive`.
         manifest: the text of the manifest; None makes it from the request.
-        progress: is told the number of bytes of each stretch of the sources that has been taken care of.
+        progress: is told of each stretch of the sources.
 
     Raises:
         ModelArchiverError: as for `generate_model_archive`.
@@ -78,7 +76,7 @@ def package(
     return write_package(plan, warnings, progress)
 
 
-def write_package(plan: Plan, warnings: tuple[Issue, ...], progress: Callable[[int], object]) -> ArchiveReport:
+def write_package(plan: Plan, warnings: tuple[Issue, ...], progress: Progress) -> ArchiveReport:
     """Write what `plan_package` gave.
 
     Args:

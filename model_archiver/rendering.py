@@ -1,4 +1,4 @@
-"""Plans and reports as text: tables and lines for people, JSON for programs."""
+"""Plans, reports and differences for programs, as JSON, and what a line says; `tables` has what takes more."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model_archiver.archive_format import ArchiveFormat
 from model_archiver.issue import Issue, printable
@@ -14,9 +14,14 @@ from model_archiver.manifest_components.manifest import MANIFEST_PATH
 from model_archiver.planning.archive_paths import is_reserved
 from model_archiver.planning.handler import packed_module, split_function
 from model_archiver.planning.plan import Plan
-from model_archiver.report import ArchiveReport
+from model_archiver.reading.manifest import model_of
+from model_archiver.report import ArchiveReport, Entry
 from model_archiver.sizes import human_size
 from model_archiver.sums import SUMS_PATH
+
+if TYPE_CHECKING:
+    from model_archiver.commands.diff import Difference
+    from model_archiver.commands.extract import Extraction
 
 SCHEMA = 1
 """The version of the JSON's shape; it grows when a field changes its meaning or goes."""
@@ -53,20 +58,22 @@ def plan_table(plan: Plan) -> str:
     return "\n".join(printable(line) for line in [*lines, total])
 
 
+def extraction_line(done: Extraction) -> str:
+    """What was unpacked, in a line."""
+    archive = done.archive
+    return f"unpacked to {_as_seen(done.folder)} ({len(archive.entries)} files, {human_size(archive.unpacked)})"
+
+
 def report_json(report: ArchiveReport) -> str:
     """A report as a JSON object."""
-    files = [
-        {**_file(entry.path, entry.size, report.manifest), "packed": entry.packed, "sha256": entry.sha256}
-        for entry in report.entries
-    ]
     return _json(
         archive=str(report.path),
         companions=[str(path) for path in report.companions],
-        format=_KINDS.get(report.archive_format, "mar"),
+        format=kind(report.archive_format),
         size=report.size,
         digest=report.digest,
         manifest=report.manifest,
-        files=files,
+        files=[_entry(entry, report.manifest) for entry in report.entries],
         issues=[asdict(issue) for issue in report.issues],
     )
 
@@ -76,7 +83,7 @@ def plan_json(plan: Plan, issues: Iterable[Issue]) -> str:
     return _json(
         archive=str(plan.target.path),
         companions=[str(companion.path) for companion in plan.companions],
-        format=_KINDS.get(plan.archive_format, "mar"),
+        format=kind(plan.archive_format),
         size=None,
         digest=None,
         manifest=plan.fields,
@@ -87,6 +94,41 @@ def plan_json(plan: Plan, issues: Iterable[Issue]) -> str:
 
 def _places(*paths: Path) -> str:
     return " and ".join(str(_as_seen(path)) for path in paths)
+
+
+def difference_json(difference: Difference) -> str:
+    """A difference as a JSON object; an archive's side of a file is null where it lacks it."""
+    one, other = difference.a, difference.b
+    files = [
+        {
+            "path": str(change.path),
+            "change": change.change,
+            "a": change.a and _entry(change.a, one.manifest),
+            "b": change.b and _entry(change.b, other.manifest),
+        }
+        for change in difference.files
+    ]
+    return _json(
+        same=difference.same,
+        a={"archive": str(one.path), "format": kind(one.archive_format), "size": one.size, "digest": one.digest},
+        b={
+            "archive": str(other.path),
+            "format": kind(other.archive_format),
+            "size": other.size,
+            "digest": other.digest,
+        },
+        manifest=[asdict(change) for change in difference.fields],
+        files=files,
+    )
+
+
+def kind(archive_format: ArchiveFormat) -> str:
+    """What an archive is, whatever was asked for: ``mar``, ``tgz`` or ``folder``."""
+    return _KINDS.get(archive_format, "mar")
+
+
+def _entry(entry: Entry, manifest: dict[str, Any]) -> dict[str, Any]:
+    return {**_file(entry.path, entry.size, manifest), "packed": entry.packed, "sha256": entry.sha256}
 
 
 def _as_seen(path: Path) -> Path:
@@ -108,16 +150,16 @@ def _json(**fields: object) -> str:
 
 
 def _file(path: PurePosixPath, size: int, manifest: dict[str, Any]) -> dict[str, Any]:
-    return {"path": str(path), "size": size, "packed": None, "sha256": None, "role": _role(path, manifest)}
+    return {"path": str(path), "size": size, "packed": None, "sha256": None, "role": role(path, manifest)}
 
 
-def _role(path: PurePosixPath, manifest: dict[str, Any]) -> str:
+def role(path: PurePosixPath, manifest: dict[str, Any]) -> str:
     """What a file is for, by what the manifest says of it."""
     if str(path) in (MANIFEST_PATH, SUMS_PATH):
         return "manifest" if str(path) == MANIFEST_PATH else "sums"
-    model = manifest.get("model", {})
-    for field, role in _ROLES.items():
+    model = model_of(manifest)
+    for field, name in _ROLES.items():
         if model.get(field) == str(path):
-            return role
+            return name
     module, _ = split_function(str(model.get("handler", "")))
     return "handler" if packed_module(module, [path]) else "extra"

@@ -14,7 +14,7 @@ from model_archiver.report import Entry
 
 SUMS_PATH = f"{MAR_INF}/SHA256SUMS"
 
-_OF_THE_BUILD = ("createdOn", "archiverVersion")
+OF_THE_BUILD = ("createdOn", "archiverVersion")
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
@@ -36,10 +36,11 @@ def content_digest(entries: Iterable[Entry], manifest: dict[str, Any]) -> str:
     It is the SHA-256 of the lines ``<sha256>  <path>`` of all files outside of MAR-INF, sorted by path, followed by
     the manifest without ``createdOn`` and ``archiverVersion`` as JSON with sorted keys and no blanks.
     """
-    fields = {name: value for name, value in manifest.items() if name not in _OF_THE_BUILD}
+    fields = {name: value for name, value in manifest.items() if name not in OF_THE_BUILD}
     canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     outside = [entry for entry in entries if entry.path.parts[0] != MAR_INF]
-    return f"sha256:{hashlib.sha256((sums_text(outside) + canonical).encode()).hexdigest()}"
+    content = (sums_text(outside) + canonical).encode("utf-8", "surrogatepass")  # a manifest of others may hold any
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def file_sha256(path: Path) -> str:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from model_archiver.arg_parser import mms_parser, torch_parser
+from model_archiver.command_parser import command_parser
+from model_archiver.commands import COMMANDS
 from tests.archives import manifest, members
 
 ROOT = Path(__file__).parent.parent
@@ -60,7 +62,8 @@ def test_the_test_command_stands_there_as_continuous_integration_takes_it() -> N
     assert commands[0].endswith("pytest -n auto")
 
 
-PACKAGING = [block for block in SHELL if block.startswith(("torch-model-archiver", "model-archiver"))]
+PACKAGING = [block for block in SHELL if re.match(r"(torch-)?model-archiver --", block)]
+LOOKING = [block for block in SHELL if block.startswith("torch-model-archiver inspect")]
 
 
 @pytest.mark.parametrize("commands", PACKAGING, ids=range(len(PACKAGING)))
@@ -92,7 +95,7 @@ def test_every_shell_block_is_of_a_kind_that_is_tested() -> None:
     assert len(installing) == 2
     assert len(serving) == 1
     assert testing == [f"{line}\n" for line in CI.splitlines() if line.startswith("pytest")]
-    assert len(SHELL) == len(installing) + len(serving) + len(testing) + len(PACKAGING)
+    assert len(SHELL) == len(installing) + len(serving) + len(testing) + len(PACKAGING) + len(LOOKING)
 
 
 def test_the_closing_line_is_the_one_that_is_shown(clone: Path) -> None:
@@ -101,6 +104,24 @@ def test_the_closing_line_is_the_one_that_is_shown(clone: Path) -> None:
     said = typed(PACKAGING[0], clone).stderr.strip()
     size = re.compile(r"[\d.]+ KiB")  # depends on the version of the deflate engine
     assert size.sub("-", said) == size.sub("-", shown[0])
+
+
+def test_the_verdict_is_the_one_that_is_shown(clone: Path) -> None:
+    [looking] = LOOKING
+    assert set(re.findall(r"^torch-model-archiver (\w+)", looking, re.MULTILINE)) == set(COMMANDS)
+    shown = re.search(r"^model_store/digits\.mar: sound, .*$", README, re.MULTILINE)
+    assert shown is not None
+    done = typed(PACKAGING[0] + looking, clone)
+    assert done.returncode == 0, done.stderr
+    assert shown[0] in done.stdout.splitlines()
+
+
+def test_every_flag_of_a_command_is_told() -> None:
+    section = README.partition("## Look inside")[2].partition("\n## ")[0]
+    flags = {
+        flag for name in COMMANDS for action in command_parser("p", name)._actions for flag in action.option_strings
+    }
+    assert [flag for flag in flags - {"-h", "--help", "--force"} if f"`{flag}" not in section] == []
 
 
 def test_the_python_examples_run_in_order(clone: Path) -> None:

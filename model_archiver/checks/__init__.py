@@ -1,4 +1,4 @@
-"""What would not serve, or likely not as it is meant: each check takes a plan and yields issues.
+"""What would not serve, or likely not as it is meant: each check takes a plan or an opened archive, and yields issues.
 
 The checks assume TorchServe 0.12.0 with torch 2.6 or newer, and Multi Model Server 1.1.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from model_archiver.checks import identity, paths
+from model_archiver.checks.subject import Subject
 from model_archiver.issue import Issue
-from model_archiver.planning.plan import Plan
 
 _CHECKS = (
     identity.check_name,
@@ -19,7 +19,7 @@ _CHECKS = (
 )
 
 
-def run_checks(plan: Plan) -> Iterator[Issue]:
+def run_checks(plan: Subject) -> Iterator[Issue]:
     """Everything that the checks find in a plan."""
     for check in _CHECKS:
         yield from check(plan)

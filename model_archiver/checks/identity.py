@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from model_archiver.checks.subject import Subject
 from model_archiver.issue import CONTROL, Issue
-from model_archiver.planning.plan import Plan
 
 _IN_URLS = re.compile(r"[A-Za-z0-9._+-]+")
 
 
-def check_name(plan: Plan) -> Iterator[Issue]:
+def check_name(plan: Subject) -> Iterator[Issue]:
     """``name-leading-digit``: both servers take such a name, but not every platform around them does."""
     if plan.name[:1].isdigit():
         message = "the model's name begins with a digit, which some platforms refuse"
         yield Issue("warning", "name-leading-digit", message, "begin it with a letter", f"--model-name {plan.name}")
 
 
-def check_version(plan: Plan) -> Iterator[Issue]:
+def check_version(plan: Subject) -> Iterator[Issue]:
     """``version-unservable``: the version is a part of the URLs by which TorchServe is asked."""
     version = str(plan.fields.get("model", {}).get("modelVersion", ""))
     where = f"--version {version}"
@@ -30,7 +30,7 @@ def check_version(plan: Plan) -> Iterator[Issue]:
         yield Issue("warning", "version-unservable", message, "use letters, digits and . _ - + only", where)
 
 
-def check_runtime(plan: Plan) -> Iterator[Issue]:
+def check_runtime(plan: Subject) -> Iterator[Issue]:
     """``runtime-unserved``: TorchServe has no python2 (``Runtime is not defined or invalid.``)."""
     if plan.server == "torchserve" and plan.fields.get("runtime") == "python2":
         message = "TorchServe does not run python2; only Multi Model Server does"

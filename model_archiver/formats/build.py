@@ -11,13 +11,14 @@ from model_archiver.formats.kernel import sync_tree
 from model_archiver.formats.placement import place_file, place_folder
 from model_archiver.formats.space import check_space
 from model_archiver.formats.temporary import TemporaryDirectory, is_temporary
-from model_archiver.formats.workers import Progress, Workers
+from model_archiver.formats.workers import Workers
 from model_archiver.formats.writer import ArchiveWriter
 from model_archiver.interruption import interruption_waits, uninterrupted
 from model_archiver.issue import Issue
 from model_archiver.manifest_components.manifest import MANIFEST_PATH
 from model_archiver.model_archiver_error import ModelArchiverError
 from model_archiver.planning.plan import Plan
+from model_archiver.progress import Progress
 from model_archiver.report import ArchiveReport, Entry
 from model_archiver.sums import SUMS_PATH, content_digest, sums_text
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-Progress = Callable[[int], object]
-"""Is told of each stretch of source bytes that has been taken care of."""
+from model_archiver.progress import Progress
 
 _MOST_UNHASHED = 8
 _MOMENT = 0.1

@@ -15,15 +15,15 @@ from model_archiver.reproducible import DOS_DATE, DOS_TIME, mode
 STORED = 0
 DEFLATED = 8
 
-_LOCAL = struct.Struct("<4s5H3L2H")
-_CENTRAL = struct.Struct("<4s6H3L5H2L")
-_END = struct.Struct("<4s4H2LH")
-_END_64 = struct.Struct("<4sQ2H2L4Q")
-_LOCATOR_64 = struct.Struct("<4sLQL")
-_LIMIT = 0xFFFFFFFF
-_LIMIT_ENTRIES = 0xFFFF
+LOCAL = struct.Struct("<4s5H3L2H")
+CENTRAL = struct.Struct("<4s6H3L5H2L")
+END = struct.Struct("<4s4H2LH")
+END_64 = struct.Struct("<4sQ2H2L4Q")
+LOCATOR_64 = struct.Struct("<4sLQL")
+LIMIT = 0xFFFFFFFF
+LIMIT_ENTRIES = 0xFFFF
 _UNIX = 3 << 8
-_UTF8_NAME = 0x800
+UTF8_NAME = 0x800
 
 
 class ZipEntry(NamedTuple):
@@ -55,16 +55,16 @@ def needs_zip64(size: int) -> bool:
 
     Deflating what does not shrink adds 5 bytes to every 64 KiB and a flush to every block.
     """
-    return size + (size >> 12) + (1 << 16) >= _LIMIT
+    return size + (size >> 12) + (1 << 16) >= LIMIT
 
 
 def local_header(entry: ZipEntry) -> bytes:
     """What stands before an entry's data."""
     name, flags = _name_and_flags(entry)
     extra = struct.pack("<2H2Q", 1, 16, entry.size, entry.packed) if entry.zip64 else b""
-    sizes = (_LIMIT, _LIMIT) if entry.zip64 else (entry.packed, entry.size)
+    sizes = (LIMIT, LIMIT) if entry.zip64 else (entry.packed, entry.size)
     return (
-        _LOCAL.pack(
+        LOCAL.pack(
             b"PK\x03\x04",
             _version(zip64=entry.zip64),
             flags,
@@ -84,10 +84,10 @@ def local_header(entry: ZipEntry) -> bytes:
 def central_header(entry: ZipEntry) -> bytes:
     """An entry in the central directory."""
     name, flags = _name_and_flags(entry)
-    wide = [number for number in (entry.size, entry.packed, entry.offset) if number >= _LIMIT]
+    wide = [number for number in (entry.size, entry.packed, entry.offset) if number >= LIMIT]
     extra = struct.pack(f"<2H{len(wide)}Q", 1, 8 * len(wide), *wide) if wide else b""
     return (
-        _CENTRAL.pack(
+        CENTRAL.pack(
             b"PK\x01\x02",
             _UNIX | _version(zip64=bool(wide)),
             _version(zip64=entry.zip64 or bool(wide)),
@@ -96,15 +96,15 @@ def central_header(entry: ZipEntry) -> bytes:
             DOS_TIME,
             DOS_DATE,
             entry.crc32,
-            min(entry.packed, _LIMIT),
-            min(entry.size, _LIMIT),
+            min(entry.packed, LIMIT),
+            min(entry.size, LIMIT),
             len(name),
             len(extra),
             0,  # comment
             0,  # disk
             0,  # internal attributes
             (stat.S_IFREG | mode(executable=entry.executable)) << 16,
-            min(entry.offset, _LIMIT),
+            min(entry.offset, LIMIT),
         )
         + name
         + extra
@@ -114,17 +114,17 @@ def central_header(entry: ZipEntry) -> bytes:
 def end_of_directory(entries: int, start: int, size: int) -> bytes:
     """What stands behind the central directory, which has so many entries and begins at `start`."""
     records = b""
-    if entries >= _LIMIT_ENTRIES or start >= _LIMIT or size >= _LIMIT:
-        length = _END_64.size - 12  # the record's size does not count its signature and itself
+    if entries >= LIMIT_ENTRIES or start >= LIMIT or size >= LIMIT:
+        length = END_64.size - 12  # the record's size does not count its signature and itself
         version = _version(zip64=True)
-        records += _END_64.pack(b"PK\x06\x06", length, _UNIX | version, version, 0, 0, entries, entries, size, start)
-        records += _LOCATOR_64.pack(b"PK\x06\x07", 0, start + size, 1)
-    counted = min(entries, _LIMIT_ENTRIES)
-    return records + _END.pack(b"PK\x05\x06", 0, 0, counted, counted, min(size, _LIMIT), min(start, _LIMIT), 0)
+        records += END_64.pack(b"PK\x06\x06", length, _UNIX | version, version, 0, 0, entries, entries, size, start)
+        records += LOCATOR_64.pack(b"PK\x06\x07", 0, start + size, 1)
+    counted = min(entries, LIMIT_ENTRIES)
+    return records + END.pack(b"PK\x05\x06", 0, 0, counted, counted, min(size, LIMIT), min(start, LIMIT), 0)
 
 
 def _name_and_flags(entry: ZipEntry) -> tuple[bytes, int]:
-    return entry.name.encode(), 0 if entry.name.isascii() else _UTF8_NAME
+    return entry.name.encode(), 0 if entry.name.isascii() else UTF8_NAME
 
 
 def _version(*, zip64: bool) -> int:

@@ -55,6 +55,16 @@ class Findings:
         """The issues that do not refuse the build by themselves."""
         return tuple(issue for issue in self._issues if issue.level == "warning")
 
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        """All of them."""
+        return tuple(self._issues)
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether one of them is an error."""
+        return any(issue.level == "error" for issue in self._issues)
+
     def raise_errors(self, *, strict: bool) -> None:
         """Refuse the build if there is an error; `strict` makes one of every warning.
 

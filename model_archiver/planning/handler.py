@@ -24,7 +24,7 @@ BUILT_IN = {
 }
 """TorchServe's own handlers, and what each is for."""
 
-_LSP_BUILT_IN = {"BaseHandler", "TorchScriptHandler"}
+LSP_BUILT_IN = {"BaseHandler", "TorchScriptHandler"}
 _FUNCTION = re.compile(r"\w+")
 
 
@@ -108,7 +108,7 @@ def _library(module: str) -> Path:
 
 
 def _is_built_in(given: str, runtime: str) -> bool:
-    return given in BUILT_IN or (runtime == "LSP" and given in _LSP_BUILT_IN)
+    return given in BUILT_IN or (runtime == "LSP" and given in LSP_BUILT_IN)
 
 
 def split_function(given: str) -> tuple[str, str]:

@@ -49,7 +49,7 @@ class FileSource:
         try:
             file = open(self.path, "rb", buffering=0, opener=_open_at_once)  # noqa: SIM115 - Path has no opener
         except FileNotFoundError:
-            raise MissingInputError(issues=[self._issue(FILE_MISSING, "vanished while it was packed")]) from None
+            raise MissingInputError(issues=[self._issue(FILE_MISSING, "vanished while it was read")]) from None
         with file:
             self._check_unchanged(file)
             yield file
@@ -58,14 +58,14 @@ class FileSource:
     def _check_unchanged(self, file: BinaryIO) -> None:
         # The right to execute does not count: Windows tells it by the name, and knows none of an open file.
         if replace(FileSource.from_stat(self.path, os.fstat(file.fileno())), executable=self.executable) != self:
-            raise ModelArchiverError(issues=[self._issue("file-changed", "changed while it was packed")])
+            raise ModelArchiverError(issues=[self._issue("file-changed", "changed while it was read")])
 
     def cut_short(self) -> ModelArchiverError:
         """The error of a reader that met the end of the file before its size."""
-        return ModelArchiverError(issues=[self._issue("file-changed", "became shorter while it was packed")])
+        return ModelArchiverError(issues=[self._issue("file-changed", "became shorter while it was read")])
 
     def _issue(self, code: str, message: str) -> Issue:
-        return Issue("error", code, message, "package again when nothing writes to it any more", str(self.path))
+        return Issue("error", code, message, "try again when nothing writes to it any more", str(self.path))
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -1,0 +1,128 @@
+"""``diff``: what differs between two archives, whatever their formats."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from model_archiver.commands.inspect import inspect
+from model_archiver.manifest_components.manifest import MAR_INF
+from model_archiver.model_archiver_config import StrPath
+from model_archiver.model_archiver_error import refusal
+from model_archiver.progress import Progress, silent
+from model_archiver.reading.opened import as_files
+from model_archiver.report import ArchiveReport, Entry
+from model_archiver.sums import OF_THE_BUILD
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """A field of the manifest that differs.
+
+    Attributes:
+        field: its name, those of the model as ``model.modelName``.
+        a: its value in the first archive, None where there is none.
+        b: its value in the second one.
+    """
+
+    field: str
+    a: Any
+    b: Any
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """A file that differs.
+
+    Attributes:
+        path: where it lies in the archive.
+        change: what happened on the way from the first archive to the second.
+        a: the file in the first archive, None where there is none.
+        b: the file in the second one.
+    """
+
+    path: PurePosixPath
+    change: Literal["added", "removed", "changed"]
+    a: Entry | None
+    b: Entry | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs between two archives.
+
+    Attributes:
+        a: the first one.
+        b: the second one.
+        fields: what differs in the manifest; when and by what version it was packed does not count.
+        files: what differs outside of MAR-INF, sorted by path.
+    """
+
+    a: ArchiveReport
+    b: ArchiveReport
+    fields: tuple[FieldChange, ...]
+    files: tuple[FileChange, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether both hold the same."""
+        return not self.fields and not self.files
+
+
+def diff(a: StrPath, b: StrPath, *, max_size: int | None = None, progress: Progress = silent) -> Difference:
+    """Compare two archives by their manifests and the sums of their files; nothing is unpacked where these are known.
+
+    Args:
+        a: a ``.mar``, a ``.tar.gz`` or a model's folder.
+        b: another one, of any format.
+        max_size: how much each may unpack to, in bytes; None stands for 1 GiB or 100 times its size.
+        progress: is told of each stretch of them.
+
+    Raises:
+        ModelArchiverError: one of them is no archive, or is damaged.
+    """
+    one, other = (_inspected(archive, max_size, progress) for archive in (a, b))
+    fields = _field_changes(_flat(one.manifest), _flat(other.manifest))
+    files = _file_changes(_outside(one), _outside(other))
+    return Difference(one, other, tuple(fields), tuple(files))
+
+
+def _inspected(archive: StrPath, max_size: int | None, progress: Progress) -> ArchiveReport:
+    report = as_files(inspect(archive, max_size=max_size, progress=progress))
+    if not report.is_sound:
+        raise refusal(report.issues)
+    return report
+
+
+def _flat(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The fields that count, by their names; those of the model one by one."""
+    flat = {}
+    for name, value in manifest.items():
+        if name == "model" and isinstance(value, dict):
+            flat.update({f"model.{inner}": field for inner, field in value.items()})
+        elif name not in OF_THE_BUILD:
+            flat[name] = value
+    return flat
+
+
+def _field_changes(one: dict[str, Any], other: dict[str, Any]) -> Iterator[FieldChange]:
+    for name in sorted({*one, *other}):
+        a, b = one.get(name), other.get(name)
+        if json.dumps(a, sort_keys=True) != json.dumps(b, sort_keys=True) or (name in one) != (name in other):
+            yield FieldChange(name, a, b)
+
+
+def _outside(report: ArchiveReport) -> dict[PurePosixPath, Entry]:
+    return {entry.path: entry for entry in report.entries if entry.path.parts[0] != MAR_INF}
+
+
+def _file_changes(one: dict[PurePosixPath, Entry], other: dict[PurePosixPath, Entry]) -> Iterator[FileChange]:
+    for path in sorted({*one, *other}, key=str):
+        a, b = one.get(path), other.get(path)
+        if a is None or b is None:
+            yield FileChange(path, "added" if a is None else "removed", a, b)
+        elif a.sha256 != b.sha256:
+            yield FileChange(path, "changed", a, b)

@@ -1,0 +1,1 @@
+"""Opening an archive of any tool, front to back as the servers do: one reader for each format."""

@@ -1,0 +1,145 @@
+"""Reading all of an archive: every byte is summed, and nothing is trusted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from model_archiver.manifest_components.manifest import MANIFEST_PATH
+from model_archiver.planning.archive_paths import path_problem
+from model_archiver.planning.findings import Findings
+from model_archiver.reading.archive import Archive, Content, DamageError, FoundMember, Reading
+from model_archiver.report import Entry
+from model_archiver.sums import SUMS_PATH
+
+TELLING = (PurePosixPath(MANIFEST_PATH), PurePosixPath(SUMS_PATH))
+"""The files that tell of the others, and are kept in memory."""
+
+_LONGEST_TEXT = 1 << 25
+
+
+class Sink(Protocol):
+    """Takes the files of an archive."""
+
+    def __call__(self, member: FoundMember, blocks: Iterable[bytes]) -> None:
+        """A file whose path is one that may stand in an archive, and its bytes, all of which are to be taken."""
+
+
+def read_content(archive: Archive, reading: Reading, sink: Sink | None = None) -> Content:
+    """Read an archive front to back.
+
+    Args:
+        archive: the archive.
+        reading: its findings take all that is wrong, but what only the manifest and the sums can tell.
+        sink: takes each file as it goes by.
+
+    Raises:
+        TooLargeError: it unpacks to more than it may.
+    """
+    content = Content()
+    for member in archive.members(reading):
+        is_usable = _check_name(member, reading.findings)
+        summed = _Summed(member)
+        _read(member, summed, reading.findings, sink if is_usable else None)
+        if _is_folder(member):
+            _check_empty(member, summed.size, reading.findings)
+        elif is_usable:
+            content.entries.append(Entry(member.path, summed.size, member.packed, summed.sha256))
+            if member.path in TELLING and summed.sha256:
+                content.texts[member.path] = summed.text
+    _check_paths(content.entries, reading.findings)
+    return content
+
+
+def _read(member: FoundMember, summed: _Summed, findings: Findings, sink: Sink | None) -> None:
+    """Read a member to its end, or as far as it goes; what keeps it from being read is a finding."""
+    try:
+        if sink is not None and not _is_folder(member):
+            sink(member, summed)
+        else:
+            for _ in summed:
+                pass
+    except DamageError as damage:
+        findings.extend(replace(issue, path=member.name) for issue in damage.issues)
+
+
+def whole(blocks: Iterable[bytes]) -> bytes:
+    """A text that must be small, in one piece.
+
+    Raises:
+        DamageError: it is not.
+    """
+    taken = bytearray()
+    for block in blocks:
+        taken += block
+        if len(taken) > _LONGEST_TEXT:
+            raise DamageError("entry-damaged", "is far too large to be what it is called", "package the model again")
+    return bytes(taken)
+
+
+class _Summed:
+    """The blocks of a member as they go by.
+
+    Attributes:
+        size: of what went by, in bytes.
+        sha256: of all of it, when it came to its end; None before.
+        text: all of it, where it is one of the files that tell of the others.
+    """
+
+    def __init__(self, member: FoundMember) -> None:
+        self._member = member
+        self.size = 0
+        self.sha256: str | None = None
+        self.text = b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        digest = hashlib.sha256()
+        kept: list[bytes] = []
+        is_kept = self._member.path in TELLING
+        for block in self._member.content:
+            digest.update(block)
+            self.size += len(block)
+            if is_kept and self.size <= _LONGEST_TEXT:
+                kept.append(block)
+            yield block
+        self.text = b"".join(kept)
+        self.sha256 = digest.hexdigest()
+
+
+def _is_folder(member: FoundMember) -> bool:
+    return member.name.endswith("/")
+
+
+def _check_name(member: FoundMember, findings: Findings) -> bool:
+    """Whether a member may be laid where its name says, on every platform; a finding where not."""
+    problem = path_problem(PurePosixPath(member.name)) or path_problem(member.path)
+    if problem is None and not member.path.parts and not _is_folder(member):
+        problem = "is empty"
+    if problem is not None:
+        message = f"the name {problem}"
+        findings.error("path-invalid", message, "package the model again, under another name", path=member.name)
+    return problem is None
+
+
+def _check_empty(member: FoundMember, size: int, findings: Findings) -> None:
+    if size:
+        message = "is a folder with data of its own, which is lost"
+        findings.error("entry-damaged", message, "package the model again", path=member.name)
+
+
+def _check_paths(entries: Iterable[Entry], findings: Findings) -> None:
+    """Whether all files can lie side by side."""
+    met: dict[PurePosixPath, Entry] = {}
+    for entry in entries:
+        former = met.setdefault(entry.path, entry)
+        if former is not entry:
+            message = "is there twice, and the last one is served"
+            findings.warning("entry-duplicate", message, "package the model again", path=entry.path)
+    for path in met:
+        for parent in list(path.parents)[:-1]:
+            if parent in met:
+                message = f"is a file, and {path} lies in a folder of that name"
+                findings.error("path-clash", message, "package the model again", path=parent)

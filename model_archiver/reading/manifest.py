@@ -1,0 +1,99 @@
+"""What an archive's manifest says, under the rules by which TorchServe reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from model_archiver.issue import Issue
+from model_archiver.manifest_components.manifest import MANIFEST_PATH, RuntimeType
+from model_archiver.planning.handler import BUILT_IN, LSP_BUILT_IN, packed_module, split_function
+
+_DEEPEST = 50
+_REPACK = "package the model again"
+_NAMING_FILES = ("serializedFile", "modelFile", "requirementsFile", "configFile")
+
+
+def read_manifest(text: bytes | None) -> tuple[dict[str, Any], list[Issue]]:
+    """The manifest's fields, none where it cannot be read, and what is wrong with it by itself.
+
+    Args:
+        text: the bytes of the file; None where there is none.
+    """
+    if text is None:
+        hint = "a .mar has it at MAR-INF/MANIFEST.json; in a tar.gz everything lies below one folder"
+        return {}, [_issue("manifest-missing", "there is no manifest, without which no server takes it", hint)]
+    fields = _parsed(text)
+    if fields is None:
+        return {}, [_issue("manifest-invalid", "is no JSON object in UTF-8 without a mark before it")]
+    return fields, list(manifest_problems(fields))
+
+
+def manifest_problems(fields: dict[str, Any]) -> Iterator[Issue]:
+    """What no server takes in a manifest that can be read."""
+    model = model_of(fields)
+    if not isinstance(model.get("modelName"), str) or not model["modelName"]:
+        yield _issue("manifest-invalid", "gives the model no name (model.modelName)")
+    runtime = fields.get("runtime", RuntimeType.PYTHON.value)
+    if runtime not in [known.value for known in RuntimeType]:
+        message = f"names the runtime {runtime!r}, which no server knows"
+        yield _issue("runtime-unserved", message, "use python, python3 or LSP")
+    for field in ("modelVersion", "handler", *_NAMING_FILES):
+        if not isinstance(model.get(field, ""), str) and model[field] is not None:
+            yield _issue("manifest-invalid", f"has something else than a text as model.{field}")
+
+
+def missing_files(manifest: dict[str, Any], paths: Collection[PurePosixPath]) -> Iterator[Issue]:
+    """What the manifest names and the archive does not hold.
+
+    Args:
+        manifest: its fields.
+        paths: of the files in the archive.
+    """
+    model = model_of(manifest)
+    for field in _NAMING_FILES:
+        name = model.get(field)
+        if isinstance(name, str) and name and PurePosixPath(name) not in paths:
+            yield _issue("manifest-file-missing", f"names {name} as its {field}, which is not in the archive")
+    handler = model.get("handler")
+    if isinstance(handler, str) and handler:
+        yield from _missing_handler(handler, paths)
+
+
+def model_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest's ``model`` object, empty where there is none."""
+    model = manifest.get("model")
+    return model if isinstance(model, dict) else {}
+
+
+def _missing_handler(handler: str, paths: Collection[PurePosixPath]) -> Iterator[Issue]:
+    module, _ = split_function(handler)
+    if handler in BUILT_IN or handler in LSP_BUILT_IN or packed_module(module, paths):
+        return
+    if packed_module(Path(module).name, paths):  # the server drops the folders before it
+        return
+    if "." in module.removesuffix(".py") and "/" not in module:
+        message = f"names the handler {handler}, which is not in the archive"
+        yield Issue("warning", "handler-outside", message, "have it installed where the server runs", MANIFEST_PATH)
+    else:
+        yield _issue("handler-missing", f"names the handler {handler}, which is neither in the archive nor built in")
+
+
+def _parsed(text: bytes) -> dict[str, Any] | None:
+    try:
+        fields = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError):  # a UnicodeDecodeError is one too
+        return None
+    return fields if isinstance(fields, dict) and not _is_deeper(fields, _DEEPEST) else None
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Whether objects lie in each other to more than so many levels, which no later step could follow."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_is_deeper(item, levels - 1) for item in inside)
+
+
+def _issue(code: str, message: str, hint: str = _REPACK) -> Issue:
+    return Issue("error", code, message, hint, MANIFEST_PATH)

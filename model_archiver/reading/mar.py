@@ -1,0 +1,166 @@
+"""The ``.mar`` file: a zip, read front to back as TorchServe and Multi Model Server do.
+
+They never look at the central directory, and every other tool looks at nothing else: where the two differ, what was
+looked at is not what is served.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from model_archiver.archive_format import ArchiveFormat
+from model_archiver.planning.findings import Findings
+from model_archiver.planning.source import FileSource
+from model_archiver.reading.archive import Content, DamageError, FoundMember, Reading
+from model_archiver.reading.archive_file import ArchiveFile, opened
+from model_archiver.reading.content import TELLING, whole
+from model_archiver.reading.zip_content import EntryContent
+from model_archiver.reading.zip_directory import Directory, read_directory
+from model_archiver.reading.zip_headers import DESCRIPTOR, LOCAL_SIGNATURE, CentralHeader, LocalHeader, read_local
+from model_archiver.report import Entry
+
+_AGAIN = "get the archive again, or package the model again"
+
+
+class MarArchive:
+    """A ``.mar`` file."""
+
+    archive_format = ArchiveFormat.DEFAULT
+
+    def __init__(self, source: FileSource) -> None:
+        self._source = source
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self._source.path
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return self._source.size
+
+    def members(self, reading: Reading) -> Iterator[FoundMember]:
+        """The files, as they stand one behind the other."""
+        with opened(self._source, reading.progress) as file:
+            directory = read_directory(file, reading.findings)
+            reading.allowance.claim(directory.size)
+            yield from _Walk(file, directory, reading).members()
+
+    def glance(self, reading: Reading) -> Content | None:
+        """What the central directory says, if nothing is wrong with it."""
+        findings = Findings()
+        with opened(self._source, reading.progress) as file:
+            directory = read_directory(file, findings)
+            walk = _Walk(file, directory, replace(reading, findings=findings))
+            paths = [PurePosixPath(entry.told.text) for entry in directory.entries]
+            if findings.has_errors or directory.prefix or len(set(paths)) < len(paths):
+                return None
+            content = Content()
+            for path, entry in zip(paths, directory.entries, strict=True):
+                if not entry.told.is_folder:
+                    content.entries.append(Entry(path, entry.told.size, entry.told.packed, None))
+            with suppress(DamageError):
+                for path, entry in zip(paths, directory.entries, strict=True):
+                    if path in TELLING:
+                        content.texts[path] = whole(walk.member(entry.offset).content)
+            return None if findings.has_errors else content
+
+
+class _Walk:
+    """A way through a zip, from local header to local header.
+
+    The central directory is asked for two things only: whether it says the same, and where to go on behind damage.
+    """
+
+    def __init__(self, file: ArchiveFile, directory: Directory, reading: Reading) -> None:
+        self._file = file
+        self._directory = directory
+        self._findings = reading.findings
+        self._allowance = reading.allowance
+        self._end = 0
+
+    def members(self) -> Iterator[FoundMember]:
+        """Every file."""
+        position = self._first()
+        while position < self._directory.start:
+            try:
+                member = self.member(position)
+            except DamageError as damage:
+                self._findings.extend(damage.issues)
+                self._end = self._directory.following(position)
+            else:
+                self._end = self._directory.following(position)  # holds if the content turns out to be damaged
+                yield member
+            position = self._after_gap(self._end)
+
+    def member(self, position: int) -> FoundMember:
+        """The file, or folder, whose local header begins at a place.
+
+        Raises:
+            DamageError: there is no header.
+        """
+        limit = self._directory.following(position)
+        listed = self._directory.at(position)
+        header = read_local(self._file, position, limit)
+        if header is None:
+            name = listed.told.text if listed else ""
+            raise DamageError("archive-damaged", "the header before its data is missing or damaged", _AGAIN, path=name)
+        self._compare(header, listed)
+        content = EntryContent(self._file, header, limit)
+        executable = bool(listed and listed.mode & stat.S_IXUSR)
+        member = FoundMember(header.told.text, PurePosixPath(header.told.text), executable, iter(()))
+        member.content = self._read(member, content, listed)
+        return member
+
+    def _read(self, member: FoundMember, content: EntryContent, listed: CentralHeader | None) -> Iterator[bytes]:
+        for block in content:
+            self._allowance.spend(len(block))
+            yield block
+        member.packed = content.packed
+        self._end = content.end
+        if listed is not None and listed.told.numbers != content.told:
+            self._contradicts(member.name)
+
+    def _compare(self, header: LocalHeader, listed: CentralHeader | None) -> None:
+        told = header.told
+        if listed is None:
+            self._findings.error("headers-differ", "is not in the central directory", _AGAIN, path=told.text)
+            return
+        if told.name != listed.told.name:
+            message = f"is called {listed.told.text} in the central directory"
+            self._findings.error("headers-differ", message, _AGAIN, path=told.text)
+        numbers_differ = not told.flags & DESCRIPTOR and told.numbers != listed.told.numbers
+        if (told.method, told.flags) != (listed.told.method, listed.told.flags) or numbers_differ:
+            self._contradicts(told.text)
+        elif header.says_two_sizes:
+            self._findings.error("headers-differ", "its header says two sizes", _AGAIN, path=told.text)
+        if stat.S_IFMT(listed.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+            message = "is a link or a device, of which the server makes a small text file"
+            self._findings.error("entry-link", message, "pack the file itself", path=told.text)
+
+    def _contradicts(self, name: str) -> None:
+        message = "the header before its data contradicts the central directory"
+        self._findings.error("headers-differ", message, _AGAIN, path=name)
+
+    def _first(self) -> int:
+        """Where the first entry is: at the very beginning, or the server finds none."""
+        if not self._directory.start or self._file.at(0, 4) == LOCAL_SIGNATURE:
+            return 0
+        first = self._directory.following(-1)
+        message = f"{first} bytes stand before its first entry, so that the server finds none"
+        self._findings.error("archive-prefix", message, "cut them off, or package the model again")
+        return first
+
+    def _after_gap(self, end: int) -> int:
+        """The place of the next header behind an entry; bytes that are no header's are a finding."""
+        following = self._directory.following(end - 1)
+        if end == following or self._file.at(end, 4) == LOCAL_SIGNATURE:
+            return end
+        message = f"{following - end} bytes stand between its entries, where the server stops reading"
+        self._findings.error("archive-gap", message, _AGAIN)
+        return following

@@ -1,0 +1,128 @@
+"""The headers of a tar: POSIX ustar and pax, and GNU's long names and large numbers."""
+
+from __future__ import annotations
+
+import tarfile
+from dataclasses import dataclass
+
+from model_archiver.reading.archive import DamageError
+from model_archiver.reading.gzip_stream import GzipStream
+
+FILE_KINDS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
+_LONGEST_HEADER = 1 << 20
+_AGAIN = "get the archive again, or package the model again"
+_NOT_PLAIN = "GNU.sparse."
+
+
+@dataclass(frozen=True)
+class TarHeader:
+    """What stands before a member's data.
+
+    Attributes:
+        name: as it is written; what is not UTF-8 stays visible as such.
+        kind: one of tarfile's types.
+        size: of the data, in bytes.
+        executable: whether its owner may execute it.
+        is_sparse: the data is not what the file holds.
+    """
+
+    name: str
+    kind: bytes
+    size: int
+    executable: bool
+    is_sparse: bool
+
+
+def read_header(stream: GzipStream) -> TarHeader | None:
+    """The next member's header; None at the end of the archive.
+
+    Raises:
+        DamageError: there is none, or it is damaged.
+    """
+    told: dict[str, bytes] = {}
+    while True:
+        block = stream.take(tarfile.BLOCKSIZE)
+        if not block.strip(b"\0") and len(block) == tarfile.BLOCKSIZE:
+            return None
+        _check_sum(block)
+        kind, size = block[156:157], _number(block[124:136])
+        if kind in (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
+            told.update(_pax_fields(_extension(stream, size)))
+        elif kind == tarfile.GNUTYPE_LONGNAME:
+            told["path"] = _extension(stream, size).rstrip(b"\0")
+        elif kind in (tarfile.XGLTYPE, tarfile.GNUTYPE_LONGLINK):
+            _extension(stream, size)
+        else:
+            return _header(block, kind, size, told)
+
+
+def padding(size: int) -> int:
+    """How many bytes follow data of this size up to the next header."""
+    return -size % tarfile.BLOCKSIZE
+
+
+def _header(block: bytes, kind: bytes, size: int, told: dict[str, bytes]) -> TarHeader:
+    if "size" in told:
+        if not told["size"].isdigit() or len(told["size"]) > 20:
+            raise _damage("the size of one of its files is none")
+        size = int(told["size"])
+    name = told.get("path", _name(block)).decode("utf-8", "surrogateescape")
+    is_sparse = kind == tarfile.GNUTYPE_SPARSE or any(field.startswith(_NOT_PLAIN) for field in told)
+    if kind not in (*FILE_KINDS, tarfile.GNUTYPE_SPARSE) and kind in tarfile.SUPPORTED_TYPES:
+        size = 0  # whatever they say: links, folders and devices have no data
+    return TarHeader(name, kind, size, bool(_number(block[100:108]) & 0o100), is_sparse)
+
+
+def _name(block: bytes) -> bytes:
+    name = _text(block[0:100])
+    prefix = _text(block[345:500]) if block[257:263] == b"ustar\0" else b""
+    return prefix + b"/" + name if prefix else name
+
+
+def _extension(stream: GzipStream, size: int) -> bytes:
+    """What a header that only tells of the next one holds."""
+    if size > _LONGEST_HEADER:
+        raise _damage("one of its headers is far too large")
+    data = stream.take(size + padding(size))
+    return data[:size]
+
+
+def _pax_fields(data: bytes) -> dict[str, bytes]:
+    fields = {}
+    while data:
+        length, blank, _ = data.partition(b" ")
+        if not blank or not length.isdigit() or len(length) > 8 or not len(length) < int(length) <= len(data):
+            raise _damage("one of its pax headers is damaged")
+        record, data = data[: int(length)], data[int(length) :]
+        name, _, value = record[len(length) + 1 :].removesuffix(b"\n").partition(b"=")
+        fields[name.decode("utf-8", "surrogateescape")] = value
+    return fields
+
+
+def _check_sum(block: bytes) -> None:
+    if not block:
+        raise DamageError("archive-cut", "its end is missing", _AGAIN)
+    if len(block) < tarfile.BLOCKSIZE:
+        raise DamageError("archive-cut", "ends in the midst of a header", _AGAIN)
+    unsigned = 256 + sum(block[:148]) + sum(block[156:])
+    signed = unsigned - 256 * sum(byte > 127 for byte in block[:148] + block[156:])
+    if _number(block[148:156]) not in (unsigned, signed):
+        raise _damage("one of its headers is damaged")
+
+
+def _number(field: bytes) -> int:
+    """A number, in octal digits or, where it is large, in base 256."""
+    if field[0] == 0x80:
+        return int.from_bytes(field[1:], "big")
+    digits = _text(field).strip(b" ")
+    if digits.strip(b"01234567"):
+        raise _damage("one of its headers holds no number where one must be")
+    return int(digits or b"0", 8)
+
+
+def _text(field: bytes) -> bytes:
+    return field.split(b"\0", 1)[0]
+
+
+def _damage(message: str) -> DamageError:
+    return DamageError("archive-damaged", message, _AGAIN)

@@ -1,0 +1,153 @@
+"""Archives as other tools, and attackers, make them: zips put together header by header, and tars of any shape."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import stat
+import struct
+import tarfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tests.archives import MANIFEST
+
+STORED, DEFLATED = 0, 8
+HANDLER = b"def handle(data, context):\n    return data\n"
+LIMIT = 0xFFFFFFFF
+
+
+def manifest_bytes(name: str = "m", **fields: object) -> bytes:
+    """A manifest as torch-model-archiver 0.12.0 writes it."""
+    model = {"modelName": name, "handler": "handler.py", "modelVersion": "1.0"}
+    whole = {"createdOn": "02/01/2024 10:00:00", "runtime": "python", "model": model, "archiverVersion": "0.12.0"}
+    return json.dumps({**whole, **fields}, indent=2).encode()
+
+
+@dataclass(frozen=True)
+class Raw:
+    """An entry of a zip; what is None is what an honest tool would write.
+
+    Attributes:
+        name: as it is written in the local header.
+        content: unpacked.
+        method: of compression; what is neither stored nor deflated has its content as it is.
+        flags: of both headers.
+        local_extra: the extra fields of the local header.
+        packed: the bytes of the data.
+        descriptor: what follows the data.
+        central_name: the name in the central directory.
+        size: what both headers say.
+        crc32: what both headers say.
+        local_sizes: CRC-32, packed and unpacked size of the local header only.
+        mode: Unix type and permissions.
+        is_listed: whether the central directory has it.
+        before: bytes that stand before it.
+        offset: where the central directory says it is.
+    """
+
+    name: bytes
+    content: bytes = b""
+    method: int = STORED
+    flags: int = 0
+    local_extra: bytes = b""
+    packed: bytes | None = None
+    descriptor: bytes = b""
+    central_name: bytes | None = None
+    size: int | None = None
+    crc32: int | None = None
+    local_sizes: tuple[int, int, int] | None = None
+    mode: int = stat.S_IFREG | 0o644
+    is_listed: bool = True
+    before: bytes = b""
+    offset: int | None = None
+
+
+def deflate(content: bytes) -> bytes:
+    """A raw deflate stream."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return compressor.compress(content) + compressor.flush()
+
+
+def zip_bytes(entries: Sequence[Raw], *, comment: bytes = b"", after: bytes = b"", tail: bytes = b"") -> bytes:
+    """A zip of entries; `after` stands before its central directory and `tail` behind its end."""
+    body, directory, count = b"", b"", 0
+    for entry in entries:
+        body += entry.before
+        packed = entry.packed
+        if packed is None:
+            packed = deflate(entry.content) if entry.method == DEFLATED else entry.content
+        crc32 = zlib.crc32(entry.content) if entry.crc32 is None else entry.crc32
+        numbers = (crc32, len(packed), len(entry.content) if entry.size is None else entry.size)
+        offset = len(body) if entry.offset is None else entry.offset
+        header = (20, entry.flags, entry.method, 0, 33)
+        lengths = (len(entry.name), len(entry.local_extra))
+        body += struct.pack("<4s5H3L2H", b"PK\3\4", *header, *(entry.local_sizes or numbers), *lengths)
+        body += entry.name + entry.local_extra + packed + entry.descriptor
+        if entry.is_listed:
+            name = entry.name if entry.central_name is None else entry.central_name
+            rest = (len(name), 0, 0, 0, 0, entry.mode << 16, offset)
+            directory += struct.pack("<4s6H3L5H2L", b"PK\1\2", 3 << 8 | 20, *header, *numbers, *rest) + name
+            count += 1
+    end = (0, 0, count, count, len(directory), len(body + after), len(comment))
+    return body + after + directory + struct.pack("<4s4H2LH", b"PK\5\6", *end) + comment + tail
+
+
+HONEST = (Raw(b"handler.py", HANDLER, DEFLATED), Raw(MANIFEST.encode(), manifest_bytes(), DEFLATED))
+"""What an archive of torch-model-archiver 0.12.0 holds."""
+
+
+def with_descriptor(entry: Raw, *, wide: bool = False, signed: bool = True) -> Raw:
+    """An entry whose numbers follow its data."""
+    packed = deflate(entry.content) if entry.method == DEFLATED else entry.content
+    numbers = (zlib.crc32(entry.content), len(packed), len(entry.content))
+    descriptor = (b"PK\7\10" if signed else b"") + struct.pack("<L2Q" if wide else "<3L", *numbers)
+    return replace(entry, flags=8, local_sizes=(0, 0, 0), descriptor=descriptor)
+
+
+def in_zip64(entry: Raw) -> Raw:
+    """An entry whose sizes stand in an extra field of its local header."""
+    packed = deflate(entry.content) if entry.method == DEFLATED else entry.content
+    extra = struct.pack("<2H2Q", 1, 16, len(entry.content), len(packed))
+    return replace(entry, local_extra=extra, local_sizes=(zlib.crc32(entry.content), LIMIT, LIMIT))
+
+
+def mar(*entries: Raw, path: str = "m.mar", **parts: bytes) -> Path:
+    """A .mar of these entries, or of the honest ones."""
+    Path(path).write_bytes(zip_bytes(entries or HONEST, **parts))
+    return Path(path)
+
+
+def tar_bytes(members: dict[str, bytes | tarfile.TarInfo], *, form: int = tarfile.PAX_FORMAT) -> bytes:
+    """A tar of files, given by their names; a TarInfo stands for something that is no file."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=form) as tar:
+        for name, content in members.items():
+            info = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+            else:
+                tar.addfile(info)
+    return buffer.getvalue()
+
+
+def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
+    """A link, a device or a folder in a tar."""
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def honest_members(top: str = "m/") -> dict[str, bytes | tarfile.TarInfo]:
+    """What an archive of torch-model-archiver 0.12.0 holds, below a folder."""
+    return {f"{top}handler.py": HANDLER, f"{top}{MANIFEST}": manifest_bytes()}
+
+
+def tgz(data: bytes, path: str = "m.tar.gz") -> Path:
+    """A .tar.gz of a tar."""
+    Path(path).write_bytes(gzip.compress(data))
+    return Path(path)

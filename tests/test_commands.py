@@ -1,0 +1,98 @@
+"""How the commands are found: flags first mean packaging, a first word means a command."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from model_archiver import cli
+from model_archiver.command_parser import command_parser
+from model_archiver.commands import COMMANDS
+from tests.conftest import Command
+from tests.foreign import mar
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help_of_its_own(run: Command, command: str) -> None:
+    result = run(command, "--help")
+    assert (result.status, result.err) == (0, "")
+    assert result.out.startswith(f"usage: torch-model-archiver {command} ")
+    assert all(len(line) <= 80 for line in result.out.splitlines())
+
+
+def test_the_help_lists_the_commands(run: Command, run_mms: Command) -> None:
+    for program in (run, run_mms):
+        shown = program("--help").out
+        assert all(f"  {command:<10}{what}\n" in shown for command, what in COMMANDS.items())
+
+
+def test_both_programs_have_the_commands(work, run: Command, run_mms: Command) -> None:
+    archive = mar()
+    assert run_mms("inspect", archive).out == run("inspect", archive).out
+    assert run_mms("verify", archive).status == 0
+    assert run_mms("verify", "gone.mar").err.startswith("model-archiver: error: ")
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"), [("inspct", "did you mean inspect?"), ("m.mar", "see torch-model-archiver --help")]
+)
+def test_a_mistyped_command_is_answered_with_what_was_likely_meant(run: Command, word: str, hint: str) -> None:
+    result = run(word, "m.mar")
+    assert (result.status, result.out) == (2, "")
+    assert result.errors == [f"there is no command {word}; {hint} [command-unknown]"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["inspect"], "the following arguments are required: ARCHIVE"),
+        (["diff", "a"], "the following arguments are required: B"),
+        (["verify", "a", "b"], "unrecognized arguments: b"),
+        (["verify", "a", "--strikt"], "there is no flag --strikt; did you mean --strict?"),
+        (["extract", "a", "--json"], "there is no flag --json"),
+        (["inspect", "a", "-f"], "unrecognized arguments: -f"),
+    ],
+)
+def test_a_command_line_that_makes_no_sense_is_told(run: Command, words: list[str], said: str) -> None:
+    result = run(*words)
+    assert (result.status, result.out) == (2, "")
+    assert result.errors[0].startswith(said)
+
+
+def test_flags_first_mean_packaging_though_a_value_is_a_command(model, run: Command) -> None:
+    assert run("--model-name", "inspect", "--handler", "handler.py").status == 0
+    assert run("inspect", "inspect.mar").status == 0
+
+
+def test_the_commands_have_the_flags_that_are_promised() -> None:
+    shared = {"--help", "--json", "--max-size", "--quiet", "--debug"}
+    flags = {
+        name: {flag for action in command_parser("p", name)._actions for flag in action.option_strings} - {"-h"}
+        for name in COMMANDS
+    }
+    assert flags == {
+        "inspect": shared,
+        "verify": shared | {"--strict"},
+        "extract": shared - {"--json"} | {"--to", "-f", "--force"},
+        "diff": shared,
+    }
+
+
+def test_help_of_a_command_loads_nothing_of_the_machinery() -> None:
+    code = "import sys; from model_archiver.cli import main; main(['inspect', '--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name for name in done.stdout.split() if name.startswith("model_archiver")}
+    assert not {name for name in loaded if ".reading" in name or ".formats" in name or ".planning" in name}
+
+
+def test_a_bug_is_told_in_a_line_and_shown_by_debug(work, run: Command, monkeypatch) -> None:
+    def broken(*_: object) -> int:
+        raise ZeroDivisionError("by nought")
+
+    monkeypatch.setattr(cli, "_verify", broken)
+    result = run("verify", "m.mar")
+    assert result.status == 1
+    assert result.errors == ["this is a bug of the archiver: ZeroDivisionError: by nought; --debug shows where"]
+    assert "Traceback" in run("verify", "m.mar", "--debug").err

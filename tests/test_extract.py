@@ -1,0 +1,171 @@
+"""``extract``: an archive becomes the folder that it was made of, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from model_archiver.commands.extract import extract
+from tests.archives import FORMATS, MANIFEST, ONE_FILE_FORMATS, SUMS, contents, output, tree
+from tests.conftest import Command
+from tests.foreign import HONEST, Raw, honest_members, manifest_bytes, mar, tar_bytes, tgz
+
+
+@pytest.fixture
+def packed(model: Path, run: Command, monkeypatch) -> Path:
+    """The working directory, with the model packed in each format below ``default``, ``tgz`` and so on."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    (model / "pkg/sub").mkdir(parents=True)
+    (model / "pkg/sub/é.txt").write_text("accent")
+    (model / "pkg/run.sh").write_text("#!/bin/sh\n")
+    (model / "pkg/run.sh").chmod(0o755)
+    (model / "empty.txt").touch()
+    for archive_format in FORMATS:
+        words = ["--serialized-file", "model.pt", "--model-file", "model.py", "--handler", "handler.py"]
+        more = ["--include", "pkg", "--extra-files", "empty.txt,index_to_name.json"]
+        place = ["--archive-format", archive_format, "--export-path", archive_format]
+        assert run("--model-name", "m", *words, *more, *place).status == 0
+    return model
+
+
+def _archive(archive_format: str) -> Path:
+    return output("m", archive_format, Path(archive_format))
+
+
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_what_comes_out_is_what_went_in(packed, run: Command, archive_format: str) -> None:
+    result = run("extract", _archive(archive_format))
+    assert (result.status, result.out) == (0, "")
+    assert result.err == "torch-model-archiver: unpacked to m (9 files, 3.0 KiB)\n"
+    assert tree(Path("m")) == tree(Path("no-archive/m"))
+    assert stat.S_IMODE(Path("m/pkg/run.sh").stat().st_mode) & 0o111
+    assert not stat.S_IMODE(Path("m/model.py").stat().st_mode) & 0o111
+
+
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_packing_it_again_gives_the_same_bytes(packed, run: Command, archive_format: str) -> None:
+    assert run("extract", _archive(archive_format), "--to", "out", "--quiet").err == ""
+    words = ["--model-path", "out", "--model-file", "out/model.py", "--serialized-file", "out/model.pt"]
+    place = ["--archive-format", archive_format, "--export-path", "again"]
+    assert run("--model-name", "m", *words, "--handler", "handler.py", *place).status == 0
+    again = output("m", archive_format, Path("again"))
+    if again.is_dir():
+        assert tree(again) == tree(_archive(archive_format))
+    else:
+        assert again.read_bytes() == _archive(archive_format).read_bytes()
+    assert run("diff", again, _archive(archive_format)).status == 0
+
+
+@pytest.mark.skipif(shutil.which("sha256sum") is None, reason="needs sha256sum")
+@pytest.mark.parametrize("archive_format", ONE_FILE_FORMATS)
+def test_sha256sum_verifies_it(packed, run: Command, archive_format: str) -> None:
+    assert run("extract", _archive(archive_format)).status == 0
+    done = subprocess.run(["sha256sum", "-c", SUMS], cwd="m", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 8
+
+
+def test_an_archive_of_another_tool_comes_out(work, run: Command) -> None:
+    assert run("extract", mar()).status == 0
+    assert contents(Path("m")) == {"handler.py": HONEST[0].content, MANIFEST: manifest_bytes()}
+    assert run("extract", tgz(tar_bytes(honest_members("other/"))), "--to", "deep/er/out").status == 0
+    assert contents(Path("deep/er/out")) == contents(Path("m"))
+
+
+def test_an_existing_folder_is_replaced_only_by_force(packed, run: Command) -> None:
+    assert run("extract", _archive("tgz")).status == 0
+    before = tree(Path("m"))
+    result = run("extract", _archive("tgz"))
+    assert result.status == 1
+    assert result.errors == [
+        f"{Path('m').resolve()}: exists already; -f replaces it; or name another folder with --to [target-exists]"
+    ]
+    Path("m/mine.txt").write_text("mine")
+    Path("m/model.py").write_text("changed")
+    assert run("extract", _archive("tgz"), "-f").status == 0
+    assert tree(Path("m")) == {**before, "mine.txt": b"mine"}
+
+
+def test_a_file_in_the_way_is_never_replaced(packed, run: Command) -> None:
+    Path("m").write_text("a file")
+    result = run("extract", _archive("tgz"), "-f")
+    assert result.status == 1
+    assert "is a file, and the folder goes there" in result.errors[0]
+    assert Path("m").read_text() == "a file"
+
+
+@pytest.mark.parametrize("to", ["no-archive/m", "no-archive", "no-archive/m/inside"])
+def test_a_folder_is_not_unpacked_onto_itself(packed, run: Command, to: str) -> None:
+    before = tree(Path())
+    result = run("extract", "no-archive/m", "--to", to, "-f")
+    assert result.status == 1
+    assert "[target-in-the-way]" in result.errors[0]
+    assert tree(Path()) == before
+
+
+@pytest.mark.parametrize("name", ["../out", "/tmp/out", "a/b", "", "..", "a\\b"])
+def test_the_models_name_is_not_taken_for_a_path(work, run: Command, name: str) -> None:
+    archive = mar(HONEST[0], Raw(MANIFEST.encode(), manifest_bytes(name)))
+    before = tree(work.parent)
+    result = run("extract", archive)
+    assert result.status == 1
+    assert "--to" in result.err
+    assert tree(work.parent) == before
+
+
+def test_what_only_a_server_minds_is_told_and_unpacked(work, run: Command) -> None:
+    result = run("extract", mar(HONEST[0], Raw(MANIFEST.encode(), manifest_bytes(runtime="python4"))))
+    assert result.status == 0
+    assert "[runtime-unserved]" in result.warnings[0]
+    assert Path("m/handler.py").is_file()
+
+
+def test_a_manifest_that_only_the_server_would_find_is_not_unpacked(work, run: Command) -> None:
+    result = run("extract", mar(HONEST[0], replace(HONEST[1], central_name=b"MAR-INF/other.json")))
+    assert result.status == 1
+    assert "[headers-differ]" in result.errors[0]
+
+
+def test_empty_values_are_none(work, run: Command) -> None:
+    assert run("extract", mar(), "--to", "", "--max-size", "").status == 0
+    assert Path("m/handler.py").is_file()
+
+
+def test_what_has_no_manifest_is_no_model(work, run: Command) -> None:
+    result = run("extract", tgz(tar_bytes(honest_members(""))), "--to", "out")
+    assert result.status == 1
+    assert "[manifest-missing]" in result.err
+    assert not Path("out").exists()
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a user whom rights bind")
+def test_a_folder_that_may_not_be_written_to_is_told(work, run: Command) -> None:
+    archive = mar().rename(work / "m2.mar")
+    Path("closed").mkdir(mode=0o500)
+    result = run("extract", archive, "--to", "closed/m")
+    assert result.status == 1
+    assert "[write-failed]" in result.err
+
+
+def test_an_ended_extraction_leaves_nothing(packed, monkeypatch) -> None:
+    before = tree(Path())
+
+    class EndedError(Exception):
+        pass
+
+    told: list[int] = []
+
+    def progress(count: int) -> None:
+        told.append(count)
+        if sum(told) > 1.5 * _archive("tgz").stat().st_size:  # in the second half: while it writes
+            raise EndedError
+
+    with pytest.raises(EndedError):
+        extract(_archive("tgz"), progress=progress)
+    assert tree(Path()) == before

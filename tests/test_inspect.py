@@ -1,0 +1,150 @@
+"""``inspect``: what an archive is, read no further than it takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from model_archiver.commands.inspect import inspect
+from tests.archives import FORMATS, MANIFEST, SUMS, contents, output
+from tests.conftest import Command
+from tests.foreign import DEFLATED, HONEST, Raw, honest_members, mar, tar_bytes, tgz
+
+TABLE = r"""name     m
+version  2\.1
+handler  handler\.py
+runtime  python
+created  14/11/2023 22:13:20
+archiver 1\.0\.0
+format   mar
+size     [\d.]+ KiB, unpacked 2\.5 KiB
+digest   sha256:[0-9a-f]{64}
+
+path                   bytes  packed  role
+handler\.py                43      43  handler
+model\.pt               2,048 +\d+  weights
+MAR-INF/SHA256SUMS       240 +\d+  sums
+MAR-INF/MANIFEST\.json    223 +\d+  manifest
+"""
+
+
+@pytest.fixture
+def packed(model: Path, run: Command, monkeypatch) -> Path:
+    """The working directory with the model packed in each format."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    for archive_format in FORMATS:
+        words = ["--serialized-file", "model.pt", "--handler", "handler.py", "--version", "2.1"]
+        place = ["--archive-format", archive_format, "--export-path", archive_format]
+        assert run("--model-name", "m", *words, *place).status == 0
+    return model
+
+
+def _json(run: Command, archive: object) -> dict:
+    result = run("inspect", archive, "--json")
+    assert (result.status, result.err) == (0, "")
+    return json.loads(result.out)
+
+
+def test_a_table_says_what_an_archive_is(packed, run: Command) -> None:
+    result = run("inspect", "default/m.mar")
+    assert (result.status, result.err) == (0, "")
+    assert re.fullmatch(TABLE, result.out), result.out
+
+
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_json_says_what_packaging_said(model, run: Command, archive_format: str) -> None:
+    words = ["--serialized-file", "model.pt", "--handler", "handler.py", "--archive-format", archive_format]
+    said = json.loads(run("--model-name", "m", *words, "--json").out)
+    found = _json(run, output("m", archive_format))
+    assert Path(found.pop("archive")).resolve() == Path(said.pop("archive"))
+    if archive_format == "no-archive":
+        found["files"].sort(key=lambda file: file["path"])
+        said["files"].sort(key=lambda file: file["path"])
+    assert found == said
+
+
+def test_json_has_the_shape_that_is_promised(work, run: Command) -> None:
+    found = _json(run, mar())
+    assert list(found) == ["schema", "archive", "format", "size", "digest", "manifest", "files", "issues"]
+    assert (found["schema"], found["archive"], found["format"]) == (1, "m.mar", "mar")
+    assert found["size"] == Path("m.mar").stat().st_size
+    assert sorted(found["files"][0]) == ["packed", "path", "role", "sha256", "size"]
+    assert found["files"][0]["sha256"] == hashlib.sha256(HONEST[0].content).hexdigest()
+
+
+def test_the_digest_is_that_of_the_content_alone(packed, run: Command, monkeypatch) -> None:
+    digests = {_json(run, output("m", form, Path(form)))["digest"] for form in FORMATS}
+    assert len(digests) == 1
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
+    words = ["--serialized-file", "model.pt", "--handler", "handler.py", "--version", "2.1", "--deflate", "always"]
+    assert run("--model-name", "m", *words).status == 0
+    assert _json(run, "m.mar")["digest"] in digests
+    (packed / "model.pt").write_bytes(b"other")
+    assert run("--model-name", "m", *words, "-f").status == 0
+    assert _json(run, "m.mar")["digest"] not in digests
+
+
+def test_the_digest_is_computed_as_the_design_says(work, run: Command) -> None:
+    found = _json(run, mar())
+    fields = {name: value for name, value in found["manifest"].items() if name not in ("createdOn", "archiverVersion")}
+    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    handler = hashlib.sha256(HONEST[0].content).hexdigest()
+    expected = hashlib.sha256(f"{handler}  handler.py\n{canonical}".encode()).hexdigest()
+    assert found["digest"] == f"sha256:{expected}"
+
+
+def test_an_archive_of_another_tool_has_the_same_digest_in_each_format(work, run: Command) -> None:
+    digests = {_json(run, mar())["digest"], _json(run, tgz(tar_bytes(honest_members())))["digest"]}
+    assert run("extract", "m.mar").status == 0
+    digests.add(_json(run, "m")["digest"])
+    assert len(digests) == 1
+
+
+def test_no_more_is_read_than_it_takes(model, run: Command) -> None:
+    (model / "large.bin").write_bytes(bytes(range(256)) * 40_000)
+    assert run("--model-name", "m", "--serialized-file", "large.bin", "--deflate", "never").status == 0
+    told: list[int] = []
+    report = inspect("m.mar", progress=told.append)
+    assert sum(told) < 10_000
+    large = contents(Path("m.mar"))["large.bin"]
+    assert report.entries[0].sha256 == hashlib.sha256(large).hexdigest()
+
+
+def test_a_damaged_archive_is_shown_as_far_as_it_can_be_read(work, run: Command) -> None:
+    archive = mar(replace(HONEST[0], crc32=7), HONEST[1])
+    result = run("inspect", archive)
+    assert result.status == 1
+    assert result.errors[0].startswith("handler.py: its content is damaged")
+    assert "digest   -" in result.out
+    [file, _] = json.loads(run("inspect", archive, "--json").out)["files"]
+    assert (file["path"], file["sha256"]) == ("handler.py", None)
+
+
+def test_roles_are_those_of_the_manifest(model, run: Command) -> None:
+    Path("req.txt").write_text("numpy\n")
+    Path("config.yaml").write_text("minWorkers: 1\n")
+    words = ["--model-file", "model.py", "--serialized-file", "model.pt", "--handler", "handler.py:handle"]
+    assert run("--model-name", "m", *words, "-r", "req.txt", "-c", "config.yaml").status == 0
+    assert {file["path"]: file["role"] for file in _json(run, "m.mar")["files"]} == {
+        "config.yaml": "config",
+        "handler.py": "handler",
+        "model.pt": "weights",
+        "model.py": "model file",
+        "req.txt": "requirements",
+        MANIFEST: "manifest",
+        SUMS: "sums",
+    }
+
+
+def test_a_name_that_is_there_twice_is_told(work, run: Command) -> None:
+    result = run("inspect", mar(Raw(b"handler.py", b"one", DEFLATED), *HONEST), "--json")
+    assert result.status == 0
+    assert [file["path"] for file in json.loads(result.out)["files"]] == ["handler.py", "handler.py", MANIFEST]
+    assert result.warnings == [
+        "handler.py: is there twice, and the last one is served; package the model again [entry-duplicate]"
+    ]

@@ -1,0 +1,118 @@
+"""What people see: a real pseudo-terminal of 80 columns, progress bar included."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Command
+from tests.foreign import HONEST, Raw, mar
+
+pty = pytest.importorskip("pty")
+import fcntl  # noqa: E402 - there is none where there is no pty
+import struct  # noqa: E402
+import termios  # noqa: E402
+
+BAR = re.compile(r"\d+%\|.*\| [\d.]+[kMG]?B?/[\d.]+[kMG]B? \[\d\d:\d\d<\d\d:\d\d, +[\d.]+[kMG]?B/s\]")
+
+
+def screen(*words: object, columns: int = 80, **environment: str) -> str:
+    """Everything that a command writes to a terminal, as it is written."""
+    child, terminal = pty.fork()
+    if child == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+        # Given whole: readline, which pytest imports, sets COLUMNS behind Python's back.
+        given = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        command = [sys.executable, "-m", "model_archiver", *map(str, words)]
+        os.execve(sys.executable, command, {**given, "TERM": "xterm", **environment})
+    shown = b""
+    while True:
+        try:
+            block = os.read(terminal, 65536)
+        except OSError:  # Linux tells the end so
+            break
+        if not block:
+            break
+        shown += block
+    os.waitpid(child, 0)
+    os.close(terminal)
+    return shown.decode()
+
+
+def lines_of(shown: str) -> list[str]:
+    """The lines of a screen without colours."""
+    return re.sub(r"\x1b\[\d*m", "", shown).replace("\r\n", "\n").splitlines()
+
+
+@pytest.fixture
+def deep(work: Path) -> Path:
+    """An archive with a file whose path is longer than a line, and one that is damaged."""
+    long = Raw(f"{'deep/' * 30}weights.bin".encode(), b"x" * 2000)
+    return mar(long, Raw(b"broken.bin", b"x", crc32=1), *HONEST)
+
+
+def test_a_table_fits_the_terminal(work) -> None:
+    long = Raw(f"{'deep/' * 30}weights.bin".encode(), b"x" * 2000)
+    lines = lines_of(screen("inspect", mar(long, *HONEST)))
+    assert max(map(len, lines)) == 80
+    assert re.fullmatch(r"deep/deep/.*\.\.\..*/weights\.bin  2,000   2,000  extra", lines[11])
+    assert len(lines[8]) == 80
+    assert re.fullmatch(r"digest   sha256:[0-9a-f]{64}", lines[8])
+
+
+def test_a_wider_terminal_shows_more(work) -> None:
+    long = Raw(f"{'deep/' * 15}weights.bin".encode(), b"x" * 2000)
+    archive = mar(long, *HONEST)
+    assert "..." in screen("inspect", archive)
+    assert "..." not in screen("inspect", archive, columns=200)
+
+
+def test_what_is_wrong_is_wrapped_between_words(deep: Path) -> None:
+    lines = lines_of(screen("verify", deep))
+    assert max(map(len, lines)) <= 80
+    text = " ".join(line.strip() for line in lines)
+    assert "error: broken.bin: its content is damaged: its CRC-32 is another one; get the archive again" in text
+    assert lines[-1] == "m.mar: refused, 1 error"
+
+
+def test_colours_are_for_terminals_that_want_them(deep: Path, run: Command) -> None:
+    assert "\x1b[31merror\x1b[0m" in screen("verify", deep)
+    assert "\x1b[1mpath" in screen("inspect", deep)
+    for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert "\x1b" not in screen("verify", deep, **environment)
+    assert "\x1b" not in run("verify", deep).out
+
+
+def test_what_is_piped_is_whole(deep: Path, run: Command) -> None:
+    assert f"{'deep/' * 30}weights.bin  2,000   2,000  extra" in run("inspect", deep).out
+
+
+@pytest.fixture
+def large(work: Path) -> Path:
+    """A file that takes longer than a second to unpack."""
+    Path("large.bin").write_bytes(os.urandom(1 << 20) * 700)
+    return Path("large.bin")
+
+
+def test_what_takes_long_has_a_bar_with_bytes_rate_and_time_left(large: Path) -> None:
+    words = ["--model-name", "m", "--serialized-file", large, "--handler", "base_handler", "--archive-format", "tgz"]
+    packaging = screen(*words)
+    verifying = screen("verify", "m.tar.gz")
+    for shown in (packaging, verifying):
+        bars = [line for line in re.split(r"[\r\n]", shown) if "%|" in line]
+        assert bars
+        assert all(len(line) <= 80 for line in bars)
+        assert any(BAR.search(line) for line in bars), bars
+        assert "%|" not in lines_of(shown.rpartition("\r")[2])[-1]
+    assert "%|" not in screen("verify", "m.tar.gz", "--quiet")
+
+
+def test_what_is_quick_has_none(work) -> None:
+    with zipfile.ZipFile("x.mar", "w") as archive:
+        archive.writestr("x", b"x")
+    assert "%|" not in screen("verify", "x.mar")

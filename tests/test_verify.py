@@ -1,0 +1,423 @@
+"""``verify``: every trait of an archive that servers take is passed, and every one that they refuse is refused."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import shutil
+import stat
+import struct
+import subprocess
+import tarfile
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.archives import FORMATS, MANIFEST, SUMS, contents, output
+from tests.conftest import Command
+from tests.damage import damaged
+from tests.foreign import (
+    DEFLATED,
+    HANDLER,
+    HONEST,
+    Raw,
+    deflate,
+    honest_members,
+    in_zip64,
+    manifest_bytes,
+    mar,
+    special,
+    tar_bytes,
+    tgz,
+    with_descriptor,
+    zip_bytes,
+)
+
+H, M = HONEST
+STORED_H = replace(H, method=0)
+
+
+def codes(run: Command, archive: Path, *words: object) -> list[str]:
+    """The codes of the errors that are found, and a check that the exit status is theirs."""
+    result = run("verify", archive, "--json", *words)
+    issues = json.loads(result.out)["issues"]
+    found = sorted({issue["code"] for issue in issues if issue["level"] == "error"})
+    assert result.status == bool(found)
+    assert result.err == ""
+    return found
+
+
+SERVED_ZIPS = {
+    "deflated": HONEST,
+    "stored": (STORED_H, replace(M, method=0)),
+    "mixed": (STORED_H, M),
+    "ZIP64 without a descriptor": (in_zip64(H), in_zip64(M)),
+    "a folder entry": (Raw(b"sub/", mode=stat.S_IFDIR | 0o755), Raw(b"sub/x", b"x"), *HONEST),
+    "an empty file": (Raw(b"empty"), Raw(b"empty2", method=DEFLATED), *HONEST),
+    "names in UTF-8": (Raw("zwölf 日.txt".encode(), b"12", flags=0x800), *HONEST),
+    "names in UTF-8 that do not say so": (Raw("zwölf.txt".encode(), b"12"), *HONEST),
+    "a padded extra field": (replace(H, local_extra=struct.pack("<2H", 0xD935, 60) + bytes(60)), M),
+    "an extra field that is none": (replace(H, local_extra=b"\0\0\0"), M),
+    "extra files in MAR-INF": (Raw(b"MAR-INF/notes.txt", b"x"), *HONEST),
+    "the manifest first": (M, H),
+    "data descriptors": (with_descriptor(H), with_descriptor(M)),
+    "data descriptors without a signature": (with_descriptor(H, signed=False), with_descriptor(M, signed=False)),
+    "sync-flushed blocks": (replace(H, packed=deflate(b"")[:0] + b"\0\0\0\xff\xff" + deflate(HANDLER)), M),
+}
+
+
+@pytest.mark.parametrize("entries", SERVED_ZIPS.values(), ids=SERVED_ZIPS)
+def test_a_zip_that_serves_is_passed(work, run: Command, entries) -> None:
+    assert codes(run, mar(*entries)) == []
+
+
+def test_a_zip_comment_is_passed(work, run: Command) -> None:
+    assert codes(run, mar(comment=b"a comment")) == []
+
+
+def test_as_many_entries_as_only_zip64_can_count_are_passed(work, run: Command) -> None:
+    with zipfile.ZipFile("m.mar", "w") as archive:
+        for number in range(70_000):
+            archive.writestr(f"{number}", b"")
+        archive.writestr("handler.py", HANDLER)
+        archive.writestr(MANIFEST, manifest_bytes())
+    assert codes(run, Path("m.mar")) == []
+
+
+@pytest.mark.parametrize("size", [(1 << 18) - 1, 1 << 18, (1 << 18) + 1, 3 << 20])
+@pytest.mark.parametrize("ending", [b"", b"end"])
+def test_content_of_any_size_and_shape_is_read_to_its_end(work, run: Command, size: int, ending: bytes) -> None:
+    content = bytes(size) + ending
+    big = Raw(b"big", content, DEFLATED)
+    assert codes(run, mar(with_descriptor(big), *HONEST)) == []
+    assert codes(run, mar(*HONEST, big)) == []
+    for members in ({"m/big": content, **honest_members()}, {**honest_members(), "m/big": content}):
+        assert codes(run, tgz(tar_bytes(members))) == []
+    digest = hashlib.sha256(content).hexdigest()
+    assert json.loads(run("inspect", "m.tar.gz", "--json").out)["files"][-1]["sha256"] == digest
+
+
+REFUSED_ZIPS = {
+    "stored with a descriptor": ((with_descriptor(STORED_H), M), "entry-descriptor"),
+    "a ZIP64 descriptor below 4 GiB": ((with_descriptor(H, wide=True), M), "entry-descriptor"),
+    "bzip2": ((replace(H, method=12), M), "entry-method"),
+    "LZMA": ((replace(H, method=14), M), "entry-method"),
+    "zstd": ((replace(H, method=93), M), "entry-method"),
+    "deflate64": ((replace(H, method=9), M), "entry-method"),
+    "encrypted": ((replace(H, flags=1), M), "entry-method"),
+    "all below a top folder": (tuple(replace(entry, name=b"m/" + entry.name) for entry in HONEST), "manifest-missing"),
+    "a backslash in the manifest's name": ((H, replace(M, name=b"MAR-INF\\MANIFEST.json")), "manifest-missing"),
+    "no manifest": ((H,), "manifest-missing"),
+    "a name that is not UTF-8": ((Raw(b"gr\xfcn.txt", b"x"), *HONEST), "path-invalid"),
+    "another CRC": ((replace(H, crc32=7), M), "entry-damaged"),
+    "another CRC of a stored entry": ((replace(STORED_H, crc32=7), M), "entry-damaged"),
+    "another size": ((replace(H, size=7), M), "entry-damaged"),
+    "a damaged stream": ((replace(H, packed=b"\xff" * 20), M), "entry-damaged"),
+    "bytes between entries": ((H, replace(M, before=b"between")), "archive-gap"),
+    "an entry that is not listed": ((Raw(b"secret.py", b"x", is_listed=False), *HONEST), "headers-differ"),
+    "another name in the directory": ((replace(H, central_name=b"hidden.py"), M), "headers-differ"),
+    "another size in the directory": ((replace(H, local_sizes=(0, 1, 1)), M), "headers-differ"),
+    "two entries listed at one place": ((H, replace(M, offset=0)), "headers-differ"),
+    "two sizes in one header": ((replace(H, local_extra=struct.pack("<2H2Q", 1, 16, 7, 7)), M), "headers-differ"),
+    "a link": ((Raw(b"link", b"handler.py", mode=stat.S_IFLNK | 0o777), *HONEST), "entry-link"),
+    "a device": ((Raw(b"null", mode=stat.S_IFCHR | 0o666), *HONEST), "entry-link"),
+    "a folder with data": ((Raw(b"sub/", b"data"), *HONEST), "entry-damaged"),
+    "a file that is a folder too": ((Raw(b"a", b"x"), Raw(b"a/b", b"x"), *HONEST), "path-clash"),
+    **{
+        f"the name {name!r}": ((Raw(name, b"x"), *HONEST), "path-invalid")
+        for name in (b"/etc/x", b"../x", b"a/../../x", b"a\\b", b"C:x", b"c:/x", b"a\x1b[31m", b"a\nb", b"a\0b", b"")
+    },
+}
+
+
+@pytest.mark.parametrize(("entries", "code"), REFUSED_ZIPS.values(), ids=REFUSED_ZIPS)
+def test_a_zip_that_does_not_serve_is_refused(work, run: Command, entries, code: str) -> None:
+    assert code in codes(run, mar(*entries))
+
+
+WHOLE = zip_bytes(HONEST)
+CUT_OR_GROWN = {
+    "bytes before": (b"#!/bin/sh\n" + WHOLE, "archive-prefix"),
+    "bytes behind": (WHOLE + b"x", "archive-trailing"),
+    "bytes before the directory": (zip_bytes(HONEST, after=b"gap"), "archive-gap"),
+    "a signature block before the directory": (zip_bytes(HONEST, after=b"APK Sig Block 42"), "archive-gap"),
+    "the last byte missing": (WHOLE[:-1], "archive-cut"),
+    "no central directory": (WHOLE[: WHOLE.index(b"PK\1\2")], "archive-cut"),
+    "cut in the midst of an entry": (WHOLE[:60], "archive-cut"),
+}
+
+
+@pytest.mark.parametrize(("data", "code"), CUT_OR_GROWN.values(), ids=CUT_OR_GROWN)
+def test_missing_and_surplus_bytes_are_refused(work, run: Command, data: bytes, code: str) -> None:
+    Path("m.mar").write_bytes(data)
+    assert code in codes(run, Path("m.mar"))
+
+
+def test_duplicate_names_serve_and_are_told(work, run: Command) -> None:
+    archive = mar(Raw(b"x", b"one"), Raw(b"x", b"two"), *HONEST)
+    assert codes(run, archive) == []
+    assert "warning: x: is there twice, and the last one is served" in run("verify", archive).out
+    assert codes(run, archive, "--strict") == ["entry-duplicate"]
+
+
+PAX, GNU, USTAR = tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT
+LONG = "d/" * 60 + "long.txt"
+SERVED_TARS = {
+    "a top folder": tar_bytes(honest_members()),
+    "a ./ prefix": tar_bytes(honest_members("./")),
+    "ustar": tar_bytes({**honest_members(), "m/" + "d/" * 60 + "x": b"x"}, form=USTAR),
+    "gnu": tar_bytes({**honest_members(), f"m/{LONG}": b"x"}, form=GNU),
+    "pax": tar_bytes({**honest_members(), f"m/{LONG}é": b"x"}, form=PAX),
+    "folder entries": tar_bytes({"m": special("m", tarfile.DIRTYPE), **honest_members()}),
+}
+
+
+@pytest.mark.parametrize("tar", SERVED_TARS.values(), ids=SERVED_TARS)
+def test_a_tar_that_serves_is_passed(work, run: Command, tar: bytes) -> None:
+    archive = tgz(tar)
+    assert codes(run, archive) == []
+    paths = {file["path"] for file in json.loads(run("inspect", archive, "--json").out)["files"]}
+    assert {"handler.py", MANIFEST} <= paths
+
+
+def _with_padded_number() -> bytes:
+    tar = bytearray(tar_bytes(honest_members()))
+    tar[124:136] = b"-0000000001\0"
+    tar[148:156] = b" " * 8
+    tar[148:156] = b"%06o\0 " % sum(tar[:512])
+    return bytes(tar)
+
+
+REFUSED_TARS = {
+    "flat": (tar_bytes(honest_members("")), "manifest-missing"),
+    "./name/": (tar_bytes(honest_members("./m/")), "manifest-missing"),
+    "a symbolic link": (tar_bytes({"l": special("m/l", tarfile.SYMTYPE, "x"), **honest_members()}), "entry-link"),
+    "a hard link": (tar_bytes({"l": special("m/l", tarfile.LNKTYPE, "m/x"), **honest_members()}), "entry-link"),
+    "a device": (tar_bytes({"l": special("m/l", tarfile.CHRTYPE), **honest_members()}), "entry-link"),
+    "a pipe": (tar_bytes({"l": special("m/l", tarfile.FIFOTYPE), **honest_members()}), "entry-link"),
+    "a sparse file": (tar_bytes({"l": special("m/l", tarfile.GNUTYPE_SPARSE), **honest_members()}), "entry-link"),
+    "no end": (tar_bytes(honest_members())[:2048], "archive-cut"),
+    "cut in a header": (tar_bytes(honest_members())[:1100], "archive-cut"),
+    "cut in a file": (tar_bytes({"m/x": bytes(4000)})[:1024], "entry-damaged"),
+    "something behind its end": (tar_bytes(honest_members()) + b"x" * 512, "archive-trailing"),
+    "a damaged header": (tar_bytes(honest_members()).replace(b"handler.py", b"handlex.py"), "archive-damaged"),
+    "a number below zero": (_with_padded_number(), "archive-damaged"),
+    **{
+        f"the name {name!r}": (tar_bytes({name: b"x", **honest_members()}), "path-invalid")
+        for name in ("/etc/x", "m/../x", "../x", "m/a\\b", "m/c:/x", "C:/x", "m/\x1b[31m")
+    },
+}
+
+
+@pytest.mark.parametrize(("tar", "code"), REFUSED_TARS.values(), ids=REFUSED_TARS)
+def test_a_tar_that_does_not_serve_is_refused(work, run: Command, tar: bytes, code: str) -> None:
+    assert code in codes(run, tgz(tar))
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda data: data + tgz(b"more", "x.gz").read_bytes(), "gzip-members"),
+        (lambda data: data + b"more", "archive-trailing"),
+        (lambda data: data[:-4], "archive-cut"),
+        (lambda data: data[:-8] + b"\0" * 8, "archive-damaged"),
+        (lambda data: data[:-30], "archive-damaged"),
+        (lambda data: data[:12], "archive-damaged"),
+        (lambda data: data[:5], "archive-damaged"),
+    ],
+)
+def test_a_damaged_gzip_is_refused(work, run: Command, change, code: str) -> None:
+    archive = tgz(tar_bytes(honest_members()))
+    archive.write_bytes(change(archive.read_bytes()))
+    found = codes(run, archive)
+    assert code in found or {"entry-damaged", "archive-cut"} & set(found)
+
+
+def test_a_gzip_header_may_say_more(work, run: Command) -> None:
+    with gzip.GzipFile("a name.tar", "wb", fileobj=Path("m.tar.gz").open("wb")) as file:
+        file.write(tar_bytes(honest_members()))
+    assert codes(run, Path("m.tar.gz")) == []
+
+
+MANIFESTS = {
+    "no JSON": (b"{", "manifest-invalid"),
+    "a list": (b"[]", "manifest-invalid"),
+    "a mark before it": (b"\xef\xbb\xbf" + manifest_bytes(), "manifest-invalid"),
+    "Latin-1": (manifest_bytes().replace(b"02/01", b"\xfc"), "manifest-invalid"),
+    "nested without end": (b'{"a":' + b"[" * 100_000, "manifest-invalid"),
+    "nested deeply": (b'{"a":' + b"[" * 200 + b"]" * 200 + b"}", "manifest-invalid"),
+    "no model": (manifest_bytes(model=None), "manifest-invalid"),
+    "a model that is a text": (manifest_bytes(model="m"), "manifest-invalid"),
+    "no name": (manifest_bytes(name=""), "manifest-invalid"),
+    "a name that is a number": (manifest_bytes(model={"modelName": 1}), "manifest-invalid"),
+    "a name with ..": (manifest_bytes(name="a..b"), "name-invalid"),
+    "an unknown runtime": (manifest_bytes(runtime="python4"), "runtime-unserved"),
+    "a runtime that is an object": (manifest_bytes(runtime={"a": []}), "runtime-unserved"),
+    "a version with a slash": (manifest_bytes(model={"modelName": "m", "modelVersion": "a/b"}), "version-unservable"),
+    "a handler that is missing": (manifest_bytes(model={"modelName": "m", "handler": "h.py"}), "handler-missing"),
+    "a handler that is a list": (manifest_bytes(model={"modelName": "m", "handler": ["h"]}), "manifest-invalid"),
+    **{
+        f"a {field} that is missing": (manifest_bytes(model={"modelName": "m", field: "gone"}), "manifest-file-missing")
+        for field in ("serializedFile", "modelFile", "requirementsFile", "configFile")
+    },
+}
+
+
+@pytest.mark.parametrize(("manifest", "code"), MANIFESTS.values(), ids=MANIFESTS)
+def test_a_manifest_that_does_not_serve_is_refused(work, run: Command, manifest: bytes, code: str) -> None:
+    archive = mar(H, replace(M, content=manifest))
+    assert code in codes(run, archive)
+    assert run("inspect", archive).status in (0, 1)
+    assert "bug" not in run("inspect", archive).err
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"handler": "image_classifier"},
+        {"handler": "handler"},
+        {"handler": "handler:handle"},
+        {"handler": "sub/handler.py"},
+        {"handler": "handler.py", "requirementsFile": None},
+        {},
+    ],
+)
+def test_a_handler_that_the_server_finds_is_passed(work, run: Command, model) -> None:
+    manifest = manifest_bytes(model={"modelName": "m", **model})
+    assert codes(run, mar(H, replace(M, content=manifest))) == []
+
+
+def test_an_archive_of_mms_is_passed(work, run: Command) -> None:
+    versions = dict.fromkeys(("modelServerVersion", "implementationVersion", "specificationVersion"), "1.0")
+    manifest = {"runtime": "python2", "model": {"modelName": "m", "handler": "handler:handle"}, **versions}
+    result = run("verify", mar(H, replace(M, content=json.dumps(manifest).encode())))
+    assert (result.status, result.out) == (0, "m.mar: sound, 2 files, 215 bytes read\n")
+
+
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_our_own_archives_are_sound(model, run: Command, archive_format: str) -> None:
+    words = ["--serialized-file", "model.pt", "--handler", "handler.py", "--archive-format", archive_format]
+    assert run("--model-name", "m", *words).status == 0
+    result = run("verify", output("m", archive_format))
+    assert result.out.startswith(f"{output('m', archive_format)}: sound, 4 files, ")
+
+
+def test_files_that_differ_from_their_sums_are_refused(model, run: Command) -> None:
+    assert run("--model-name", "m", "--serialized-file", "model.pt", "--archive-format", "no-archive").status == 0
+    shutil.copytree("m", "extra")
+    Path("extra/new.txt").write_text("x")
+    assert codes(run, Path("extra")) == []
+    assert codes(run, Path("extra"), "--strict") == ["sums-differ"]
+    held = contents(Path("m"))
+    held["new.txt"] = b"spliced in"
+    assert codes(run, mar(*(Raw(path.encode(), content) for path, content in held.items()))) == ["sums-differ"]
+    Path("m/model.pt").write_bytes(b"changed")
+    result = run("verify", "m")
+    assert result.status == 1
+    assert "error: model.pt: has another content than SHA256SUMS says" in result.out
+    Path("m/model.pt").unlink()
+    assert codes(run, Path("m")) == ["manifest-file-missing", "sums-differ"]
+
+
+def test_sums_that_are_none_are_refused(work, run: Command) -> None:
+    assert codes(run, mar(Raw(SUMS.encode(), b"\xff nonsense\n"), *HONEST)) == ["sums-differ"]
+
+
+def test_everything_that_is_wrong_is_told_at_once(work, run: Command) -> None:
+    entries = [Raw(b"../x", b"x"), replace(H, crc32=7), Raw(b"y", mode=stat.S_IFLNK), replace(H, name=b"z", method=12)]
+    found = codes(run, mar(*entries, M, tail=b"x"))
+    assert set(found) >= {"path-invalid", "entry-damaged", "entry-link", "entry-method", "archive-trailing"}
+
+
+def test_a_folder_with_one_folder_is_entered(work, run: Command) -> None:
+    shutil.copytree(_folder("m"), "outer/m")
+    assert codes(run, Path("outer")) == []
+
+
+def test_what_is_wrong_with_a_folder_is_told(work, run: Command) -> None:
+    folder = _folder("m")
+    (folder / "gone").symlink_to("nowhere")
+    (folder / "new\nline").write_text("x")
+    assert codes(run, folder) == ["link-dangling", "path-invalid"]
+
+
+def _folder(name: str) -> Path:
+    (Path(name) / "MAR-INF").mkdir(parents=True)
+    (Path(name) / MANIFEST).write_bytes(manifest_bytes())
+    (Path(name) / "handler.py").write_bytes(HANDLER)
+    return Path(name)
+
+
+@pytest.mark.parametrize(("content", "code"), [(b"", "archive-unknown"), (b"no archive", "archive-unknown")])
+def test_what_is_no_archive_is_told_in_a_line(work, run: Command, content: bytes, code: str) -> None:
+    Path("x.mar").write_bytes(content)
+    for command in ("inspect", "verify", "extract"):
+        result = run(command, "x.mar")
+        assert (result.status, result.out, len(result.errors)) == (1, "", 1)
+        assert f"[{code}]" in result.err
+
+
+def test_what_does_not_exist_is_told_with_what_was_likely_meant(work, run: Command) -> None:
+    mar()
+    result = run("verify", "n.mar")
+    assert result.errors == ["n.mar: no such file or folder (the archive); did you mean m.mar? [file-missing]"]
+
+
+def test_a_bomb_is_refused_at_once(work, run: Command) -> None:
+    entry = Raw(b"zeros", b"x", DEFLATED, size=3 << 30)
+    result = run("verify", mar(entry, *HONEST))
+    assert result.status == 1
+    assert "--max-size" in result.out
+
+
+JAVA_READER = """
+import java.io.*;
+import java.util.zip.*;
+
+public class Takes {
+    public static void main(String[] args) throws IOException {
+        for (String path : args) {
+            boolean taken = false;
+            try (ZipInputStream zip = new ZipInputStream(new BufferedInputStream(new FileInputStream(path)))) {
+                byte[] buffer = new byte[1 << 16];
+                for (ZipEntry entry; (entry = zip.getNextEntry()) != null; ) {
+                    while (zip.read(buffer) > 0) { }
+                    taken |= entry.getName().equals("MAR-INF/MANIFEST.json");
+                }
+            } catch (IOException | IllegalArgumentException refused) {
+                taken = false;
+            }
+            System.out.println(taken);
+        }
+    }
+}
+"""
+
+
+def _taken_by_java(paths: list[Path]) -> list[bool]:
+    """Whether the class that servers read archives with reads each of them to its end, and finds a manifest."""
+    Path("Takes.java").write_text(JAVA_READER)
+    done = subprocess.run(["java", "Takes.java", *paths], capture_output=True, text=True, check=True)
+    return [line == "true" for line in done.stdout.splitlines()]
+
+
+@pytest.mark.skipif(shutil.which("javac") is None, reason="needs a Java development kit")
+def test_whatever_java_refuses_is_refused(work, run: Command) -> None:
+    tables = {**SERVED_ZIPS, **{label: entries for label, (entries, _) in REFUSED_ZIPS.items()}}
+    paths = [mar(*entries, path=f"{number}.mar") for number, entries in enumerate(tables.values())]
+    for number, (data, _) in enumerate(CUT_OR_GROWN.values()):
+        paths.append(Path(f"cut{number}.mar"))
+        paths[-1].write_bytes(data)
+    for base in (HONEST, SERVED_ZIPS["data descriptors"]):
+        for seed in range(200):
+            paths.append(Path(f"damaged{len(paths)}.mar"))
+            paths[-1].write_bytes(damaged(zip_bytes(base), seed, is_zip=True).data)
+    taken = _taken_by_java(paths)
+    assert len(taken) == len(paths)
+    assert all(taken[: len(SERVED_ZIPS)])
+    sound = [run("verify", path).status == 0 for path in paths]
+    assert [path for path, ours, javas in zip(paths, sound, taken, strict=True) if ours and not javas] == []
+    assert not all(taken)
