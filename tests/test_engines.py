@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.archives import FORMATS, contents, output
+from tests.conftest import Command
 
 WITHOUT_ISAL = "import sys; sys.modules['isal'] = None; from model_archiver.cli import main; sys.exit(main())"
 WITH_ISAL = "import sys; from model_archiver.cli import main; sys.exit(main())"
@@ -59,3 +60,21 @@ def test_the_number_of_cores_does_not_show(sources: Path, archive_format: str, p
         build(program, f"jobs{jobs}", "--archive-format", archive_format, "--deflate", "always", "--jobs", jobs)
         archives.append(output("m", archive_format, Path(f"jobs{jobs}")).read_bytes())
     assert archives[0] == archives[1] == archives[2]
+
+
+@pytest.mark.parametrize("archive_format", ["default", "zip-store", "tgz"])
+def test_a_flipped_bit_in_any_of_a_hundred_places_is_found_by_reading(
+    work: Path, run: Command, archive_format: str
+) -> None:
+    (work / "weights.bin").write_bytes(np.random.default_rng(1).bytes(300_000))
+    (work / "log.txt").write_text("".join(f"line {number * 7919 % 10007}\n" for number in range(30_000)))
+    words = ["--extra-files", "weights.bin,log.txt", "--handler", "base_handler", "--archive-format", archive_format]
+    assert run("--model-name", "m", *words).status == 0
+    archive = output("m", archive_format)
+    whole = archive.read_bytes()
+    assert run("verify", archive).status == 0
+    for place in np.random.default_rng(2).integers(0, 8 * len(whole), 100):
+        damaged = bytearray(whole)
+        damaged[place // 8] ^= 1 << (place % 8)
+        archive.write_bytes(damaged)
+        assert run("verify", archive).status == 1, place

@@ -67,11 +67,11 @@ def extract(
     opened = open_archive(archive)
     expect(progress, 2 * opened.size)
     findings = Findings()
-    content = read_content(opened, Reading(findings, Allowance(opened, max_size), progress))
+    content = read_content(opened, Reading(findings, Allowance(opened.path, opened.size, max_size), progress))
     report = as_files(report_of(opened, content, findings.issues))
     target = _target(to, report)
     _refuse([*report.issues, *_obstacles(report, content), *_in_the_way(target, opened.path, force=force)])
-    reading = Reading(Findings(), Allowance(opened, max_size), progress)
+    reading = Reading(Findings(), Allowance(opened.path, opened.size, max_size), progress)
     _unpack(opened, report, target, reading, force=force)
     return Extraction(target, report)
 

@@ -32,7 +32,7 @@ def inspect(archive: StrPath, *, max_size: int | None = None, progress: Progress
     """
     opened = open_archive(archive)
     findings = Findings()
-    reading = Reading(findings, Allowance(opened, max_size), progress)
+    reading = Reading(findings, Allowance(opened.path, opened.size, max_size), progress)
     listed = opened.glance(reading)
     content = None if listed is None else with_recorded_sums(listed)
     if content is None:

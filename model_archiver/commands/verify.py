@@ -41,7 +41,7 @@ def verify(
     opened = open_archive(archive)
     findings = Findings()
     expect(progress, opened.size)
-    content = _read(opened, Reading(findings, Allowance(opened, max_size), progress))
+    content = _read(opened, Reading(findings, Allowance(opened.path, opened.size, max_size), progress))
     report = report_of(opened, content, findings.issues)
     issues = [*report.issues, *check_sums(content, opened.archive_format), *_served(report)]
     return replace(report, issues=tuple(replace(issue, level="error") if strict else issue for issue in issues))

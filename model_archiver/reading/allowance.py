@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from model_archiver.issue import Issue
 from model_archiver.model_archiver_error import ModelArchiverError
 from model_archiver.sizes import human_size
-
-if TYPE_CHECKING:
-    from model_archiver.reading.archive import Archive
 
 _HARMLESS = 1 << 30
 _RATIO = 100
@@ -22,15 +19,17 @@ class TooLargeError(ModelArchiverError):
 class Allowance:
     """What one reading may unpack: 1 GiB or 100 times the packed size, whichever is more, or what the user allows."""
 
-    def __init__(self, archive: Archive, max_size: int | None) -> None:
+    def __init__(self, path: Path, packed: int, max_size: int | None) -> None:
         """Make it.
 
         Args:
-            archive: what is read.
+            path: of the archive.
+            packed: its size, in bytes.
             max_size: what the user allows, in bytes; None where nothing was said.
         """
-        self._limit = max(_HARMLESS, _RATIO * archive.size) if max_size is None else max_size
-        self._archive = archive
+        self._limit = max(_HARMLESS, _RATIO * packed) if max_size is None else max_size
+        self._path = path
+        self._packed = packed
         self._spent = 0
 
     def claim(self, size: int) -> None:
@@ -52,6 +51,6 @@ class Allowance:
         self._spent += size
 
     def _issue(self, size: int) -> Issue:
-        message = f"unpacks to {human_size(size)} or more, of {human_size(self._archive.size)}"
+        message = f"unpacks to {human_size(size)} or more, of {human_size(self._packed)}"
         hint = f"if you trust it, allow more than {human_size(self._limit)} with --max-size"
-        return Issue("error", "unpacked-too-large", message, hint, str(self._archive.path))
+        return Issue("error", "unpacked-too-large", message, hint, str(self._path))
