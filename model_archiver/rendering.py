@@ -68,13 +68,13 @@ def report_json(report: ArchiveReport) -> str:
     """A report as a JSON object."""
     return _json(
         archive=str(report.path),
-        companions=[str(path) for path in report.companions],
         format=kind(report.archive_format),
         size=report.size,
         digest=report.digest,
         manifest=report.manifest,
         files=[_entry(entry, report.manifest) for entry in report.entries],
         issues=[asdict(issue) for issue in report.issues],
+        **_companions(report.companions),
     )
 
 
@@ -82,13 +82,13 @@ def plan_json(plan: Plan, issues: Iterable[Issue]) -> str:
     """A plan as a JSON object of the same shape; what is known only once it is written is null."""
     return _json(
         archive=str(plan.target.path),
-        companions=[str(companion.path) for companion in plan.companions],
         format=kind(plan.archive_format),
         size=None,
         digest=None,
         manifest=plan.fields,
         files=[_file(member.path, member.source.size, plan.fields) for member in plan.members],
         issues=[asdict(issue) for issue in issues],
+        **_companions(companion.path for companion in plan.companions),
     )
 
 
@@ -143,6 +143,12 @@ def _as_seen(path: Path) -> Path:
 def _files(count: int) -> str:
     """A number of the model's own files; those of MAR-INF are not counted."""
     return "1 file" if count == 1 else f"{count} files"
+
+
+def _companions(paths: Iterable[Path]) -> dict[str, list[str]]:
+    """The field for what a platform wants beside the archive; none where it wants nothing."""
+    told = [str(path) for path in paths]
+    return {"companions": told} if told else {}
 
 
 def _json(**fields: object) -> str:
