@@ -78,3 +78,22 @@ def test_a_flipped_bit_in_any_of_a_hundred_places_is_found_by_reading(
         damaged[place // 8] ^= 1 << (place % 8)
         archive.write_bytes(damaged)
         assert run("verify", archive).status == 1, place
+
+
+PEAK = """
+import re, sys
+from model_archiver.cli import main
+status = main()
+print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])  # ru_maxrss begins at the parent's
+sys.exit(status)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells it")
+@pytest.mark.parametrize("archive_format", ["default", "tgz"])
+def test_memory_does_not_grow_with_the_number_of_cores(work: Path, archive_format: str) -> None:
+    (work / "weights.bin").write_bytes(np.random.default_rng(3).bytes(1 << 20) * 160)
+    words = ["--model-name", "m", "--serialized-file", "weights.bin", "--deflate", "always", "--jobs", "64"]
+    command = [sys.executable, "-c", PEAK, *words, "--archive-format", archive_format]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert int(done.stdout) < 150 * 1024  # KiB; all blocks at a time would be 320 MiB

@@ -10,7 +10,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from model_archiver.formats.workers import Workers
 from model_archiver.planning.source import FileSource
@@ -21,25 +21,42 @@ if TYPE_CHECKING:
 BLOCK = 1 << 20
 """Bytes that are compressed at a time."""
 
+MOST_BLOCKS = 48
+"""Blocks that are on their way at a time, at most: memory must not grow with the number of cores."""
+
 _SAMPLES = 16
 _SAMPLE_SIZE = 1 << 16
 _WORTH = 0.75  # saves at least a quarter
 _RAW = -15
 
 
+class Engine(NamedTuple):
+    """What deflates.
+
+    Attributes:
+        library: ``isal.isal_zlib`` or ``zlib``, which have one interface.
+        quick: its level for blocks of large files, on which a higher one hardly packs better.
+        best: its level for small files, which cost next to nothing.
+    """
+
+    library: Any
+    quick: int
+    best: int
+
+
 @cache
-def engine() -> Any:  # noqa: ANN401 - two modules with one interface
+def engine() -> Engine:
     """ISA-L, at 20 to 30 times the speed of zlib on weights; the standard library's zlib where there is no wheel."""
     try:
         from isal import isal_zlib  # noqa: PLC0415
     except ImportError:
-        return zlib
-    return isal_zlib
+        return Engine(zlib, quick=6, best=9)
+    return Engine(isal_zlib, quick=1, best=3)
 
 
 def deflate_whole(data: bytes) -> bytes:
-    """A small member as one stream, packed as well as the engine can: there, that costs next to nothing."""
-    return b"".join(_deflate_block(data, last=True, level=3))
+    """A small file as one stream, packed as well as the engine can."""
+    return b"".join(_deflate(data, engine().best, last=True))
 
 
 def is_worth_it(share: float) -> bool:
@@ -52,7 +69,7 @@ def sampled_share(source: FileSource) -> float:
     step = max(source.size // _SAMPLES, 1)
     with source.open() as file:
         blocks = [_read_at(file, offset) for offset in range(0, source.size, step)]
-    packed = [piece for block in blocks for piece in _deflate_block(block, last=True)]
+    packed = [piece for block in blocks for piece in _deflate(block, engine().quick, last=True)]
     return sum(map(len, packed)) / max(sum(map(len, blocks)), 1)
 
 
@@ -107,8 +124,8 @@ class DeflateStream:
         parts, self._parts, self._room = self._parts, [], BLOCK
         block = parts[0] if len(parts) == 1 else b"".join(parts)
         self._workers.hash_later(self._take_crc32, block)
-        self._blocks.append(self._workers.deflating.submit(_deflate_block, block, last=last))
-        while len(self._blocks) > 2 * self._workers.jobs:
+        self._blocks.append(self._workers.deflating.submit(_deflate, block, engine().quick, last=last))
+        while len(self._blocks) > min(2 * self._workers.jobs, MOST_BLOCKS):
             self._drain()
 
     def _drain(self) -> None:
@@ -117,10 +134,10 @@ class DeflateStream:
             self.packed += len(packed)
 
     def _take_crc32(self, block: bytes | memoryview) -> None:
-        self.crc32 = engine().crc32(block, self.crc32)
+        self.crc32 = engine().library.crc32(block, self.crc32)
 
 
-def _deflate_block(block: bytes | memoryview, *, last: bool, level: int = 1) -> tuple[bytes, bytes]:
-    library = engine()
+def _deflate(block: bytes | memoryview, level: int, *, last: bool) -> tuple[bytes, bytes]:
+    library = engine().library
     compressor = library.compressobj(level, library.DEFLATED, _RAW)
     return compressor.compress(block), compressor.flush(library.Z_FINISH if last else library.Z_SYNC_FLUSH)

@@ -21,7 +21,7 @@ def sha256(data: bytes) -> str:
 
 def crc32(data: bytes | memoryview, value: int = 0) -> int:
     """The CRC-32 of some bytes that follow others, by ISA-L where that is worth its import."""
-    checksum: int = (zlib if len(data) < _SMALL else engine()).crc32(data, value)
+    checksum: int = (zlib if len(data) < _SMALL else engine().library).crc32(data, value)
     return checksum
 
 

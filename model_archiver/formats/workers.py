@@ -18,6 +18,7 @@ _MOST_UNHASHED = 8
 _MOMENT = 0.1
 _Result = TypeVar("_Result")
 _HEAP = 1 << 24
+_MOST_THREADS = 64
 
 
 class Workers:
@@ -41,7 +42,7 @@ class Workers:
     @cached_property
     def deflating(self) -> ThreadPoolExecutor:
         """Takes blocks."""
-        return self._pool(self.jobs, "deflate")
+        return self._pool(min(self.jobs, _MOST_THREADS), "deflate")
 
     @cached_property
     def hashing(self) -> ThreadPoolExecutor:

@@ -1,0 +1,41 @@
+"""A command loads what it uses: a shell waits for every import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import sys
+from model_archiver.cli import main
+status = main(sys.argv[1:])
+print(*sorted(sys.modules), sep="\\n", file=sys.stderr)
+sys.exit(status)
+"""
+NEVER = {"concurrent.futures", "ctypes", "difflib", "logging", "tarfile", "tempfile", "tqdm", "traceback", "zipfile"}
+PACKAGING = {"isal", "json", "model_archiver.formats.build", "model_archiver.planning.planner"}
+
+
+def loaded(*words: str) -> set[str]:
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *words], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.split("\n"))
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--tool-version",), ("verify", "--help")])
+def test_help_loads_nothing_of_the_machinery(words: tuple[str, ...]) -> None:
+    assert loaded(*words).isdisjoint(NEVER | PACKAGING)
+
+
+@pytest.mark.parametrize("archive_format", ["default", "zip-store", "no-archive"])
+def test_a_small_build_loads_only_what_it_uses(work: Path, archive_format: str) -> None:
+    (work / "model.pt").write_bytes(b"weights" * 1000)
+    words = ["--model-name", "m", "--handler", "base_handler", "--serialized-file", "model.pt"]
+    modules = loaded(*words, "--archive-format", archive_format, "--force")
+    assert "model_archiver.formats.build" in modules
+    assert modules.isdisjoint(NEVER - ({"ctypes"} if archive_format == "no-archive" else set()))
+    writers = {f"model_archiver.formats.{name}" for name in ("mar", "tgz", "folder")}
+    assert len(modules & writers) == 1
