@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,12 +20,14 @@ class Entry:
         size: in bytes, unpacked.
         packed: the bytes it takes in the archive; None where they cannot be told apart (tar.gz).
         sha256: of its content, as hexadecimal digits; None where it could not be read to its end.
+        crc32: what the archive says of its content, where `sha256` is only what the archive says too; else None.
     """
 
     path: PurePosixPath
     size: int
     packed: int | None
     sha256: str | None
+    crc32: int | None = field(default=None, compare=False)
 
     @classmethod
     def of_text(cls, path: PurePosixPath, text: str) -> Entry:

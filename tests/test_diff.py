@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -92,3 +93,40 @@ def test_a_field_that_is_there_and_null_differs_from_none(work, run: Command) ->
     null = manifest_bytes(license=None)
     result = run("diff", mar(), mar(HONEST[0], Raw(MANIFEST.encode(), null), path="n.mar"))
     assert (result.status, result.out.splitlines()[0]) == (1, "~ license: - -> -")
+
+
+@pytest.fixture
+def packed(model: Path, run: Command) -> Path:
+    """An archive of ours, and the folder that it unpacks to beside it."""
+    archive = _packed(run, "--serialized-file", "model.pt")
+    assert run("extract", archive).status == 0
+    return archive
+
+
+def test_an_edited_folder_differs_from_the_archive_it_came_from(packed, run: Command) -> None:
+    digest = json.loads(run("inspect", "m", "--json").out)["digest"]
+    assert run("diff", packed, "m").status == 0
+    Path("m/handler.py").write_text("edited")
+    assert run("diff", packed, "m").out.startswith("~ handler.py")
+    assert json.loads(run("inspect", "m", "--json").out)["digest"] != digest
+
+
+def test_a_file_that_a_zip_tool_put_into_an_archive_is_seen(packed, run: Command) -> None:
+    digest = json.loads(run("inspect", packed, "--json").out)["digest"]
+    with zipfile.ZipFile(packed) as old, zipfile.ZipFile("edited.mar", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, b"edited" if name == "handler.py" else old.read(name))
+    assert json.loads(run("inspect", "edited.mar", "--json").out)["digest"] != digest
+    for one, other in ((packed, "edited.mar"), ("edited.mar", packed), ("m", "edited.mar")):
+        assert (run("diff", one, other).status, run("diff", one, other).out[:12]) == (1, "~ handler.py")
+
+
+def test_sums_that_the_checksums_of_two_zips_contradict_are_not_believed(packed, run: Command) -> None:
+    with zipfile.ZipFile(packed) as old, zipfile.ZipFile("edited.mar", "w") as new:
+        for info in old.infolist():  # as one that hides the edit does: the stamps are the old ones
+            content = old.read(info)
+            new.writestr(info, content.upper() if info.filename == "handler.py" else content)
+    result = run("diff", packed, "edited.mar")
+    assert (result.status, result.out[:12]) == (1, "~ handler.py")
+    assert run("diff", packed, "m").status == 0
+    assert run("diff", "edited.mar", "m").status == 1

@@ -148,3 +148,26 @@ def test_a_name_that_is_there_twice_is_told(work, run: Command) -> None:
     assert result.warnings == [
         "handler.py: is there twice, and the last one is served; package the model again [entry-duplicate]"
     ]
+
+
+def _with_sums(*entries: Raw) -> Path:
+    """An archive whose every file has a sum, stamped as ours are."""
+    files = (*entries, *HONEST)
+    sums = "".join(f"{hashlib.sha256(raw.content).hexdigest()}  {raw.name.decode()}\n" for raw in files)
+    return mar(*files, Raw(SUMS.encode(), sums.encode()))
+
+
+@pytest.mark.parametrize("name", [".", "../x", "a\\b", "/x", "a\x1b[31mb"])
+def test_a_name_that_no_server_takes_is_told_though_its_sum_is_recorded(work, run: Command, name: str) -> None:
+    archive = _with_sums(Raw(name.encode(), b"x"))
+    for command in ("inspect", "verify"):
+        result = run(command, archive, "--json")
+        assert result.status == 1
+        assert "path-invalid" in {issue["code"] for issue in json.loads(result.out)["issues"]}
+
+
+def test_a_size_that_cannot_be_is_not_believed(work, run: Command) -> None:
+    archive = _with_sums(Raw(b"w", b"x" * 9, DEFLATED, size=900_000_000))
+    result = run("inspect", archive)
+    assert result.status == 1
+    assert result.errors[0].startswith("w: unpacks to another size")

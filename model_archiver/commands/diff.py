@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from model_archiver.commands.inspect import inspect
+from model_archiver.commands.inspect import inspected
 from model_archiver.manifest_components.manifest import MAR_INF
 from model_archiver.model_archiver_config import StrPath
 from model_archiver.model_archiver_error import refusal
@@ -85,16 +85,37 @@ def diff(a: StrPath, b: StrPath, *, max_size: int | None = None, progress: Progr
         ModelArchiverError: one of them is no archive, or is damaged.
     """
     one, other = (_inspected(archive, max_size, progress) for archive in (a, b))
+    if not _sums_hold(_outside(one), _outside(other)):
+        one, other = (
+            _inspected(report.path, max_size, progress, believes_sums=False) if _is_believed(report) else report
+            for report in (one, other)
+        )
     fields = _field_changes(_flat(one.manifest), _flat(other.manifest))
     files = _file_changes(_outside(one), _outside(other))
     return Difference(one, other, tuple(fields), tuple(files))
 
 
-def _inspected(archive: StrPath, max_size: int | None, progress: Progress) -> ArchiveReport:
-    report = as_files(inspect(archive, max_size=max_size, progress=progress))
+def _inspected(
+    archive: StrPath, max_size: int | None, progress: Progress, *, believes_sums: bool = True
+) -> ArchiveReport:
+    report = as_files(inspected(archive, max_size, progress, believes_sums=believes_sums))
     if not report.is_sound:
         raise refusal(report.issues)
     return report
+
+
+def _is_believed(report: ArchiveReport) -> bool:
+    """Whether its sums are those that it carries."""
+    return any(entry.crc32 is not None for entry in report.entries)
+
+
+def _sums_hold(one: dict[PurePosixPath, Entry], other: dict[PurePosixPath, Entry]) -> bool:
+    """Whether files have equal sums where, and only where, the zips say equal sizes and CRC-32s of them."""
+    pairs = [(one[path], other[path]) for path in one.keys() & other.keys()]
+    return all(
+        None not in (a.crc32, b.crc32) and (a.sha256 == b.sha256) == ((a.size, a.crc32) == (b.size, b.crc32))
+        for a, b in pairs
+    )
 
 
 def _flat(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from model_archiver.planning.findings import Findings
 from model_archiver.progress import Progress, expect, silent
 from model_archiver.reading.allowance import Allowance
 from model_archiver.reading.archive import Reading
-from model_archiver.reading.content import read_content
+from model_archiver.reading.content import are_well_named, read_content
 from model_archiver.reading.opened import report_of, with_recorded_sums
 from model_archiver.reading.opening import open_archive
 from model_archiver.report import ArchiveReport
@@ -16,7 +16,7 @@ from model_archiver.report import ArchiveReport
 def inspect(archive: StrPath, *, max_size: int | None = None, progress: Progress = silent) -> ArchiveReport:
     """Say what an archive is, and read no more of it than that takes.
 
-    Where the archive can be listed without unpacking it, and carries the sums of all its files, these are believed;
+    Where a ``.mar`` is as this package left it, as far as its directory tells, the sums that it carries are believed;
     `verify` checks them.
 
     Args:
@@ -30,11 +30,18 @@ def inspect(archive: StrPath, *, max_size: int | None = None, progress: Progress
     Raises:
         ModelArchiverError: it is no archive, or it unpacks to more than it may.
     """
+    return inspected(archive, max_size, progress)
+
+
+def inspected(
+    archive: StrPath, max_size: int | None, progress: Progress, *, believes_sums: bool = True
+) -> ArchiveReport:
+    """As `inspect`; recorded sums are believed only where that is said."""
     opened = open_archive(archive)
     findings = Findings()
     reading = Reading(findings, Allowance(opened.path, opened.size, max_size), progress)
-    listed = opened.glance(reading)
-    content = None if listed is None else with_recorded_sums(listed)
+    listed = opened.glance(reading) if believes_sums else None
+    content = with_recorded_sums(listed) if listed is not None and are_well_named(listed) else None
     if content is None:
         expect(progress, opened.size)
         content = read_content(opened, reading)

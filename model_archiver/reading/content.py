@@ -113,6 +113,15 @@ def _is_folder(member: FoundMember) -> bool:
     return member.name.endswith("/")
 
 
+def are_well_named(content: Content) -> bool:
+    """Whether all files of a zip that was only listed may lie where their names say, side by side."""
+    findings = Findings()
+    for entry in content.entries:
+        _check_name(FoundMember(str(entry.path), entry.path, executable=False, content=iter(())), findings)
+    _check_paths(content.entries, findings)
+    return not findings.issues
+
+
 def _check_name(member: FoundMember, findings: Findings) -> bool:
     """Whether a member may be laid where its name says, on every platform; a finding where not."""
     problem = path_problem(PurePosixPath(member.name)) or path_problem(member.path)

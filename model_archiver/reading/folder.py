@@ -15,8 +15,6 @@ from model_archiver.planning.source import FileSource
 from model_archiver.progress import Progress
 from model_archiver.reading.archive import Content, FoundMember, Reading
 from model_archiver.reading.archive_file import opened
-from model_archiver.reading.content import TELLING, whole
-from model_archiver.report import Entry
 
 
 class FolderArchive:
@@ -47,15 +45,9 @@ class FolderArchive:
         for path, source in sorted(self._files.items(), key=lambda item: (item[0].parts[0] == MAR_INF, str(item[0]))):
             yield FoundMember(str(path), path, source.executable, _blocks(source, reading.progress), source.size)
 
-    def glance(self, reading: Reading) -> Content | None:
-        """What is there, by name and size."""
-        if self._findings.has_errors:
-            return None
-        content = Content([Entry(path, source.size, source.size, None) for path, source in self._files.items()])
-        for path in TELLING:
-            if path in self._files:
-                content.texts[path] = whole(_blocks(self._files[path], reading.progress))
-        return content
+    def glance(self, reading: Reading) -> Content | None:  # noqa: ARG002 - the shape of every archive
+        """Nothing: anyone edits a file in a folder, and leaves the recorded sums as they are."""
+        return None
 
 
 class _Everything(Exclusions):

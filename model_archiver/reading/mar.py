@@ -52,18 +52,20 @@ class MarArchive:
             yield from _Walk(file, directory, reading).members()
 
     def glance(self, reading: Reading) -> Content | None:
-        """What the central directory says, if nothing is wrong with it."""
+        """What the central directory says, if nothing is wrong with it and no other tool wrote to the archive."""
         findings = Findings()
         with opened(self._source, reading.progress) as file:
             directory = read_directory(file, findings)
             walk = _Walk(file, directory, replace(reading, findings=findings))
             paths = [PurePosixPath(entry.told.text) for entry in directory.entries]
-            if findings.has_errors or directory.prefix or len(set(paths)) < len(paths):
+            are_ours = all(entry.is_stamped and entry.is_plausible for entry in directory.entries)
+            if findings.has_errors or directory.prefix or not are_ours:
                 return None
             content = Content()
             for path, entry in zip(paths, directory.entries, strict=True):
                 if not entry.told.is_folder:
-                    content.entries.append(Entry(path, entry.told.size, entry.told.packed, None))
+                    told = entry.told
+                    content.entries.append(Entry(path, told.size, told.packed, None, told.crc32))
             with suppress(DamageError):
                 for path, entry in zip(paths, directory.entries, strict=True):
                     if path in TELLING:

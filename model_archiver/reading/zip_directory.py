@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from model_archiver.formats.zip_records import END, END_64, LIMIT, LIMIT_ENTRIES, LOCATOR_64
@@ -97,7 +97,7 @@ def _placed(entries: list[CentralHeader], prefix: int, start: int, findings: Fin
             message = "the central directory says that it lies where another one does, or nothing can"
             findings.error("headers-differ", message, _AGAIN, path=entry.told.text)
         else:
-            placed[offset] = CentralHeader(entry.told, offset, entry.mode)
+            placed[offset] = replace(entry, offset=offset)
     return tuple(placed[offset] for offset in sorted(placed))
 
 

@@ -6,8 +6,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from model_archiver.formats.zip_records import CENTRAL, LIMIT, LOCAL, UTF8_NAME
+from model_archiver.formats.zip_records import CENTRAL, LIMIT, LOCAL, STORED, UTF8_NAME
 from model_archiver.reading.archive_file import ArchiveFile
+from model_archiver.reproducible import DOS_DATE, DOS_TIME
 
 LOCAL_SIGNATURE = b"PK\x03\x04"
 CENTRAL_SIGNATURE = b"PK\x01\x02"
@@ -78,11 +79,19 @@ class CentralHeader:
         told: what it says.
         offset: where the local header begins.
         mode: the Unix type and permissions, 0 where there are none.
+        is_stamped: it has the time that this package gives to everything, and other tools to nothing.
     """
 
     told: ZipHeader
     offset: int
     mode: int
+    is_stamped: bool
+
+    @property
+    def is_plausible(self) -> bool:
+        """Whether so many bytes can have come out of the packed ones: deflate makes no more than 1032 of each."""
+        told = self.told
+        return told.size == told.packed if told.method == STORED else told.size <= 1032 * told.packed
 
 
 def read_local(file: ArchiveFile, offset: int, limit: int) -> LocalHeader | None:
@@ -118,7 +127,7 @@ def read_central(file: ArchiveFile, start: int, end: int) -> Iterator[CentralHea
 
 def _central(file: ArchiveFile, start: int, fixed: bytes) -> tuple[CentralHeader, int] | None:
     """The header at a place, and where the next one begins."""
-    _, _, _, flags, method, _, _, crc32, packed, size, *lengths, _, _, attributes, offset = CENTRAL.unpack(fixed)
+    _, _, _, flags, method, time, date, crc32, packed, size, *lengths, _, _, attributes, offset = CENTRAL.unpack(fixed)
     name_length, extra_length, comment_length = lengths
     variable = file.at(start + CENTRAL.size, name_length + extra_length)
     if len(variable) < name_length + extra_length:
@@ -128,7 +137,7 @@ def _central(file: ArchiveFile, start: int, fixed: bytes) -> tuple[CentralHeader
     size, packed, offset = (next(numbers, LIMIT) if number == LIMIT else number for number in (size, packed, offset))
     told = ZipHeader(variable[:name_length], flags & _TOLD_TWICE, method, crc32, packed, size)
     following = start + CENTRAL.size + name_length + extra_length + comment_length
-    return CentralHeader(told, offset, attributes >> 16), following
+    return CentralHeader(told, offset, attributes >> 16, (date, time) == (DOS_DATE, DOS_TIME)), following
 
 
 def _zip64(extra: bytes) -> bytes:
