@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import stat
+import subprocess
+import sys
 import tarfile
 import threading
 import zipfile
@@ -15,7 +18,8 @@ import pytest
 
 from model_archiver import ModelArchiver, ModelArchiverConfig
 from model_archiver.model_archiver_error import ModelArchiverError
-from model_archiver.model_packaging import plan_package
+from model_archiver.model_packaging import package_model, plan_package
+from model_archiver.planning.properties import ENCODING, parse, values
 from tests.archives import contents, manifest, members, output, tree
 from tests.conftest import Command
 from tests.forks import fork
@@ -155,45 +159,242 @@ def test_a_file_in_the_place_of_kserves_config_folder_is_told_before_anything_is
     assert "[export-path-invalid]" in error
 
 
-def test_a_config_that_changes_during_the_build_is_not_written_over(model) -> None:
+def test_a_config_that_changes_during_the_build_keeps_the_change(model) -> None:
     request = ModelArchiverConfig("m", "handler.py", export_path="out", target="kserve")
     ModelArchiver.generate_model_archive(request)
     late = ModelArchiverConfig("late", "handler.py", export_path="out", target="kserve")
-    changed = b""
 
     def change(_: int) -> None:
-        nonlocal changed
-        changed = CONFIG.read_bytes() + b"# by somebody else\n"
-        CONFIG.write_bytes(changed)
+        CONFIG.write_bytes(CONFIG.read_bytes() + b"# by somebody else\n")
 
     from model_archiver.formats.build import build  # noqa: PLC0415 - the step that is looked at here
 
     plan, _ = plan_package(late)
-    with pytest.raises(ModelArchiverError, match=r"config.properties: changed .*\[file-changed\]"):
-        build(plan, change)
-    assert CONFIG.read_bytes() == changed
-    assert files(Path("out")) == {"model-store/m.mar", "config/config.properties"}
+    build(plan, change)
+    assert "# by somebody else\n" in CONFIG.read_text()
+    assert {*snapshot()["models"]} == {"m", "late"}
 
 
-def test_builds_at_the_same_time_lose_no_model_without_saying_so(model) -> None:
+def test_a_config_that_breaks_during_the_build_stays_and_no_archive_is_left(model) -> None:
+    late = ModelArchiverConfig("late", "handler.py", export_path="out", target="kserve")
+    CONFIG.parent.mkdir(parents=True)
+
+    from model_archiver.formats.build import build  # noqa: PLC0415 - the step that is looked at here
+
+    plan, _ = plan_package(late)
+    with pytest.raises(ModelArchiverError, match=r"\[platform-config\]"):
+        build(plan, lambda _: CONFIG.write_text("model_snapshot={") and None)
+    assert CONFIG.read_text() == "model_snapshot={"
+    assert files(Path("out")) == {"config/config.properties"}
+
+
+def test_builds_at_the_same_time_lose_no_model(model) -> None:
     names = [f"m{number}" for number in range(6)]
-    done: list[str] = []
-
-    def package(name: str) -> None:
-        request = ModelArchiverConfig(name, "handler.py", export_path="out", target="kserve")
-        while name not in done:
-            try:
-                ModelArchiver.generate_model_archive(request)
-                done.append(name)
-            except ModelArchiverError as error:
-                assert [issue.code for issue in error.issues] == ["file-changed"]  # noqa: PT017 - each must be this one
-
-    threads = [threading.Thread(target=package, args=[name]) for name in names]
+    requests = [ModelArchiverConfig(name, "handler.py", export_path="out", target="kserve") for name in names]
+    threads = [threading.Thread(target=ModelArchiver.generate_model_archive, args=[request]) for request in requests]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert sorted(done) == sorted(snapshot()["models"]) == names
+    assert sorted(snapshot()["models"]) == names
+    assert files(Path("out/model-store")) == {f"{name}.mar" for name in names}
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+@pytest.mark.parametrize("links", [False, True])
+def test_a_config_that_cannot_be_placed_leaves_archive_and_config(model, run: Command, replaces, links) -> None:
+    if replaces:
+        lay_out(run, "kserve")
+    before = tree(Path("out")) if replaces else {}
+    words = ["--model-name", "m", *WORDS, "--export-path", "out", "--target", "kserve", "-f", "--version", "2.0"]
+
+    def prepare() -> None:
+        if not links:
+            sys.addaudithook(lambda event, _: _fail() if event == "os.link" else None)
+        on_rename_to(CONFIG, _fail)
+
+    ended = fork(words, model / "err", prepare).result()
+    assert ended.status == 1
+    assert "nothing was written" in ended.err
+    assert (tree(Path("out")) if Path("out").exists() else {}) == before
+
+
+def test_a_config_is_flushed_before_it_takes_its_place(model, run: Command, monkeypatch) -> None:
+    flushed: list[tuple[int, bool]] = []
+    fsync = os.fsync
+
+    def noting(descriptor: int) -> None:
+        flushed.append((os.fstat(descriptor).st_ino, CONFIG.exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    lay_out(run, "kserve")
+    assert (CONFIG.stat().st_ino, False) in flushed
+
+
+def test_an_archive_that_is_a_link_keeps_its_name_in_the_config(model, run: Command) -> None:
+    Path("out/model-store").mkdir(parents=True)
+    Path("out/model-store/m.mar").symlink_to("../../real.mar")
+    lay_out(run, "kserve")
+    assert Path("real.mar").is_file()
+    assert snapshot()["models"]["m"]["1.0"]["marName"] == "m.mar"
+
+
+def test_the_config_names_model_and_version_as_the_manifest_does(model) -> None:
+    own = json.dumps({"runtime": "python", "model": {"modelName": "other", "modelVersion": "3.0"}})
+    package_model(ModelArchiverConfig("m", "handler.py", export_path="out", target="kserve"), own)
+    assert snapshot()["models"]["other"]["3.0"]["marName"] == "m.mar"
+
+
+def write_config(text: str) -> None:
+    CONFIG.parent.mkdir(parents=True, exist_ok=True)
+    CONFIG.write_bytes(text.encode())
+
+
+MINE = '{"models":{"mine":{"1.0":{"marName":"mine.mar"}}}}'
+SPELLINGS = {
+    "a colon": f"model_snapshot : {MINE}\n",
+    "a blank": f"  model_snapshot {MINE}\n",
+    "several lines": f"model_snapshot=\\\n  {MINE[:12]}\\\r\n\t{MINE[12:]}\n",
+    "as Java stores it": "model_snapshot=" + MINE.replace(":", "\\:") + "\r\n",
+    "an escaped key": f"model\\u005fsnapshot={MINE}\n",
+    "a last line that goes on": f"model_snapshot={MINE}\nmine=1\\",
+    "a last line that goes on and ends": f"model_snapshot={MINE}\nmine=1\\\n",
+    "twice": f"model_snapshot={{}}\nmodel_snapshot={MINE}\n",
+    "carriage returns": f"a=1\rmodel_snapshot={MINE}\rmine=1\r",
+}
+JAVA_LOADER = """\
+import java.io.FileInputStream;
+import java.util.Properties;
+
+public class Loads {
+    public static void main(String[] paths) throws Exception {
+        for (String path : paths) {
+            Properties properties = new Properties();
+            properties.load(new FileInputStream(path));
+            System.out.println(properties.getProperty("model_snapshot"));
+        }
+    }
+}
+"""
+
+
+def _loaded_by_java(*paths: Path) -> list[dict]:
+    """The snapshots as the class reads them by which TorchServe reads its configuration."""
+    Path("Loads.java").write_text(JAVA_LOADER)
+    done = subprocess.run(["java", "Loads.java", *paths], capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_config_is_read_as_java_does(model, run: Command, spelling: str) -> None:
+    write_config(SPELLINGS[spelling])
+    lay_out(run, "kserve")
+    lines = parse(CONFIG.read_bytes().decode(ENCODING))
+    assert {*json.loads(values(lines)["model_snapshot"])["models"]} == {"mine", "m"}
+    assert "".join(line.raw for line in lines).encode(ENCODING) == CONFIG.read_bytes()
+
+
+@pytest.mark.skipif(shutil.which("javac") is None, reason="needs a Java development kit")
+def test_java_reads_every_config_as_we_do(model, run: Command) -> None:
+    paths = []
+    for number, text in enumerate([*SPELLINGS.values(), "# größe\nb\\:c = d\\\n"]):
+        write_config(text)
+        lay_out(run, "kserve", "-f", "--version", '1"\\ü')
+        paths.append(CONFIG.rename(f"{number}.properties"))
+    for path, loaded in zip(paths, _loaded_by_java(*paths), strict=True):
+        assert loaded == json.loads(values(parse(path.read_bytes().decode(ENCODING)))["model_snapshot"])
+        assert [*loaded["models"]["m"]] == ['1"\\ü']
+
+
+def test_a_snapshot_is_json_for_kserve_too_which_knows_no_escapes(model, run: Command) -> None:
+    lay_out(run, "kserve", "--version", '1"\\ü')
+    assert [*snapshot()["models"]] == ["m"]
+
+
+def test_what_is_not_ours_in_a_config_stays_byte_for_byte(model, run: Command) -> None:
+    before, after = "# größe\r\n\r\nmine : \\\r\n  1\r\n", "vmargs=-Dx=\u2028\x0c\x1c\r\n"
+    own = '{"name":"mine.cfg","extra":1,"models":{}}'
+    write_config(f"{before}model_snapshot={own}\r\n{after}")
+    lay_out(run, "kserve")
+    text = CONFIG.read_bytes().decode()
+    assert text.startswith(f"{before}model_snapshot=")
+    assert text.endswith(f"\r\n{after}")
+    line = text[len(before) : -len(after)].rstrip("\r\n").partition("=")[2]
+    assert {**json.loads(line), "models": {}} == {"name": "mine.cfg", "extra": 1, "models": {}, "modelCount": 1}
+
+
+def test_a_version_that_another_archive_has_is_refused(model, run: Command) -> None:
+    lay_out(run, "kserve")
+    CONFIG.write_text(CONFIG.read_text().replace("m.mar", "by-hand.mar"))
+    [error] = refused(run, *WORDS, "--export-path", "out", "--target", "kserve", "-f")
+    assert "config.properties: has version 1.0 of m already, from by-hand.mar; choose another --version" in error
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+def test_the_owner_of_a_config_stays(model, run: Command) -> None:
+    lay_out(run, "kserve")
+    os.chown(CONFIG, 65534, 65533)
+    CONFIG.chmod(0o640)
+    lay_out(run, "kserve", "-f")
+    status = CONFIG.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (65534, 65533, 0o640)
+
+
+def test_an_empty_config_is_filled(model, run: Command) -> None:
+    write_config("\n")
+    lay_out(run, "kserve")
+    assert properties()["model_store"] == "/mnt/models/model-store"
+
+
+def test_a_config_that_cannot_work_is_warned_of(model, run: Command) -> None:
+    write_config(f"model_store=/other\nmanagement_address=http://0.0.0.0:8085\nmodel_snapshot={MINE}\n")
+    words = ("--model-name", "m", *WORDS, "--export-path", "out", "--target", "kserve")
+    warnings = run(*words).warnings
+    assert [warning.partition("config.properties: ")[2].partition(";")[0] for warning in warnings] == [
+        "model_store is not /mnt/models/model-store, where KServe puts the archives",
+        "has no inference_address, which KServe asks for",
+        "has version 1.0 of mine from mine.mar, which is not in model-store",
+    ]
+    assert all("[platform-config]" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "large", "deep"])
+def test_a_config_that_is_none_is_refused_at_once(model, run: Command, kind: str) -> None:
+    CONFIG.parent.mkdir(parents=True)
+    if kind == "pipe":
+        os.mkfifo(CONFIG)
+    elif kind == "device":
+        CONFIG.symlink_to("/dev/zero")
+    elif kind == "folder":
+        CONFIG.mkdir()
+    elif kind == "large":
+        CONFIG.write_bytes(b"#" * (1 << 21))
+    else:
+        CONFIG.write_text(f"model_snapshot={'[' * 100_000}")
+    result = run("--model-name", "m", *WORDS, "--export-path", "out", "--target", "kserve")
+    assert result.status == 1
+    assert "[platform-config]" in result.err
+    assert not Path("out/model-store").exists()
+
+
+@pytest.mark.parametrize("first", ["kserve", "sagemaker"])
+@pytest.mark.parametrize("second", ["torchserve", "kserve", "vertex", "sagemaker"])
+def test_what_a_build_for_another_platform_left_is_not_packed(model, run: Command, first: str, second: str) -> None:
+    words = ("--model-name", "m", "--model-path", ".", "--handler", "handler", "-f")
+    assert run(*words, "--target", first).status == 0
+    assert run(*words, "--target", second, "--json").status == 0
+    planned = json.loads(run(*words, "--target", second, "--dry-run", "--json").out)
+    assert {entry["path"] for entry in planned["files"]} == {"model.py", "model.pt", "handler.py", "index_to_name.json"}
+
+
+def test_a_users_own_files_of_these_names_are_packed(model, run: Command) -> None:
+    write_config("mine=1\n")
+    CONFIG.parent.rename("config")
+    with tarfile.open("model.tar.gz", "w:gz") as archive:
+        archive.add("model.py")
+    assert run("--model-name", "m", "--model-path", ".", "--handler", "handler").status == 0
+    assert {"config/config.properties", "model.tar.gz"} < members(Path("m.mar"))
 
 
 @pytest.mark.parametrize("place", ["model-store/m.mar", "config/config.properties"])
@@ -214,6 +415,10 @@ def test_a_build_that_is_killed_before_the_config_leaves_the_former_one(model, r
     lay_out(run, "kserve", "-f", name="late")
     assert files(Path("out")) == {"model-store/m.mar", "model-store/late.mar", "config/config.properties"}
     assert {*snapshot()["models"]} == {"m", "late"}
+
+
+def _fail() -> None:
+    raise OSError(5, "Input/output error")
 
 
 def _end() -> None:
@@ -312,6 +517,17 @@ def test_a_folder_that_has_sagemakers_layout_keeps_it(work, run_mms: Command) ->
     inside = unpacked(Path("model.tar.gz"))
     assert set(inside) == {"code/inference.py", "MAR-INF/MANIFEST.json", "MAR-INF/SHA256SUMS"}
     assert json.loads(inside["MAR-INF/MANIFEST.json"])["model"]["handler"] == "code/inference.py:handle"
+
+
+def test_code_that_the_manifest_would_hide_is_refused(model, run: Command) -> None:
+    Path("folder/code").mkdir(parents=True)
+    Path("folder/code/inference.py").write_text("def handle(data, context):\n    return data\n")
+    words = ("--model-path", "folder", "--target", "sagemaker")
+    [error] = refused(run, *words)
+    assert error.startswith("folder/code/inference.py: would not be used: the manifest names a handler")
+    assert "--handler" in error
+    assert "[platform-handler]" in error
+    assert run("--model-name", "m", *words, "--handler", "code/inference.py:handle").status == 0
 
 
 def test_two_files_for_one_place_in_code_are_refused(model, run: Command) -> None:

@@ -72,7 +72,7 @@ def _build_archive(plan: Plan, progress: Progress) -> ArchiveReport:
             if is_folder:
                 place_folder(built, target.path, temporary.set_aside, replace=target.replace)
         if not is_folder:
-            place_with_companions(built, target, plan.companions, plan.name)
+            place_with_companions(temporary, target, plan.companions, plan.name)
     return _report(plan, size, content_digest(entries, plan.fields), entries)
 
 

@@ -2,58 +2,85 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from model_archiver.formats.locks import folder_lock
 from model_archiver.formats.output import OutputFile
 from model_archiver.formats.placement import place_file
 from model_archiver.formats.temporary import TemporaryDirectory
-from model_archiver.issue import Issue
-from model_archiver.model_archiver_error import ModelArchiverError
 from model_archiver.planning.plan import Companion, Target
 
 
-def place_with_companions(built: Path, target: Target, companions: Sequence[Companion], name: str) -> None:
+def place_with_companions(
+    temporary: TemporaryDirectory, target: Target, companions: Sequence[Companion], name: str
+) -> None:
     """Move a finished file to its target, and its companions, which tell of it, to theirs after it.
 
     It is called while the signals that end a command are held back: all of it is done, or nothing.
 
     Args:
-        built: the file, in the temporary directory.
+        temporary: the directory that holds the file.
         target: where it goes.
         companions: what goes beside it.
         name: the model's name.
 
     Raises:
-        ModelArchiverError: the target exists and is not to be replaced, or a companion's former content has changed
-            since the build was planned; everything is then as it was.
+        ModelArchiverError: the target exists and is not to be replaced, or a companion cannot build on what lies there;
+            everything is then as it was.
+        OSError: something cannot be placed; everything is then as it was, too.
     """
-    with ExitStack() as stack:
+    with ExitStack() as stack, ExitStack() as undo:
         # Each in a directory of its own beside its place, which may lie on another file system than the archive.
         ready = [_written(companion, name, stack) for companion in companions]
-        place_file(built, target.path, replace=target.replace)
-        for path, companion in zip(ready, companions, strict=True):
-            place_file(path, companion.path, replace=True)
+        if not companions:
+            place_file(temporary.path / target.path.name, target.path, replace=target.replace)
+            return
+        _place(temporary, target.path, undo, replace=target.replace)
+        for directory, companion in zip(ready, companions, strict=True):
+            _place(directory, companion.path, undo, replace=True)
+        undo.pop_all()
 
 
-def _written(companion: Companion, name: str, stack: ExitStack) -> Path:
-    """A companion's file, with the mode of the one that it replaces; no other build touches that until the stack ends.
+def _place(temporary: TemporaryDirectory, path: Path, undo: ExitStack, *, replace: bool) -> None:
+    """Move a file to its place; `undo` gives back what was there."""
+    built = temporary.path / path.name
+    if replace and path.exists():
+        temporary.set_aside.parent.mkdir()
+        try:
+            os.link(path, temporary.set_aside)
+        except OSError:  # a file system without links; after a kill, the next build gives it its place back
+            path.rename(temporary.set_aside)
+        undo.callback(temporary.set_aside.replace, path)
+        place_file(built, path, replace=True)
+    else:
+        place_file(built, path, replace=replace)
+        undo.callback(path.unlink)
+
+
+def _written(companion: Companion, name: str, stack: ExitStack) -> TemporaryDirectory:
+    """A directory with a companion's file, with the rights of the former one, which no other build touches meanwhile.
 
     Raises:
-        ModelArchiverError: another build, or a person, has written what the content does not build on.
+        ModelArchiverError: the companion cannot build on what lies there.
     """
     temporary = stack.enter_context(TemporaryDirectory(companion.path, name))
     stack.enter_context(folder_lock(companion.path.parent))
-    if (companion.path.read_bytes() if companion.path.exists() else None) != companion.former:
-        message = "changed while the archive was packed"
-        raise ModelArchiverError(issues=[Issue("error", "file-changed", message, "package again", str(companion.path))])
     path = temporary.path / companion.path.name
     with OutputFile(path) as output:
-        output.write(companion.content)
+        output.write(companion.content())
         output.sync()
-    if companion.former is not None:
-        shutil.copymode(companion.path, path)
-    return path
+    if companion.path.exists():
+        _copy_rights(companion.path, path)
+    return temporary
+
+
+def _copy_rights(former: Path, path: Path) -> None:
+    status = former.stat()
+    if os.name != "nt":
+        with suppress(PermissionError):  # only root gives files away
+            os.chown(path, status.st_uid, status.st_gid)
+    shutil.copymode(former, path)

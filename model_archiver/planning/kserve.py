@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
+import stat
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from model_archiver.issue import Issue
+from model_archiver.model_archiver_error import ModelArchiverError
 from model_archiver.planning.findings import Findings
 from model_archiver.planning.plan import Companion
+from model_archiver.planning.properties import ENCODING, Line, parse, values, with_value
 
 _SNAPSHOT = "model_snapshot"
+_STORE = "/mnt/models/model-store"
+_LARGEST = 1 << 20
 
 # KServe's own server answers on 8080 and asks TorchServe on 8085, without a token. It reads these keys itself.
-_NEW = """\
+_NEW = f"""\
 inference_address=http://0.0.0.0:8085
 management_address=http://0.0.0.0:8085
 metrics_address=http://0.0.0.0:8082
@@ -26,13 +35,13 @@ enable_envvars_config=true
 install_py_dep_per_model=true
 number_of_netty_threads=4
 job_queue_size=10
-model_store=/mnt/models/model-store
+model_store={_STORE}
 """
 
 _SETTINGS = {"minWorkers": 1, "maxWorkers": 1, "batchSize": 1, "maxBatchDelay": 100, "responseTimeout": 120}
 
 
-def plan_config(path: Path, name: str, version: str, archive: str, findings: Findings) -> Companion:
+def plan_config(path: Path, name: str, version: str, archive: Path, findings: Findings) -> Companion:
     """The configuration in which a model is among those that are loaded when the server starts.
 
     One that is there already, for other models or with settings of the user's, keeps all it says but for this model's
@@ -42,54 +51,96 @@ def plan_config(path: Path, name: str, version: str, archive: str, findings: Fin
         path: of the configuration.
         name: the model's name.
         version: the model's version.
-        archive: the archive's name in the model store.
+        archive: the archive, by its name in the model store.
         findings: takes what is wrong with the former configuration.
     """
-    former = _read(path, findings)
-    lines = (_NEW if former is None else former.decode("utf-8", "surrogateescape")).splitlines()
-    snapshots = [line.partition("=")[2] for line in lines if _is_snapshot(line)]
-    models: dict[str, Any] = {}
+    content = partial(_content, path, name, version, archive.name)
     try:
-        models = _models(snapshots[-1] if snapshots else "{}")
-    except ValueError:
-        message = f"{_SNAPSHOT} is not, on one line, a JSON object with models, so none can be added"
-        findings.error("platform-config", message, "mend it, or move the file away", path=path)
-    models[name] = _versions(models.get(name, {}), version, archive)
-    snapshot = {"name": "startup.cfg", "modelCount": sum(map(len, models.values())), "models": models}
-    new_line = f"{_SNAPSHOT}={json.dumps(snapshot, separators=(',', ':'))}"
-    text = "\n".join([*(line for line in lines if not _is_snapshot(line)), new_line, ""])
-    return Companion(path, text.encode("utf-8", "surrogateescape"), former)
+        content()
+        for message, hint in _doubts(_read(path), archive):
+            findings.warning("platform-config", message, hint, path=path)
+    except ModelArchiverError as error:
+        findings.extend(error.issues)
+    return Companion(path, content)
 
 
-def _read(path: Path, findings: Findings) -> bytes | None:
+def is_config(path: Path) -> bool:
+    """Whether this is such a configuration, and not one of the user's that is called so."""
     try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        findings.error("platform-config", error.strerror or str(error), "check the path and its rights", path=path)
-        return None
+        given = values(_read(path))
+    except ModelArchiverError:
+        return False
+    return _SNAPSHOT in given and given.get("model_store") == _STORE
 
 
-def _is_snapshot(line: str) -> bool:
-    return line.partition("=")[0].strip() == _SNAPSHOT
-
-
-def _models(snapshot: str) -> dict[str, Any]:
-    """The models of a snapshot, by name, each a map of its versions.
+def _content(path: Path, name: str, version: str, archive: str) -> bytes:
+    """What the configuration is to hold, with all that it holds now.
 
     Raises:
-        ValueError: the text is no snapshot.
+        ModelArchiverError: no model can be added to what lies there.
     """
-    fields = json.loads(snapshot)
-    models = fields.get("models", {}) if isinstance(fields, dict) else None
+    lines = _read(path)
+    try:
+        snapshot = _with_model(_snapshot(lines), name, version, archive)
+        value = json.dumps(snapshot, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        message = f"{_SNAPSHOT} is not a JSON object with models, so none can be added"
+        raise _refusal(path, message, "mend it, or move the file away") from None
+    except _TakenError as error:
+        message = f"has version {version} of {name} already, from {error}"
+        raise _refusal(path, message, "choose another --version, or remove that entry") from None
+    # KServe reads the value as it stands, and TorchServe without the escapes of properties: this is JSON either way.
+    plain = re.sub(r"\\.", lambda found: r"\u0022" if found[0] == r"\"" else found[0], value)
+    return with_value(lines, _SNAPSHOT, plain).encode(ENCODING)
+
+
+class _TakenError(Exception):
+    """Another archive has the version."""
+
+
+def _read(path: Path) -> list[Line]:
+    """The lines of the configuration; those of a new one where there is none, or nothing in it."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise _refusal(path, "is no file", "move it away")
+        if status.st_size > _LARGEST:
+            raise _refusal(path, "is too large for a configuration", "move it away")
+        text = path.read_bytes().decode(ENCODING)
+    except (FileNotFoundError, NotADirectoryError):
+        text = ""
+    except OSError as error:
+        if isinstance(error, ModelArchiverError):
+            raise
+        raise _refusal(path, error.strerror or str(error), "check the path and its rights") from error
+    return parse(text if text.strip() else _NEW)
+
+
+def _refusal(path: Path, message: str, hint: str) -> ModelArchiverError:
+    return ModelArchiverError(issues=[Issue("error", "platform-config", message, hint, str(path))])
+
+
+def _snapshot(lines: list[Line]) -> dict[str, Any]:
+    """The snapshot, whose models are each a map of its versions.
+
+    Raises:
+        ValueError: it is none.
+    """
+    snapshot = json.loads(values(lines).get(_SNAPSHOT, "{}"))
+    models = snapshot.get("models", {}) if isinstance(snapshot, dict) else None
     if not isinstance(models, dict) or not all(_are_versions(versions) for versions in models.values()):
-        raise ValueError(snapshot)
-    return models
+        raise ValueError(_SNAPSHOT)
+    return {"name": "startup.cfg", **snapshot, "models": models}
 
 
 def _are_versions(versions: object) -> bool:
     return isinstance(versions, dict) and all(isinstance(settings, dict) for settings in versions.values())
+
+
+def _with_model(snapshot: dict[str, Any], name: str, version: str, archive: str) -> dict[str, Any]:
+    former = snapshot["models"]
+    models = {**former, name: _versions(former.get(name, {}), version, archive)}
+    return {**snapshot, "modelCount": sum(map(len, models.values())), "models": models}
 
 
 def _versions(former: dict[str, Any], version: str, archive: str) -> dict[str, Any]:
@@ -99,6 +150,24 @@ def _versions(former: dict[str, Any], version: str, archive: str) -> dict[str, A
     others = {
         number: {**other, "defaultVersion": False}
         for number, other in former.items()
-        if number != version and other.get("marName") != archive
+        if other.get("marName") != archive
     }
+    if version in others:
+        raise _TakenError(others[version].get("marName"))
     return {**others, version: {**settings, "defaultVersion": True, "marName": archive}}
+
+
+def _doubts(lines: list[Line], archive: Path) -> Iterator[tuple[str, str]]:
+    """What will not work in a configuration, and what to do about it."""
+    given = values(lines)
+    if given.get("model_store") != _STORE:
+        yield f"model_store is not {_STORE}, where KServe puts the archives", f"say model_store={_STORE}"
+    for key in ("inference_address", "management_address"):
+        if key not in given:
+            yield f"has no {key}, which KServe asks for", f"say {key}=http://0.0.0.0:8085"
+    for name, versions in _snapshot(lines)["models"].items():
+        for version, settings in versions.items():
+            other = settings.get("marName")
+            if isinstance(other, str) and other != archive.name and not (archive.parent / other).exists():
+                message = f"has version {version} of {name} from {other}, which is not in {archive.parent.name}"
+                yield message, "put it there, or remove that entry"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -49,13 +50,11 @@ class Companion:
 
     Attributes:
         path: where it goes.
-        content: its bytes.
-        former: what lay there when the build was planned, on which the content may build; None where nothing did.
+        content: gives its bytes, which build on what lies there; it raises a ModelArchiverError where they cannot.
     """
 
     path: Path
-    content: bytes
-    former: bytes | None
+    content: Callable[[], bytes]
 
 
 @dataclass(frozen=True)

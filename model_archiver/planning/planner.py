@@ -28,7 +28,13 @@ from model_archiver.planning.handler import (
 )
 from model_archiver.planning.names import check_model_name
 from model_archiver.planning.plan import Member, Plan
-from model_archiver.planning.platforms import LAYOUTS, platform_format, platform_handler, platform_path
+from model_archiver.planning.platforms import (
+    LAYOUTS,
+    check_platform_handler,
+    platform_format,
+    platform_handler,
+    platform_path,
+)
 from model_archiver.planning.target import (
     check_in_place,
     check_laid_over,
@@ -61,6 +67,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, findings: Findi
     gatherer = Gatherer(exclusions, findings)
     model_path = gatherer.model_path(config.model_path) if config.model_path else []
     packed = [*model_path, *_included(config, gatherer)]
+    check_platform_handler(platform, config, packed, findings)
     handler = platform_handler(platform, _resolve_handler(config, runtime, model_path, packed, findings))
     named_files = _named_files(config, handler, gatherer, findings)
     members = settle([*packed, *(_placed(member, platform) for member in named_files)], findings)
@@ -71,7 +78,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, findings: Findi
     elif config.link and archive_format is not ArchiveFormat.NO_ARCHIVE:
         findings.error("link-impossible", "only a folder can hold links", _UNLINK, path="--link")
     text = _given_manifest(manifest, findings) or _manifest_text(config, platform, runtime, handler.entry, findings)
-    return Plan(
+    plan = Plan(
         name=config.model_name,
         server=config.server,
         archive_format=archive_format,
@@ -83,9 +90,10 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, findings: Findi
         jobs=config.jobs or _cores(),
         notes=() if config.handler else (f"no --handler is given: {handler.entry} is used",),
         left_out=exclusions.left_out,
-        top=config.model_name if LAYOUTS[platform].top else "",
-        companions=plan_companions(config, platform, target, _version(config), findings),
+        top=config.model_name if LAYOUTS[platform].has_top else "",
+        companions=(),
     )
+    return plan_companions(config, platform, plan, _version(config), findings)
 
 
 _UNLINK = "leave it out, or choose --archive-format no-archive"

@@ -11,12 +11,15 @@ The rules are those of the platforms' own start scripts:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from model_archiver.archive_format import ArchiveFormat, Platform
+from model_archiver.model_archiver_config import ModelArchiverConfig
 from model_archiver.planning.findings import Findings
 from model_archiver.planning.handler import Handler, split_function
+from model_archiver.planning.plan import Member
 
 _CODE = PurePosixPath("code")
 
@@ -30,18 +33,18 @@ class Layout:
         fixed_name: the archive's name without its suffix; None for the model's name.
         formats: the forms that the platform takes. The first one is meant where ``default`` is asked for.
         config: the server's configuration, below the export path; None where the platform has its own.
-        dots: whether the archive's name may hold dots.
-        top: whether everything in a tar lies below one folder, as TorchServe needs it to open the file itself.
-        code: whether handler and requirements lie in ``code/``.
+        may_hold_dots: whether the archive's name may hold dots.
+        has_top: whether everything in a tar lies below one folder, as TorchServe needs it to open the file itself.
+        has_code: whether handler and requirements lie in ``code/``.
     """
 
     folder: str = ""
     fixed_name: str | None = None
     formats: tuple[ArchiveFormat, ...] = tuple(ArchiveFormat)
     config: PurePosixPath | None = None
-    dots: bool = True
-    top: bool = True
-    code: bool = False
+    may_hold_dots: bool = True
+    has_top: bool = True
+    has_code: bool = False
 
 
 _MAR = (ArchiveFormat.DEFAULT, ArchiveFormat.ZIP_STORE)
@@ -51,10 +54,10 @@ LAYOUTS = {
         folder="model-store",
         formats=_MAR,
         config=PurePosixPath("config/config.properties"),
-        dots=False,
+        may_hold_dots=False,
     ),
     Platform.VERTEX: Layout(fixed_name="model", formats=_MAR),
-    Platform.SAGEMAKER: Layout(fixed_name="model", formats=(ArchiveFormat.TGZ,), top=False, code=True),
+    Platform.SAGEMAKER: Layout(fixed_name="model", formats=(ArchiveFormat.TGZ,), has_top=False, has_code=True),
 }
 """Where each platform looks for what."""
 
@@ -73,10 +76,21 @@ def platform_format(platform: Platform, given: ArchiveFormat, findings: Findings
 
 def check_platform_name(platform: Platform, name: str, findings: Findings) -> None:
     """A finding for a model whose archive the platform would not see."""
-    if "." in name and not LAYOUTS[platform].dots:
+    if "." in name and not LAYOUTS[platform].may_hold_dots:
         message = f"{platform.value} does not see an archive whose name holds a dot before .mar"
         hint = "choose a name without dots; the version has a flag of its own, --version"
         findings.error("platform-name", message, hint, path=f"--model-name {name}")
+
+
+def check_platform_handler(
+    platform: Platform, config: ModelArchiverConfig, packed: Iterable[Member], findings: Findings
+) -> None:
+    """A finding for code that the platform would serve, were there not the manifest and the handler that it names."""
+    inference = [member for member in packed if member.path == _CODE / "inference.py"]
+    if LAYOUTS[platform].has_code and inference and not config.handler:
+        message = "would not be used: the manifest names a handler, and that wins"
+        hint = f"choose with --handler, such as {inference[0].path}:handle if it has that function"
+        findings.error("platform-handler", message, hint, path=inference[0].source.path)
 
 
 def platform_handler(platform: Platform, handler: Handler) -> Handler:
@@ -85,7 +99,7 @@ def platform_handler(platform: Platform, handler: Handler) -> Handler:
     A file in ``code/`` is found by its path if a function is named too, be it ``handle``, which a class may have
     instead: TorchServe's front end then puts its folder on the path.
     """
-    if handler.file is None or not LAYOUTS[platform].code:
+    if handler.file is None or not LAYOUTS[platform].has_code:
         return handler
     _, function = split_function(handler.entry)
     return replace(handler, entry=f"{_CODE / handler.file.name}{function or ':handle'}")
@@ -99,6 +113,6 @@ def platform_path(platform: Platform, flag: str, name: str) -> PurePosixPath:
         flag: the flag that names the file.
         name: the file's own name.
     """
-    if LAYOUTS[platform].code and flag == "--requirements-file":
+    if LAYOUTS[platform].has_code and flag == "--requirements-file":
         return _CODE / "requirements.txt"
-    return _CODE / name if LAYOUTS[platform].code and flag == "--handler" else PurePosixPath(name)
+    return _CODE / name if LAYOUTS[platform].has_code and flag == "--handler" else PurePosixPath(name)

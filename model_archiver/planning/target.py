@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from model_archiver import reproducible
@@ -13,8 +16,8 @@ from model_archiver.manifest_components.manifest import MANIFEST_PATH
 from model_archiver.model_archiver_config import ModelArchiverConfig
 from model_archiver.planning.findings import Findings
 from model_archiver.planning.former import FormerFolder
-from model_archiver.planning.kserve import plan_config
-from model_archiver.planning.plan import Companion, Member, Target
+from model_archiver.planning.kserve import is_config, plan_config
+from model_archiver.planning.plan import Member, Plan, Target
 from model_archiver.planning.platforms import LAYOUTS, check_platform_name
 from model_archiver.sums import SUMS_PATH
 
@@ -71,40 +74,50 @@ def check_laid_over(target: Target, members: Iterable[Member], findings: Finding
 
 
 def plan_companions(
-    config: ModelArchiverConfig, platform: Platform, target: Target, version: str, findings: Findings
-) -> tuple[Companion, ...]:
-    """What the platform wants beside the archive.
+    config: ModelArchiverConfig, platform: Platform, plan: Plan, version: str, findings: Findings
+) -> Plan:
+    """The plan with what the platform wants beside the archive.
 
     Args:
         config: the request.
         platform: the platform.
-        target: where the archive goes.
-        version: the model's version.
+        plan: of the archive, whose manifest names the model and its version.
+        version: the model's where the manifest names none.
         findings: takes what stands in the way.
     """
     path = _config_path(config, platform)
     if path is None or not _check_folder(path.parent, findings):
-        return ()
-    return (plan_config(path, config.model_name, version, target.path.name, findings),)
+        return plan
+    model = plan.fields.get("model", {})
+    name, version = str(model.get("modelName") or config.model_name), str(model.get("modelVersion") or version)
+    # By the name that the server sees, which may be a link's.
+    archive = _export_path(config) / LAYOUTS[platform].folder / f"{config.model_name}{plan.archive_format.suffix}"
+    return replace(plan, companions=(plan_config(path, name, version, archive, findings),))
 
 
 def former_outputs(
     config: ModelArchiverConfig, platform: Platform, target: Target, archive_format: ArchiveFormat
 ) -> set[tuple[int, int]]:
-    """Device and inode of what former builds of the same name, in any format, have left at and beside the target."""
-    outputs = set()
-    path = _config_path(config, platform)
-    if path is not None and path.is_file():
-        outputs.add((path.stat().st_dev, path.stat().st_ino))
+    """Device and inode of what former builds of the same name, in any format, have left at and beside the target.
+
+    What builds for other platforms have left below the export path counts too.
+    """
     name = target.path.name.removesuffix(archive_format.suffix)
-    for suffix in {other.suffix for other in ArchiveFormat}:
-        path = target.path.with_name(f"{name}{suffix}")
-        try:
+    beside = {target.path.with_name(f"{name}{other.suffix}") for other in ArchiveFormat}
+    ours = {path for path in beside if path == target.path or _is_former_output(path, f"{name}/")}
+    for other, layout in LAYOUTS.items():
+        path = _config_path(config, other)
+        if path is not None and (other is platform or is_config(path)):
+            ours.add(path)
+        if not layout.has_top:
+            folder = _export_path(config) / layout.folder
+            paths = {folder / f"{layout.fixed_name or config.model_name}{form.suffix}" for form in layout.formats}
+            ours |= {path for path in paths if _is_former_output(path, "")}
+    outputs = set()
+    for path in ours:
+        with suppress(OSError):  # there is none, or there can be none of so long a name
             status = path.stat()
-            if path == target.path or _is_former_output(path, name):
-                outputs.add((status.st_dev, status.st_ino))
-        except OSError:  # there is none, or there can be none of so long a name
-            continue
+            outputs.add((status.st_dev, status.st_ino))
     return outputs
 
 
@@ -118,11 +131,20 @@ def _config_path(config: ModelArchiverConfig, platform: Platform) -> Path | None
     return None if below is None else Path(os.path.realpath(_export_path(config) / below))
 
 
-def _is_former_output(path: Path, name: str) -> bool:
-    """Whether a build of that name made this, and not a user something of their own that is called so."""
-    if path.is_dir():
+def _is_former_output(path: Path, top: str) -> bool:
+    """Whether a build made this, and not a user something of their own that is called so.
+
+    Args:
+        path: a folder or a tar.
+        top: what the names in a tar begin with.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    if stat.S_ISDIR(status.st_mode):
         return (path / MANIFEST_PATH).is_file()
-    if not path.is_file():
+    if not stat.S_ISREG(status.st_mode):
         return False
     import tarfile  # noqa: PLC0415 - there is seldom something to look at
 
@@ -131,7 +153,7 @@ def _is_former_output(path: Path, name: str) -> bool:
             first = archive.next()
     except (OSError, EOFError, tarfile.TarError, zlib.error):
         return False
-    return first is not None and first.name.startswith(f"{name}/") and first.mtime == reproducible.TIME
+    return first is not None and first.name.startswith(top) and first.mtime == reproducible.TIME
 
 
 def _is_model_path(path: Path, config: ModelArchiverConfig) -> bool:
