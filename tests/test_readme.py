@@ -15,6 +15,8 @@ from model_archiver.arg_parser import mms_parser, torch_parser
 from model_archiver.command_parser import command_parser
 from model_archiver.commands import COMMANDS
 from tests.archives import manifest, members
+from tests.servers import served
+from tests.servers.served import marked_rows, rows_of
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -134,12 +136,39 @@ def test_the_python_examples_run_in_order(clone: Path) -> None:
 
 
 def test_the_table_of_what_serves_has_the_rows_of_the_server_tests_and_every_row_serves() -> None:
-    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests/servers").glob("test_*.py"))
-    marked = set(re.findall(r'pytest\.mark\.serves\("([^"]+)"', sources))
     table = README.partition("<!-- served: made by the server tests -->\n")[2].partition("<!-- /served -->")[0]
     rows = [[cell.strip() for cell in line.strip("|\n").split(" | ")] for line in table.splitlines()[2:]]
-    assert {row[0] for row in rows} == marked
+    assert rows_of(table) == marked_rows()
     assert all("✓" in row and "✗" not in row for row in rows)
+
+
+def test_the_table_is_taken_only_of_a_run_of_all_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served, "TABLE", tmp_path / "table.md")
+    monkeypatch.setattr(served, "README", tmp_path / "README.md")
+    cells = {row: {"default": True} for row in sorted(marked_rows())}
+    written = f"{served.BEGIN}{served.rendered(cells)}{served.END}"
+    served.README.write_text(written, encoding="utf-8")
+    served.TABLE.write_text(served.rendered(cells), encoding="utf-8")
+    assert served.main(["--check"]) == 0
+    row, *_ = cells
+    served.TABLE.write_text(served.rendered({**cells, row: {}}), encoding="utf-8")
+    for words in ([], ["--check"]):
+        assert row in str(served.main(words))
+    assert served.README.read_text(encoding="utf-8") == written
+
+
+@pytest.mark.parametrize(("outcome", "row"), [("passed", "✓"), ("failed", "✗"), ("skipped", None)])
+def test_a_cell_shows_what_was_tried(outcome: str, row: str | None, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(served, "TABLE", tmp_path / "table.md")
+    outcomes = served.Outcomes()
+    when = "setup" if outcome == "skipped" else "call"
+    told = [("serves", ("a row", "default"))]
+    outcomes.pytest_runtest_logreport(
+        pytest.TestReport("id", ("", 0, ""), {}, outcome, None, when, user_properties=told)  # type: ignore[arg-type]
+    )
+    outcomes.pytest_sessionfinish()
+    assert served.TABLE.exists() == (row is not None)
+    assert row is None or f"| a row | {row} |" in served.TABLE.read_text(encoding="utf-8")
 
 
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").iterdir() if path.is_dir())
