@@ -10,7 +10,9 @@ import stat
 import struct
 import subprocess
 import tarfile
+import time
 import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -163,6 +165,25 @@ def test_duplicate_names_serve_and_are_told(work, run: Command) -> None:
     assert codes(run, archive, "--strict") == ["entry-duplicate"]
 
 
+def _patched(offset: int, field: bytes, form: int = tarfile.PAX_FORMAT) -> bytes:
+    """An honest tar with other bytes at a place of its first header."""
+    tar = bytearray(tar_bytes(honest_members(), form=form))
+    tar[offset : offset + len(field)] = field
+    tar[148:156] = b" " * 8
+    tar[148:156] = b"%06o\0 " % sum(tar[:512])
+    return bytes(tar)
+
+
+def _with_pax(kind: str, *, count: int = 1, **fields: str) -> bytes:
+    """An honest tar behind headers that tell of the members after them."""
+    header = tarfile.TarInfo.create_pax_global_header(fields)
+    blocks = bytearray(header)
+    blocks[156:157] = kind.encode()
+    blocks[148:156] = b" " * 8
+    blocks[148:156] = b"%06o\0 " % sum(blocks[:512])
+    return bytes(blocks) * count + tar_bytes(honest_members())
+
+
 PAX, GNU, USTAR = tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT
 LONG = "d/" * 60 + "long.txt"
 SERVED_TARS = {
@@ -172,6 +193,8 @@ SERVED_TARS = {
     "gnu": tar_bytes({**honest_members(), f"m/{LONG}": b"x"}, form=GNU),
     "pax": tar_bytes({**honest_members(), f"m/{LONG}é": b"x"}, form=PAX),
     "folder entries": tar_bytes({"m": special("m", tarfile.DIRTYPE), **honest_members()}),
+    "a comment, as git archive writes it": _with_pax("g", comment="abc"),
+    "an empty path in a pax header": _with_pax("x", path=""),
 }
 
 
@@ -181,14 +204,6 @@ def test_a_tar_that_serves_is_passed(work, run: Command, tar: bytes) -> None:
     assert codes(run, archive) == []
     paths = {file["path"] for file in json.loads(run("inspect", archive, "--json").out)["files"]}
     assert {"handler.py", MANIFEST} <= paths
-
-
-def _with_padded_number() -> bytes:
-    tar = bytearray(tar_bytes(honest_members()))
-    tar[124:136] = b"-0000000001\0"
-    tar[148:156] = b" " * 8
-    tar[148:156] = b"%06o\0 " % sum(tar[:512])
-    return bytes(tar)
 
 
 REFUSED_TARS = {
@@ -204,7 +219,13 @@ REFUSED_TARS = {
     "cut in a file": (tar_bytes({"m/x": bytes(4000)})[:1024], "entry-damaged"),
     "something behind its end": (tar_bytes(honest_members()) + b"x" * 512, "archive-trailing"),
     "a damaged header": (tar_bytes(honest_members()).replace(b"handler.py", b"handlex.py"), "archive-damaged"),
-    "a number below zero": (_with_padded_number(), "archive-damaged"),
+    "a number below zero": (_patched(124, b"-0000000001\0"), "archive-damaged"),
+    "a name for all members": (_with_pax("g", path="m/evil"), "headers-differ"),
+    "a size for all members": (_with_pax("g", size="0"), "headers-differ"),
+    "GNU's header with something else than a time": (_patched(345, b"m", GNU), "headers-differ"),
+    "an old header with a prefix": (_patched(257, b"\0" * 88 + b"zz"), "headers-differ"),
+    "a header of many pages": (_with_pax("x", comment="x" * (1 << 17)), "archive-damaged"),
+    "headers without end": (_with_pax("x", count=100, comment="x"), "archive-damaged"),
     **{
         f"the name {name!r}": (tar_bytes({name: b"x", **honest_members()}), "path-invalid")
         for name in ("/etc/x", "m/../x", "../x", "m/a\\b", "m/c:/x", "C:/x", "m/\x1b[31m")
@@ -234,6 +255,21 @@ def test_a_damaged_gzip_is_refused(work, run: Command, change, code: str) -> Non
     archive.write_bytes(change(archive.read_bytes()))
     found = codes(run, archive)
     assert code in found or {"entry-damaged", "archive-cut"} & set(found)
+
+
+def test_many_small_records_are_read_at_once(work, run: Command) -> None:
+    start = time.monotonic()
+    run("verify", tgz(_with_pax("x", **{f"{number}": "" for number in range(100_000)})))
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+def test_the_checksum_of_a_gzip_header_is_checked(work, run: Command, is_right: bool) -> None:
+    whole = tgz(tar_bytes(honest_members())).read_bytes()
+    header = whole[:3] + b"\2" + whole[4:10]
+    checksum = zlib.crc32(header) & 0xFFFF ^ (not is_right)
+    Path("m.tar.gz").write_bytes(header + checksum.to_bytes(2, "little") + whole[10:])
+    assert ("archive-damaged" in codes(run, Path("m.tar.gz"))) is not is_right
 
 
 def test_a_gzip_header_may_say_more(work, run: Command) -> None:

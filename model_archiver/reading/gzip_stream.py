@@ -115,7 +115,11 @@ def _data_start(file: ArchiveFile) -> int:
     for flag in (_NAME, _COMMENT):
         if flags & flag:
             start += _text_length(file, start) + 1
-    return start + 2 if flags & _HEADER_CRC else start
+    if flags & _HEADER_CRC:
+        if file.at(start, 2) != struct.pack("<H", crc32(file.at(0, start), 0) & 0xFFFF):
+            raise DamageError("archive-damaged", "its gzip header is damaged", _AGAIN)
+        start += 2
+    return start
 
 
 def _text_length(file: ArchiveFile, start: int) -> int:

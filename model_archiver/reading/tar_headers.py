@@ -9,7 +9,8 @@ from model_archiver.reading.archive import DamageError
 from model_archiver.reading.gzip_stream import GzipStream
 
 FILE_KINDS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
-_LONGEST_HEADER = 1 << 20
+_LONGEST_HEADER = 1 << 16
+_MOST_HEADERS = 16
 _AGAIN = "get the archive again, or package the model again"
 _NOT_PLAIN = "GNU.sparse."
 
@@ -40,7 +41,7 @@ def read_header(stream: GzipStream) -> TarHeader | None:
         DamageError: there is none, or it is damaged.
     """
     told: dict[str, bytes] = {}
-    while True:
+    for _ in range(_MOST_HEADERS):
         block = stream.take(tarfile.BLOCKSIZE)
         if not block.strip(b"\0") and len(block) == tarfile.BLOCKSIZE:
             return None
@@ -50,10 +51,13 @@ def read_header(stream: GzipStream) -> TarHeader | None:
             told.update(_pax_fields(_extension(stream, size)))
         elif kind == tarfile.GNUTYPE_LONGNAME:
             told["path"] = _extension(stream, size).rstrip(b"\0")
-        elif kind in (tarfile.XGLTYPE, tarfile.GNUTYPE_LONGLINK):
+        elif kind == tarfile.XGLTYPE:
+            _check_global(_pax_fields(_extension(stream, size)))
+        elif kind == tarfile.GNUTYPE_LONGLINK:
             _extension(stream, size)
         else:
             return _header(block, kind, size, told)
+    raise _damage("one of its members has far too many headers")
 
 
 def padding(size: int) -> int:
@@ -66,16 +70,33 @@ def _header(block: bytes, kind: bytes, size: int, told: dict[str, bytes]) -> Tar
         if not told["size"].isdigit() or len(told["size"]) > 20:
             raise _damage("the size of one of its files is none")
         size = int(told["size"])
-    name = told.get("path", _name(block)).decode("utf-8", "surrogateescape")
+    _check_prefix(block, kind)
+    name = (told.get("path") or _name(block)).decode("utf-8", "surrogateescape")
     is_sparse = kind == tarfile.GNUTYPE_SPARSE or any(field.startswith(_NOT_PLAIN) for field in told)
     if kind not in (*FILE_KINDS, tarfile.GNUTYPE_SPARSE) and kind in tarfile.SUPPORTED_TYPES:
         size = 0  # whatever they say: links, folders and devices have no data
     return TarHeader(name, kind, size, bool(_number(block[100:108]) & 0o100), is_sparse)
 
 
+def _check_global(fields: dict[str, bytes]) -> None:
+    """Refuse what is said of all members that follow, which some readers heed and others do not."""
+    for field in fields.keys() - {"comment"}:
+        raise DamageError("headers-differ", f"one of its headers says the {field} of all files behind it", _AGAIN)
+
+
+def _check_prefix(block: bytes, kind: bytes) -> None:
+    """Refuse what the server takes for the beginning of a name, and others for times or for nothing."""
+    if block[345:500].strip(b"\0") and not _is_ustar(block) and kind != tarfile.GNUTYPE_SPARSE:
+        raise DamageError("headers-differ", "a header holds bytes that some readers add to the name", _AGAIN)
+
+
+def _is_ustar(block: bytes) -> bool:
+    return block[257:263] == b"ustar\0"
+
+
 def _name(block: bytes) -> bytes:
     name = _text(block[0:100])
-    prefix = _text(block[345:500]) if block[257:263] == b"ustar\0" else b""
+    prefix = _text(block[345:500]) if _is_ustar(block) else b""
     return prefix + b"/" + name if prefix else name
 
 
@@ -88,13 +109,14 @@ def _extension(stream: GzipStream, size: int) -> bytes:
 
 
 def _pax_fields(data: bytes) -> dict[str, bytes]:
-    fields = {}
-    while data:
-        length, blank, _ = data.partition(b" ")
-        if not blank or not length.isdigit() or len(length) > 8 or not len(length) < int(length) <= len(data):
+    fields, start = {}, 0
+    while start < len(data):
+        length, blank, _ = data[start : start + 9].partition(b" ")
+        if not blank or not length.isdigit() or not len(length) < int(length) <= len(data) - start:
             raise _damage("one of its pax headers is damaged")
-        record, data = data[: int(length)], data[int(length) :]
-        name, _, value = record[len(length) + 1 :].removesuffix(b"\n").partition(b"=")
+        record = data[start + len(length) + 1 : start + int(length)]
+        start += int(length)
+        name, _, value = record.removesuffix(b"\n").partition(b"=")
         fields[name.decode("utf-8", "surrogateescape")] = value
     return fields
 
