@@ -535,6 +535,37 @@ def test_two_files_for_one_place_in_code_are_refused(model, run: Command) -> Non
     Path("extra/code/handler.py").write_text("other = 1\n")
     [error] = refused(run, *WORDS, "--extra-files", "extra", "--export-path", "out", "--target", "sagemaker")
     assert "both go to code/handler.py" in error
+    assert "handler.py (--handler, for sagemaker)" in error
+
+
+@pytest.mark.parametrize("platform", ["vertex", "sagemaker"])
+def test_no_other_name_is_advised_where_the_platform_fixes_it(model, run: Command, platform: str) -> None:
+    lay_out(run, platform)
+    [error] = refused(run, *WORDS, "--export-path", "out", "--target", platform)
+    assert "exists already; -f replaces it; or choose another --export-path [target-exists]" in error
+
+
+def test_a_thing_in_the_way_of_a_fixed_name_wants_another_folder(model, run: Command) -> None:
+    Path("out").mkdir()
+    os.mkfifo("out/model.mar")
+    [error] = refused(run, *WORDS, "--export-path", "out", "--target", "vertex")
+    assert "the output goes there; choose another --export-path [target-in-the-way]" in error
+
+
+@pytest.mark.parametrize("platform", ["kserve", "vertex", "sagemaker"])
+def test_no_format_is_advised_that_the_platform_does_not_take(model, run: Command, platform: str) -> None:
+    [error] = refused(run, *WORDS, "--link", "--target", platform)
+    assert error == "--link: only a folder can hold links; leave it out [link-impossible]"
+
+
+def test_no_platform_runs_python2(model, run_mms: Command) -> None:
+    Path("folder").mkdir()
+    Path("handler.py").rename("folder/handler.py")
+    words = ("--model-name", "m", "--model-path", "folder", "--handler", "handler", "--runtime", "python2", "-f")
+    assert run_mms(*words).warnings == []
+    for platform in ("kserve", "vertex", "sagemaker"):
+        [warning] = run_mms(*words, "--target", platform).warnings
+        assert "[runtime-unserved]" in warning
 
 
 def test_an_unknown_platform_is_refused_by_command_and_call(model, run: Command) -> None:

@@ -76,11 +76,11 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, findings: Findi
     elif archive_format is ArchiveFormat.NO_ARCHIVE and target.replace:
         check_laid_over(target, members, findings)
     elif config.link and archive_format is not ArchiveFormat.NO_ARCHIVE:
-        findings.error("link-impossible", "only a folder can hold links", _UNLINK, path="--link")
+        findings.error("link-impossible", "only a folder can hold links", _unlink(platform), path="--link")
     text = _given_manifest(manifest, findings) or _manifest_text(config, platform, runtime, handler.entry, findings)
     plan = Plan(
         name=config.model_name,
-        server=config.server,
+        server=config.server if platform is Platform.TORCHSERVE else "torchserve",  # which all other platforms run
         archive_format=archive_format,
         target=target,
         members=members,
@@ -96,7 +96,6 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, findings: Findi
     return plan_companions(config, platform, plan, _version(config), findings)
 
 
-_UNLINK = "leave it out, or choose --archive-format no-archive"
 _Choice = TypeVar("_Choice", bound=Enum)
 
 
@@ -120,6 +119,11 @@ def _check_tuning(config: ModelArchiverConfig, findings: Findings) -> None:
     # type(), for True is an int too.
     if config.jobs is not None and (type(config.jobs) is not int or config.jobs < 1):
         findings.error("value-invalid", "is no number of cores", "give 1 or more", path=f"--jobs {config.jobs}")
+
+
+def _unlink(platform: Platform) -> str:
+    takes_folders = ArchiveFormat.NO_ARCHIVE in LAYOUTS[platform].formats
+    return "leave it out, or choose --archive-format no-archive" if takes_folders else "leave it out"
 
 
 def _included(config: ModelArchiverConfig, gatherer: Gatherer) -> Iterator[Member]:
@@ -165,7 +169,9 @@ def _named_files(
 
 def _placed(member: Member, platform: Platform) -> Member:
     """A file that has a flag of its own, where the platform looks for it."""
-    return replace(member, path=platform_path(platform, member.flag, member.path.name))
+    path = platform_path(platform, member.flag, member.path.name)
+    flag = member.flag if path == member.path else f"{member.flag}, for {platform.value}"
+    return replace(member, path=path, flag=flag)
 
 
 def _manifest_text(

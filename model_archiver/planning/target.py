@@ -21,8 +21,6 @@ from model_archiver.planning.plan import Member, Plan, Target
 from model_archiver.planning.platforms import LAYOUTS, check_platform_name
 from model_archiver.sums import SUMS_PATH
 
-_FORCE = "-f replaces it; or choose another --model-name or --export-path"
-
 
 def choose_target(
     config: ModelArchiverConfig, platform: Platform, archive_format: ArchiveFormat, findings: Findings, *, named: bool
@@ -48,7 +46,8 @@ def choose_target(
         message = "begins with a ~ that the shell left as it is (--export-path)"
         findings.error("export-path-invalid", message, "write $HOME for it", path=folder)
     elif _check_folder(path.parent, findings) and named:
-        _check_former(target, archive_format, findings)
+        otherwise = "--export-path" if layout.fixed_name else "--model-name or --export-path"
+        _check_former(target, archive_format, f"choose another {otherwise}", findings)
     return target
 
 
@@ -179,7 +178,7 @@ def _check_folder(folder: Path, findings: Findings) -> bool:
     return True
 
 
-def _check_former(target: Target, archive_format: ArchiveFormat, findings: Findings) -> None:
+def _check_former(target: Target, archive_format: ArchiveFormat, otherwise: str, findings: Findings) -> None:
     path = target.path
     if not os.path.lexists(path):
         return
@@ -188,10 +187,10 @@ def _check_former(target: Target, archive_format: ArchiveFormat, findings: Findi
             findings.error("target-exists", "exists already", "-f replaces it", path=path / MANIFEST_PATH)
     elif path.exists() and not path.is_dir() and not path.is_file():
         message = "is neither a file nor a folder, and the output goes there"
-        findings.error("target-in-the-way", message, "choose another --model-name or --export-path", path=path)
+        findings.error("target-in-the-way", message, otherwise, path=path)
     elif path.is_dir() != (archive_format is ArchiveFormat.NO_ARCHIVE):
         what = "a folder" if path.is_dir() else "a file"
         message = f"is {what}, and the output goes there"
         findings.error("target-in-the-way", message, "remove it, or choose another --export-path", path=path)
     elif not target.replace:
-        findings.error("target-exists", "exists already", _FORCE, path=path)
+        findings.error("target-exists", "exists already", f"-f replaces it; or {otherwise}", path=path)
