@@ -359,6 +359,15 @@ def test_a_config_that_cannot_work_is_warned_of(model, run: Command) -> None:
     assert all("[platform-config]" in warning for warning in warnings)
 
 
+@pytest.mark.parametrize("name", ["n" * 300, "\\u0000", "\\ud800"])
+def test_an_archive_that_no_file_system_can_hold_is_missing(model, run: Command, name: str) -> None:
+    lay_out(run, "kserve")
+    CONFIG.write_text(CONFIG.read_text().replace("m.mar", name.replace("\\", "\\\\")))
+    result = run("--model-name", "m", *WORDS, "--export-path", "out", "--target", "kserve", "-f", "--version", "2.0")
+    assert result.status == 0, result.err
+    assert "which is not in model-store" in result.err
+
+
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "large", "deep"])
 def test_a_config_that_is_none_is_refused_at_once(model, run: Command, kind: str) -> None:
     CONFIG.parent.mkdir(parents=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -39,26 +39,38 @@ def place_with_companions(
         if not companions:
             place_file(temporary.path / target.path.name, target.path, replace=target.replace)
             return
-        _place(temporary, target.path, undo, replace=target.replace)
+        _place(temporary, target.path, _set_aside, undo, replace=target.replace)
         for directory, companion in zip(ready, companions, strict=True):
-            _place(directory, companion.path, undo, replace=True)
+            _place(directory, companion.path, _copy, undo, replace=True)
         undo.pop_all()
 
 
-def _place(temporary: TemporaryDirectory, path: Path, undo: ExitStack, *, replace: bool) -> None:
-    """Move a file to its place; `undo` gives back what was there."""
+def _place(
+    temporary: TemporaryDirectory, path: Path, keep: Callable[[Path, Path], None], undo: ExitStack, *, replace: bool
+) -> None:
+    """Move a file to its place; `undo` gives back what was there, which `keep` kept."""
     built = temporary.path / path.name
-    if replace and path.exists():
+    if replace and path.is_file():
         temporary.set_aside.parent.mkdir()
-        try:
-            os.link(path, temporary.set_aside)
-        except OSError:  # a file system without links; after a kill, the next build gives it its place back
-            path.rename(temporary.set_aside)
+        keep(path, temporary.set_aside)
         undo.callback(temporary.set_aside.replace, path)
         place_file(built, path, replace=True)
     else:
         place_file(built, path, replace=replace)
         undo.callback(path.unlink)
+
+
+def _set_aside(path: Path, place: Path) -> None:
+    try:
+        os.link(path, place)
+    except OSError:  # a file system without links; after a kill, the next build gives it its place back
+        path.rename(place)
+
+
+def _copy(path: Path, place: Path) -> None:
+    """Copy a companion, which is small, and which builds of other models must find at any moment."""
+    shutil.copyfile(path, place)
+    _copy_rights(path, place)
 
 
 def _written(companion: Companion, name: str, stack: ExitStack) -> TemporaryDirectory:
@@ -81,6 +93,6 @@ def _written(companion: Companion, name: str, stack: ExitStack) -> TemporaryDire
 def _copy_rights(former: Path, path: Path) -> None:
     status = former.stat()
     if os.name != "nt":
-        with suppress(PermissionError):  # only root gives files away
+        with suppress(OSError):  # only root gives files away
             os.chown(path, status.st_uid, status.st_gid)
     shutil.copymode(former, path)

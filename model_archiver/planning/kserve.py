@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -168,6 +169,6 @@ def _doubts(lines: list[Line], archive: Path) -> Iterator[tuple[str, str]]:
     for name, versions in _snapshot(lines)["models"].items():
         for version, settings in versions.items():
             other = settings.get("marName")
-            if isinstance(other, str) and other != archive.name and not (archive.parent / other).exists():
+            if isinstance(other, str) and other != archive.name and not os.path.lexists(archive.parent / other):
                 message = f"has version {version} of {name} from {other}, which is not in {archive.parent.name}"
                 yield message, "put it there, or remove that entry"
