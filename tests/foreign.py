@@ -40,6 +40,8 @@ class Raw:
         packed: the bytes of the data.
         descriptor: what follows the data.
         central_name: the name in the central directory.
+        central_extra: the extra fields there.
+        central_size: the unpacked size there.
         size: what both headers say.
         crc32: what both headers say.
         local_sizes: CRC-32, packed and unpacked size of the local header only.
@@ -57,6 +59,8 @@ class Raw:
     packed: bytes | None = None
     descriptor: bytes = b""
     central_name: bytes | None = None
+    central_extra: bytes = b""
+    central_size: int | None = None
     size: int | None = None
     crc32: int | None = None
     local_sizes: tuple[int, int, int] | None = None
@@ -72,8 +76,10 @@ def deflate(content: bytes) -> bytes:
     return compressor.compress(content) + compressor.flush()
 
 
-def zip_bytes(entries: Sequence[Raw], *, comment: bytes = b"", after: bytes = b"", tail: bytes = b"") -> bytes:
-    """A zip of entries; `after` stands before its central directory and `tail` behind its end."""
+def zip_bytes(
+    entries: Sequence[Raw], *, comment: bytes = b"", after: bytes = b"", tail: bytes = b"", signature: bytes = b""
+) -> bytes:
+    """A zip of entries; `after` stands before its central directory, `signature` in it, and `tail` behind its end."""
     body, directory, count = b"", b"", 0
     for entry in entries:
         body += entry.before
@@ -89,9 +95,12 @@ def zip_bytes(entries: Sequence[Raw], *, comment: bytes = b"", after: bytes = b"
         body += entry.name + entry.local_extra + packed + entry.descriptor
         if entry.is_listed:
             name = entry.name if entry.central_name is None else entry.central_name
-            rest = (len(name), 0, 0, 0, 0, entry.mode << 16, offset)
-            directory += struct.pack("<4s6H3L5H2L", b"PK\1\2", 3 << 8 | 20, *header, *numbers, *rest) + name
+            rest = (len(name), len(entry.central_extra), 0, 0, 0, entry.mode << 16, offset)
+            told = (*numbers[:2], numbers[2] if entry.central_size is None else entry.central_size)
+            directory += struct.pack("<4s6H3L5H2L", b"PK\1\2", 3 << 8 | 20, *header, *told, *rest) + name
+            directory += entry.central_extra
             count += 1
+    directory += signature
     end = (0, 0, count, count, len(directory), len(body + after), len(comment))
     return body + after + directory + struct.pack("<4s4H2LH", b"PK\5\6", *end) + comment + tail
 
@@ -113,6 +122,28 @@ def in_zip64(entry: Raw) -> Raw:
     packed = deflate(entry.content) if entry.method == DEFLATED else entry.content
     extra = struct.pack("<2H2Q", 1, 16, len(entry.content), len(packed))
     return replace(entry, local_extra=extra, local_sizes=(zlib.crc32(entry.content), LIMIT, LIMIT))
+
+
+def zip64_bytes(
+    entries: Sequence[Raw], *, disks: int = 1, shift: int = 0, here: int = 0, surplus: bytes = b"", plain: int = LIMIT
+) -> bytes:
+    """A zip with ZIP64 records at its end.
+
+    Args:
+        entries: what it holds.
+        disks: how many parts the locator says there are.
+        shift: by how much the locator misses the record.
+        here: how many entries too many the record says are in this part.
+        surplus: data at the record's end that only its maker knows.
+        plain: the directory's size, as the plain record says it.
+    """
+    whole = zip_bytes(entries)
+    _, _, _, _, count, size, start, _ = struct.unpack("<4s4H2LH", whole[-22:])
+    length = 44 + len(surplus)
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", length, 45, 45, 0, 0, count + here, count, size, start) + surplus
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, start + size + shift, disks)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, plain, LIMIT, 0)
+    return whole[:-22] + record + locator + end
 
 
 def mar(*entries: Raw, path: str = "m.mar", **parts: bytes) -> Path:

@@ -35,6 +35,7 @@ from tests.foreign import (
     tar_bytes,
     tgz,
     with_descriptor,
+    zip64_bytes,
     zip_bytes,
 )
 
@@ -62,6 +63,7 @@ SERVED_ZIPS = {
     "names in UTF-8": (Raw("zwölf 日.txt".encode(), b"12", flags=0x800), *HONEST),
     "names in UTF-8 that do not say so": (Raw("zwölf.txt".encode(), b"12"), *HONEST),
     "a padded extra field": (replace(H, local_extra=struct.pack("<2H", 0xD935, 60) + bytes(60)), M),
+    "its own name in an extra field": (replace(H, local_extra=struct.pack("<2HBL", 0x7075, 15, 1, 0) + H.name), M),
     "an extra field that is none": (replace(H, local_extra=b"\0\0\0"), M),
     "extra files in MAR-INF": (Raw(b"MAR-INF/notes.txt", b"x"), *HONEST),
     "the manifest first": (M, H),
@@ -76,8 +78,41 @@ def test_a_zip_that_serves_is_passed(work, run: Command, entries) -> None:
     assert codes(run, mar(*entries)) == []
 
 
-def test_a_zip_comment_is_passed(work, run: Command) -> None:
-    assert codes(run, mar(comment=b"a comment")) == []
+@pytest.mark.parametrize("comment", [b"a comment", b"PK\5\6" + b"x" * 40])
+def test_a_zip_comment_is_passed(work, run: Command, comment: bytes) -> None:
+    assert codes(run, mar(comment=comment)) == []
+
+
+def test_a_signature_of_the_directory_is_passed(work, run: Command) -> None:
+    assert codes(run, mar(signature=b"PK\5\5\4\0sign")) == []
+    assert codes(run, mar(signature=b"PK\5\5\5\0sign")) == ["headers-differ"]
+
+
+@pytest.mark.parametrize("surplus", [b"", b"of another maker"])
+def test_zip64_records_are_passed(work, run: Command, surplus: bytes) -> None:
+    Path("m.mar").write_bytes(zip64_bytes(HONEST, surplus=surplus))
+    assert codes(run, Path("m.mar")) == []
+
+
+@pytest.mark.parametrize("change", [{"disks": 2}, {"shift": 1}, {"here": 1}, {"plain": 50}])
+def test_records_at_the_end_that_contradict_each_other_are_refused(work, run: Command, change) -> None:
+    Path("m.mar").write_bytes(zip64_bytes(HONEST, **change))
+    assert codes(run, Path("m.mar")) == ["headers-differ"]
+
+
+def test_a_directory_that_cannot_be_read_is_told_once(work, run: Command) -> None:
+    Path("m.mar").write_bytes(WHOLE[: WHOLE.index(b"PK\1\2")])
+    issues = json.loads(run("verify", "m.mar", "--json").out)["issues"]
+    assert [issue["code"] for issue in issues] == ["archive-cut"]
+
+
+def test_a_lying_size_hides_nothing_else(work, run: Command) -> None:
+    archive = mar(replace(H, central_size=0xF0000000), replace(M, content=manifest_bytes(name="")))
+    assert codes(run, archive) == ["headers-differ", "manifest-invalid"]
+
+
+def test_a_size_that_is_too_large_is_not_blamed_on_the_manifest(work, run: Command) -> None:
+    assert codes(run, mar(Raw(b"zeros", b"x", DEFLATED, size=3 << 30), *HONEST)) == ["unpacked-too-large"]
 
 
 def test_as_many_entries_as_only_zip64_can_count_are_passed(work, run: Command) -> None:
@@ -102,6 +137,10 @@ def test_content_of_any_size_and_shape_is_read_to_its_end(work, run: Command, si
     assert json.loads(run("inspect", "m.tar.gz", "--json").out)["files"][-1]["sha256"] == digest
 
 
+def _unicode_path(name: bytes) -> bytes:
+    return struct.pack("<2HBL", 0x7075, 5 + len(name), 1, zlib.crc32(H.name)) + name
+
+
 REFUSED_ZIPS = {
     "stored with a descriptor": ((with_descriptor(STORED_H), M), "entry-descriptor"),
     "a ZIP64 descriptor below 4 GiB": ((with_descriptor(H, wide=True), M), "entry-descriptor"),
@@ -124,6 +163,9 @@ REFUSED_ZIPS = {
     "another size in the directory": ((replace(H, local_sizes=(0, 1, 1)), M), "headers-differ"),
     "two entries listed at one place": ((H, replace(M, offset=0)), "headers-differ"),
     "two sizes in one header": ((replace(H, local_extra=struct.pack("<2H2Q", 1, 16, 7, 7)), M), "headers-differ"),
+    "two ZIP64 fields": ((replace(in_zip64(H), local_extra=2 * in_zip64(H).local_extra), M), "headers-differ"),
+    "another name in an extra field": ((replace(H, local_extra=_unicode_path(b"x.py")), M), "headers-differ"),
+    "another name in an extra field there": ((replace(H, central_extra=_unicode_path(b"../x")), M), "headers-differ"),
     "a link": ((Raw(b"link", b"handler.py", mode=stat.S_IFLNK | 0o777), *HONEST), "entry-link"),
     "a device": ((Raw(b"null", mode=stat.S_IFCHR | 0o666), *HONEST), "entry-link"),
     "a folder with data": ((Raw(b"sub/", b"data"), *HONEST), "entry-damaged"),

@@ -52,7 +52,7 @@ def _read(opened: Archive, reading: Reading) -> Content:
         return read_content(opened, reading)
     except TooLargeError as error:
         reading.findings.extend(error.issues)
-        return Content()
+        return Content(is_complete=False)
 
 
 def _served(report: ArchiveReport) -> Iterator[Issue]:

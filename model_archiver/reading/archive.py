@@ -64,10 +64,12 @@ class Content:
     Attributes:
         entries: the files, in the order in which they stand there.
         texts: the bytes of the files of MAR-INF that tell of the others, by path.
+        is_complete: nothing kept the reading from its end.
     """
 
     entries: list[Entry] = field(default_factory=list)
     texts: dict[PurePosixPath, bytes] = field(default_factory=dict)
+    is_complete: bool = True
 
 
 class Archive(Protocol):

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from model_archiver.archive_format import ArchiveFormat
 from model_archiver.planning.findings import Findings
 from model_archiver.planning.source import FileSource
+from model_archiver.reading.allowance import TooLargeError
 from model_archiver.reading.archive import Content, DamageError, FoundMember, Reading
 from model_archiver.reading.archive_file import ArchiveFile, opened
 from model_archiver.reading.content import TELLING, whole
@@ -48,8 +49,9 @@ class MarArchive:
         """The files, as they stand one behind the other."""
         with opened(self._source, reading.progress) as file:
             directory = read_directory(file, reading.findings)
-            reading.allowance.claim(directory.size)
-            yield from _Walk(file, directory, reading).members()
+            walk = _Walk(file, directory, reading)
+            walk.claim()
+            yield from walk.members()
 
     def glance(self, reading: Reading) -> Content | None:
         """What the central directory says, if nothing is wrong with it and no other tool wrote to the archive."""
@@ -58,7 +60,9 @@ class MarArchive:
             directory = read_directory(file, findings)
             walk = _Walk(file, directory, replace(reading, findings=findings))
             paths = [PurePosixPath(entry.told.text) for entry in directory.entries]
-            are_ours = all(entry.is_stamped and entry.is_plausible for entry in directory.entries)
+            are_ours = all(
+                entry.is_stamped and entry.is_plausible and not entry.contradiction for entry in directory.entries
+            )
             if findings.has_errors or directory.prefix or not are_ours:
                 return None
             content = Content()
@@ -85,6 +89,23 @@ class _Walk:
         self._findings = reading.findings
         self._allowance = reading.allowance
         self._end = 0
+
+    def claim(self) -> None:
+        """Refuse at once what unpacks to too much, unless it is only the central directory that says so.
+
+        Raises:
+            TooLargeError: it does.
+        """
+        try:
+            self._allowance.claim(self._directory.size)
+        except TooLargeError:
+            self._allowance.claim(sum(map(self._confirmed_size, self._directory.entries)))
+
+    def _confirmed_size(self, listed: CentralHeader) -> int:
+        """What an entry unpacks to, as neither header denies; 0 where they contradict each other, which is told."""
+        header = read_local(self._file, listed.offset, self._directory.following(listed.offset))
+        denied = header is not None and not header.told.flags & DESCRIPTOR and header.told.size != listed.told.size
+        return 0 if denied else listed.told.size
 
     def members(self) -> Iterator[FoundMember]:
         """Every file."""
@@ -131,6 +152,8 @@ class _Walk:
     def _compare(self, header: LocalHeader, listed: CentralHeader | None) -> None:
         told = header.told
         if listed is None:
+            if not self._directory.is_usable:  # which was told once, for all
+                return
             self._findings.error("headers-differ", "is not in the central directory", _AGAIN, path=told.text)
             return
         if told.name != listed.told.name:
@@ -139,8 +162,8 @@ class _Walk:
         numbers_differ = not told.flags & DESCRIPTOR and told.numbers != listed.told.numbers
         if (told.method, told.flags) != (listed.told.method, listed.told.flags) or numbers_differ:
             self._contradicts(told.text)
-        elif header.says_two_sizes:
-            self._findings.error("headers-differ", "its header says two sizes", _AGAIN, path=told.text)
+        elif contradiction := header.contradiction or listed.contradiction:
+            self._findings.error("headers-differ", contradiction, _AGAIN, path=told.text)
         if stat.S_IFMT(listed.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
             message = "is a link or a device, of which the server makes a small text file"
             self._findings.error("entry-link", message, "pack the file itself", path=told.text)

@@ -44,7 +44,8 @@ class OpenedArchive:
 
 def report_of(archive: Archive, content: Content, issues: tuple[Issue, ...]) -> ArchiveReport:
     """What was read, and what is wrong with it; the manifest's own troubles come last."""
-    fields, troubles = read_manifest(content.texts.get(PurePosixPath(MANIFEST_PATH)))
+    text = content.texts.get(PurePosixPath(MANIFEST_PATH))
+    fields, troubles = read_manifest(text) if content.is_complete or text is not None else ({}, [])
     is_known = bool(fields) and all(entry.sha256 for entry in content.entries)
     return ArchiveReport(
         path=archive.path,

@@ -24,11 +24,13 @@ class Directory:
         entries: its entries, sorted by the places of their local headers.
         start: where it begins; the end of the file where there is none.
         prefix: how many bytes stand before the zip itself.
+        is_usable: it is there, and all of its entries can be read.
     """
 
     entries: tuple[CentralHeader, ...]
     start: int
     prefix: int = 0
+    is_usable: bool = True
 
     @cached_property
     def _by_offset(self) -> dict[int, CentralHeader]:
@@ -55,12 +57,13 @@ class Directory:
 
 @dataclass(frozen=True)
 class _End:
-    """The records behind the directory: where they begin, and what they say of it."""
+    """The records behind the directory: where they begin, what they say of it, and whether of one part in one way."""
 
     position: int
     entries: int
     size: int
     start: int
+    is_plain: bool = True
 
 
 def looks_like_zip(file: ArchiveFile) -> bool:
@@ -74,18 +77,19 @@ def read_directory(file: ArchiveFile, findings: Findings) -> Directory:
     if end is None:
         message = "has no central directory: its end is missing"
         findings.error("archive-cut", message, _AGAIN)
-        return Directory((), file.size)
+        return Directory((), file.size, is_usable=False)
     start = end.position - end.size
     prefix = start - end.start
     if start < 0 or prefix < 0:
         findings.error("archive-cut", "its central directory is not where its end says", _AGAIN)
-        return Directory((), end.position)
+        return Directory((), end.position, is_usable=False)
     headers = list(read_central(file, start, end.position))
     entries = [header for header in headers if header is not None]
-    if len(headers) != end.entries or len(entries) != end.entries:
+    is_usable = len(headers) == len(entries) == end.entries
+    if not is_usable:
         message = f"its central directory has {len(entries)} entries, and its end says {end.entries}"
         findings.error("headers-differ", message, _AGAIN)
-    return Directory(_placed(entries, prefix, start, findings), start, prefix)
+    return Directory(_placed(entries, prefix, start, findings), start, prefix, is_usable)
 
 
 def _placed(entries: list[CentralHeader], prefix: int, start: int, findings: Findings) -> tuple[CentralHeader, ...]:
@@ -105,7 +109,7 @@ def _find_end(file: ArchiveFile, findings: Findings) -> _End | None:
     """The records at the end, searched from there as every tool does."""
     tail_start = max(file.size - END.size - _LONGEST_COMMENT, 0)
     tail = file.at(tail_start, file.size - tail_start)
-    at = tail.rfind(_END_SIGNATURE, 0, max(len(tail) - END.size + 4, 0))
+    at = _end_in(tail)
     if at < 0:
         return None
     _, disk, first_disk, here, entries, size, start, comment = END.unpack_from(tail, at)
@@ -119,19 +123,38 @@ def _find_end(file: ArchiveFile, findings: Findings) -> _End | None:
         findings.error("headers-differ", "it says that it is one of several parts", "join the parts")
     wide = _find_end_64(file, position)
     if wide is not None:
+        told = ((entries, wide.entries, LIMIT_ENTRIES), (size, wide.size, LIMIT), (start, wide.start, LIMIT))
+        if not wide.is_plain or any(plain not in (large, limit) for plain, large, limit in told):
+            findings.error("headers-differ", "the records at its end contradict each other", _AGAIN)
         return wide
     if entries == LIMIT_ENTRIES or LIMIT in (size, start):
         findings.error("headers-differ", "its end leaves out numbers that have no other place", _AGAIN)
     return _End(position, entries, size, start)
 
 
+def _end_in(tail: bytes) -> int:
+    """Where the end record is: the last whose comment reaches the end, else the last; below 0 where there is none."""
+    last = at = tail.rfind(_END_SIGNATURE, 0, max(len(tail) - END.size + 4, 0))
+    while at >= 0:
+        *_, comment = END.unpack_from(tail, at)
+        if at + END.size + comment == len(tail):
+            return at
+        at = tail.rfind(_END_SIGNATURE, 0, at + 3)
+    return last
+
+
 def _find_end_64(file: ArchiveFile, position: int) -> _End | None:
     """The ZIP64 records before the end, where there are any."""
-    before = END_64.size + LOCATOR_64.size
-    if position < before:
+    locator = file.at(position - LOCATOR_64.size, LOCATOR_64.size) if position > LOCATOR_64.size else b""
+    if locator[:4] != b"PK\x06\x07":
         return None
-    records = file.at(position - before, before)
-    if records[:4] != b"PK\x06\x06" or records[END_64.size : END_64.size + 4] != b"PK\x06\x07":
-        return None
-    *_, entries, size, start = END_64.unpack_from(records)
-    return _End(position - before, entries, size, start)
+    _, disk, claimed, disks = LOCATOR_64.unpack(locator)
+    # The first holds where the record is longer than it must be, the second where bytes stand before the zip.
+    for place in (claimed, position - LOCATOR_64.size - END_64.size):
+        record = file.at(place, END_64.size) if 0 <= place < position else b""
+        if len(record) == END_64.size and record[:4] == b"PK\x06\x06":
+            _, length, *_, here_disk, first_disk, here, entries, size, start = END_64.unpack(record)
+            is_alone = (disk, here_disk, first_disk, disks) == (0, 0, 0, 1) and here == entries
+            is_placed = claimed == start + size and place + 12 + length == position - LOCATOR_64.size
+            return _End(place, entries, size, start, is_alone and is_placed)
+    return None

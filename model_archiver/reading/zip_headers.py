@@ -18,6 +18,8 @@ DESCRIPTOR = 0x8
 
 _TOLD_TWICE = ENCRYPTED | DESCRIPTOR | UTF8_NAME
 _ZIP64 = 1
+_UNICODE_PATH = 0x7075
+_BEFORE_PATH = 5  # a version, and the CRC-32 of the plain name
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,12 @@ class LocalHeader:
     Attributes:
         told: what it says.
         data: where the data begins.
-        says_two_sizes: a ZIP64 field, which the server believes, contradicts the plain one.
+        contradiction: what in it is said in two ways, of which readers take either; None where nothing is.
     """
 
     told: ZipHeader
     data: int
-    says_two_sizes: bool
+    contradiction: str | None
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,14 @@ class CentralHeader:
         offset: where the local header begins.
         mode: the Unix type and permissions, 0 where there are none.
         is_stamped: it has the time that this package gives to everything, and other tools to nothing.
+        contradiction: as that of the local header.
     """
 
     told: ZipHeader
     offset: int
     mode: int
     is_stamped: bool
+    contradiction: str | None
 
     @property
     def is_plausible(self) -> bool:
@@ -110,12 +114,15 @@ def read_local(file: ArchiveFile, offset: int, limit: int) -> LocalHeader | None
         size, packed = struct.unpack_from("<2Q", wide)
     differs = any(number not in (LIMIT, told) for number, told in zip(plain, (size, packed), strict=True))
     told = ZipHeader(variable[:name_length], flags & _TOLD_TWICE, method, crc32, packed, size)
-    return LocalHeader(told, data, says_two_sizes=differs and not flags & DESCRIPTOR)
+    contradiction = _contradiction(told.name, variable[name_length:])
+    if differs and not flags & DESCRIPTOR:
+        contradiction = contradiction or "its header says two sizes"
+    return LocalHeader(told, data, contradiction)
 
 
 def read_central(file: ArchiveFile, start: int, end: int) -> Iterator[CentralHeader | None]:
     """The headers of a central directory; None, at last, where something else stands in it."""
-    while start < end:
+    while start < end and not _is_signature(file, start, end):
         fixed = file.at(start, CENTRAL.size)
         header = _central(file, start, fixed) if fixed[:4] == CENTRAL_SIGNATURE and len(fixed) == CENTRAL.size else None
         if header is None:
@@ -123,6 +130,12 @@ def read_central(file: ArchiveFile, start: int, end: int) -> Iterator[CentralHea
             return
         entry, start = header
         yield entry if start <= end else None
+
+
+def _is_signature(file: ArchiveFile, start: int, end: int) -> bool:
+    """Whether what is left of a central directory is its digital signature."""
+    record = file.at(start, 6)
+    return record[:4] == b"PK\x05\x05" and start + 6 + int.from_bytes(record[4:], "little") == end
 
 
 def _central(file: ArchiveFile, start: int, fixed: bytes) -> tuple[CentralHeader, int] | None:
@@ -137,16 +150,32 @@ def _central(file: ArchiveFile, start: int, fixed: bytes) -> tuple[CentralHeader
     size, packed, offset = (next(numbers, LIMIT) if number == LIMIT else number for number in (size, packed, offset))
     told = ZipHeader(variable[:name_length], flags & _TOLD_TWICE, method, crc32, packed, size)
     following = start + CENTRAL.size + name_length + extra_length + comment_length
-    return CentralHeader(told, offset, attributes >> 16, (date, time) == (DOS_DATE, DOS_TIME)), following
+    is_stamped = (date, time) == (DOS_DATE, DOS_TIME)
+    contradiction = _contradiction(told.name, variable[name_length:])
+    return CentralHeader(told, offset, attributes >> 16, is_stamped, contradiction), following
 
 
 def _zip64(extra: bytes) -> bytes:
     """The content of the ZIP64 field among the extra ones, or nothing."""
+    return next((content for kind, content in _extra_fields(extra) if kind == _ZIP64), b"")
+
+
+def _contradiction(name: bytes, extra: bytes) -> str | None:
+    """What the extra fields say in two ways."""
+    fields = list(_extra_fields(extra))
+    if sum(kind == _ZIP64 for kind, _ in fields) > 1:
+        return "its header has two ZIP64 fields"
+    if any(kind == _UNICODE_PATH and content[_BEFORE_PATH:] != name for kind, content in fields):
+        return "its header gives it two names"
+    return None
+
+
+def _extra_fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
+    """The extra fields that are whole, each as its kind and content."""
     position = 0
     while position + 4 <= len(extra):
         kind, length = struct.unpack_from("<2H", extra, position)
         position += 4
-        if kind == _ZIP64 and position + length <= len(extra):
-            return extra[position : position + length]
+        if position + length <= len(extra):
+            yield kind, extra[position : position + length]
         position += length
-    return b""
