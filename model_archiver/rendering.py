@@ -152,7 +152,7 @@ def _companions(paths: Iterable[Path]) -> dict[str, list[str]]:
 
 
 def _json(**fields: object) -> str:
-    return json.dumps({"schema": SCHEMA, **fields}, indent=2)
+    return json.dumps({"schema": SCHEMA, **fields}, indent=2, allow_nan=False)
 
 
 def _file(path: PurePosixPath, size: int, manifest: dict[str, Any]) -> dict[str, Any]:

@@ -330,7 +330,16 @@ MANIFESTS = {
     "no model": (manifest_bytes(model=None), "manifest-invalid"),
     "a model that is a text": (manifest_bytes(model="m"), "manifest-invalid"),
     "no name": (manifest_bytes(name=""), "manifest-invalid"),
-    "a name that is a number": (manifest_bytes(model={"modelName": 1}), "manifest-invalid"),
+    "a time that is a list": (manifest_bytes(createdOn=[1]), "manifest-invalid"),
+    "a version of its archiver that is an object": (manifest_bytes(archiverVersion={}), "manifest-invalid"),
+    "an envelope that is a list": (manifest_bytes(model={"modelName": "m", "envelope": ["json"]}), "manifest-invalid"),
+    "NaN": (manifest_bytes(threshold=float("nan")), "manifest-invalid"),
+    "more than a manifest can be": (manifest_bytes() + b" " * (1 << 20), "entry-damaged"),
+    "MMS's without a handler": (
+        manifest_bytes(specificationVersion="1.0", model={"modelName": "m"}),
+        "manifest-invalid",
+    ),
+    "MMS's with an engine that is a text": (manifest_bytes(specificationVersion="1.0", engine="x"), "manifest-invalid"),
     "a name with ..": (manifest_bytes(name="a..b"), "name-invalid"),
     "an unknown runtime": (manifest_bytes(runtime="python4"), "runtime-unserved"),
     "a runtime that is an object": (manifest_bytes(runtime={"a": []}), "runtime-unserved"),
@@ -359,13 +368,30 @@ def test_a_manifest_that_does_not_serve_is_refused(work, run: Command, manifest:
         {"handler": "handler"},
         {"handler": "handler:handle"},
         {"handler": "sub/handler.py"},
+        {"handler": "sub/other.py:handle"},
+        {"modelVersion": 1.0},
+        {"modelName": 5},
+        {"description": True},
         {"handler": "handler.py", "requirementsFile": None},
         {},
     ],
 )
 def test_a_handler_that_the_server_finds_is_passed(work, run: Command, model) -> None:
     manifest = manifest_bytes(model={"modelName": "m", **model})
-    assert codes(run, mar(H, replace(M, content=manifest))) == []
+    assert codes(run, mar(H, Raw(b"sub/other.py", HANDLER), replace(M, content=manifest))) == []
+
+
+def test_a_handler_whose_folder_the_server_drops_is_refused(work, run: Command) -> None:
+    manifest = manifest_bytes(model={"modelName": "m", "handler": "sub/other.py"})
+    result = run("verify", mar(H, Raw(b"sub/other.py", HANDLER), replace(M, content=manifest)))
+    assert result.status == 1
+    assert "name its function: sub/other.py:handle [handler-missing]" in result.out
+
+
+def test_a_manifest_of_millions_of_objects_is_not_parsed(work, run: Command) -> None:
+    manifest = b'{"a":[' + b"[]," * (1 << 20) + b"[]]}"
+    assert codes(run, mar(H, replace(M, content=manifest))) == ["entry-damaged"]
+    assert run("inspect", "m.mar").status == 1
 
 
 def test_an_archive_of_mms_is_passed(work, run: Command) -> None:

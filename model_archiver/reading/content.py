@@ -15,10 +15,12 @@ from model_archiver.reading.archive import Archive, Content, DamageError, FoundM
 from model_archiver.report import Entry
 from model_archiver.sums import SUMS_PATH
 
-TELLING = (PurePosixPath(MANIFEST_PATH), PurePosixPath(SUMS_PATH))
+_LONGEST = {PurePosixPath(MANIFEST_PATH): 1 << 20, PurePosixPath(SUMS_PATH): 1 << 25}
+TELLING = tuple(_LONGEST)
 """The files that tell of the others, and are kept in memory."""
 
-_LONGEST_TEXT = 1 << 25
+_TOO_LARGE = "is far too large to be what it is called"
+_REPACK = "package the model again"
 
 
 class Sink(Protocol):
@@ -49,9 +51,18 @@ def read_content(archive: Archive, reading: Reading, sink: Sink | None = None) -
         elif is_usable:
             content.entries.append(Entry(member.path, summed.size, member.packed, summed.sha256))
             if member.path in TELLING and summed.sha256:
-                content.texts[member.path] = summed.text
+                _keep(member, summed, content, reading.findings)
     _check_paths(content.entries, reading.findings)
     return content
+
+
+def _keep(member: FoundMember, summed: _Summed, content: Content, findings: Findings) -> None:
+    """Keep one of the files that tell of the others, if it is small enough to be one."""
+    if summed.size <= _LONGEST[member.path]:
+        content.texts[member.path] = summed.text
+    else:
+        findings.error("entry-damaged", _TOO_LARGE, _REPACK, path=member.path)
+        content.is_complete = False
 
 
 def _read(member: FoundMember, summed: _Summed, findings: Findings, sink: Sink | None) -> None:
@@ -66,17 +77,17 @@ def _read(member: FoundMember, summed: _Summed, findings: Findings, sink: Sink |
         findings.extend(replace(issue, path=member.name) for issue in damage.issues)
 
 
-def whole(blocks: Iterable[bytes]) -> bytes:
-    """A text that must be small, in one piece.
+def whole(path: PurePosixPath, blocks: Iterable[bytes]) -> bytes:
+    """One of the files that tell of the others, in one piece.
 
     Raises:
-        DamageError: it is not.
+        DamageError: it is too large to be one.
     """
     taken = bytearray()
     for block in blocks:
         taken += block
-        if len(taken) > _LONGEST_TEXT:
-            raise DamageError("entry-damaged", "is far too large to be what it is called", "package the model again")
+        if len(taken) > _LONGEST[path]:
+            raise DamageError("entry-damaged", _TOO_LARGE, _REPACK)
     return bytes(taken)
 
 
@@ -98,11 +109,11 @@ class _Summed:
     def __iter__(self) -> Iterator[bytes]:
         digest = hashlib.sha256()
         kept: list[bytes] = []
-        is_kept = self._member.path in TELLING
+        longest = _LONGEST.get(self._member.path, 0)
         for block in self._member.content:
             digest.update(block)
             self.size += len(block)
-            if is_kept and self.size <= _LONGEST_TEXT:
+            if self.size <= longest:
                 kept.append(block)
             yield block
         self.text = b"".join(kept)

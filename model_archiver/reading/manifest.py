@@ -13,7 +13,14 @@ from model_archiver.planning.handler import BUILT_IN, LSP_BUILT_IN, packed_modul
 
 _DEEPEST = 50
 _REPACK = "package the model again"
+_TEXT = (str, int, float)  # a bool is an int; the server's reader makes texts of them all
+_KINDS = {"createdOn": _TEXT, "description": _TEXT, "archiverVersion": _TEXT}
+"""What the server's reader takes as each field of the manifest."""
+
 _NAMING_FILES = ("serializedFile", "modelFile", "requirementsFile", "configFile")
+
+
+_TEXTS_OF_MODEL = ("modelName", "modelVersion", "handler", "envelope", "description", *_NAMING_FILES)
 
 
 def read_manifest(text: bytes | None) -> tuple[dict[str, Any], list[Issue]]:
@@ -34,15 +41,20 @@ def read_manifest(text: bytes | None) -> tuple[dict[str, Any], list[Issue]]:
 def manifest_problems(fields: dict[str, Any]) -> Iterator[Issue]:
     """What no server takes in a manifest that can be read."""
     model = model_of(fields)
-    if not isinstance(model.get("modelName"), str) or not model["modelName"]:
+    if model.get("modelName") in (None, ""):
         yield _issue("manifest-invalid", "gives the model no name (model.modelName)")
     runtime = fields.get("runtime", RuntimeType.PYTHON.value)
     if runtime not in [known.value for known in RuntimeType]:
         message = f"names the runtime {runtime!r}, which no server knows"
         yield _issue("runtime-unserved", message, "use python, python3 or LSP")
-    for field in ("modelVersion", "handler", *_NAMING_FILES):
-        if not isinstance(model.get(field, ""), str) and model[field] is not None:
-            yield _issue("manifest-invalid", f"has something else than a text as model.{field}")
+    for field, known in _KINDS.items():
+        yield from _misfits(fields, field, known)
+    for field in _TEXTS_OF_MODEL:
+        yield from _misfits(model, field, _TEXT, "model.")
+    if "specificationVersion" in fields:
+        yield from _misfits(fields, "engine", (dict,))
+        if not model.get("handler"):
+            yield _issue("manifest-invalid", "gives the model no handler, without which Multi Model Server refuses it")
 
 
 def missing_files(manifest: dict[str, Any], paths: Collection[PurePosixPath]) -> Iterator[Issue]:
@@ -68,9 +80,22 @@ def model_of(manifest: dict[str, Any]) -> dict[str, Any]:
     return model if isinstance(model, dict) else {}
 
 
+def _misfits(fields: dict[str, Any], field: str, kinds: tuple[type, ...], above: str = "") -> Iterator[Issue]:
+    """A field that is there and of none of the kinds that the server's reader takes."""
+    value = fields.get(field)
+    if value is not None and not isinstance(value, kinds):
+        what = "an object" if kinds == (dict,) else "a text"
+        yield _issue("manifest-invalid", f"has something else than {what} as {above}{field}")
+
+
 def _missing_handler(handler: str, paths: Collection[PurePosixPath]) -> Iterator[Issue]:
-    module, _ = split_function(handler)
-    if handler in BUILT_IN or handler in LSP_BUILT_IN or packed_module(module, paths):
+    module, function = split_function(handler)
+    if handler in BUILT_IN or handler in LSP_BUILT_IN:
+        return
+    if packed_module(module, paths):
+        if "/" in module and not function and not packed_module(Path(module).name, paths):
+            message = f"names the handler {handler}, of which the server drops the folder, and finds no such module"
+            yield _issue("handler-missing", message, f"name its function: {handler}:handle")
         return
     if packed_module(Path(module).name, paths):  # the server drops the folders before it
         return
@@ -83,10 +108,19 @@ def _missing_handler(handler: str, paths: Collection[PurePosixPath]) -> Iterator
 
 def _parsed(text: bytes) -> dict[str, Any] | None:
     try:
-        fields = json.loads(text.decode("utf-8"))
+        fields = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):  # a UnicodeDecodeError is one too
         return None
     return fields if isinstance(fields, dict) and not _is_deeper(fields, _DEEPEST) else None
+
+
+def _refuse_constant(name: str) -> None:
+    """NaN and the infinities are no JSON, whatever Python takes.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError(name)
 
 
 def _is_deeper(value: object, levels: int) -> bool:

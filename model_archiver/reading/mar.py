@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -70,10 +69,12 @@ class MarArchive:
                 if not entry.told.is_folder:
                     told = entry.told
                     content.entries.append(Entry(path, told.size, told.packed, None, told.crc32))
-            with suppress(DamageError):
+            try:
                 for path, entry in zip(paths, directory.entries, strict=True):
                     if path in TELLING:
-                        content.texts[path] = whole(walk.member(entry.offset).content)
+                        content.texts[path] = whole(path, walk.member(entry.offset).content)
+            except DamageError:
+                return None
             return None if findings.has_errors else content
 
 
