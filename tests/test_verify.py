@@ -59,6 +59,7 @@ SERVED_ZIPS = {
     "mixed": (STORED_H, M),
     "ZIP64 without a descriptor": (in_zip64(H), in_zip64(M)),
     "a folder entry": (Raw(b"sub/", mode=stat.S_IFDIR | 0o755), Raw(b"sub/x", b"x"), *HONEST),
+    "a long name": (Raw(b"a/" * 1900 + b"b" * 255, b"x"), *HONEST),
     "an empty file": (Raw(b"empty"), Raw(b"empty2", method=DEFLATED), *HONEST),
     "names in UTF-8": (Raw("zwölf 日.txt".encode(), b"12", flags=0x800), *HONEST),
     "names in UTF-8 that do not say so": (Raw("zwölf.txt".encode(), b"12"), *HONEST),
@@ -174,6 +175,8 @@ REFUSED_ZIPS = {
         f"the name {name!r}": ((Raw(name, b"x"), *HONEST), "path-invalid")
         for name in (b"/etc/x", b"../x", b"a/../../x", b"a\\b", b"C:x", b"c:/x", b"a\x1b[31m", b"a\nb", b"a\0b", b"")
     },
+    "a name of thousands of folders": ((Raw(b"a/" * 30_000 + b"b", b"x"), *HONEST), "path-invalid"),
+    "a name of 256 bytes": ((Raw(b"a/" + b"b" * 256, b"x"), *HONEST), "path-invalid"),
 }
 
 

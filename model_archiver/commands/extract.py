@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from model_archiver.formats.kernel import sync_tree
@@ -113,8 +114,11 @@ def _clashes(entries: Iterable[Entry]) -> Iterator[tuple[PurePosixPath, PurePosi
     """Paths, of files or of the folders they lie in, that are one where case does not count."""
     met: dict[str, PurePosixPath] = {}
     for entry in entries:
-        for path in (entry.path, *list(entry.path.parents)[:-1]):
-            former = met.setdefault(portable_key(path), path)
+        for path in (entry.path, *takewhile(lambda parent: parent.name, entry.path.parents)):
+            key = portable_key(path)
+            if met.get(key) == path:  # then all that it lies in was met, too
+                break
+            former = met.setdefault(key, path)
             if former != path:
                 yield former, path
 

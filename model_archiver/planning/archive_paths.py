@@ -8,7 +8,13 @@ from pathlib import PurePosixPath
 from model_archiver.issue import CONTROL
 from model_archiver.manifest_components.manifest import MAR_INF
 
-_DRIVE = re.compile(r"[A-Za-z]:")
+_LONGEST = 4096
+_LONGEST_PART = 255
+_PROBLEMS = (
+    (CONTROL, "holds a control character"),
+    (re.compile(r"\\"), "holds a backslash, which Windows takes for a folder"),
+    (re.compile(r"\A[A-Za-z]:"), "begins like a Windows drive"),
+)
 
 
 def path_problem(path: PurePosixPath) -> str | None:
@@ -19,15 +25,14 @@ def path_problem(path: PurePosixPath) -> str | None:
     """
     text = str(path)
     try:
-        text.encode("utf-8")
+        encoded = text.encode("utf-8")
     except UnicodeEncodeError:
         return "is not UTF-8, which servers cannot unpack"
-    if CONTROL.search(text):
-        return "holds a control character"
-    if "\\" in text:
-        return "holds a backslash, which Windows takes for a folder"
-    if _DRIVE.match(text):
-        return "begins like a Windows drive"
+    if len(encoded) > _LONGEST or any(len(part.encode()) > _LONGEST_PART for part in path.parts):
+        return "is longer than file systems take"
+    for pattern, problem in _PROBLEMS:
+        if pattern.search(text):
+            return problem
     if path.is_absolute() or ".." in path.parts:
         return "leads out of the archive"
     return None

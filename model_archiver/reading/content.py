@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Protocol
 
@@ -159,7 +160,7 @@ def _check_paths(entries: Iterable[Entry], findings: Findings) -> None:
             message = "is there twice, and the last one is served"
             findings.warning("entry-duplicate", message, "package the model again", path=entry.path)
     for path in met:
-        for parent in list(path.parents)[:-1]:
+        for parent in takewhile(lambda parent: parent.name, path.parents):  # one by one: many may be deep
             if parent in met:
                 message = f"is a file, and {path} lies in a folder of that name"
-                findings.error("path-clash", message, "package the model again", path=parent)
+                findings.error("path-clash", message, _REPACK, path=parent)
