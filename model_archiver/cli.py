@@ -139,9 +139,17 @@ def _verify(args: argparse.Namespace, _tell: _Teller) -> int:
     from model_archiver import rendering, tables  # noqa: PLC0415
     from model_archiver.commands.verify import verify  # noqa: PLC0415
 
-    with _progress_bar(None, hidden=args.quiet) as progress:
-        report = verify(args.archive, strict=args.strict, max_size=args.max_size, progress=progress)
-    _print(rendering.report_json(report) if args.json else tables.verdict(report, _stdout_look()))
+    try:
+        with _progress_bar(None, hidden=args.quiet) as progress:
+            report = verify(args.archive, strict=args.strict, max_size=args.max_size, progress=progress)
+    except ModelArchiverError as error:
+        if not args.json:
+            raise
+        _print(rendering.unread_json(args.archive, error.issues))
+        return FAILED
+    text = rendering.report_json(report) if args.json else tables.verdict(report, _stdout_look(), is_quiet=args.quiet)
+    if text:
+        _print(text)
     return DONE if report.is_sound else FAILED
 
 
@@ -157,12 +165,13 @@ def _extract(args: argparse.Namespace, tell: _Teller) -> int:
     return DONE
 
 
-def _diff(args: argparse.Namespace, _tell: _Teller) -> int:
+def _diff(args: argparse.Namespace, tell: _Teller) -> int:
     from model_archiver import rendering, tables  # noqa: PLC0415
     from model_archiver.commands.diff import diff  # noqa: PLC0415
 
     with _progress_bar(None, hidden=args.quiet) as progress:
         difference = diff(args.a, args.b, max_size=args.max_size, progress=progress)
+    tell.found([*difference.a.issues, *difference.b.issues])
     look = _stdout_look()
     _print(rendering.difference_json(difference) if args.json else tables.difference_table(difference, look))
     return DONE if difference.same else DIFFERENT
@@ -182,7 +191,8 @@ def _print(text: str) -> None:
     """Print a result to stdout; what its encoding lacks is shown as escapes.
 
     Raises:
-        ModelArchiverError: it cannot be written there, as where the disk is full or the reader has gone.
+        ModelArchiverError: it cannot be written there, as where the disk is full.
+        SystemExit: the reader has gone.
     """
     if sys.stdout is None:
         hint = "let it go somewhere"
@@ -196,6 +206,8 @@ def _print(text: str) -> None:
             devnull = os.open(os.devnull, os.O_WRONLY)
             os.dup2(devnull, sys.stdout.fileno())
             os.close(devnull)
+        if isinstance(error, BrokenPipeError):  # as `| head` leaves it: the reader has all that it wanted
+            raise SystemExit(FAILED) from error
         reason = error.strerror or str(error)
         raise ModelArchiverError(issues=[Issue("error", "stdout-unwritable", reason, path="stdout")]) from error
 

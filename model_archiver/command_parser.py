@@ -30,10 +30,10 @@ def command_parser(prog: str, name: str) -> FlagParser:
     what = COMMANDS[name]
     parser = FlagParser(prog=f"{prog} {name}", description=f"{what[0].upper()}{what[1:]}.")
     if name == "diff":
-        parser.add_argument("a", metavar="A", help=_ARCHIVE)
-        parser.add_argument("b", metavar="B", help="another one, of any format")
+        parser.add_argument("a", type=_archive, metavar="A", help=_ARCHIVE)
+        parser.add_argument("b", type=_archive, metavar="B", help="another one, of any format")
     else:
-        parser.add_argument("archive", metavar="ARCHIVE", help=_ARCHIVE)
+        parser.add_argument("archive", type=_archive, metavar="ARCHIVE", help=_ARCHIVE)
     if name == "extract":
         parser.add_argument("--to", metavar="DIR", help="the folder to unpack it to (default: the model's name)")
         parser.add_argument("-f", "--force", action="store_true", help="replace an existing folder")
@@ -52,8 +52,14 @@ def command_parser(prog: str, name: str) -> FlagParser:
     return parser
 
 
-def _size(given: str) -> int | None:
+def _archive(given: str) -> str:
+    if not given:  # else it would mean the working directory
+        raise argparse.ArgumentTypeError("it is empty; name a .mar, a .tar.gz or a model's folder")
+    return given
+
+
+def _size(given: str) -> int:
     try:
-        return parse_size(given) if given else None
+        return parse_size(given)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{given!r} is no size; give one such as 500M or 20G") from None

@@ -15,9 +15,13 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """A character that ends a line or steers a terminal: no name in an archive, and no line for people, has one."""
 
 
+_UNSEEN = re.compile(rf"{CONTROL.pattern}|[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""What a line for people must not hold as it is: what no name may, and what has no width or turns the order round."""
+
+
 def printable(text: str) -> str:
-    r"""The text on one line: control characters and lone surrogates are shown as escapes (``\n``, ``\x1b``)."""
-    escaped = CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+    r"""The text on one line: what cannot be seen and lone surrogates are shown as escapes (``\n``, ``\x1b``)."""
+    escaped = _UNSEEN.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
     return escaped.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

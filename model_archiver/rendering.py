@@ -40,9 +40,8 @@ def closing_line(report: ArchiveReport) -> str:
     if not report.entries:
         return f"wrote {_as_seen(report.path / MANIFEST_PATH)}, and nothing else there"
     left_out = f", {report.left_out} left out" if report.left_out else ""
-    count = sum(not is_reserved(entry.path) for entry in report.entries)
     place = _places(report.path, *report.companions)
-    return f"wrote {place} ({_files(count)}, {human_size(report.size)}{left_out})"
+    return f"wrote {place} ({_own_files(report.entries)}, {human_size(report.size)}{left_out})"
 
 
 def plan_table(plan: Plan) -> str:
@@ -61,7 +60,7 @@ def plan_table(plan: Plan) -> str:
 def extraction_line(done: Extraction) -> str:
     """What was unpacked, in a line."""
     archive = done.archive
-    return f"unpacked to {_as_seen(done.folder)} ({len(archive.entries)} files, {human_size(archive.unpacked)})"
+    return f"unpacked to {_as_seen(done.folder)} ({_own_files(archive.entries)}, {human_size(archive.unpacked)})"
 
 
 def report_json(report: ArchiveReport) -> str:
@@ -75,6 +74,19 @@ def report_json(report: ArchiveReport) -> str:
         files=[_entry(entry, report.manifest) for entry in report.entries],
         issues=[asdict(issue) for issue in report.issues],
         **_companions(report.companions),
+    )
+
+
+def unread_json(path: str, issues: Iterable[Issue]) -> str:
+    """An archive that cannot be read at all as a JSON object of the same shape."""
+    return _json(
+        archive=path,
+        format=None,
+        size=None,
+        digest=None,
+        manifest={},
+        files=[],
+        issues=[asdict(issue) for issue in issues],
     )
 
 
@@ -140,8 +152,13 @@ def _as_seen(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
+def _own_files(entries: Iterable[Entry]) -> str:
+    """How many of them are the model's own; those of MAR-INF are not counted."""
+    return _files(sum(not is_reserved(entry.path) for entry in entries))
+
+
 def _files(count: int) -> str:
-    """A number of the model's own files; those of MAR-INF are not counted."""
+    """A number of files."""
     return "1 file" if count == 1 else f"{count} files"
 
 

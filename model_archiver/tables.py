@@ -69,21 +69,26 @@ def archive_table(report: ArchiveReport, look: Look) -> str:
     return "\n".join([*lines, "", look.painted(heading, _BOLD), *files])
 
 
-def verdict(report: ArchiveReport, look: Look) -> str:
-    """Everything that is wrong with an archive, and whether it would serve."""
+def verdict(report: ArchiveReport, look: Look, *, is_quiet: bool = False) -> str:
+    """Everything that is wrong with an archive and, where that is not to be quiet, whether it would serve."""
     colours = {"error": _RED, "warning": _YELLOW}
     lines = []
     for issue in report.issues:
         text = look.wrapped(f"{issue.level}: {issue}")
         lines.append(look.painted(issue.level, colours[issue.level]) + text.removeprefix(issue.level))
+    return "\n".join(lines if is_quiet else [*lines, _closing_line(report, look)])
+
+
+def _closing_line(report: ArchiveReport, look: Look) -> str:
+    """Whether an archive would serve."""
     errors = sum(issue.level == "error" for issue in report.issues)
     warnings = len(report.issues) - errors
     counted = ", ".join(_counted(count, what) for count, what in ((errors, "error"), (warnings, "warning")) if count)
     name = look.fitted(str(report.path), 40)
     if errors:
-        return "\n".join([*lines, f"{name}: {look.painted('refused', _RED)}, {counted}"])
+        return f"{name}: {look.painted('refused', _RED)}, {counted}"
     facts = f"{_counted(len(report.entries), 'file')}, {human_size(report.unpacked)} read"
-    return "\n".join([*lines, f"{name}: {look.painted('sound', _GREEN)}, {', '.join(filter(None, (facts, counted)))}"])
+    return f"{name}: {look.painted('sound', _GREEN)}, {', '.join(filter(None, (facts, counted)))}"
 
 
 def difference_table(difference: Difference, look: Look) -> str:

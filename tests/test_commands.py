@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ from model_archiver import cli
 from model_archiver.command_parser import command_parser
 from model_archiver.commands import COMMANDS
 from tests.conftest import Command
-from tests.foreign import mar
+from tests.foreign import HONEST, Raw, mar
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -52,6 +54,8 @@ def test_a_mistyped_command_is_answered_with_what_was_likely_meant(run: Command,
         (["verify", "a", "b"], "unrecognized arguments: b"),
         (["verify", "a", "--strikt"], "there is no flag --strikt; did you mean --strict?"),
         (["extract", "a", "--json"], "there is no flag --json"),
+        (["inspect", ""], "argument ARCHIVE: it is empty; name a .mar"),
+        (["inspect", "a", "--max-size", ""], "argument --max-size: '' is no size"),
         (["inspect", "a", "-f"], "unrecognized arguments: -f"),
     ],
 )
@@ -96,3 +100,35 @@ def test_a_bug_is_told_in_a_line_and_shown_by_debug(work, run: Command, monkeypa
     assert result.status == 1
     assert result.errors == ["this is a bug of the archiver: ZeroDivisionError: by nought; --debug shows where"]
     assert "Traceback" in run("verify", "m.mar", "--debug").err
+
+
+def test_quiet_leaves_what_is_wrong_and_no_verdict(work, run: Command) -> None:
+    assert run("verify", mar(), "--quiet").out == ""
+    lines = run("verify", mar(tail=b"x"), "--quiet").out.splitlines()
+    assert [line.rpartition(" ")[2] for line in lines] == ["[archive-trailing]"]
+
+
+def test_what_turns_the_order_of_a_line_round_is_shown_as_an_escape(work, run: Command) -> None:
+    archive = mar(Raw("a\u202egnp.py".encode(), b"x"), Raw("b\u200b".encode(), b"x"), *HONEST)
+    shown = run("inspect", archive).out
+    assert "a\\u202egnp.py" in shown
+    assert "b\\u200b" in shown
+
+
+def test_json_of_what_cannot_be_read_has_the_same_shape(work, run: Command) -> None:
+    Path("m.mar").write_text("no archive")
+    result = run("verify", "m.mar", "--json")
+    told = json.loads(result.out)
+    assert (result.status, result.err, told["digest"], told["files"]) == (1, "", None, [])
+    assert [issue["code"] for issue in told["issues"]] == ["archive-unknown"]
+    mar()
+    assert list(told) == list(json.loads(run("verify", "m.mar", "--json").out))
+
+
+def test_diff_tells_warnings_too(work, run: Command) -> None:
+    twice = mar(Raw(b"x", b"one"), Raw(b"x", b"two"), *HONEST)
+    result = run("diff", twice, twice)
+    assert result.status == 0
+    assert {warning.partition(";")[0] for warning in result.warnings} == {
+        "x: is there twice, and the last one is served"
+    }

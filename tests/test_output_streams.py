@@ -70,9 +70,7 @@ def test_a_reader_that_has_gone_is_no_bug() -> None:
     done = _run("--dry-run", stdout=writing)
     os.close(writing)
     assert done.returncode == 1
-    assert "bug" not in done.stderr
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.splitlines()) <= 1
+    assert done.stderr == ""
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
