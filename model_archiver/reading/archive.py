@@ -15,6 +15,9 @@ from model_archiver.progress import Progress
 from model_archiver.reading.allowance import Allowance
 from model_archiver.report import Entry
 
+AGAIN = "get the archive again, or package the model again"
+"""What to do about an archive that is not as it was made."""
+
 
 class DamageError(ModelArchiverError):
     """A member, or a part of the archive, that cannot be read as it stands there."""

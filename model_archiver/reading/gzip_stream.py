@@ -10,14 +10,13 @@ from collections.abc import Iterator
 
 from model_archiver.formats.digests import crc32
 from model_archiver.reading.allowance import Allowance
-from model_archiver.reading.archive import DamageError
+from model_archiver.reading.archive import AGAIN, DamageError
 from model_archiver.reading.archive_file import BLOCK, ArchiveFile
 from model_archiver.reading.inflating import DeflatedStretch
 
 _HEADER = struct.Struct("<2s2BL2B")
 _TRAILER = struct.Struct("<2L")
 _HEADER_CRC, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16
-_AGAIN = "get the archive again, or package the model again"
 
 
 class GzipStream:
@@ -93,22 +92,22 @@ class GzipStream:
         """
         trailer = self._file.at(self._deflated.end, _TRAILER.size)
         if len(trailer) < _TRAILER.size:
-            raise DamageError("archive-cut", "its end is missing", _AGAIN)
+            raise DamageError("archive-cut", "its end is missing", AGAIN)
         if _TRAILER.unpack(trailer) != (self._crc32, self._size & 0xFFFFFFFF):
-            raise DamageError("archive-damaged", "it is damaged: its CRC-32 or its size is another one", _AGAIN)
+            raise DamageError("archive-damaged", "it is damaged: its CRC-32 or its size is another one", AGAIN)
         end = self._deflated.end + _TRAILER.size
         if self._file.at(end, 2) == b"\x1f\x8b":
             message = "is made of several gzip members, of which the server reads the first only"
             raise DamageError("gzip-members", message, "compress it in one piece")
         if end < self._file.size:
-            raise DamageError("archive-trailing", f"{self._file.size - end} bytes follow its end", _AGAIN)
+            raise DamageError("archive-trailing", f"{self._file.size - end} bytes follow its end", AGAIN)
 
 
 def _data_start(file: ArchiveFile) -> int:
     """Where the deflate stream begins."""
     header = file.at(0, _HEADER.size)
     if len(header) < _HEADER.size or header[:3] != b"\x1f\x8b\x08" or header[3] > 0x1F:
-        raise DamageError("archive-damaged", "its gzip header is damaged", _AGAIN)
+        raise DamageError("archive-damaged", "its gzip header is damaged", AGAIN)
     flags, start = header[3], _HEADER.size
     if flags & _EXTRA:
         start += 2 + int.from_bytes(file.at(start, 2), "little")
@@ -117,7 +116,7 @@ def _data_start(file: ArchiveFile) -> int:
             start += _text_length(file, start) + 1
     if flags & _HEADER_CRC:
         if file.at(start, 2) != struct.pack("<H", crc32(file.at(0, start), 0) & 0xFFFF):
-            raise DamageError("archive-damaged", "its gzip header is damaged", _AGAIN)
+            raise DamageError("archive-damaged", "its gzip header is damaged", AGAIN)
         start += 2
     return start
 
@@ -125,5 +124,5 @@ def _data_start(file: ArchiveFile) -> int:
 def _text_length(file: ArchiveFile, start: int) -> int:
     length = file.at(start, 1 << 16).find(b"\0")
     if length < 0:
-        raise DamageError("archive-damaged", "its gzip header is damaged", _AGAIN)
+        raise DamageError("archive-damaged", "its gzip header is damaged", AGAIN)
     return length

@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-from model_archiver.reading.archive import DamageError
+from model_archiver.reading.archive import AGAIN, DamageError
 from model_archiver.reading.archive_file import BLOCK, ArchiveFile
 
 _RAW = -15
@@ -39,16 +39,13 @@ class DeflatedStretch:
                 data = next(self._blocks, b"")
                 taken += len(data)
                 if not data:
-                    raise DamageError("entry-damaged", "its compressed data does not end where it must", _AGAIN)
+                    raise DamageError("entry-damaged", "its compressed data does not end where it must", AGAIN)
             try:
                 unpacked = inflater.decompress(data, BLOCK)
             except zlib.error as error:
-                raise DamageError("entry-damaged", f"its compressed data is damaged ({error})", _AGAIN) from None
+                raise DamageError("entry-damaged", f"its compressed data is damaged ({error})", AGAIN) from None
             data, is_full = inflater.unconsumed_tail, len(unpacked) == BLOCK
             # At the end, what is left is in both of them, or in the first only.
             self.end = self._start + taken - len(inflater.unused_data if inflater.eof else data)
             if unpacked:
                 yield unpacked
-
-
-_AGAIN = "get the archive again, or package the model again"

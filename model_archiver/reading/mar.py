@@ -15,15 +15,13 @@ from model_archiver.archive_format import ArchiveFormat
 from model_archiver.planning.findings import Findings
 from model_archiver.planning.source import FileSource
 from model_archiver.reading.allowance import TooLargeError
-from model_archiver.reading.archive import Content, DamageError, FoundMember, Reading
+from model_archiver.reading.archive import AGAIN, Content, DamageError, FoundMember, Reading
 from model_archiver.reading.archive_file import ArchiveFile, opened
 from model_archiver.reading.content import TELLING, whole
 from model_archiver.reading.zip_content import EntryContent
 from model_archiver.reading.zip_directory import Directory, read_directory
 from model_archiver.reading.zip_headers import DESCRIPTOR, LOCAL_SIGNATURE, CentralHeader, LocalHeader, read_local
 from model_archiver.report import Entry
-
-_AGAIN = "get the archive again, or package the model again"
 
 
 class MarArchive:
@@ -133,7 +131,7 @@ class _Walk:
         header = read_local(self._file, position, limit)
         if header is None:
             name = listed.told.text if listed else ""
-            raise DamageError("archive-damaged", "the header before its data is missing or damaged", _AGAIN, path=name)
+            raise DamageError("archive-damaged", "the header before its data is missing or damaged", AGAIN, path=name)
         self._compare(header, listed)
         content = EntryContent(self._file, header, limit)
         executable = bool(listed and listed.mode & stat.S_IXUSR)
@@ -155,23 +153,23 @@ class _Walk:
         if listed is None:
             if not self._directory.is_usable:  # which was told once, for all
                 return
-            self._findings.error("headers-differ", "is not in the central directory", _AGAIN, path=told.text)
+            self._findings.error("headers-differ", "is not in the central directory", AGAIN, path=told.text)
             return
         if told.name != listed.told.name:
             message = f"is called {listed.told.text} in the central directory"
-            self._findings.error("headers-differ", message, _AGAIN, path=told.text)
+            self._findings.error("headers-differ", message, AGAIN, path=told.text)
         numbers_differ = not told.flags & DESCRIPTOR and told.numbers != listed.told.numbers
         if (told.method, told.flags) != (listed.told.method, listed.told.flags) or numbers_differ:
             self._contradicts(told.text)
         elif contradiction := header.contradiction or listed.contradiction:
-            self._findings.error("headers-differ", contradiction, _AGAIN, path=told.text)
+            self._findings.error("headers-differ", contradiction, AGAIN, path=told.text)
         if stat.S_IFMT(listed.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
             message = "is a link or a device, of which the server makes a small text file"
             self._findings.error("entry-link", message, "pack the file itself", path=told.text)
 
     def _contradicts(self, name: str) -> None:
         message = "the header before its data contradicts the central directory"
-        self._findings.error("headers-differ", message, _AGAIN, path=name)
+        self._findings.error("headers-differ", message, AGAIN, path=name)
 
     def _first(self) -> int:
         """Where the first entry is: at the very beginning, or the server finds none."""
@@ -188,5 +186,5 @@ class _Walk:
         if end == following or self._file.at(end, 4) == LOCAL_SIGNATURE:
             return end
         message = f"{following - end} bytes stand between its entries, where the server stops reading"
-        self._findings.error("archive-gap", message, _AGAIN)
+        self._findings.error("archive-gap", message, AGAIN)
         return following

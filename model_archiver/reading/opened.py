@@ -11,12 +11,10 @@ from typing import Any, Literal
 from model_archiver.archive_format import ArchiveFormat
 from model_archiver.issue import Issue
 from model_archiver.manifest_components.manifest import MANIFEST_PATH
-from model_archiver.reading.archive import Archive, Content
+from model_archiver.reading.archive import AGAIN, Archive, Content
 from model_archiver.reading.manifest import manifest_problems, model_of, read_manifest
 from model_archiver.report import ArchiveReport, Entry
 from model_archiver.sums import SUMS_PATH, content_digest, read_sums
-
-_AGAIN = "get the archive again, or package the model again"
 
 
 @dataclass(frozen=True)
@@ -90,16 +88,16 @@ def check_sums(content: Content, archive_format: ArchiveFormat) -> Iterator[Issu
     if sums is None:
         return
     if len(sums) != sum(bool(line.strip()) for line in content.texts[PurePosixPath(SUMS_PATH)].split(b"\n")):
-        yield Issue("error", "sums-differ", "holds lines that are no sums, or one twice", _AGAIN, SUMS_PATH)
+        yield Issue("error", "sums-differ", "holds lines that are no sums, or one twice", AGAIN, SUMS_PATH)
     found = {entry.path: entry.sha256 for entry in content.entries}
     for path, digest in sums.items():
         if path not in found:
-            yield Issue("error", "sums-differ", "is in SHA256SUMS, and not in the archive", _AGAIN, str(path))
+            yield Issue("error", "sums-differ", "is in SHA256SUMS, and not in the archive", AGAIN, str(path))
         elif found[path] not in (digest, None):
             message = "has another content than SHA256SUMS says"
-            yield Issue("error", "sums-differ", message, _AGAIN, str(path))
+            yield Issue("error", "sums-differ", message, AGAIN, str(path))
     for path in found:
         if path not in sums and str(path) != SUMS_PATH:
             message = "is not in SHA256SUMS: it came in after the archive was made"
             is_folder = archive_format is ArchiveFormat.NO_ARCHIVE
-            yield Issue("warning" if is_folder else "error", "sums-differ", message, _AGAIN, str(path))
+            yield Issue("warning" if is_folder else "error", "sums-differ", message, AGAIN, str(path))

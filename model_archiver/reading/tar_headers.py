@@ -5,13 +5,12 @@ from __future__ import annotations
 import tarfile
 from dataclasses import dataclass
 
-from model_archiver.reading.archive import DamageError
+from model_archiver.reading.archive import AGAIN, DamageError
 from model_archiver.reading.gzip_stream import GzipStream
 
 FILE_KINDS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
 _LONGEST_HEADER = 1 << 16
 _MOST_HEADERS = 16
-_AGAIN = "get the archive again, or package the model again"
 _NOT_PLAIN = "GNU.sparse."
 
 
@@ -81,13 +80,13 @@ def _header(block: bytes, kind: bytes, size: int, told: dict[str, bytes]) -> Tar
 def _check_global(fields: dict[str, bytes]) -> None:
     """Refuse what is said of all members that follow, which some readers heed and others do not."""
     for field in fields.keys() - {"comment"}:
-        raise DamageError("headers-differ", f"one of its headers says the {field} of all files behind it", _AGAIN)
+        raise DamageError("headers-differ", f"one of its headers says the {field} of all files behind it", AGAIN)
 
 
 def _check_prefix(block: bytes, kind: bytes) -> None:
     """Refuse what the server takes for the beginning of a name, and others for times or for nothing."""
     if block[345:500].strip(b"\0") and not _is_ustar(block) and kind != tarfile.GNUTYPE_SPARSE:
-        raise DamageError("headers-differ", "a header holds bytes that some readers add to the name", _AGAIN)
+        raise DamageError("headers-differ", "a header holds bytes that some readers add to the name", AGAIN)
 
 
 def _is_ustar(block: bytes) -> bool:
@@ -123,9 +122,9 @@ def _pax_fields(data: bytes) -> dict[str, bytes]:
 
 def _check_sum(block: bytes) -> None:
     if not block:
-        raise DamageError("archive-cut", "its end is missing", _AGAIN)
+        raise DamageError("archive-cut", "its end is missing", AGAIN)
     if len(block) < tarfile.BLOCKSIZE:
-        raise DamageError("archive-cut", "ends in the midst of a header", _AGAIN)
+        raise DamageError("archive-cut", "ends in the midst of a header", AGAIN)
     unsigned = 256 + sum(block[:148]) + sum(block[156:])
     signed = unsigned - 256 * sum(byte > 127 for byte in block[:148] + block[156:])
     if _number(block[148:156]) not in (unsigned, signed):
@@ -147,4 +146,4 @@ def _text(field: bytes) -> bytes:
 
 
 def _damage(message: str) -> DamageError:
-    return DamageError("archive-damaged", message, _AGAIN)
+    return DamageError("archive-damaged", message, AGAIN)

@@ -8,12 +8,10 @@ from pathlib import Path, PurePosixPath
 
 from model_archiver.archive_format import ArchiveFormat
 from model_archiver.planning.source import FileSource
-from model_archiver.reading.archive import Content, DamageError, FoundMember, Reading
+from model_archiver.reading.archive import AGAIN, Content, DamageError, FoundMember, Reading
 from model_archiver.reading.archive_file import opened
 from model_archiver.reading.gzip_stream import GzipStream
 from model_archiver.reading.tar_headers import FILE_KINDS, TarHeader, padding, read_header
-
-_AGAIN = "get the archive again, or package the model again"
 
 
 class TgzArchive:
@@ -51,7 +49,7 @@ class TgzArchive:
                         return
                     stream.take_away(padding(header.size))
                 if not stream.is_zero_to_its_end():
-                    reading.findings.error("archive-trailing", "more follows the end of its tar", _AGAIN)
+                    reading.findings.error("archive-trailing", "more follows the end of its tar", AGAIN)
                 stream.check_end()
             except DamageError as damage:
                 reading.findings.extend(damage.issues)
@@ -77,7 +75,7 @@ def _data(stream: GzipStream, header: TarHeader) -> Iterator[bytes]:
         left -= len(block)
         yield block
     if left:
-        raise DamageError("entry-damaged", "its end is missing", _AGAIN)
+        raise DamageError("entry-damaged", "its end is missing", AGAIN)
 
 
 def _served_path(name: str) -> PurePosixPath:

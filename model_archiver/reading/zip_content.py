@@ -7,13 +7,12 @@ from collections.abc import Iterator
 
 from model_archiver.formats.digests import crc32
 from model_archiver.formats.zip_records import DEFLATED, LIMIT, STORED
-from model_archiver.reading.archive import DamageError
+from model_archiver.reading.archive import AGAIN, DamageError
 from model_archiver.reading.archive_file import ArchiveFile
 from model_archiver.reading.inflating import DeflatedStretch
 from model_archiver.reading.zip_headers import DESCRIPTOR, ENCRYPTED, LocalHeader
 
 _METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz"}
-_AGAIN = "get the archive again, or package the model again"
 _REPACK = "package the model again: the servers unpack stored and deflated entries only"
 _DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
 
@@ -72,7 +71,7 @@ class EntryContent:
         if told.flags & DESCRIPTOR and told.method == STORED:
             raise DamageError("entry-descriptor", "is stored, and its sizes come only behind its data", _REPACK)
         if not told.flags & DESCRIPTOR and self._header.data + told.packed > self._limit:
-            raise DamageError("entry-damaged", "its data runs into what follows, or beyond the end", _AGAIN)
+            raise DamageError("entry-damaged", "its data runs into what follows, or beyond the end", AGAIN)
 
     def _stored(self) -> Iterator[bytes]:
         told = self._header.told
@@ -100,7 +99,7 @@ class EntryContent:
             records = records[: layout.size]
         start = 4 if signed else 0
         if len(records) < start + layout.size or self.end + start + layout.size > self._limit:
-            raise DamageError("archive-cut", "what follows its data is missing", _AGAIN)
+            raise DamageError("archive-cut", "what follows its data is missing", AGAIN)
         self.told = layout.unpack_from(records, start)
         if signed and layout.size == 12 and records[4:] == struct.pack("<L2Q", *self._found):
             raise DamageError("entry-descriptor", "has a ZIP64 data descriptor, and less than 4 GiB", _REPACK)
@@ -119,4 +118,4 @@ class EntryContent:
             message = f"has {self.packed} bytes of data, and its header says {self.told[1]}"
         else:
             message = "its content is damaged: its CRC-32 is another one"
-        raise DamageError("entry-damaged", message, _AGAIN)
+        raise DamageError("entry-damaged", message, AGAIN)

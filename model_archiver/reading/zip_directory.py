@@ -8,12 +8,12 @@ from functools import cached_property
 
 from model_archiver.formats.zip_records import END, END_64, LIMIT, LIMIT_ENTRIES, LOCATOR_64
 from model_archiver.planning.findings import Findings
+from model_archiver.reading.archive import AGAIN
 from model_archiver.reading.archive_file import ArchiveFile
 from model_archiver.reading.zip_headers import LOCAL_SIGNATURE, CentralHeader, read_central
 
 _LONGEST_COMMENT = 0xFFFF
 _END_SIGNATURE = b"PK\x05\x06"
-_AGAIN = "get the archive again, or package the model again"
 
 
 @dataclass(frozen=True)
@@ -76,19 +76,19 @@ def read_directory(file: ArchiveFile, findings: Findings) -> Directory:
     end = _find_end(file, findings)
     if end is None:
         message = "has no central directory: its end is missing"
-        findings.error("archive-cut", message, _AGAIN)
+        findings.error("archive-cut", message, AGAIN)
         return Directory((), file.size, is_usable=False)
     start = end.position - end.size
     prefix = start - end.start
     if start < 0 or prefix < 0:
-        findings.error("archive-cut", "its central directory is not where its end says", _AGAIN)
+        findings.error("archive-cut", "its central directory is not where its end says", AGAIN)
         return Directory((), end.position, is_usable=False)
     headers = list(read_central(file, start, end.position))
     entries = [header for header in headers if header is not None]
     is_usable = len(headers) == len(entries) == end.entries
     if not is_usable:
         message = f"its central directory has {len(entries)} entries, and its end says {end.entries}"
-        findings.error("headers-differ", message, _AGAIN)
+        findings.error("headers-differ", message, AGAIN)
     return Directory(_placed(entries, prefix, start, findings), start, prefix, is_usable)
 
 
@@ -99,7 +99,7 @@ def _placed(entries: list[CentralHeader], prefix: int, start: int, findings: Fin
         offset = entry.offset + prefix
         if offset >= start or offset in placed:
             message = "the central directory says that it lies where another one does, or nothing can"
-            findings.error("headers-differ", message, _AGAIN, path=entry.told.text)
+            findings.error("headers-differ", message, AGAIN, path=entry.told.text)
         else:
             placed[offset] = replace(entry, offset=offset)
     return tuple(placed[offset] for offset in sorted(placed))
@@ -116,19 +116,19 @@ def _find_end(file: ArchiveFile, findings: Findings) -> _End | None:
     position = tail_start + at
     surplus = file.size - position - END.size - comment
     if surplus > 0:
-        findings.error("archive-trailing", f"{surplus} bytes follow its end", _AGAIN)
+        findings.error("archive-trailing", f"{surplus} bytes follow its end", AGAIN)
     elif surplus < 0:
-        findings.error("archive-cut", "its end is missing", _AGAIN)
+        findings.error("archive-cut", "its end is missing", AGAIN)
     if disk or first_disk or here != entries:
         findings.error("headers-differ", "it says that it is one of several parts", "join the parts")
     wide = _find_end_64(file, position)
     if wide is not None:
         told = ((entries, wide.entries, LIMIT_ENTRIES), (size, wide.size, LIMIT), (start, wide.start, LIMIT))
         if not wide.is_plain or any(plain not in (large, limit) for plain, large, limit in told):
-            findings.error("headers-differ", "the records at its end contradict each other", _AGAIN)
+            findings.error("headers-differ", "the records at its end contradict each other", AGAIN)
         return wide
     if entries == LIMIT_ENTRIES or LIMIT in (size, start):
-        findings.error("headers-differ", "its end leaves out numbers that have no other place", _AGAIN)
+        findings.error("headers-differ", "its end leaves out numbers that have no other place", AGAIN)
     return _End(position, entries, size, start)
 
 
