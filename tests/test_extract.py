@@ -169,3 +169,13 @@ def test_an_ended_extraction_leaves_nothing(packed, monkeypatch) -> None:
     with pytest.raises(EndedError):
         extract(_archive("tgz"), progress=progress)
     assert tree(Path()) == before
+
+
+@pytest.mark.parametrize("name", ["h.py:evil", "CON", "sub/nul.txt", "a. /x", "a ", "a."])
+def test_a_name_that_windows_makes_another_of_is_refused_there(work, run: Command, monkeypatch, name: str) -> None:
+    archive = mar(Raw(name.encode(), b"x"), Raw(b"console.py", b"x"), *HONEST)
+    assert run("verify", archive).status == run("extract", archive).status == 0
+    monkeypatch.setattr("model_archiver.commands.extract._IS_WINDOWS", True)
+    result = run("extract", archive, "-f")
+    assert (result.status, len(result.errors)) == (1, 1)
+    assert result.errors[0].startswith(f"{name}: is no name of a file on Windows; ")

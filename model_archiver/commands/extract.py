@@ -16,7 +16,7 @@ from model_archiver.interruption import uninterrupted
 from model_archiver.issue import Issue
 from model_archiver.model_archiver_config import StrPath
 from model_archiver.model_archiver_error import ModelArchiverError, refusal
-from model_archiver.planning.archive_paths import portable_key
+from model_archiver.planning.archive_paths import fits_windows, portable_key
 from model_archiver.planning.findings import Findings
 from model_archiver.planning.names import check_model_name
 from model_archiver.progress import Progress, expect, silent
@@ -28,6 +28,8 @@ from model_archiver.reading.opened import as_files, check_sums, report_of
 from model_archiver.reading.opening import open_archive
 from model_archiver.report import ArchiveReport, Entry
 from model_archiver.reproducible import mode
+
+_IS_WINDOWS = os.name == "nt"
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,10 @@ def _obstacles(report: ArchiveReport, content: Content) -> Iterator[Issue]:
     for former, path in _clashes(report.entries):
         message = f"and {former} are one file, or folder, on systems that ignore case"
         yield Issue("error", "path-case-clash", message, "package the model again, under another name", str(path))
+    for entry in report.entries:
+        if _IS_WINDOWS and not fits_windows(entry.path):
+            hint = "unpack it on another system, or package the model again, under another name"
+            yield Issue("error", "path-invalid", "is no name of a file on Windows", hint, str(entry.path))
     for issue in report.issues:
         if issue.code == "entry-duplicate":
             yield replace(issue, level="error")

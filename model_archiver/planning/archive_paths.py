@@ -10,6 +10,8 @@ from model_archiver.manifest_components.manifest import MAR_INF
 
 _LONGEST = 4096
 _LONGEST_PART = 255
+_DEVICES = r"(?:CON|PRN|AUX|NUL|COM[1-9]|LPT[1-9])"
+_NOT_ON_WINDOWS = re.compile(rf'[:*?"<>|]|[. ]\Z|\A{_DEVICES}(?:\.|\Z)', re.IGNORECASE)
 _PROBLEMS = (
     (CONTROL, "holds a control character"),
     (re.compile(r"\\"), "holds a backslash, which Windows takes for a folder"),
@@ -36,6 +38,11 @@ def path_problem(path: PurePosixPath) -> str | None:
     if path.is_absolute() or ".." in path.parts:
         return "leads out of the archive"
     return None
+
+
+def fits_windows(path: PurePosixPath) -> bool:
+    """Whether Windows makes a file of this very name of it, and no stream, device or other name."""
+    return not any(_NOT_ON_WINDOWS.search(part) for part in path.parts)
 
 
 def is_reserved(path: PurePosixPath) -> bool:
