@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from model_archiver.checks import identity, paths
+from model_archiver.checks.package import Package
 from model_archiver.checks.subject import Subject
 from model_archiver.issue import Issue
 
@@ -19,7 +20,8 @@ _CHECKS = (
 )
 
 
-def run_checks(plan: Subject) -> Iterator[Issue]:
-    """Everything that the checks find in a plan."""
+def run_checks(subject: Subject) -> Iterator[Issue]:
+    """Everything that the checks find in a plan or an opened archive."""
+    package = Package(subject)
     for check in _CHECKS:
-        yield from check(plan)
+        yield from check(package)

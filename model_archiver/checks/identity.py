@@ -5,22 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from model_archiver.checks.subject import Subject
+from model_archiver.checks.package import Package
 from model_archiver.issue import CONTROL, Issue
 
 _IN_URLS = re.compile(r"[A-Za-z0-9._+-]+")
 
 
-def check_name(plan: Subject) -> Iterator[Issue]:
+def check_name(package: Package) -> Iterator[Issue]:
     """``name-leading-digit``: both servers take such a name, but not every platform around them does."""
-    if plan.name[:1].isdigit():
+    if package.name[:1].isdigit():
         message = "the model's name begins with a digit, which some platforms refuse"
-        yield Issue("warning", "name-leading-digit", message, "begin it with a letter", f"--model-name {plan.name}")
+        yield Issue("warning", "name-leading-digit", message, "begin it with a letter", f"--model-name {package.name}")
 
 
-def check_version(plan: Subject) -> Iterator[Issue]:
+def check_version(package: Package) -> Iterator[Issue]:
     """``version-unservable``: the version is a part of the URLs by which TorchServe is asked."""
-    version = str(plan.fields.get("model", {}).get("modelVersion", ""))
+    version = str(package.fields.get("model", {}).get("modelVersion", ""))
     where = f"--version {version}"
     if CONTROL.search(version) or "/" in version or ".." in version:
         message = "no URL can name a version with '/', '..' or a control character"
@@ -30,8 +30,8 @@ def check_version(plan: Subject) -> Iterator[Issue]:
         yield Issue("warning", "version-unservable", message, "use letters, digits and . _ - + only", where)
 
 
-def check_runtime(plan: Subject) -> Iterator[Issue]:
+def check_runtime(package: Package) -> Iterator[Issue]:
     """``runtime-unserved``: TorchServe has no python2 (``Runtime is not defined or invalid.``)."""
-    if plan.server == "torchserve" and plan.fields.get("runtime") == "python2":
+    if package.server == "torchserve" and package.fields.get("runtime") == "python2":
         message = "TorchServe does not run python2; only Multi Model Server does"
         yield Issue("warning", "runtime-unserved", message, "use python or python3", "--runtime python2")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from model_archiver.archive_format import ArchiveFormat, Deflate
 from model_archiver.model_archiver_config import Server
@@ -27,6 +28,25 @@ class Member:
     path: PurePosixPath
     source: FileSource
     flag: str
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.source.size
+
+    @property
+    def where(self) -> str:
+        """Its source, as the user knows it."""
+        return str(self.source.path)
+
+    @property
+    def origin(self) -> Path:
+        """The file that it is made from."""
+        return self.source.path
+
+    def open(self) -> AbstractContextManager[BinaryIO]:
+        """Its source, open for reading; as `FileSource.open`."""
+        return self.source.open()
 
 
 @dataclass(frozen=True)
