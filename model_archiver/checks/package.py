@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from model_archiver.checks.following import Following
     from model_archiver.checks.python_module import PythonModule
 
+_ROOT = PurePosixPath()
 LARGEST_TEXT = 1 << 22
 """Bytes of the largest file that is read as a text."""
 
@@ -103,7 +104,7 @@ class Package:
         given = self.text_field("handler")
         text, colon, function = given.partition(":")
         module = text.removesuffix(".py").rpartition("/")[2]
-        folders = [PurePosixPath()]
+        folders = [_ROOT]
         if colon and "/" in text:  # then the front end puts the module's folder on the path too
             folders.append(PurePosixPath(text).parent)
         found = next((path for folder in folders if (path := self.importable(module, folder))), None)
@@ -117,7 +118,7 @@ class Package:
             is_reachable=found is not None,
         )
 
-    def importable(self, module: str, folder: PurePosixPath = PurePosixPath()) -> PurePosixPath | None:
+    def importable(self, module: str, folder: PurePosixPath = _ROOT) -> PurePosixPath | None:
         """The file that ``import module`` finds with a folder of the archive on the path.
 
         Args:
