@@ -15,6 +15,7 @@ from model_archiver.progress import Progress, expect, silent
 from model_archiver.reading.allowance import Allowance, TooLargeError
 from model_archiver.reading.archive import Archive, Content, Reading
 from model_archiver.reading.content import read_content
+from model_archiver.reading.excerpts import Excerpts
 from model_archiver.reading.manifest import missing_files, model_of
 from model_archiver.reading.opened import OpenedArchive, check_sums, report_of
 from model_archiver.reading.opening import open_archive
@@ -41,26 +42,27 @@ def verify(
     opened = open_archive(archive)
     findings = Findings()
     expect(progress, opened.size)
-    content = _read(opened, Reading(findings, Allowance(opened.path, opened.size, max_size), progress))
+    excerpts = Excerpts()
+    content = _read(opened, Reading(findings, Allowance(opened.path, opened.size, max_size), progress), excerpts)
     report = report_of(opened, content, findings.issues)
-    issues = [*report.issues, *check_sums(content, opened.archive_format), *_served(report)]
+    issues = [*report.issues, *check_sums(content, opened.archive_format), *_served(report, excerpts)]
     return replace(report, issues=tuple(replace(issue, level="error") if strict else issue for issue in issues))
 
 
-def _read(opened: Archive, reading: Reading) -> Content:
+def _read(opened: Archive, reading: Reading, excerpts: Excerpts) -> Content:
     try:
-        return read_content(opened, reading)
+        return read_content(opened, reading, excerpts)
     except TooLargeError as error:
         reading.findings.extend(error.issues)
         return Content(is_complete=False)
 
 
-def _served(report: ArchiveReport) -> Iterator[Issue]:
+def _served(report: ArchiveReport, excerpts: Excerpts) -> Iterator[Issue]:
     """What the server would stumble over in the content, as far as the manifest can be read."""
     if not report.manifest:
         return
     fields = {**report.manifest, "model": model_of(report.manifest)}
-    archive = OpenedArchive(fields, report.entries)
+    archive = OpenedArchive(fields, tuple(excerpts.file(entry) for entry in report.entries))
     yield from missing_files(fields, {entry.path for entry in report.entries})
     named = Findings()
     if archive.name:

@@ -12,8 +12,9 @@ from model_archiver.archive_format import ArchiveFormat
 from model_archiver.issue import Issue
 from model_archiver.manifest_components.manifest import MANIFEST_PATH
 from model_archiver.reading.archive import AGAIN, Archive, Content
+from model_archiver.reading.excerpts import KeptFile
 from model_archiver.reading.manifest import manifest_problems, model_of, read_manifest
-from model_archiver.report import ArchiveReport, Entry
+from model_archiver.report import ArchiveReport
 from model_archiver.sums import SUMS_PATH, content_digest, read_sums
 
 
@@ -27,7 +28,7 @@ class OpenedArchive:
     """
 
     fields: dict[str, Any]
-    members: tuple[Entry, ...]
+    members: tuple[KeptFile, ...]
 
     @property
     def name(self) -> str:
