@@ -99,15 +99,18 @@ class Package:
         return self.fields.get("runtime", "python") in ("python", "python3")
 
     @cached_property
+    def roots(self) -> tuple[PurePosixPath, ...]:
+        """The folders of the archive that are on Python's path: its root, and the handler's where that is told."""
+        text, colon, _ = self.text_field("handler").partition(":")
+        return (_ROOT, PurePosixPath(text).parent) if colon and "/" in text else (_ROOT,)
+
+    @cached_property
     def handler(self) -> HandlerReference:
         """The handler."""
         given = self.text_field("handler")
         text, colon, function = given.partition(":")
         module = text.removesuffix(".py").rpartition("/")[2]
-        folders = [_ROOT]
-        if colon and "/" in text:  # then the front end puts the module's folder on the path too
-            folders.append(PurePosixPath(text).parent)
-        found = next((path for folder in folders if (path := self.importable(module, folder))), None)
+        found = next((path for root in self.roots if (path := self.importable(module, root))), None)
         meant = found or packed_module(text, self.by_path)
         return HandlerReference(
             given=given,
