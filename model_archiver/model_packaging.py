@@ -9,6 +9,7 @@ from model_archiver.checks import run_checks
 from model_archiver.formats.build import build
 from model_archiver.issue import Issue
 from model_archiver.model_archiver_config import ModelArchiverConfig
+from model_archiver.model_archiver_error import ModelArchiverError
 from model_archiver.model_packaging_utils import ModelExportUtils
 from model_archiver.planning.findings import Findings
 from model_archiver.planning.plan import Plan
@@ -107,14 +108,18 @@ def plan_package(
     findings = Findings()
     try:
         plan = make_plan(request, manifest, findings)
+        if request.checks:
+            findings.extend(run_checks(plan))
+    except ModelArchiverError as error:  # a source that changes while it is checked
+        findings.extend(error.issues)
+        findings.raise_errors(strict=request.strict)
+        raise
     except OSError as error:  # what cannot be looked at, or has gone since it was found
         reason = error.strerror or str(error)
         where = error.filename or "the working directory"  # of which the system gives no name
         findings.error("file-unreadable", reason, "check the path and its rights", path=where)
         findings.raise_errors(strict=request.strict)
         raise
-    if request.checks:
-        findings.extend(run_checks(plan))
     if dry_run:
         findings.soften("target-exists")
     findings.raise_errors(strict=request.strict)
