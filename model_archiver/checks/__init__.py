@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model_archiver.checks import identity, imports, paths
+from model_archiver.checks import identity, imports, paths, reach, shadows
 from model_archiver.checks.package import Package
 from model_archiver.checks.subject import Subject
 from model_archiver.issue import Issue
@@ -17,6 +17,8 @@ _CHECKS = (
     identity.check_version,
     identity.check_runtime,
     paths.check_case,
+    reach.check_handler_reach,
+    shadows.check_shadows,
     imports.check_imports,
 )
 

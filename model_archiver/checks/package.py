@@ -22,7 +22,9 @@ LARGEST_TEXT = 1 << 22
 
 @dataclass(frozen=True)
 class HandlerReference:
-    """A handler as the server understands the manifest's word for it (servers.md: `_load_handler_file`).
+    """A handler as the server understands the manifest's word for it.
+
+    TorchServe: ts/model_loader.py, ``_load_handler_file``; Multi Model Server: mms/model_loader.py, ``load``.
 
     Attributes:
         given: the manifest's word.
@@ -100,23 +102,30 @@ class Package:
 
     @cached_property
     def roots(self) -> tuple[PurePosixPath, ...]:
-        """The folders of the archive that are on Python's path: its root, and the handler's where that is told."""
+        """The folders of the archive in which a worker looks for a module, before any of Python's, in their order.
+
+        The root is the last of them. Both servers' front ends put before it what stands before the colon of the
+        handler, without its last part where that has folders; Multi Model Server does so where there is no colon too,
+        and keeps it whole. What is no folder is no harm.
+        """
         text, colon, _ = self.text_field("handler").partition(":")
-        return (_ROOT, PurePosixPath(text).parent) if colon and "/" in text else (_ROOT,)
+        if colon:
+            return tuple(dict.fromkeys([PurePosixPath(text.rpartition("/")[0] or text), _ROOT]))
+        return (PurePosixPath(text), _ROOT) if self.server == "mms" and text else (_ROOT,)
 
     @cached_property
     def handler(self) -> HandlerReference:
         """The handler."""
         given = self.text_field("handler")
-        text, colon, function = given.partition(":")
+        text, _, function = given.partition(":")
         module = text.removesuffix(".py").rpartition("/")[2]
-        found = next((path for root in self.roots if (path := self.importable(module, root))), None)
+        found = next((path for folder in self.roots if (path := self.importable(module, folder))), None)
         meant = found or packed_module(text, self.by_path)
         return HandlerReference(
             given=given,
             module=module,
-            function=function if colon else "handle",
-            is_named=bool(colon),
+            function=function or "handle",
+            is_named=bool(function),
             member=self.by_path.get(meant) if meant else None,
             is_reachable=found is not None,
         )
@@ -128,8 +137,12 @@ class Package:
             module: a dotted name.
             folder: of the archive.
         """
-        base = folder.joinpath(*module.split("."))
-        candidates = (base / "__init__.py", PurePosixPath(f"{base}.py"))  # in Python's own order
+        *packages, name = module.split(".")
+        for package in packages:
+            folder = folder / package
+            if PurePosixPath(f"{folder}.py") in self.by_path and folder / "__init__.py" not in self.by_path:
+                return None  # the module comes before a folder that is no package, and holds no other
+        candidates = (folder / name / "__init__.py", folder / f"{name}.py")  # in Python's own order
         return next((path for path in candidates if path in self.by_path), None)
 
     def parsed(self, member: Located) -> PythonModule | None:

@@ -89,15 +89,11 @@ def _misfits(fields: dict[str, Any], field: str, kinds: tuple[type, ...], above:
 
 
 def _missing_handler(handler: str, paths: Collection[PurePosixPath]) -> Iterator[Issue]:
-    module, function = split_function(handler)
+    module, _ = split_function(handler)
     if handler in BUILT_IN or handler in LSP_BUILT_IN:
         return
-    if packed_module(module, paths):
-        if "/" in module and not function and not packed_module(Path(module).name, paths):
-            message = f"names the handler {handler}, of which the server drops the folder, and finds no such module"
-            yield _issue("handler-missing", message, f"name its function: {handler}:handle")
-        return
-    if packed_module(Path(module).name, paths):  # the server drops the folders before it
+    # The server drops the folders before it; whether it finds the file is for the checks to say.
+    if packed_module(module, paths) or packed_module(Path(module).name, paths):
         return
     if "." in module.removesuffix(".py") and "/" not in module:
         message = f"names the handler {handler}, which is not in the archive"
