@@ -1,0 +1,77 @@
+"""Real servers do not serve what packaging refuses, nor what ``--strict`` refuses; and they serve what it passes.
+
+The archives are made with ``--no-checks``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.trials import handlers, mms, weights
+from tests.trials.trial import Trial, every
+
+from .archives import mms_archive, torch_archive
+from .server import ServerError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .mms import MultiModelServer
+    from .server import ModelServer
+    from .torchserve import TorchServe
+
+pytestmark = pytest.mark.servers
+
+
+@every(handlers.REFUSED)
+def test_torchserve_does_not_serve(torchserve: TorchServe, tmp_path: Path, monkeypatch, trial: Trial):
+    monkeypatch.chdir(tmp_path)
+    refuses(torchserve, torch_archive(tmp_path / "out", "refused", *trial.write(tmp_path), "--no-checks"), trial)
+
+
+@every(handlers.SERVED)
+def test_torchserve_serves(torchserve: TorchServe, tmp_path: Path, monkeypatch, trial: Trial):
+    monkeypatch.chdir(tmp_path)
+    archive = torch_archive(tmp_path / "out", "passed", *trial.write(tmp_path), "--no-checks")
+    serves(torchserve, archive)
+
+
+@every(weights.REFUSED)
+def test_torchserve_does_not_load(torchserve: TorchServe, tmp_path: Path, monkeypatch, trial: Trial):
+    monkeypatch.chdir(tmp_path)
+    refuses(torchserve, torch_archive(tmp_path / "out", "refused", *trial.write(tmp_path), "--no-checks"), trial)
+
+
+@every(weights.SERVED)
+def test_torchserve_loads(torchserve: TorchServe, tmp_path: Path, monkeypatch, trial: Trial):
+    monkeypatch.chdir(tmp_path)
+    archive = torch_archive(tmp_path / "out", "passed", *trial.write(tmp_path), "--no-checks")
+    with torchserve.serving(archive, "passed"):
+        pass
+
+
+@every(mms.REFUSED)
+def test_mms_does_not_serve(mms: MultiModelServer, tmp_path: Path, monkeypatch, trial: Trial):
+    monkeypatch.chdir(tmp_path)
+    refuses(mms, mms_archive(tmp_path / "out", "refused", *trial.write(tmp_path), "--no-checks"), trial)
+
+
+@every(mms.SERVED)
+def test_mms_serves(mms: MultiModelServer, tmp_path: Path, monkeypatch, trial: Trial):
+    monkeypatch.chdir(tmp_path)
+    serves(mms, mms_archive(tmp_path / "out", "passed", *trial.write(tmp_path), "--no-checks"))
+
+
+def refuses(server: ModelServer, archive: Path, trial: Trial) -> None:
+    """See that the server does not serve an archive, for the reason that is known."""
+    with pytest.raises(ServerError) as refusal, server.serving(archive, "refused"):
+        server.predict("refused")
+    assert trial.says in str(refusal.value)
+
+
+def serves(server: ModelServer, archive: Path) -> None:
+    """See that the server serves an archive."""
+    with server.serving(archive, "passed"):
+        assert server.predict("passed") == b"served"
