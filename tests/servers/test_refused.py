@@ -38,6 +38,16 @@ def test_torchserve_serves(torchserve: TorchServe, tmp_path: Path, monkeypatch, 
     serves(torchserve, archive)
 
 
+def test_no_url_leads_to_a_version_with_a_slash(torchserve: TorchServe, tmp_path: Path, monkeypatch):
+    """The newest version of a model is served without its number."""
+    monkeypatch.chdir(tmp_path)
+    words = handlers.SLASHED_VERSION.write(tmp_path)
+    with torchserve.serving(torch_archive(tmp_path / "out", "slashed", *words, "--no-checks"), "slashed"):
+        assert torchserve.predict("slashed") == b"served"
+        with pytest.raises(ServerError, match=handlers.SLASHED_VERSION.says):
+            torchserve.predict("slashed/a/b")
+
+
 @every(weights.REFUSED)
 def test_torchserve_does_not_load(torchserve: TorchServe, tmp_path: Path, monkeypatch, trial: Trial):
     monkeypatch.chdir(tmp_path)

@@ -106,13 +106,19 @@ REFUSED: Trials = {
         "--handler time.py",
         {"time.py": FUNCTION},
         "handler-shadows",
-        "struct_time() takes",
+        "structseq() missing required argument",
     ),
     "an extra file called json.py": Trial(
         "--handler h.py --extra-files json.py",
         {"h.py": FUNCTION, "json.py": ""},
         "handler-shadows",
         "module 'json' has no attribute 'JSONEncoder'",
+    ),
+    "an extra file called uuid.py": Trial(
+        "--handler h.py --extra-files uuid.py",
+        {"h.py": FUNCTION, "uuid.py": ""},
+        "handler-shadows",
+        "module 'uuid' has no attribute 'uuid4'",
     ),
     "a package called types": Trial(
         "--handler h.py --include types",
@@ -147,6 +153,10 @@ REFUSED: Trials = {
         "warning",
     ),
 }
+
+SLASHED_VERSION = Trial(
+    "--handler h.py --version a/b", {"h.py": FUNCTION}, "version-unservable", "Model version: a does not exist"
+)
 
 SERVED: Trials = {
     "a function": Trial("--handler h.py", {"h.py": FUNCTION}),

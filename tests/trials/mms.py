@@ -50,7 +50,7 @@ REFUSED: Trials = {
         f"{FOLDER} time",
         {"d/time.py": FUNCTION},
         "handler-shadows",
-        "struct_time() takes",
+        "structseq() missing required argument",
     ),
     **{
         f"a file called {name}.py": Trial(

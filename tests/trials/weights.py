@@ -156,7 +156,7 @@ REFUSED: Trials = {
         f"{BASE} --model-file time.py --serialized-file net.pt",
         {"time.py": NET, "net.pt": state_dict},
         "handler-shadows",
-        "struct_time() takes",
+        "structseq() missing required argument",
     ),
     "two classes in the model file": Trial(
         EAGER,
@@ -195,7 +195,7 @@ REFUSED: Trials = {
         TEXT,
         {"net.py": NET, "net.pt": state_dict, "index_to_name.json": '{"0": "good"}'},
         "vocabulary-missing",
-        "source_vocab.pt",
+        "Missing the source_vocab file",
     ),
     "empty weights": Trial(f"{BASE} --serialized-file net.pt", {"net.pt": b""}, "weights-unreadable", "Error"),
     "weights that are cut short": Trial(
