@@ -110,6 +110,18 @@ UNREACHABLE = {
         "d/the-code/my.py: lies where the server does not look: it drops the folder of the-code/my.py; "
         "name its function too, --handler the-code/my.py:handle",
     ),
+    "below a folder that has a module of its name beside it": (
+        "handlers/my.py",
+        ["handlers/my.py", "handlers.py"],
+        "d/handlers/my.py: lies where the server does not look: it drops the folder of handlers/my.py; "
+        "name its function too, --handler handlers/my.py:handle",
+    ),
+    "a package below a folder": (
+        "handlers/my",
+        ["handlers/my/__init__.py"],
+        "d/handlers/my/__init__.py: lies where the server does not look: it drops the folder of handlers/my; "
+        "name its function too, --handler handlers/my:handle, or --handler handlers.my",
+    ),
     "with a dot": (
         "my.handler.py",
         ["my.handler.py"],
@@ -152,6 +164,8 @@ def test_a_handler_that_the_server_does_not_find(work, run: Command, run_mms: Co
     [
         ("handlers/my.py", ["handlers/my.py"], "handlers/my.py:handle"),
         ("handlers/my.py", ["handlers/my.py"], "handlers.my"),
+        ("handlers/my", ["handlers/my/__init__.py"], "handlers/my:handle"),
+        ("handlers/my", ["handlers/my/__init__.py"], "handlers.my"),
         ("code.inference", ["code/inference.py", "code/__init__.py"], "code.inference"),
     ],
 )

@@ -31,21 +31,24 @@ def check_handler_reach(package: Package) -> Iterator[Issue]:
 
 def _unfound(package: Package, path: PurePosixPath) -> tuple[str, str]:
     """Why the server finds no such module in the archive, and the mend."""
+    given = package.handler.given
     if "." in path.stem:
         message = f"cannot be imported, for its name has a dot: {path.stem} would be a module of a package"
         return message, f"rename it, to {path.stem.replace('.', '_')}.py for one"
+    if "/" in given and ":" not in given:
+        message = f"lies where the server does not look: it drops the folder of {given}"
+        return message, f"name its function too, --handler {given}:handle{_or_dotted(package, path)}"
     files = (PurePosixPath(f"{folder}.py") for folder in path.parents)
-    if file := next((file for file in files if file in package.by_path), None):
-        return f"cannot be imported, for {file} comes before the folder of that name", "rename one of them"
-    message = f"lies where the server does not look: it drops the folder of {package.handler.given}"
-    return message, f"name its function too, --handler {package.handler.given}:handle{_or_dotted(path)}"
+    before = next((file for file in files if file in package.by_path), "another module")
+    return f"cannot be imported, for {before} comes before the folder of that name", "rename one of them"
 
 
-def _or_dotted(path: PurePosixPath) -> str:
-    """The other mend: the module's dotted name, where it has one."""
-    parts = path.with_suffix("").parts
-    is_plain = all(map(str.isidentifier, parts)) and parts[0] not in _OF_PYTHON
-    return f", or --handler {'.'.join(parts)}" if is_plain else ""
+def _or_dotted(package: Package, path: PurePosixPath) -> str:
+    """The other mend: the module's dotted name, where that leads to it."""
+    parts = (path.parent if path.name == "__init__.py" else path.with_suffix("")).parts
+    dotted = ".".join(parts)
+    leads = package.importable(dotted) == path and parts[0] not in _names_of_others(package)
+    return f", or --handler {dotted}" if leads and all(map(str.isidentifier, parts)) else ""
 
 
 def _outdone(package: Package) -> tuple[str, str] | None:
@@ -54,9 +57,12 @@ def _outdone(package: Package) -> tuple[str, str] | None:
     A folder that is no package comes last, wherever it lies.
     """
     top, dot, _ = package.handler.module.partition(".")
-    known = _OF_PYTHON | modules_of_worker(package.server)
     is_package = any(folder / top / "__init__.py" in package.by_path for folder in package.roots)
-    if not dot or top not in known or is_package:
+    if not dot or top not in _names_of_others(package) or is_package:
         return None
     message = f"cannot be imported as {package.handler.module}, for Python has a module {top} of its own"
     return message, f"put an empty {top}/__init__.py there, which comes before it"
+
+
+def _names_of_others(package: Package) -> frozenset[str]:
+    return _OF_PYTHON | modules_of_worker(package.server)

@@ -47,7 +47,7 @@ def _packages(package: Package) -> dict[str, Level]:
     if package.server == "mms":
         return {"mms": "error"}
     levels: dict[str, Level] = {"ts": "error", "numpy": "error", "yaml": "error"}
-    if package.following:
+    if package.following and "BaseHandler" in package.following.classes:
         levels["packaging"] = "error"
     return levels | {"torch": "error" if package.following or _imports_torch(package) else "warning"}
 
@@ -63,14 +63,13 @@ def _imports_torch(package: Package) -> bool:
 
 def _never_imported(package: Package) -> Iterator[Issue]:
     """A handler or model file that has the name of a module which no file takes the place of."""
-    python = "is never imported, for {0} is a module of Python's that no file takes the place of"
-    handler = package.handler
-    files = [(handler.module, handler.member)]
+    files = [(package.handler.module, package.handler.member)] if package.handler.is_reachable else []
     if package.following:
         files.append((package.text_field("modelFile").partition(".")[0], package.named_file("modelFile")))
     for name, member in files:
         if member and name in COMPILED_IN:
-            yield Issue("error", "handler-shadows", python.format(name), "rename it", member.where)
+            message = f"is never imported, for {name} is a module of Python's that no file takes the place of"
+            yield Issue("error", "handler-shadows", message, "rename it", member.where)
 
 
 def _named(package: Package, name: str) -> Iterator[Located]:

@@ -60,7 +60,7 @@ REFUSED: Trials = {
             "Failed to save model",
             slow=True,
         )
-        for name in ("json", "logging", "mms")
+        for name in ("json", "logging", "mms", "multiprocessing", "subprocess", "uuid")
     },
     "types.py in the package that is the handler": Trial(
         f"{FOLDER} pkg",
