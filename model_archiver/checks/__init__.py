@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model_archiver.checks import config, identity, paths
+from model_archiver.checks import config, identity, paths, requirements
 from model_archiver.checks.package import Package
 from model_archiver.checks.subject import Subject
 from model_archiver.issue import Issue
@@ -18,6 +18,7 @@ _CHECKS = (
     identity.check_runtime,
     paths.check_case,
     config.check_config,
+    requirements.check_requirements,
 )
 
 
