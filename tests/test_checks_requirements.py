@@ -151,6 +151,7 @@ def test_what_pip_refuses_is_told(judged, line: str, why: str | None) -> None:
 
 
 def test_real_pip_thinks_the_same() -> None:
+    pytest.importorskip("pip")
     refused = [*REFUSED, *(REFUSED_FROM_24_1 if tuple(map(int, version("pip").split(".")[:2])) >= (24, 1) else ())]
     asked = json.dumps([*ACCEPTED, *refused])
     command = [sys.executable, "-m", "tests.pip_lines"]

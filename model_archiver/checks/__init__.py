@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model_archiver.checks import config, identity, paths, requirements
+from model_archiver.checks import config, identity, labels, paths, requirements
 from model_archiver.checks.package import Package
 from model_archiver.checks.subject import Subject
 from model_archiver.issue import Issue
@@ -19,6 +19,8 @@ _CHECKS = (
     paths.check_case,
     config.check_config,
     requirements.check_requirements,
+    labels.check_labels,
+    labels.check_vocabulary,
 )
 
 
