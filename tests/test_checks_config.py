@@ -235,6 +235,23 @@ def test_a_key_that_the_handler_reads_is_its_own(judged, model: Path) -> None:
     assert judged("batch_size: 4\n").warnings == []
 
 
+def test_a_key_that_an_installed_handler_may_read_is_its_own(judged, model: Path) -> None:
+    (model / "folder").mkdir()
+    (model / "folder" / "notes.txt").write_text("none")
+    words = (
+        "--model-name",
+        "m",
+        "--model-path",
+        "folder",
+        "--handler",
+        "installed.handler",
+        "--config-file",
+        "config.yaml",
+    )
+    assert "[config" not in judged("batch_size: 4\n", *words).err
+    assert "[config" in judged("batch_size: 4\n", "--model-name", "m", "--handler", "vllm_handler", *words[-2:]).err
+
+
 def test_a_key_beside_the_one_that_it_is_almost_is_the_handlers(judged) -> None:
     assert judged("batch_size: 4\nbatchSize: 2\n").warnings == []
 

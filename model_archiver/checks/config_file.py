@@ -105,7 +105,9 @@ def _unknown(unknown: Mapping[Entry, str], where: str) -> Iterator[Issue]:
 
 
 def _is_known_to_code(key: str, package: Package) -> bool:
-    """Whether a module of the archive has the word: then a handler reads it, in whatever way."""
+    """Whether a module of the archive has the word, or one that is elsewhere may have it: then a handler reads it."""
+    if package.handler.member is None and package.handler.built_in is None:
+        return True
     for member in package.members:
         try:
             if member.path.suffix == ".py" and key.encode() in read_text(member):
