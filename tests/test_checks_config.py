@@ -79,6 +79,12 @@ INVALID = [
         "a: !env HOME\n",
         ":1: is not YAML: no value has the tag '!env' (column 4); leave the tag out, or put the value into quotes",
     ),
+    ("a: !!bool maybe\n", f":1: is not YAML: this is no value of the tag 'tag:yaml.org,2002:bool' (column 4); {CLOSE}"),
+    ("a: !!int\n", f":1: is not YAML: this is no value of the tag 'tag:yaml.org,2002:int' (column 4); {CLOSE}"),
+    (
+        "a: 1\n!!omap b: 2\n",
+        ":2: is not YAML: a key is a list or a map (column 1); put what begins with { or [ into quotes",
+    ),
     ("<<: 3\n", f":1: is not YAML: << wants a map (column 5); {CLOSE}"),
     ("a: 1\nb: x\x01\n", ":2: has a character that YAML does not allow (U+0001); remove it"),
     ("a: 1\nb: grün\n".encode("latin-1"), ":2: is not UTF-8, which a worker cannot read; save it as UTF-8"),

@@ -15,7 +15,8 @@ from yaml.constructor import SafeConstructor
 
 from model_archiver.issue import Level
 
-_MERGE, _VALUE, _MAP, _SEQUENCE = (f"tag:yaml.org,2002:{name}" for name in ("merge", "value", "map", "seq"))
+_MERGE, _VALUE = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value"
+_UNHASHABLE = {f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "set", "omap", "pairs")}
 _DEEPEST = 50
 _MOST_ALIASES = 50
 """Both are SnakeYAML's; beyond, the front end leaves the whole file unread, and the worker does not."""
@@ -156,7 +157,7 @@ def _check(node: yaml.Node) -> None:
         raise yaml.constructor.ConstructorError(None, None, f"{_NO_SUCH_TAG} {node.tag!r}", node.start_mark)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            if key.tag in (_MAP, _SEQUENCE):
+            if key.tag in _UNHASHABLE:
                 raise yaml.constructor.ConstructorError(None, None, _ODD_KEY, key.start_mark)
             if key.tag == _MERGE and not _merges(value):
                 raise yaml.constructor.ConstructorError(None, None, "<< wants a map", value.start_mark)
@@ -165,6 +166,9 @@ def _check(node: yaml.Node) -> None:
             SafeConstructor().construct_object(node)
         except (ValueError, OverflowError) as error:
             raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from None
+        except (AttributeError, LookupError, TypeError):  # how PyYAML fails where a tag's value is none of its kind
+            problem = f"this is no value of the tag {node.tag!r}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
 
 
 def _merges(node: yaml.Node) -> bool:
