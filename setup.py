@@ -22,13 +22,13 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["model_archiver", "model_archiver.*"]),
     package_data={"model_archiver": ["py.typed"]},
-    install_requires=[f"isal>=1.5; {HAS_WHEELS}", "tqdm>=4.60"],
+    install_requires=[f"isal>=1.5; {HAS_WHEELS}", "packaging>=22", "PyYAML>=6", "tqdm>=4.60"],
     extras_require={
         "test": [
             *("hypothesis", "numpy", "pytest", "pytest-timeout", "pytest-xdist", "scikit-learn", "torch"),
             *("onnx", "safetensors", "tokenizers"),  # of the models that the server tests make
         ],
-        "lint": ["mypy", "ruff", "types-setuptools", "types-tqdm"],
+        "lint": ["mypy", "ruff", "types-PyYAML", "types-setuptools", "types-tqdm"],
     },
     entry_points={
         "console_scripts": [

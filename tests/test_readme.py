@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from model_archiver.arg_parser import mms_parser, torch_parser
+from model_archiver.checks.config_keys import TORCHRUN_KEYS
 from model_archiver.command_parser import command_parser
 from model_archiver.commands import COMMANDS
 from tests.archives import manifest, members
@@ -217,4 +218,5 @@ def test_every_code_is_explained() -> None:
     explained = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", README.partition("## When it says no")[2]))
     explained |= set(re.findall(r"^### `(.+)`", page, re.MULTILINE))
     no_codes = {"torch-model-archiver", "model-archiver", "no-archive", "zip-store", "utf-8", "model-store"}
+    no_codes |= set(TORCHRUN_KEYS)
     assert quoted - no_codes == explained - {"no-archive"} - no_codes

@@ -15,7 +15,10 @@ status = main(sys.argv[1:])
 print(*sorted(sys.modules), sep="\\n", file=sys.stderr)
 sys.exit(status)
 """
-NEVER = {"concurrent.futures", "ctypes", "difflib", "logging", "tarfile", "tempfile", "tqdm", "traceback", "zipfile"}
+NEVER = {
+    *("concurrent.futures", "ctypes", "difflib", "logging", "tarfile", "tempfile", "tqdm", "traceback", "zipfile"),
+    *("packaging", "yaml"),
+}
 PACKAGING = {"isal", "json", "model_archiver.formats.build", "model_archiver.planning.planner"}
 
 

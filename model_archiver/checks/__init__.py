@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model_archiver.checks import identity, imports, paths, reach, shadows
+from model_archiver.checks import (
+    config,
+    identity,
+    imports,
+    labels,
+    paths,
+    reach,
+    requirements,
+    shadows,
+)
 from model_archiver.checks.package import Package
 from model_archiver.checks.subject import Subject
 from model_archiver.issue import Issue
@@ -20,6 +29,10 @@ _CHECKS = (
     reach.check_handler_reach,
     shadows.check_shadows,
     imports.check_imports,
+    labels.check_labels,
+    labels.check_vocabulary,
+    config.check_config,
+    requirements.check_requirements,
 )
 
 

@@ -1,0 +1,88 @@
+"""A requirements file, and those of the archive that it names, which pip reads in its place."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from model_archiver.checks.package import Package, read_text
+from model_archiver.checks.requirement_lines import Line, RefusedError, numbered, parse
+from model_archiver.checks.subject import Located, NotKeptError
+from model_archiver.issue import Issue
+
+_LARGEST = 1 << 18
+"""Bytes of a file that is judged."""
+_DEEPEST = 50
+
+
+class RequirementFiles:
+    """Judges each file once.
+
+    Args:
+        package: what they are a part of.
+    """
+
+    def __init__(self, package: Package) -> None:
+        self._files = package.by_path
+        self._folders = {folder for path in package.by_path for folder in path.parents}
+        self._judged: set[PurePosixPath] = set()
+
+    def judge(self, member: Located, within: tuple[PurePosixPath, ...] = ()) -> Iterator[Issue]:
+        """What is wrong with a file and those that it names.
+
+        Args:
+            member: the file.
+            within: the files by which it is named.
+        """
+        if member.path in self._judged or member.size > _LARGEST or len(within) > _DEEPEST:
+            return
+        self._judged.add(member.path)
+        try:
+            lines = list(numbered(read_text(member)))
+        except NotKeptError:
+            return
+        except UnicodeDecodeError:
+            yield Issue("warning", "requirements-invalid", "is no text in UTF-8", "save it as UTF-8", member.where)
+            return
+        for number, text in lines:
+            try:
+                yield from self._judge_line(parse(text), number, member, (*within, member.path))
+            except RefusedError as error:
+                message = f"pip refuses this line: {error.message}"
+                yield Issue("warning", "requirements-invalid", message, error.hint, member.where, number)
+
+    def _judge_line(
+        self, line: Line, number: int, member: Located, within: tuple[PurePosixPath, ...]
+    ) -> Iterator[Issue]:
+        if line.file and not _is_elsewhere(line.file):
+            path = _joined(member.path.parent, line.file)
+            if path in within:
+                raise RefusedError(
+                    f"{line.option} {line.file} leads back to a file that names this one", "leave it out"
+                )
+            if path in self._files:
+                yield from self.judge(self._files[path], within)
+            else:
+                yield _missing(f"{line.option} {line.file}", path, number, member)
+        if line.project:
+            # SageMaker runs pip where the file lies, TorchServe where the model does.
+            paths = [_joined(folder, line.project) for folder in (PurePosixPath(), within[0].parent)]
+            if not any(path in (self._folders if line.is_folder else self._files) for path in paths):
+                yield _missing(line.project, paths[0], number, member)
+
+
+def _is_elsewhere(name: str) -> bool:
+    return ":" in name or "\\" in name or name.startswith(("/", "~"))
+
+
+def _joined(folder: PurePosixPath, name: str) -> PurePosixPath:
+    return PurePosixPath(posixpath.normpath(posixpath.join(str(folder), name)))
+
+
+def _missing(what: str, path: PurePosixPath, number: int, member: Located) -> Issue:
+    message = f"{what} is not in the archive, where pip looks for it"
+    hint = f"pack it as {path}, with --include or --extra-files"
+    if path.parts[:1] == ("..",):
+        hint = "name something that can be packed below the model's folder"
+    return Issue("warning", "requirements-local", message, hint, member.where, number)
