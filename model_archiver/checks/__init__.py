@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model_archiver.checks import identity, paths
+from model_archiver.checks import identity, paths, weights
 from model_archiver.checks.package import Package
 from model_archiver.checks.subject import Subject
 from model_archiver.issue import Issue
@@ -17,6 +17,8 @@ _CHECKS = (
     identity.check_version,
     identity.check_runtime,
     paths.check_case,
+    weights.check_presence,
+    weights.check_file,
 )
 
 
