@@ -18,6 +18,7 @@ _MOST_GLOBALS = 1000
 _LONGEST_NAME = 1024
 _OPAQUE = object()
 _MODULE_STATE = frozenset((b"_parameters", b"_modules"))
+_NO_KEYS: frozenset[bytes] = frozenset()  # one for all, for there may be many
 _PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 _CONTAINERS = {**dict.fromkeys(b"}d", "dict"), **dict.fromkeys(b"]l", "list"), **dict.fromkeys(b"\x8f\x91", "set")}
 
@@ -89,7 +90,7 @@ class _Object:
     def __init__(self, maker: str) -> None:
         self.maker = maker
         self.is_module = False
-        self.keys: frozenset[bytes] = frozenset()
+        self.keys = _NO_KEYS
 
 
 class _Machine:

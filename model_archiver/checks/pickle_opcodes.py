@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 _LONGEST_LINE = 1 << 16
 _STOP = ord(".")
+_LONG1 = 0x8A
 
 _FIXED = {
     **dict.fromkeys(b"N\x88\x89]})\x8f(012.QRabdelostu\x81\x85\x86\x87\x90\x91\x92\x93\x94\x97\x98", 0),
@@ -76,7 +77,7 @@ class Opcodes:
                 yield code, argument if code in _NUMBERS else None
             elif code in _COUNTED:
                 told = self._bytes(self._number(_COUNTED[code]))
-                yield code, told if code in _TEXTS else None
+                yield code, told if code in _TEXTS else _long(told) if code == _LONG1 else None
             else:
                 yield code, self._lines(code)
 
@@ -119,3 +120,8 @@ class Opcodes:
         if not line.isdigit() or len(line) > 10:
             raise NotPickleError
         return int(line)
+
+
+def _long(told: bytes) -> int | None:
+    """A number that may be how many elements there are."""
+    return int.from_bytes(told, "little", signed=True) if len(told) <= 8 else None

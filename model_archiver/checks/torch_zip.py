@@ -17,7 +17,9 @@ from model_archiver.reading.zip_headers import CentralHeader, read_central, read
 LARGEST_PICKLE = 1 << 24
 """Bytes of the largest pickle that is judged."""
 
-_MOST_ENTRIES = 100_000
+MOST_ENTRIES = 100_000
+"""Of a zip whose entries are listed."""
+
 _LARGEST_DIRECTORY = 1 << 23
 
 ZipKind = Literal["torchscript", "torch-save", "exported", "unknown"]
@@ -83,8 +85,8 @@ def _entries(file: ArchiveFile) -> Iterator[CentralHeader]:
     end = find_end(file, Findings())
     if end is None or end.position - end.size - end.start < 0:
         raise CutShortError
-    if end.entries <= _MOST_ENTRIES and end.size <= _LARGEST_DIRECTORY and _is_plain(end):
-        for entry in islice(read_central(file, end.start, end.position), _MOST_ENTRIES):
+    if end.entries <= MOST_ENTRIES and end.size <= _LARGEST_DIRECTORY and _is_plain(end):
+        for entry in islice(read_central(file, end.start, end.position), MOST_ENTRIES):
             if entry is not None:
                 yield entry
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 
 from model_archiver.checks.following import Following
-from model_archiver.checks.package import Package, read_text
+from model_archiver.checks.package import Package
 from model_archiver.checks.subject import Located, NotKeptError
 from model_archiver.checks.weights_file import Problem, WeightsFile, read_weights
 from model_archiver.checks.weights_only import is_spoken, refused_globals
@@ -41,7 +41,6 @@ _KINDS = {
     "library": "a shared library",
 }
 _RENAMES = {"torchscript": "name it .pt", "onnx": "name it .onnx", "library": "name it .so"}
-_SETS_FILE = re.compile(rb"[\"'](?:serializedFile|modelFile)[\"']\s*(?:\]\s*=[^=]|:)")
 _NEVER_ALLOWED = {*sys.stdlib_module_names, "__main__", "numpy", "torch"}
 _MOST_NAMED = 3
 
@@ -49,7 +48,7 @@ _MOST_NAMED = 3
 def check_presence(package: Package) -> Iterator[Issue]:
     """``weights-missing``: the handler loads weights, and there are none."""
     following = package.following
-    if following is None or package.text_field("serializedFile") or _sets_manifest(package):
+    if following is None or package.text_field("serializedFile"):
         return
     if not package.text_field("modelFile") or _DENSENET in following.classes:
         where = f"--handler {package.handler.given}"
@@ -65,15 +64,6 @@ def _random(package: Package) -> Iterator[Issue]:
     if module is not None and leaves_random(module):
         message = "there are no weights for this model, and random ones will be served"
         yield Issue("warning", "weights-missing", message, "give them with --serialized-file", module.where)
-
-
-def _sets_manifest(package: Package) -> bool:
-    """Whether the handler may write another file into the manifest before the server's method looks there."""
-    member = package.handler.member
-    try:
-        return member is not None and _SETS_FILE.search(read_text(member)) is not None
-    except NotKeptError:
-        return True
 
 
 def check_file(package: Package) -> Iterator[Issue]:
@@ -97,14 +87,14 @@ def _judge(package: Package, member: Located, found: WeightsFile) -> Iterator[Is
         module = package.handler_source
         if module is not None and found.kind == "torch-save" and loads_plainly(module, member.path.name):
             yield from _unsafe(package, member, found)
-    elif not _sets_manifest(package):
+    else:
         yield from _followed(package, following, member, found)
 
 
 def _unreadable(package: Package, member: Located, problem: Problem) -> Iterator[Issue]:
     """``weights-unreadable``: an error where the handler certainly reads the file."""
     following = package.following
-    is_read = following is not None and _is_read(package, following, member) and not _sets_manifest(package)
+    is_read = following is not None and _is_read(package, following, member)
     if problem == "empty" and not is_read and _PLACEHOLDER.search(member.path.name):
         return
     message, hint = _PROBLEMS[problem]

@@ -110,7 +110,7 @@ def _read_pickles(file: BinaryIO, size: int) -> WeightsFile:
         is_whole_file = len(data) >= size
         read = _read_torch_pickles if _MAGIC in data[:64] else _read_plain_pickle
         told = read(data, size)
-        if told.problem is None or is_whole_file:
+        if told.problem is None or told.pickle is not None or is_whole_file:
             return told
     return WeightsFile(told.kind)
 

@@ -135,8 +135,7 @@ class _Paths:
     def lead(self, node: ast.expr) -> bool:
         """Whether an expression is made of the path."""
         return any(
-            (isinstance(part, ast.Constant) and part.value in self._words)
-            or (isinstance(part, (ast.Name, ast.Attribute)) and _last(part) in self._names)
+            (isinstance(part, ast.Constant) and part.value in self._words) or _variable(part) in self._names
             for part in ast.walk(node)
         )
 
@@ -148,10 +147,18 @@ def _assigned(tree: ast.Module) -> dict[str, list[ast.expr]]:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         value = getattr(node, "value", None)
         if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and value is not None:
-            for target in targets:
-                if isinstance(target, (ast.Name, ast.Attribute)) and not _is_none(value):
-                    values[_last(target)].append(value)
+            for target in filter(_variable, targets):
+                if not _is_none(value):
+                    values[_variable(target)].append(value)
     return values
+
+
+def _variable(node: ast.AST | None) -> str:
+    """A name, or an attribute of ``self``, as it is written; empty for anything else."""
+    if isinstance(node, ast.Name):
+        return node.id
+    is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
+    return f"self.{node.attr}" if is_own and isinstance(node, ast.Attribute) else ""
 
 
 def _is_none(node: ast.expr) -> bool:
