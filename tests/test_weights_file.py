@@ -101,16 +101,16 @@ def old_save(value: Any) -> bytes:
     [
         (scripted, "torchscript"),
         (exported, "exported"),
-        (lambda: saved(Net().state_dict()), "torch-save"),
-        (lambda: repacked(saved(Net().state_dict())), "torch-save"),
-        (lambda: old_save(Net().state_dict()), "torch-save"),
-        (lambda: old_save(Net()), "torch-save"),
+        (lambda: saved(Net().state_dict()), "saved"),
+        (lambda: repacked(saved(Net().state_dict())), "saved"),
+        (lambda: old_save(Net().state_dict()), "saved"),
+        (lambda: old_save(Net()), "saved"),
         (lambda: pickle.dumps({"a": np.zeros(3)}), "pickle"),
         (lambda: pickle.dumps({"a": np.zeros(3)}, protocol=2), "pickle"),
         (safetensors, "safetensors"),
         (lambda: b"\x08\x09\x12\x07pytorch\x1a\x062.13.0:\x10graph", "onnx"),
         (lambda: b"\x7fELF" + bytes(60), "library"),
-        (lambda: b"sys_info".ljust(257, b"\0") + b"ustar\0" + bytes(800), "torch-tar"),
+        (lambda: b"sys_info".ljust(257, b"\0") + b"ustar\0" + bytes(800), "tar"),
         (lambda: bytes(range(256)) * 8, "unknown"),
         (lambda: b"weights" * 1000, "unknown"),
         (lambda: b"{}", "unknown"),
@@ -242,7 +242,7 @@ def test_what_torch_refuses_by_default(name: str, saver: str) -> None:
     except (pickle.UnpicklingError, RuntimeError):
         is_taken = False
     found = told(content)
-    assert (found.kind, found.problem) == ("torch-save", None)
+    assert (found.kind, found.problem) == ("saved", None)
     assert found.pickle is not None
     assert (not refused_globals(found.pickle) and is_spoken(found.pickle)) == is_taken
 
@@ -332,7 +332,7 @@ def test_of_five_gigabytes_little_is_read() -> None:
     found = file.told()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert (found.kind, found.problem) == ("torch-save", None)
+    assert (found.kind, found.problem) == ("saved", None)
     assert found.pickle is not None
     assert found.pickle.maker == "collections.OrderedDict"
     assert file.taken < 1 << 20
@@ -411,7 +411,7 @@ def test_hostile_pickles_are_bounded_and_nothing_is_said_of_them(content: bytes,
     found = told(content)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert found.kind in (("torch-save",) if is_zip else ("unknown", "pickle"))
+    assert found.kind in (("saved",) if is_zip else ("unknown", "pickle"))
     assert found.pickle is None or found.pickle.count <= pickle_globals.MOST_OPCODES
     assert peak < 100 << 20
 
@@ -476,9 +476,9 @@ def test_a_pickle_that_inflates_to_gigabytes_is_let_be() -> None:
             entry.write(bytes(1 << 20))
     content = packed.getvalue()
     tracemalloc.start()
-    assert told(content) == WeightsFile("torch-save")
+    assert told(content) == WeightsFile("saved")
     shrunk = content.replace(struct.pack("<I", 64 << 20), struct.pack("<I", 100))  # and the headers say a hundred bytes
-    assert told(shrunk) == WeightsFile("torch-save")
+    assert told(shrunk) == WeightsFile("saved")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 64 << 20

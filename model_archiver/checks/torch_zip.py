@@ -22,7 +22,7 @@ MOST_ENTRIES = 100_000
 
 _LARGEST_DIRECTORY = 1 << 23
 
-ZipKind = Literal["torchscript", "torch-save", "exported", "unknown"]
+ZipKind = Literal["torchscript", "saved", "exported", "unknown"]
 
 
 class CutShortError(Exception):
@@ -52,7 +52,7 @@ class TorchZip:
         if has_code or self._has("constants.pkl"):
             return "torchscript" if has_code and self._has("constants.pkl") else "unknown"
         if self._has("data.pkl"):
-            return "torch-save"
+            return "saved"
         return "exported" if self._has("archive_format") else "unknown"
 
     def _has(self, name: str) -> bool:

@@ -32,8 +32,8 @@ _STATE_DICT = "save its state_dict() with torch.save"
 _TORCHSCRIPT = "save TorchScript (torch.jit.script(model).save(...))"
 _KINDS = {
     "torchscript": "TorchScript",
-    "torch-save": "a file of torch.save's",
-    "torch-tar": "a tar that torch.save wrote before version 0.2",
+    "saved": "a file of torch.save's",
+    "tar": "a tar that torch.save wrote before version 0.2",
     "exported": "an exported program (torch.export)",
     "pickle": "a plain pickle",
     "safetensors": "a safetensors file",
@@ -85,7 +85,7 @@ def _judge(package: Package, member: Located, found: WeightsFile) -> Iterator[Is
         yield from _unreadable(package, member, found.problem)
     elif following is None:
         module = package.handler_source
-        if module is not None and found.kind == "torch-save" and loads_plainly(module, member.path.name):
+        if module is not None and found.kind == "saved" and loads_plainly(module, member.path.name):
             yield from _unsafe(package, member, found)
     else:
         yield from _followed(package, following, member, found)
@@ -138,7 +138,7 @@ def _without_model_file(member: Located, found: WeightsFile) -> Iterator[Issue]:
     if found.kind not in ("unknown", "torchscript"):
         message = f"is {_what(found)}, and without a model file only TorchScript can be loaded"
         hint = _RENAMES.get(found.kind, f"{_TORCHSCRIPT}, or add the model's class with --model-file and {_STATE_DICT}")
-        if found.kind == "torch-save" and not _is_whole(found):
+        if found.kind == "saved" and not _is_whole(found):
             hint = f"add the model's class with --model-file, or {_TORCHSCRIPT}"
         yield Issue("error", "weights-without-model-file", message, hint, member.where)
 
@@ -149,7 +149,7 @@ def _with_model_file(package: Package, member: Located, found: WeightsFile) -> I
     is_taken = found.kind == "safetensors" and _suffix(member) == ".safetensors"
     if found.kind == "unknown" or is_taken:
         return
-    if found.kind == "torch-save" and not _is_whole(found):
+    if found.kind == "saved" and not _is_whole(found):
         yield from _unsafe(package, member, found)
     elif not alters_loading(package):
         message = f"is {_what(found)}, and with a model file only a state_dict can be loaded"
@@ -179,7 +179,7 @@ def _other_suffix(package: Package, following: Following, member: Located, found
         return
     message = "without a model file, only .pt, .onnx and .so can be loaded"
     hint = _RENAMES.get(found.kind, "add the model's class with --model-file, or name it .pt if it is TorchScript")
-    if found.kind == "torch-save":
+    if found.kind == "saved":
         hint = f"add the model's class with --model-file, or {_TORCHSCRIPT} as .pt"
     yield Issue("error", "weights-suffix", message, hint, member.where)
 

@@ -14,7 +14,7 @@ from model_archiver.reading.archive_file import ArchiveFile
 from model_archiver.reading.zip_headers import LOCAL_SIGNATURE
 
 Kind = Literal[
-    "torchscript", "torch-save", "exported", "torch-tar", "pickle", "safetensors", "onnx", "library", "unknown"
+    "torchscript", "saved", "exported", "tar", "pickle", "safetensors", "onnx", "library", "unknown"
 ]
 Problem = Literal["empty", "cut short", "html", "git lfs"]
 
@@ -38,7 +38,7 @@ class WeightsFile:
     """What a weights file is.
 
     Attributes:
-        kind: what wrote it, by its own telling; ``torch-save`` whether as a zip or as the pickles of older versions.
+        kind: what wrote it, by its own telling; ``saved`` whether as a zip or as the pickles of older versions.
         pickle: what it would import and build; None where it is no pickle, or one that cannot be judged.
         problem: why nothing can read it, where that is certain.
     """
@@ -84,7 +84,7 @@ def _tell(head: bytes, size: int) -> WeightsFile:
     if head.startswith(_LIBRARY):
         return WeightsFile("library")
     if head[257:262] == b"ustar" and head.startswith(_TAR_MEMBERS):
-        return WeightsFile("torch-tar")
+        return WeightsFile("tar")
     producer = _ONNX.match(head)
     if producer and producer.end() - producer.end(1) >= producer[1][0]:
         return WeightsFile("onnx")
@@ -96,7 +96,7 @@ def _read_zip(file: ArchiveFile) -> WeightsFile:
         found = TorchZip(file)
     except CutShortError:
         return _CUT
-    data = found.pickle() if found.kind == "torch-save" else None
+    data = found.pickle() if found.kind == "saved" else None
     pickle = _judged(data) if data is not None else None
     return WeightsFile(found.kind, pickle if pickle and pickle.is_whole else None)
 
@@ -133,15 +133,15 @@ def _read_torch_pickles(data: bytes, size: int) -> WeightsFile:
     while len(pickles) < 5:
         pickle = _judged(data, position)
         if pickle is None:
-            return WeightsFile("torch-save")
+            return WeightsFile("saved")
         if not pickle.is_whole:
-            return WeightsFile("torch-save", problem="cut short")
+            return WeightsFile("saved", problem="cut short")
         pickles.append(pickle)
         position = pickle.end
     saved = pickles[3]
     sizes = [8 + storage for storage in saved.storages if storage is not None]
     is_cut = position + sum(sizes) > size and len(sizes) == len(saved.storages)
-    return WeightsFile("torch-save", saved, "cut short" if is_cut else None)
+    return WeightsFile("saved", saved, "cut short" if is_cut else None)
 
 
 def _judged(data: bytes, start: int = 0) -> Pickle | None:
