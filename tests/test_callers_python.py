@@ -248,20 +248,24 @@ def test_generate_model_archive_without_a_config_reads_the_command_line(model, m
 
 
 def test_arg_parser_makes_a_config(model, monkeypatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["prog", "--model-name", "m", "--extra-files", "a,b", "--extra-files", "c", "-f"])
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["prog", "--model-name", "m", "--handler", "vllm_handler", "--extra-files", "a,b", "--extra-files", "c", "-f"],
+    )
     config = ArgParser.export_model_args_parser()
     assert isinstance(config, ModelArchiverConfig)
     assert (config.model_name, config.force, config.extra_files) == ("m", True, ["a,b", "c"])
 
 
 def test_arg_parser_gives_one_value_of_extra_files_as_a_text(monkeypatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["prog", "--model-name", "m", "--extra-files", "a,b"])
+    monkeypatch.setattr(sys, "argv", ["prog", "--model-name", "m", "--handler", "vllm_handler", "--extra-files", "a,b"])
     assert ArgParser.export_model_args_parser().extra_files == "a,b"
 
 
 @pytest.mark.parametrize("flags", [["--dry-run"], ["--json"], ["--dry-run", "--json"]])
 def test_a_script_that_reads_the_command_line_refuses_what_it_would_not_heed(model, monkeypatch, flags) -> None:
-    monkeypatch.setattr(sys, "argv", ["prog", "--model-name", "m", *flags])
+    monkeypatch.setattr(sys, "argv", ["prog", "--model-name", "m", "--handler", "vllm_handler", *flags])
     with pytest.raises(ModelArchiverError) as raised:
         generate_model_archive()
     assert [str(issue).partition(":")[0] for issue in raised.value.issues] == flags

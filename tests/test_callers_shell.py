@@ -129,7 +129,7 @@ def test_blanks_and_a_leading_comma_in_extra_files_mean_nothing(inputs, archiver
 def test_odd_values_that_serve_today(inputs, words: str, field: str, value: str) -> None:
     Path("net.onnx").write_bytes(b"onnx")
     Path("dummy.pt").write_bytes(b"")
-    _succeeds(_process([*COMMANDS["module"], "--model-name", "m", *words.split()]))
+    _succeeds(_process([*COMMANDS["module"], "--model-name", "m", "--handler", "vllm_handler", *words.split()]))
     assert manifest(output("m"))["model"][field] == value
     assert len(members(output("m"))) == (0 if field == "modelVersion" else 1)
 

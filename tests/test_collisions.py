@@ -80,7 +80,7 @@ def test_a_file_and_a_folder_of_one_name_clash(work, run: Command) -> None:
 
 def test_paths_that_differ_only_in_case_are_a_warning(work, run: Command) -> None:
     _make(d__Vocab="1", e__vocab="2")
-    result = run("--model-name", "m", "--extra-files", "d,e")
+    result = run("--model-name", "m", "--handler", "vllm_handler", "--extra-files", "d,e")
     assert result.status == 0
     assert result.warnings == [
         "vocab: and Vocab are one file on systems that ignore case; one of them is lost there; "
@@ -95,10 +95,10 @@ def test_paths_that_differ_only_in_normal_form_are_a_warning(work, run: Command)
     Path("d/\u00e9").write_text("2")
     if len(list(Path("d").iterdir())) == 1:
         pytest.skip("this file system has one normal form")
-    assert "path-case-clash" in run("--model-name", "m", "--extra-files", "d").warnings[0]
+    assert "path-case-clash" in run("--model-name", "m", "--handler", "vllm_handler", "--extra-files", "d").warnings[0]
 
 
 @pytest.mark.parametrize("folders", ["d,e", "e,d"])
 def test_folders_whose_names_differ_only_in_case_are_no_clash_by_themselves(work, run: Command, folders: str) -> None:
     _make(d__sub__a="1", e__Sub__b="2")
-    assert run("--model-name", "m", "--extra-files", folders).warnings == []
+    assert run("--model-name", "m", "--handler", "vllm_handler", "--extra-files", folders).warnings == []

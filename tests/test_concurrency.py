@@ -33,7 +33,7 @@ def sources(work: Path) -> list[Path]:
 
 
 def words_for(archive_format: str, source: Path, *more: str) -> list[str]:
-    words = ["--model-name", "m", "--handler", "base_handler", "--archive-format", archive_format, "--quiet"]
+    words = ["--model-name", "m", "--handler", "vllm_handler", "--archive-format", archive_format, "--quiet"]
     return [*words, "--export-path", "export/path", "--extra-files", str(source), *more]
 
 
@@ -142,7 +142,7 @@ def test_threads_of_one_program_build_one_name_at_one_time(
             ModelArchiver.generate_model_archive(
                 ModelArchiverConfig(
                     model_name="m",
-                    handler="base_handler",
+                    handler="vllm_handler",
                     extra_files=str(source),
                     export_path="export/path",
                     archive_format=archive_format,
@@ -170,7 +170,7 @@ def test_builds_that_succeed_and_that_fail_leave_no_file_open(
 ) -> None:
     def build() -> None:
         ModelArchiver.generate_model_archive(
-            ModelArchiverConfig("m", "base_handler", extra_files=str(sources[0]), archive_format=archive_format)
+            ModelArchiverConfig("m", "vllm_handler", extra_files=str(sources[0]), archive_format=archive_format)
         )
 
     build()

@@ -34,7 +34,7 @@ def sound(model: Path, run: Command, monkeypatch: pytest.MonkeyPatch) -> dict[st
     words = ["--model-file", "model.py", "--serialized-file", "model.pt", "--handler", "handler.py"]
     for archive_format in ("default", "tgz"):
         given = [*words, "--extra-files", "weights.bin", "--archive-format", archive_format]
-        assert run("--model-name", "m", *given).status == 0
+        assert run("--model-name", "m", "--handler", "vllm_handler", *given).status == 0
     held = contents(output("m"))
     with open("foreign.mar", "wb") as file, zipfile.ZipFile(_Unseekable(file), "w", zipfile.ZIP_DEFLATED) as foreign:  # noqa: PTH123
         for path, content in held.items():

@@ -31,7 +31,7 @@ def sources(work: Path) -> Path:
 
 
 def build(program: str, into: str, *words: object) -> None:
-    command = [sys.executable, "-c", program, "--model-name", "m", "--handler", "base_handler", "--quiet"]
+    command = [sys.executable, "-c", program, "--model-name", "m", "--handler", "vllm_handler", "--quiet"]
     words = ("--extra-files", "sources", "--export-path", into, *words)
     environ = {**os.environ, "SOURCE_DATE_EPOCH": "0"}
     done = subprocess.run([*command, *map(str, words)], env=environ, check=False, capture_output=True, text=True)
@@ -68,8 +68,8 @@ def test_a_flipped_bit_in_any_of_a_hundred_places_is_found_by_reading(
 ) -> None:
     (work / "weights.bin").write_bytes(np.random.default_rng(1).bytes(300_000))
     (work / "log.txt").write_text("".join(f"line {number * 7919 % 10007}\n" for number in range(30_000)))
-    words = ["--extra-files", "weights.bin,log.txt", "--handler", "base_handler", "--archive-format", archive_format]
-    assert run("--model-name", "m", *words).status == 0
+    words = ["--extra-files", "weights.bin,log.txt", "--handler", "vllm_handler", "--archive-format", archive_format]
+    assert run("--model-name", "m", "--handler", "vllm_handler", *words).status == 0
     archive = output("m", archive_format)
     whole = archive.read_bytes()
     assert run("verify", archive).status == 0

@@ -42,7 +42,9 @@ def test_each_line_says_what_to_do(model, run: Command) -> None:
 
 
 def test_warnings_are_told_with_the_errors(model, run: Command) -> None:
-    result = run("--model-name", "1m", "--model-file", "none.py", "--extra-files", "*.nothing")
+    result = run(
+        "--model-name", "1m", "--handler", "vllm_handler", "--model-file", "none.py", "--extra-files", "*.nothing"
+    )
     assert result.status == 1
     assert len(result.errors) == 1
     assert len(result.warnings) == 2
@@ -75,23 +77,23 @@ def test_a_mistake_in_the_middle_of_a_large_tree_does_not_hide_others(work, run:
 
 def test_control_characters_never_reach_the_terminal(work, run: Command) -> None:
     words = ["--model-file", "\x1b[31mred.py", "--extra-files", "a\nb\rc", "--version=\x1b]0;x\x07"]
-    result = run("--model-name", "m\x1b", *words)
+    result = run("--model-name", "m\x1b", "--handler", "vllm_handler", *words)
     assert result.status == 1
     assert len(result.err.splitlines()) == len(result.errors) == 4
     assert not any(character in result.err for character in "\x1b\x07\r")
 
 
 def test_a_finished_build_has_status_0_and_a_refused_one_1_and_usage_2(model, run: Command) -> None:
-    assert run("--model-name", "m").status == 0
-    assert run("--model-name", "m").status == 1
+    assert run("--model-name", "m", "--handler", "vllm_handler").status == 0
+    assert run("--model-name", "m", "--handler", "vllm_handler").status == 1
     assert run("--nonsense").status == 2
 
 
 def test_the_log_is_left_as_it_was(model, run: Command) -> None:
     log = logging.getLogger("model_archiver")
     before = (log.level, log.propagate, list(log.handlers))
-    run("--model-name", "1m")
-    run("--model-name", "m", "--model-file", "none.py")
+    run("--model-name", "1m", "--handler", "vllm_handler")
+    run("--model-name", "m", "--handler", "vllm_handler", "--model-file", "none.py")
     assert (log.level, log.propagate, list(log.handlers)) == before
 
 
@@ -106,14 +108,14 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_build_needs_no_working_directory_where_all_paths_are_absolute(nowhere: Path, run: Command) -> None:
-    result = run("--model-name", "m", "--export-path", nowhere)
+    result = run("--model-name", "m", "--handler", "vllm_handler", "--export-path", nowhere)
     assert (result.status, result.errors) == (0, [])
     assert f"wrote {nowhere / 'm.mar'} (0 files, " in result.err
-    assert run("--model-name", "n", "--export-path", nowhere, "--dry-run").status == 0
+    assert run("--model-name", "n", "--handler", "vllm_handler", "--export-path", nowhere, "--dry-run").status == 0
 
 
 def test_a_working_directory_that_is_gone_is_told_in_one_line(nowhere: Path, run: Command) -> None:
-    result = run("--model-name", "m")
+    result = run("--model-name", "m", "--handler", "vllm_handler")
     assert result.status == 1
     [error] = result.errors
     assert error.startswith("the working directory: No such file or directory; ")
@@ -171,7 +173,9 @@ def test_sizes_are_said_the_way_people_do(size: int, said: str) -> None:
 
 
 def test_json_tells_the_warnings_of_a_build_with_their_parts(work, run: Command) -> None:
-    [issue] = json.loads(run("--model-name", "m", "--extra-files", "*.nothing", "--json").out)["issues"]
+    [issue] = json.loads(
+        run("--model-name", "m", "--handler", "vllm_handler", "--extra-files", "*.nothing", "--json").out
+    )["issues"]
     assert issue == {
         "level": "warning",
         "code": "pattern-unmatched",

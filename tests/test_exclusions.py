@@ -59,9 +59,9 @@ def test_a_pattern_leaves_the_same_out(littered, run: Command) -> None:
 
 
 def test_the_closing_line_counts_what_was_left_out(littered, run: Command) -> None:
-    result = run("--model-name", "m", "--extra-files", "d")
+    result = run("--model-name", "m", "--handler", "vllm_handler", "--extra-files", "d")
     assert f"{len(LEFT_OUT)} left out" in result.err
-    assert "left out" not in run("--model-name", "n", "--extra-files", "d/a.txt").err
+    assert "left out" not in run("--model-name", "n", "--handler", "vllm_handler", "--extra-files", "d/a.txt").err
 
 
 @pytest.mark.parametrize("name", [".hidden", "a.pyc", "former.mar", ".DS_Store", "MANIFEST.json"])
@@ -115,11 +115,26 @@ def test_exclude_does_not_touch_a_file_that_is_named_by_itself(model, run: Comma
 
 @pytest.mark.parametrize("archive_format", FORMATS)
 def test_a_former_output_is_never_packed_again(model, run: Command, archive_format: str) -> None:
-    words = ["--model-name", "m", "--extra-files", ".", "--archive-format", archive_format, "-f"]
+    words = [
+        "--model-name",
+        "m",
+        "--handler",
+        "vllm_handler",
+        "--extra-files",
+        ".",
+        "--archive-format",
+        archive_format,
+        "-f",
+    ]
     assert run(*words).status == 0
     first = contents(output("m", archive_format))
     for other in FORMATS:
-        assert run("--model-name", "m", "--extra-files", ".", "--archive-format", other, "-f").status == 0
+        assert (
+            run(
+                "--model-name", "m", "--handler", "vllm_handler", "--extra-files", ".", "--archive-format", other, "-f"
+            ).status
+            == 0
+        )
     assert run(*words).status == 0
     assert contents(output("m", archive_format)).keys() == first.keys()
 
@@ -128,6 +143,8 @@ def test_the_export_path_may_lie_in_the_folder_that_is_packed(model, run: Comman
     words = [
         "--model-name",
         "m",
+        "--handler",
+        "vllm_handler",
         "--extra-files",
         ".",
         "--export-path",
@@ -144,7 +161,7 @@ def test_the_export_path_may_lie_in_the_folder_that_is_packed(model, run: Comman
 
 def test_a_users_own_file_that_is_called_like_the_model_is_packed(work, run: Command) -> None:
     _make("d/m", "d/other.txt")
-    result = run("--model-name", "m", "--extra-files", "d", "--export-path", "d")
+    result = run("--model-name", "m", "--handler", "vllm_handler", "--extra-files", "d", "--export-path", "d")
     assert result.status == 0
     assert {"m", "other.txt"} < contents(Path("d/m.mar")).keys()
 
@@ -155,7 +172,7 @@ def test_a_users_own_folder_that_is_called_like_the_model_is_packed(work, run: C
 
 
 def test_a_hard_link_to_the_output_is_left_out(model, run: Command) -> None:
-    run("--model-name", "m", "--model-file", "model.py")
+    run("--model-name", "m", "--handler", "vllm_handler", "--model-file", "model.py")
     Path("d").mkdir()
     Path("d/renamed.bin").hardlink_to("m.mar")
     Path("d/a.txt").write_text("x")

@@ -100,7 +100,7 @@ def test_two_stars_alone_keep_the_tree(plant, run: Command) -> None:
 
 def test_a_pattern_that_matches_nothing_is_a_warning(plant, run: Command) -> None:
     plant("a.txt")
-    result = run("--model-name", "m", "--extra-files", "a.txt,*.nothing")
+    result = run("--model-name", "m", "--handler", "vllm_handler", "--extra-files", "a.txt,*.nothing")
     assert result.status == 0
     assert "*.nothing: matches nothing that is packed (--extra-files)" in result.warnings[0]
     assert "pattern-unmatched" in refused(run, "-f", "--extra-files", "*.nothing", "--strict")[0]
@@ -188,6 +188,15 @@ def test_names_in_every_alphabet(plant, run: Command) -> None:
     plant(*(f"d/{name}" for name in names))
     assert packed(run, "--extra-files", "d") == names
     for archive_format in ("tgz", "no-archive"):
-        words = ["--model-name", "n", "--extra-files", "d", "--archive-format", archive_format]
+        words = [
+            "--model-name",
+            "n",
+            "--handler",
+            "vllm_handler",
+            "--extra-files",
+            "d",
+            "--archive-format",
+            archive_format,
+        ]
         assert run(*words).status == 0
         assert names < contents(output("n", archive_format)).keys()

@@ -30,7 +30,7 @@ def packed(model: Path, run: Command, monkeypatch) -> Path:
         words = ["--serialized-file", "model.pt", "--model-file", "model.py", "--handler", "handler.py"]
         more = ["--include", "pkg", "--extra-files", "empty.txt,index_to_name.json"]
         place = ["--archive-format", archive_format, "--export-path", archive_format]
-        assert run("--model-name", "m", *words, *more, *place).status == 0
+        assert run("--model-name", "m", "--handler", "vllm_handler", *words, *more, *place).status == 0
     return model
 
 

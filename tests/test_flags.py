@@ -100,13 +100,13 @@ def test_include_packs_under_its_own_name_and_may_be_repeated(work, run: Command
 
 def test_strict_refuses_where_there_is_a_warning(model, run: Command) -> None:
     assert "runtime-unserved" in refused(run, "--runtime", "python2", "--strict")[0]
-    assert run("--model-name", "m", "--strict").status == 0
+    assert run("--model-name", "m", "--handler", "vllm_handler", "--strict").status == 0
 
 
 def test_no_checks_neither_refuses_nor_warns_for_what_would_not_serve(model, run: Command) -> None:
     words = ["--version", "a/b", "--runtime", "python2"]
     assert "version-unservable" in refused(run, *words)[0]
-    result = run("--model-name", "m", *words, "--no-checks")
+    result = run("--model-name", "m", "--handler", "vllm_handler", *words, "--no-checks")
     assert (result.status, result.warnings) == (0, [])
 
 
@@ -132,16 +132,29 @@ def test_the_closing_line_counts_the_files_that_the_dry_run_counts(model, run: C
 def test_a_dry_run_in_place_says_that_only_the_manifest_would_be_written(model, run: Command) -> None:
     Path("store/m").mkdir(parents=True)
     Path("model.py").rename("store/m/model.py")
-    words = ["--model-name", "m", "--model-path", "store/m", "--export-path", "store", "--archive-format", "no-archive"]
+    words = [
+        "--model-name",
+        "m",
+        "--handler",
+        "vllm_handler",
+        "--model-path",
+        "store/m",
+        "--export-path",
+        "store",
+        "--archive-format",
+        "no-archive",
+    ]
     lines = run(*words, "--dry-run").out.splitlines()
     assert lines[0].startswith("model.py ")
     assert lines[-1] == "1 file, 20 bytes, stays in store/m; only MAR-INF/MANIFEST.json would be written there"
 
 
 def test_debug_shows_where_an_error_came_from(model, run: Command) -> None:
-    assert "Traceback" not in run("--model-name", "m", "--model-file", "none.py").err
-    assert "Traceback" in run("--model-name", "m", "--model-file", "none.py", "--debug").err
-    assert "Traceback" in run("--model-name", "m", "--model-file", "none.py", "--deb").err
+    assert "Traceback" not in run("--model-name", "m", "--handler", "vllm_handler", "--model-file", "none.py").err
+    assert (
+        "Traceback" in run("--model-name", "m", "--handler", "vllm_handler", "--model-file", "none.py", "--debug").err
+    )
+    assert "Traceback" in run("--model-name", "m", "--handler", "vllm_handler", "--model-file", "none.py", "--deb").err
 
 
 def test_dry_run_prints_what_would_be_packed_and_writes_nothing(model, run: Command) -> None:
@@ -154,7 +167,7 @@ def test_dry_run_prints_what_would_be_packed_and_writes_nothing(model, run: Comm
 
 
 def test_dry_run_tells_errors_and_warnings_as_the_build_does(model, run: Command) -> None:
-    assert "name-leading-digit" in run("--model-name", "1m", "--dry-run").warnings[0]
+    assert "name-leading-digit" in run("--model-name", "1m", "--handler", "vllm_handler", "--dry-run").warnings[0]
     assert "file-missing" in refused(run, "--model-file", "none.py", "--dry-run")[0]
 
 
@@ -219,33 +232,51 @@ def test_tool_version_is_that_of_the_tool(run: Command) -> None:
         ([], "required: --model-name"),
         (["--model-name"], "--model-name: expected one argument"),
         (
-            ["--model-name", "m", "--model-flie", "model.py"],
+            ["--model-name", "m", "--handler", "vllm_handler", "--model-flie", "model.py"],
             "there is no flag --model-flie; did you mean --model-file?",
         ),
-        (["--model-name", "m", "--serialised-file=x"], "no flag --serialised-file; did you mean --serialized-file?"),
-        (["--model-name", "m", "--extra-file-list", "x"], "did you mean --extra-files?"),
-        (["--model-name", "m", "--zzzzzz"], "there is no flag --zzzzzz; see torch-model-archiver --help"),
-        (["--model-name", "m", "-x"], "unrecognized arguments: -x"),
-        (["-modelname", "m"], "there is no flag -modelname; did you mean --model-name? [flag-unknown]"),
-        (["--model-name", "m", "-force"], "there is no flag -force; did you mean --force? [flag-unknown]"),
-        (["--model-name", "m", "-handler", "h.py"], "did you mean --handler?"),
-        (["--model-name", "m", "-requirements_file=r.txt"], "did you mean --requirements-file?"),
-        (["--model-name", "m", "-version", "1.0"], "did you mean --version?"),
-        (["--model-name", "m", "-serialized", "w.pt"], "did you mean --serialized-file?"),
-        (["--model_name", "m"], "did you mean --model-name?"),
-        (["--model-name", "m", "word"], "word"),
         (
-            ["--model-name", "m", "--archive-format", "zip-stor"],
+            ["--model-name", "m", "--handler", "vllm_handler", "--serialised-file=x"],
+            "no flag --serialised-file; did you mean --serialized-file?",
+        ),
+        (["--model-name", "m", "--handler", "vllm_handler", "--extra-file-list", "x"], "did you mean --extra-files?"),
+        (
+            ["--model-name", "m", "--handler", "vllm_handler", "--zzzzzz"],
+            "there is no flag --zzzzzz; see torch-model-archiver --help",
+        ),
+        (["--model-name", "m", "--handler", "vllm_handler", "-x"], "unrecognized arguments: -x"),
+        (["-modelname", "m"], "there is no flag -modelname; did you mean --model-name? [flag-unknown]"),
+        (
+            ["--model-name", "m", "--handler", "vllm_handler", "-force"],
+            "there is no flag -force; did you mean --force? [flag-unknown]",
+        ),
+        (["--model-name", "m", "--handler", "vllm_handler", "-handler", "h.py"], "did you mean --handler?"),
+        (
+            ["--model-name", "m", "--handler", "vllm_handler", "-requirements_file=r.txt"],
+            "did you mean --requirements-file?",
+        ),
+        (["--model-name", "m", "--handler", "vllm_handler", "-version", "1.0"], "did you mean --version?"),
+        (["--model-name", "m", "--handler", "vllm_handler", "-serialized", "w.pt"], "did you mean --serialized-file?"),
+        (["--model_name", "m"], "did you mean --model-name?"),
+        (["--model-name", "m", "--handler", "vllm_handler", "word"], "word"),
+        (
+            ["--model-name", "m", "--handler", "vllm_handler", "--archive-format", "zip-stor"],
             "no 'zip-stor'; did you mean zip-store? [usage-invalid]",
         ),
-        (["--model-name", "m", "--archive-format", "rar"], "default, tgz, no-archive, zip-store"),
-        (["--model-name", "m", "--runtime", "pyton3"], "did you mean python3?"),
-        (["--model-name", "m", "--deflate", "nevr"], "did you mean never?"),
-        (["--model-name", "m", "--jobs", "0"], "'0' is not a number of cores"),
-        (["--model-name", "m", "--jobs", "two"], "'two' is not a number of cores"),
-        (["--model-name", "m", "--strict", "--no-checks"], "not allowed with argument --strict"),
+        (
+            ["--model-name", "m", "--handler", "vllm_handler", "--archive-format", "rar"],
+            "default, tgz, no-archive, zip-store",
+        ),
+        (["--model-name", "m", "--handler", "vllm_handler", "--runtime", "pyton3"], "did you mean python3?"),
+        (["--model-name", "m", "--handler", "vllm_handler", "--deflate", "nevr"], "did you mean never?"),
+        (["--model-name", "m", "--handler", "vllm_handler", "--jobs", "0"], "'0' is not a number of cores"),
+        (["--model-name", "m", "--handler", "vllm_handler", "--jobs", "two"], "'two' is not a number of cores"),
+        (
+            ["--model-name", "m", "--handler", "vllm_handler", "--strict", "--no-checks"],
+            "not allowed with argument --strict",
+        ),
         (["--model", "m"], "--model"),
-        (["--model-name", "m", "--force=yes"], "yes"),
+        (["--model-name", "m", "--handler", "vllm_handler", "--force=yes"], "yes"),
     ],
 )
 def test_a_mistake_in_the_command_line_is_answered_in_one_line(work, run: Command, words, told: str) -> None:
@@ -264,11 +295,11 @@ def test_a_mistake_in_the_command_line_is_answered_in_one_line(work, run: Comman
 def test_a_short_flag_takes_its_value_without_a_blank(work, run: Command, word: str) -> None:
     Path("r.txt").touch()
     Path("=r.txt").touch()
-    assert run("--model-name", "m", word).status == 0
+    assert run("--model-name", "m", "--handler", "vllm_handler", word).status == 0
 
 
 def test_a_value_may_begin_like_a_negative_number(work, run: Command) -> None:
-    assert run("--model-name", "m", "--version", "-1").status == 0
+    assert run("--model-name", "m", "--handler", "vllm_handler", "--version", "-1").status == 0
 
 
 def test_every_mistyped_flag_is_told(run: Command) -> None:

@@ -54,7 +54,17 @@ def files(path: Path) -> list[Path]:
 def test_an_archive_is_flushed_whole_before_it_takes_its_place(
     model, run: Command, flushes, archive_format: str, replaces: bool
 ) -> None:
-    words = ["--model-name", "m", "--extra-files", "model.pt,model.py", "--archive-format", archive_format, "-f"]
+    words = [
+        "--model-name",
+        "m",
+        "--handler",
+        "vllm_handler",
+        "--extra-files",
+        "model.pt,model.py",
+        "--archive-format",
+        archive_format,
+        "-f",
+    ]
     target = output("m", archive_format)
     if replaces:
         assert run(*words).status == 0
@@ -72,7 +82,7 @@ def test_a_manifest_in_place_is_flushed_before_it_takes_its_place(model, run: Co
     target = Path("store/m", MANIFEST)
     noted = flushes(target)
     words = ["--model-path", "store/m", "--export-path", "store", "--archive-format", "no-archive"]
-    assert run("--model-name", "m", *words).status == 0
+    assert run("--model-name", "m", "--handler", "vllm_handler", *words).status == 0
     assert Flush(inode(target), target.stat().st_size, None) in noted
 
 
@@ -91,7 +101,7 @@ def test_a_folder_of_many_files_is_flushed_by_one_call_or_file_by_file(
 
     monkeypatch.setattr("model_archiver.formats.kernel._sync_file_system", sync_file_system)
     noted = flushes(Path("m"))
-    words = ["--model-name", "m", "--extra-files", "d", "--archive-format", "no-archive"]
+    words = ["--model-name", "m", "--handler", "vllm_handler", "--extra-files", "d", "--archive-format", "no-archive"]
     assert run(*words).status == 0
     assert {inode(file) for file in files(Path("m"))} <= {flush.inode for flush in noted}
     noted.clear()

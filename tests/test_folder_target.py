@@ -23,7 +23,7 @@ TARGET = Path("out/m")
 
 
 def words_for(*sources: object) -> list[str]:
-    words = ["--model-name", "m", "--handler", "base_handler", "--archive-format", "no-archive", "--quiet"]
+    words = ["--model-name", "m", "--handler", "vllm_handler", "--archive-format", "no-archive", "--quiet"]
     return [*words, "--export-path", "out", "--extra-files", ",".join(map(str, sources))]
 
 
@@ -301,7 +301,17 @@ def test_modes_follow_the_users_umask(
 class TestInPlace:
     """The target is the folder of --model-path itself."""
 
-    WORDS = ("--model-name", "m", "--archive-format", "no-archive", "--export-path", "out", "--quiet")
+    WORDS = (
+        "--model-name",
+        "m",
+        "--handler",
+        "vllm_handler",
+        "--archive-format",
+        "no-archive",
+        "--export-path",
+        "out",
+        "--quiet",
+    )
 
     @pytest.fixture
     def folder(self, work: Path) -> Path:

@@ -174,5 +174,5 @@ def test_mms_refuses_a_mistyped_module_of_the_folder(work, run_mms: Command, giv
 
 
 def test_the_note_on_the_default_handler_is_given_only_where_it_is_used(work, run: Command) -> None:
-    assert "base_handler is used" in run("--model-name", "m").err
+    assert "base_handler is used" in run("--model-name", "m", "--handler", "vllm_handler").err
     assert "base_handler is used" not in run("--model-name", "m", "-f", "--handler", "base_handler").err

@@ -40,7 +40,7 @@ def packed(model: Path, run: Command, monkeypatch) -> Path:
     for archive_format in FORMATS:
         words = ["--serialized-file", "model.pt", "--handler", "handler.py", "--version", "2.1"]
         place = ["--archive-format", archive_format, "--export-path", archive_format]
-        assert run("--model-name", "m", *words, *place).status == 0
+        assert run("--model-name", "m", "--handler", "vllm_handler", *words, *place).status == 0
     return model
 
 
@@ -59,7 +59,7 @@ def test_a_table_says_what_an_archive_is(packed, run: Command) -> None:
 @pytest.mark.parametrize("archive_format", FORMATS)
 def test_json_says_what_packaging_said(model, run: Command, archive_format: str) -> None:
     words = ["--serialized-file", "model.pt", "--handler", "handler.py", "--archive-format", archive_format]
-    said = json.loads(run("--model-name", "m", *words, "--json").out)
+    said = json.loads(run("--model-name", "m", "--handler", "vllm_handler", *words, "--json").out)
     found = _json(run, output("m", archive_format))
     assert Path(found.pop("archive")).resolve() == Path(said.pop("archive"))
     if archive_format == "no-archive":
@@ -82,10 +82,10 @@ def test_the_digest_is_that_of_the_content_alone(packed, run: Command, monkeypat
     assert len(digests) == 1
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
     words = ["--serialized-file", "model.pt", "--handler", "handler.py", "--version", "2.1", "--deflate", "always"]
-    assert run("--model-name", "m", *words).status == 0
+    assert run("--model-name", "m", "--handler", "vllm_handler", *words).status == 0
     assert _json(run, "m.mar")["digest"] in digests
     (packed / "model.pt").write_bytes(b"other")
-    assert run("--model-name", "m", *words, "-f").status == 0
+    assert run("--model-name", "m", "--handler", "vllm_handler", *words, "-f").status == 0
     assert _json(run, "m.mar")["digest"] not in digests
 
 
@@ -129,7 +129,9 @@ def test_roles_are_those_of_the_manifest(model, run: Command) -> None:
     Path("req.txt").write_text("numpy\n")
     Path("config.yaml").write_text("minWorkers: 1\n")
     words = ["--model-file", "model.py", "--serialized-file", "model.pt", "--handler", "handler.py:handle"]
-    assert run("--model-name", "m", *words, "-r", "req.txt", "-c", "config.yaml").status == 0
+    assert (
+        run("--model-name", "m", "--handler", "vllm_handler", *words, "-r", "req.txt", "-c", "config.yaml").status == 0
+    )
     assert {file["path"]: file["role"] for file in _json(run, "m.mar")["files"]} == {
         "config.yaml": "config",
         "handler.py": "handler",

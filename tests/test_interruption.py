@@ -28,7 +28,7 @@ MEGABYTE = 1 << 20
 
 def words_for(archive_format: str, export_path: Path, *sources: object) -> list[str]:
     """A command line that replaces the archive `m`."""
-    words = ["--model-name", "m", "-f", "--handler", "base_handler", "--archive-format", archive_format]
+    words = ["--model-name", "m", "-f", "--handler", "vllm_handler", "--archive-format", archive_format]
     return [*words, "--export-path", str(export_path), "--extra-files", ",".join(map(str, sources))]
 
 
@@ -315,5 +315,5 @@ def test_a_handler_that_python_does_not_know_of_stays(work, run: Command, monkey
     installed = []
     monkeypatch.setattr(signal, "getsignal", lambda number: None)  # as of one that came from C
     monkeypatch.setattr(signal, "signal", lambda *arguments: installed.append(arguments))
-    result = run("--model-name", "m")
+    result = run("--model-name", "m", "--handler", "vllm_handler")
     assert (result.status, installed) == (0, [])

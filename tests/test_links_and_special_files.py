@@ -35,7 +35,7 @@ def test_links_are_followed(folder: Path, run: Command, archive_format: str) -> 
     (folder / "folder_link").symlink_to("../outside")
     (folder / "absolute").symlink_to(Path("outside/low").absolute())
     words = ["--extra-files", "d", "--archive-format", archive_format]
-    assert run("--model-name", "m", *words).status == 0
+    assert run("--model-name", "m", "--handler", "vllm_handler", *words).status == 0
     archive = output("m", archive_format)
     assert contents(archive)["file_link"] == b"b"
     assert {"a.txt", "folder_link/low/b.txt", "absolute/b.txt"} < contents(archive).keys()
@@ -176,7 +176,7 @@ sys.exit(main(sys.argv[1:]))
 def _unprivileged(*words: str) -> subprocess.CompletedProcess[str]:
     """The command as a user without rights, for whom the modes of files count."""
     code = AS_NOBODY if os.getuid() == 0 else AS_NOBODY.replace("os.setgid(65534); os.setuid(65534)", "")
-    command = [sys.executable, "-c", code, "--model-name", "m", *words]
+    command = [sys.executable, "-c", code, "--model-name", "m", "--handler", "vllm_handler", *words]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 

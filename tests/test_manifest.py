@@ -35,7 +35,7 @@ def inputs(model: Path) -> Path:
 
 @pytest.mark.parametrize("archive_format", FORMATS)
 def test_the_fields_are_upstreams_in_upstreams_order(inputs, run: Command, archive_format: str) -> None:
-    assert run("--model-name", "m", *ALL, "--archive-format", archive_format).status == 0
+    assert run("--model-name", "m", "--handler", "vllm_handler", *ALL, "--archive-format", archive_format).status == 0
     fields = manifest(output("m", archive_format))
     assert list(fields) == ["createdOn", "runtime", "model", "archiverVersion"]
     assert fields["archiverVersion"] == model_archiver.__version__
@@ -130,7 +130,7 @@ def test_mms_has_the_fields_of_its_own_archiver_too(model, run_mms: Command) -> 
 
 
 def _digest(run: Command, *words: object) -> str:
-    result = run("--model-name", "m", "-f", "--json", *words)
+    result = run("--model-name", "m", "--handler", "vllm_handler", "-f", "--json", *words)
     assert result.status == 0, result.err
     return json.loads(result.out)["digest"]
 

@@ -16,7 +16,7 @@ from tests.packing import refused
 
 @pytest.mark.parametrize("name", ["m", "M", "densenet161", "densenet_161", "my-model", "a.b", "m1.0-rc_2", "x" * 200])
 def test_a_good_name_gives_the_output_its_name(work, run: Command, name: str) -> None:
-    result = run("--model-name", name)
+    result = run("--model-name", name, "--handler", "vllm_handler")
     assert (result.status, result.warnings) == (0, [])
     assert manifest(output(name))["model"]["modelName"] == name
     assert [path.name for path in work.iterdir()] == [f"{name}.mar"]
@@ -24,7 +24,7 @@ def test_a_good_name_gives_the_output_its_name(work, run: Command, name: str) ->
 
 @pytest.mark.parametrize("archive_format", FORMATS)
 def test_a_name_with_dots_keeps_them_in_every_format(work, run: Command, archive_format: str) -> None:
-    assert run("--model-name", "m.v1.2", "--archive-format", archive_format).status == 0
+    assert run("--model-name", "m.v1.2", "--handler", "vllm_handler", "--archive-format", archive_format).status == 0
     assert output("m.v1.2", archive_format).exists()
 
 
@@ -73,7 +73,7 @@ def test_a_bad_name_is_shown_with_its_control_characters_escaped(work, run: Comm
 
 
 def test_a_leading_digit_is_a_warning_and_an_error_under_strict(work, run: Command) -> None:
-    result = run("--model-name", "1m")
+    result = run("--model-name", "1m", "--handler", "vllm_handler")
     assert result.status == 0
     assert "name-leading-digit" in result.warnings[0]
     assert output("1m").exists()
@@ -82,21 +82,21 @@ def test_a_leading_digit_is_a_warning_and_an_error_under_strict(work, run: Comma
 
 
 def test_a_name_that_is_too_long_for_a_file_is_refused_in_one_line(work, run: Command) -> None:
-    assert run("--model-name", "x" * 248, "--archive-format", "tgz").status == 0
+    assert run("--model-name", "x" * 248, "--handler", "vllm_handler", "--archive-format", "tgz").status == 0
     [error] = refused(run, name="y" * 249)
     assert "name-invalid" in error
 
 
 @pytest.mark.parametrize("version", ["1", "1.0", "base", "2.0.1-rc1", "1_0", "1.0+cu118"])
 def test_a_good_version_is_written_as_it_is(work, run: Command, version: str) -> None:
-    result = run("--model-name", "m", "--version", version)
+    result = run("--model-name", "m", "--handler", "vllm_handler", "--version", version)
     assert (result.status, result.warnings) == (0, [])
     assert manifest(output("m"))["model"]["modelVersion"] == version
 
 
 @pytest.mark.parametrize("version", ["1 0", "v1,2", "é", "1.0 ", "a:b", "100%", "a?b", "a#b"])
 def test_a_version_that_urls_cannot_name_is_a_warning(work, run: Command, version: str) -> None:
-    result = run("--model-name", "m", "--version", version)
+    result = run("--model-name", "m", "--handler", "vllm_handler", "--version", version)
     assert result.status == 0
     assert ["version-unservable" in warning for warning in result.warnings] == [True]
     assert manifest(output("m"))["model"]["modelVersion"] == version
@@ -110,6 +110,6 @@ def test_a_version_that_breaks_urls_is_refused(work, run: Command, version: str)
 
 
 def test_issues_of_names_are_in_the_json_too(work, run: Command) -> None:
-    result = run("--model-name", "1m", "--version", "a b", "--json")
+    result = run("--model-name", "1m", "--handler", "vllm_handler", "--version", "a b", "--json")
     assert [issue["code"] for issue in json.loads(result.out)["issues"]] == ["name-leading-digit", "version-unservable"]
     assert Path("1m.mar").is_file()

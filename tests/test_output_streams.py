@@ -25,7 +25,7 @@ COMMAND = [
     "--model-name",
     "m",
     "--handler",
-    "base_handler",
+    "vllm_handler",
     "--extra-files",
     "d",
 ]
@@ -154,5 +154,5 @@ def test_a_failure_to_print_leaves_no_descriptor_open(run: Command, monkeypatch:
     with open("/dev/full", "w") as full:  # noqa: PTH123 - it is a device
         monkeypatch.setattr(sys, "stdout", full)
         before = len(list(Path("/dev/fd").iterdir()))
-        assert run("--model-name", "m", "--dry-run").status == 1
+        assert run("--model-name", "m", "--handler", "vllm_handler", "--dry-run").status == 1
         assert len(list(Path("/dev/fd").iterdir())) == before

@@ -56,7 +56,7 @@ def test_the_lists_hold_what_callers_use() -> None:
 
 @pytest.mark.parametrize(("prefix", "flag"), [pair for pair in TORCH if pair[1] != "--help"])
 def test_a_prefix_of_upstreams_torch_flags_is_the_same_flag(prefix: str, flag: str) -> None:
-    _assert_means(torch_parser(), prefix, flag, ["--model-name", "m"])
+    _assert_means(torch_parser(), prefix, flag, ["--model-name", "m", "--handler", "vllm_handler"])
 
 
 @pytest.mark.parametrize(("prefix", "flag"), [pair for pair in MMS if pair[1] not in ("--help", "--convert")])

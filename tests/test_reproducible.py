@@ -49,7 +49,7 @@ def copy_of(sources: Path, copy: Path) -> Path:
 
 
 def build(sources: Path, archive_format: str, export_path: Path, *more: str, folder: Path | None = None) -> Path:
-    words = ["--model-name", "m", "--handler", "base_handler", "--extra-files", str(sources), *more]
+    words = ["--model-name", "m", "--handler", "vllm_handler", "--extra-files", str(sources), *more]
     words += ["--export-path", str(export_path), "--archive-format", archive_format]
     ended = result(start(*words, folder=folder, SOURCE_DATE_EPOCH=EPOCH))
     assert ended.status == 0, ended.err
@@ -126,7 +126,7 @@ def _mode(name: str) -> str:
 def test_the_digest_is_that_of_the_content_in_every_format(work: Path, sources: Path) -> None:
     digests = []
     for archive_format in FORMATS:
-        words = ["--model-name", "m", "--handler", "base_handler", "--extra-files", "sources", "--json"]
+        words = ["--model-name", "m", "--handler", "vllm_handler", "--extra-files", "sources", "--json"]
         words += ["--archive-format", archive_format, "--export-path", archive_format]
         ended = result(start(*words, folder=work))
         digests.append(json.loads(ended.out)["digest"])
@@ -140,7 +140,7 @@ def test_the_digest_is_that_of_the_content_in_every_format(work: Path, sources: 
 @pytest.mark.parametrize("archive_format", ONE_FILE_FORMATS)
 def test_without_a_given_moment_only_the_manifest_differs(work: Path, sources: Path, archive_format: str) -> None:
     first = contents(build(sources, archive_format, work / "one"))
-    words = ["--model-name", "m", "--handler", "base_handler", "--extra-files", sources, "--export-path", "two"]
+    words = ["--model-name", "m", "--handler", "vllm_handler", "--extra-files", sources, "--export-path", "two"]
     assert result(start(*words, "--archive-format", archive_format, folder=work)).status == 0
     second = contents(output("m", archive_format, work / "two"))
     assert list(first) == list(second)

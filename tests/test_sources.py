@@ -22,7 +22,7 @@ AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a sm
 
 
 def words_for(archive_format: str, *sources: object) -> list[str]:
-    words = ["--model-name", "m", "-f", "--handler", "base_handler", "--archive-format", archive_format, "--quiet"]
+    words = ["--model-name", "m", "-f", "--handler", "vllm_handler", "--archive-format", archive_format, "--quiet"]
     return [*words, "--export-path", "out", "--extra-files", ",".join(map(str, sources))]
 
 
@@ -111,7 +111,7 @@ def test_a_source_that_changes_while_it_is_read_is_an_error(work: Path, archive_
         if done == count and count:
             CHANGES[change](source)
 
-    config = ModelArchiverConfig("m", "base_handler", extra_files=source, archive_format=archive_format)
+    config = ModelArchiverConfig("m", "vllm_handler", extra_files=source, archive_format=archive_format)
     with pytest.raises(ModelArchiverError, match="file-changed"):
         package(config, progress=progress)
     assert 0 < done < 40 * MEGABYTE + 1

@@ -39,13 +39,19 @@ def test_an_existing_output_is_refused_without_force(model, run: Command, archiv
 @pytest.mark.parametrize("archive_format", ["default", "zip-store", "tgz"])
 def test_force_replaces_a_file(model, run: Command, archive_format: str) -> None:
     target = _former(archive_format)
-    assert run("--model-name", "m", *WORDS, "--archive-format", archive_format, "-f").status == 0
+    assert (
+        run("--model-name", "m", "--handler", "vllm_handler", *WORDS, "--archive-format", archive_format, "-f").status
+        == 0
+    )
     assert members(target) == {"model.py"}
 
 
 def test_force_keeps_what_is_the_users_in_a_folder(model, run: Command) -> None:
     target = _former("no-archive")
-    assert run("--model-name", "m", *WORDS, "--archive-format", "no-archive", "-f").status == 0
+    assert (
+        run("--model-name", "m", "--handler", "vllm_handler", *WORDS, "--archive-format", "no-archive", "-f").status
+        == 0
+    )
     assert members(target) == {"model.py", "own.txt"}
 
 
@@ -84,7 +90,7 @@ def test_a_dangling_link_at_the_target_leads_to_where_the_output_goes(model, run
 def test_an_export_path_that_is_a_link_is_followed(model, run: Command) -> None:
     Path("store").mkdir()
     Path("link").symlink_to("store")
-    assert run("--model-name", "m", *WORDS, "--export-path", "link").status == 0
+    assert run("--model-name", "m", "--handler", "vllm_handler", *WORDS, "--export-path", "link").status == 0
     assert Path("store/m.mar").is_file()
 
 
@@ -96,7 +102,7 @@ def test_an_export_path_that_is_a_file_is_refused(model, run: Command, path: str
 
 def test_an_export_path_that_is_a_dangling_link_is_made(model, run: Command) -> None:
     Path("link").symlink_to("not/yet")
-    assert run("--model-name", "m", *WORDS, "--export-path", "link").status == 0
+    assert run("--model-name", "m", "--handler", "vllm_handler", *WORDS, "--export-path", "link").status == 0
     assert Path("not/yet/m.mar").is_file()
 
 
@@ -134,34 +140,36 @@ def test_folders_that_were_made_go_again_where_the_build_fails(model, elsewhere:
 
 def test_an_export_path_of_any_form(model, run: Command, tmp_path: Path) -> None:
     for index, path in enumerate(["./out", "out/", "../work/out", "mit blank/ü", tmp_path / "abs", "."]):
-        assert run("--model-name", f"m{index}", *WORDS, "--export-path", path).status == 0
+        assert run("--model-name", f"m{index}", "--handler", "vllm_handler", *WORDS, "--export-path", path).status == 0
         assert output(f"m{index}", folder=Path(path)).is_file()
 
 
 def test_a_build_in_place_needs_no_force_and_touches_only_the_manifest(model, run: Command) -> None:
     before = tree(model)
     words = ["--model-path", ".", "--export-path", "..", "--archive-format", "no-archive", "--handler", "handler.py"]
-    result = run("--model-name", "work", *words)
+    result = run("--model-name", "work", "--handler", "vllm_handler", *words)
     assert result.status == 0, result.err
     assert "wrote MAR-INF/MANIFEST.json, and nothing else there" in result.err
     after = tree(model)
     assert {path: after[path] for path in before} == before
     assert set(after) - set(before) == {"MAR-INF", "MAR-INF/MANIFEST.json"}
     assert manifest(model)["model"]["handler"] == "handler.py"
-    again = run("--model-name", "work", *words)
+    again = run("--model-name", "work", "--handler", "vllm_handler", *words)
     assert again.status == 1
     assert "target-exists" in again.errors[0]
-    assert run("--model-name", "work", *words, "-f").status == 0
+    assert run("--model-name", "work", "--handler", "vllm_handler", *words, "-f").status == 0
 
 
 def test_a_build_in_place_of_another_format_is_none(model, run: Command) -> None:
-    assert run("--model-name", "work", "--model-path", ".", "--export-path", "..").status == 0
+    assert (
+        run("--model-name", "work", "--handler", "vllm_handler", "--model-path", ".", "--export-path", "..").status == 0
+    )
     assert members(Path("../work.mar")) == {"model.py", "model.pt", "handler.py", "index_to_name.json"}
     assert not Path("MAR-INF").exists()
 
 
 def test_a_target_inside_of_model_path_is_not_in_place(model, run: Command) -> None:
-    words = ["--model-name", "m", "--model-path", ".", "--archive-format", "no-archive"]
+    words = ["--model-name", "m", "--handler", "vllm_handler", "--model-path", ".", "--archive-format", "no-archive"]
     assert run(*words).status == 0
     assert members(Path("m")) == {"model.py", "model.pt", "handler.py", "index_to_name.json"}
     assert Path("model.py").is_file()

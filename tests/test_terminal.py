@@ -100,7 +100,7 @@ def large(work: Path) -> Path:
 
 
 def test_what_takes_long_has_a_bar_with_bytes_rate_and_time_left(large: Path) -> None:
-    words = ["--model-name", "m", "--serialized-file", large, "--handler", "base_handler", "--archive-format", "tgz"]
+    words = ["--model-name", "m", "--serialized-file", large, "--handler", "vllm_handler", "--archive-format", "tgz"]
     packaging = screen(*words)
     verifying = screen("verify", "m.tar.gz")
     for shown in (packaging, verifying):

@@ -21,7 +21,7 @@ EDGES = [0, 1, 511, 512, 513, (1 << 18) - 1, 1 << 18, (1 << 18) + 1, MEGABYTE - 
 
 
 def build(run: Command, *words: object) -> Path:
-    ended = run("--model-name", "m", "-f", "--handler", "base_handler", "--archive-format", "tgz", *words)
+    ended = run("--model-name", "m", "-f", "--handler", "vllm_handler", "--archive-format", "tgz", *words)
     assert ended.status == 0, ended.err
     return Path("m.tar.gz")
 
@@ -133,7 +133,7 @@ def test_gzip_finds_it_in_order(model: Path, run: Command) -> None:
 
 
 def test_the_name_of_the_model_may_hold_dots(model: Path, run: Command) -> None:
-    words = ["--model-name", "m-1.0_a", "--handler", "base_handler", "--archive-format", "tgz"]
+    words = ["--model-name", "m-1.0_a", "--handler", "vllm_handler", "--archive-format", "tgz"]
     assert run(*words, "--extra-files", "model.pt").status == 0
     with tarfile.open("m-1.0_a.tar.gz") as opened:
         assert opened.getnames()[0] == "m-1.0_a/model.pt"

@@ -42,15 +42,24 @@ def test_what_lies_in_tmpdir_under_the_models_name_stays(model, temporary, run: 
     (temporary / "m").mkdir()
     (temporary / "m/thesis.txt").write_text("years of work")
     before = tree(temporary)
-    words = ["--model-name", "m", "--extra-files", ".", "--archive-format", archive_format]
+    words = ["--model-name", "m", "--handler", "vllm_handler", "--extra-files", ".", "--archive-format", archive_format]
     assert run(*words).status == 0
     assert run(*words, "-f").status == 0
-    assert run("--model-name", "m", "--model-file", "none.py").status == 1
+    assert run("--model-name", "m", "--handler", "vllm_handler", "--model-file", "none.py").status == 1
     assert tree(temporary) == before
 
 
 def test_no_archive_into_tmpdir_keeps_its_result(model, temporary, run: Command) -> None:
-    words = ["--model-name", "m", "--model-file", "model.py", "--archive-format", "no-archive"]
+    words = [
+        "--model-name",
+        "m",
+        "--handler",
+        "vllm_handler",
+        "--model-file",
+        "model.py",
+        "--archive-format",
+        "no-archive",
+    ]
     assert run(*words, "--export-path", temporary).status == 0
     assert members(temporary / "m") == {"model.py"}
 
@@ -59,7 +68,16 @@ def test_builds_of_one_name_at_a_time_do_not_mix(work, temporary) -> None:
     builds = []
     for number in range(4):
         _make(f"{number}/only{number}.txt")
-        words = ["--model-name", "m", "--extra-files", str(number), "--export-path", f"out{number}"]
+        words = [
+            "--model-name",
+            "m",
+            "--handler",
+            "vllm_handler",
+            "--extra-files",
+            str(number),
+            "--export-path",
+            f"out{number}",
+        ]
         builds.append(subprocess.Popen([*COMMAND, *words], stderr=subprocess.PIPE))
     assert [build.wait(60) for build in builds if build.communicate()] == [0] * 4
     assert [members(Path(f"out{number}/m.mar")) for number in range(4)] == [
@@ -109,7 +127,16 @@ def test_file_times_do_not_matter(model, run: Command, archive_format: str, seco
         os.utime("model.py", (seconds, seconds))
     except (OSError, OverflowError):
         pytest.skip("this file system has no such time")
-    words = ["--model-name", "m", "--model-file", "model.py", "--archive-format", archive_format]
+    words = [
+        "--model-name",
+        "m",
+        "--handler",
+        "vllm_handler",
+        "--model-file",
+        "model.py",
+        "--archive-format",
+        archive_format,
+    ]
     assert run(*words).status == 0
     assert members(output("m", archive_format)) == {"model.py"}
 
@@ -142,7 +169,16 @@ def test_a_build_that_fails_leaves_nothing_behind(work, temporary, run: Command,
 def test_a_build_that_fails_leaves_the_good_archive_in_its_place(work, run: Command, archive_format: str) -> None:
     Path("large.bin").write_bytes(os.urandom(1 << 20))
     _make("small.txt")
-    words = ["--model-name", "m", "--extra-files", "small.txt", "--archive-format", archive_format]
+    words = [
+        "--model-name",
+        "m",
+        "--handler",
+        "vllm_handler",
+        "--extra-files",
+        "small.txt",
+        "--archive-format",
+        archive_format,
+    ]
     assert run(*words).status == 0
     before = tree(work)
     _fails_while_writing("--archive-format", archive_format, "-f")
@@ -152,7 +188,7 @@ def test_a_build_that_fails_leaves_the_good_archive_in_its_place(work, run: Comm
 
 def test_force_leaves_no_stale_files_in_a_folder(work, run: Command) -> None:
     _make("old/sub/stale.txt", "old/kept.txt", "new/kept.txt")
-    words = ["--model-name", "m", "--archive-format", "no-archive"]
+    words = ["--model-name", "m", "--handler", "vllm_handler", "--archive-format", "no-archive"]
     assert run(*words, "--extra-files", "old").status == 0
     assert run(*words, "--extra-files", "new", "-f").status == 0
     assert members(Path("m")) == {"kept.txt"}
@@ -161,7 +197,17 @@ def test_force_leaves_no_stale_files_in_a_folder(work, run: Command) -> None:
 
 @pytest.mark.parametrize("archive_format", FORMATS)
 def test_the_former_output_is_not_packed(model, run: Command, archive_format: str) -> None:
-    words = ["--model-name", "m", "--extra-files", ".", "--archive-format", archive_format, "-f"]
+    words = [
+        "--model-name",
+        "m",
+        "--handler",
+        "vllm_handler",
+        "--extra-files",
+        ".",
+        "--archive-format",
+        archive_format,
+        "-f",
+    ]
     assert run(*words).status == 0
     first = members(output("m", archive_format))
     assert run(*words).status == 0
@@ -170,7 +216,19 @@ def test_the_former_output_is_not_packed(model, run: Command, archive_format: st
 
 @pytest.mark.parametrize("flag", ["--extra-files", "--model-path"])
 def test_the_manifest_of_an_unpacked_archive_is_not_packed_again(model, run: Command, flag: str) -> None:
-    assert run("--model-name", "former", "--model-file", "model.py", "--archive-format", "no-archive").status == 0
+    assert (
+        run(
+            "--model-name",
+            "former",
+            "--handler",
+            "vllm_handler",
+            "--model-file",
+            "model.py",
+            "--archive-format",
+            "no-archive",
+        ).status
+        == 0
+    )
     assert packed(run, flag, "former") == {"model.py"}
     assert list(contents(output("m"))) == ["model.py", SUMS, "MAR-INF/MANIFEST.json"]
     assert manifest(output("m"))["model"]["modelName"] == "m"
@@ -186,7 +244,10 @@ def test_names_that_no_url_or_file_can_have_are_refused(work, run: Command, name
     assert "name-invalid" in refused(run, name=name)[0]
 
 
-@pytest.mark.parametrize("words", [["--model-name", "m", "--model-flie", "x"], ["--runtime", "x"], ["--model-name"]])
+@pytest.mark.parametrize(
+    "words",
+    [["--model-name", "m", "--handler", "vllm_handler", "--model-flie", "x"], ["--runtime", "x"], ["--model-name"]],
+)
 def test_a_usage_mistake_is_one_line_and_no_traceback(work, words: list[str]) -> None:
     done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
@@ -197,7 +258,17 @@ def test_a_usage_mistake_is_one_line_and_no_traceback(work, words: list[str]) ->
 @pytest.mark.parametrize("archive_format", ["default", "zip-store", "tgz"])
 def test_the_same_input_gives_the_same_bytes(model, run: Command, monkeypatch, archive_format: str) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
-    words = ["--model-name", "m", "--extra-files", ".", "--archive-format", archive_format, "--export-path"]
+    words = [
+        "--model-name",
+        "m",
+        "--handler",
+        "vllm_handler",
+        "--extra-files",
+        ".",
+        "--archive-format",
+        archive_format,
+        "--export-path",
+    ]
     assert run(*words, "../one").status == 0
     for path in model.iterdir():
         os.utime(path, (1, 1))
@@ -215,11 +286,13 @@ def test_there_is_progress(model) -> None:
 
 
 def test_there_is_a_summary(model, run: Command) -> None:
-    assert "wrote m.mar (1 file, " in run("--model-name", "m", "--model-file", "model.py").err
+    assert (
+        "wrote m.mar (1 file, " in run("--model-name", "m", "--handler", "vllm_handler", "--model-file", "model.py").err
+    )
 
 
 def test_an_archive_can_be_checked_with_its_sums(model, run: Command) -> None:
-    assert run("--model-name", "m", "--extra-files", ".").status == 0
+    assert run("--model-name", "m", "--handler", "vllm_handler", "--extra-files", ".").status == 0
     packed_files = contents(output("m"))
     sums = dict(reversed(line.split("  ")) for line in packed_files.pop(SUMS).decode().splitlines())
     assert sums == {path: hashlib.sha256(data).hexdigest() for path, data in packed_files.items()}

@@ -408,7 +408,7 @@ def test_an_archive_of_mms_is_passed(work, run: Command) -> None:
 @pytest.mark.parametrize("archive_format", FORMATS)
 def test_our_own_archives_are_sound(model, run: Command, archive_format: str) -> None:
     words = ["--serialized-file", "model.pt", "--handler", "handler.py", "--archive-format", archive_format]
-    assert run("--model-name", "m", *words).status == 0
+    assert run("--model-name", "m", "--handler", "vllm_handler", *words).status == 0
     result = run("verify", output("m", archive_format))
     assert result.out.startswith(f"{output('m', archive_format)}: sound, 4 files, ")
 

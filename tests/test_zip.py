@@ -102,7 +102,7 @@ def read_locals(archive: Path) -> dict[str, Local]:
 
 
 def build(run: Command, *words: object) -> Path:
-    ended = run("--model-name", "m", "-f", "--handler", "base_handler", "--extra-files", "sources", *words)
+    ended = run("--model-name", "m", "-f", "--handler", "vllm_handler", "--extra-files", "sources", *words)
     assert (ended.status, ended.out) == (0, "")
     return Path("m.mar")
 

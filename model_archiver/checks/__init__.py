@@ -16,6 +16,7 @@ from model_archiver.checks import (
     reach,
     requirements,
     shadows,
+    weights,
 )
 from model_archiver.checks.package import Package
 from model_archiver.checks.subject import Subject
@@ -29,6 +30,8 @@ _CHECKS = (
     reach.check_handler_reach,
     shadows.check_shadows,
     imports.check_imports,
+    weights.check_presence,
+    weights.check_file,
     labels.check_labels,
     labels.check_vocabulary,
     config.check_config,

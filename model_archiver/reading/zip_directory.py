@@ -56,8 +56,16 @@ class Directory:
 
 
 @dataclass(frozen=True)
-class _End:
-    """The records behind the directory: where they begin, what they say of it, and whether of one part in one way."""
+class End:
+    """The records behind a central directory.
+
+    Attributes:
+        position: where they begin.
+        entries: how many it has, as they say.
+        size: of the directory.
+        start: where it begins, as they say: too small by what stands before the zip.
+        is_plain: they say all that of one part, in one way.
+    """
 
     position: int
     entries: int
@@ -68,12 +76,12 @@ class _End:
 
 def looks_like_zip(file: ArchiveFile) -> bool:
     """Whether a file begins, or ends, as zips do."""
-    return file.at(0, 4) == LOCAL_SIGNATURE or _find_end(file, Findings()) is not None
+    return file.at(0, 4) == LOCAL_SIGNATURE or find_end(file, Findings()) is not None
 
 
 def read_directory(file: ArchiveFile, findings: Findings) -> Directory:
     """The central directory; what is wrong with it, and with what follows it, goes to the findings."""
-    end = _find_end(file, findings)
+    end = find_end(file, findings)
     if end is None:
         message = "has no central directory: its end is missing"
         findings.error("archive-cut", message, AGAIN)
@@ -105,7 +113,7 @@ def _placed(entries: list[CentralHeader], prefix: int, start: int, findings: Fin
     return tuple(placed[offset] for offset in sorted(placed))
 
 
-def _find_end(file: ArchiveFile, findings: Findings) -> _End | None:
+def find_end(file: ArchiveFile, findings: Findings) -> End | None:
     """The records at the end, searched from there as every tool does."""
     tail_start = max(file.size - END.size - _LONGEST_COMMENT, 0)
     tail = file.at(tail_start, file.size - tail_start)
@@ -129,7 +137,7 @@ def _find_end(file: ArchiveFile, findings: Findings) -> _End | None:
         return wide
     if entries == LIMIT_ENTRIES or LIMIT in (size, start):
         findings.error("headers-differ", "its end leaves out numbers that have no other place", AGAIN)
-    return _End(position, entries, size, start)
+    return End(position, entries, size, start)
 
 
 def _end_in(tail: bytes) -> int:
@@ -143,7 +151,7 @@ def _end_in(tail: bytes) -> int:
     return last
 
 
-def _find_end_64(file: ArchiveFile, position: int) -> _End | None:
+def _find_end_64(file: ArchiveFile, position: int) -> End | None:
     """The ZIP64 records before the end, where there are any."""
     locator = file.at(position - LOCATOR_64.size, LOCATOR_64.size) if position > LOCATOR_64.size else b""
     if locator[:4] != b"PK\x06\x07":
@@ -156,5 +164,5 @@ def _find_end_64(file: ArchiveFile, position: int) -> _End | None:
             _, length, *_, here_disk, first_disk, here, entries, size, start = END_64.unpack(record)
             is_alone = (disk, here_disk, first_disk, disks) == (0, 0, 0, 1) and here == entries
             is_placed = claimed == start + size and place + 12 + length == position - LOCATOR_64.size
-            return _End(place, entries, size, start, is_alone and is_placed)
+            return End(place, entries, size, start, is_alone and is_placed)
     return None

@@ -1,0 +1,210 @@
+"""Whether the weights are what the handler loads.
+
+TorchServe: ``ts/torch_handler/base_handler.py``, ``initialize`` and what it calls; ``densenet_handler.py`` likewise.
+With a model file, ``torch.load`` and ``load_state_dict``; without one, by the suffix ``torch.jit.load`` or the like.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+
+from model_archiver.checks.following import Following
+from model_archiver.checks.package import Package
+from model_archiver.checks.subject import Located, NotKeptError
+from model_archiver.checks.weights_file import Problem, WeightsFile, read_weights
+from model_archiver.checks.weights_only import is_spoken, refused_globals
+from model_archiver.checks.weights_use import alters_loading, leaves_random, loads_plainly, may_load_libraries, mentions
+from model_archiver.issue import Issue
+
+_BASE = "BaseHandler"
+_DENSENET = "DenseNetHandler"
+_AGAIN = "save the weights again"
+_PROBLEMS: dict[Problem, tuple[str, str]] = {
+    "empty": ("is empty", _AGAIN),
+    "cut short": ("is cut short", "copy or download it again, or save the weights again"),
+    "html": ("is an HTML page, not the weights", "download the file itself"),
+    "git lfs": ("is a Git LFS pointer, not the weights", "run git lfs pull"),
+}
+_PLACEHOLDER = re.compile(r"dummy|empty|placeholder|stub|fake|none|unused", re.IGNORECASE)
+_STATE_DICT = "save its state_dict() with torch.save"
+_TORCHSCRIPT = "save TorchScript (torch.jit.script(model).save(...))"
+_KINDS = {
+    "torchscript": "TorchScript",
+    "saved": "a file of torch.save's",
+    "tar": "a tar that torch.save wrote before version 0.2",
+    "exported": "an exported program (torch.export)",
+    "pickle": "a plain pickle",
+    "safetensors": "a safetensors file",
+    "onnx": "an ONNX model",
+    "library": "a shared library",
+}
+_RENAMES = {"torchscript": "name it .pt", "onnx": "name it .onnx", "library": "name it .so"}
+_NEVER_ALLOWED = {*sys.stdlib_module_names, "__main__", "numpy", "torch"}
+_MOST_NAMED = 3
+
+
+def check_presence(package: Package) -> Iterator[Issue]:
+    """``weights-missing``: the handler loads weights, and there are none."""
+    following = package.following
+    if following is None or package.text_field("serializedFile"):
+        return
+    if not package.text_field("modelFile") or _DENSENET in following.classes:
+        where = f"--handler {package.handler.given}"
+        hint = "give them with --serialized-file"
+        yield Issue("error", "weights-missing", "loads weights, and there are none", hint, where)
+    elif following.runs("_load_pickled_model"):
+        yield from _random(package)
+
+
+def _random(package: Package) -> Iterator[Issue]:
+    member = package.named_file("modelFile")
+    module = package.parsed(member) if member else None
+    if module is not None and leaves_random(module):
+        message = "there are no weights for this model, and random ones will be served"
+        yield Issue("warning", "weights-missing", message, "give them with --serialized-file", module.where)
+
+
+def check_file(package: Package) -> Iterator[Issue]:
+    """The other ``weights-`` codes: the file is not what the handler loads."""
+    member = package.named_file("serializedFile")
+    if member is None or package.server != "torchserve" or not package.runs_python3:
+        return
+    try:
+        with member.open() as file:
+            found = read_weights(file, member.size)
+        yield from _judge(package, member, found)
+    except NotKeptError:
+        return
+
+
+def _judge(package: Package, member: Located, found: WeightsFile) -> Iterator[Issue]:
+    following = package.following
+    if found.problem is not None:
+        yield from _unreadable(package, member, found.problem)
+    elif following is None:
+        module = package.handler_source
+        if module is not None and found.kind == "saved" and loads_plainly(module, member.path.name):
+            yield from _unsafe(package, member, found)
+    else:
+        yield from _followed(package, following, member, found)
+
+
+def _unreadable(package: Package, member: Located, problem: Problem) -> Iterator[Issue]:
+    """``weights-unreadable``: an error where the handler certainly reads the file."""
+    following = package.following
+    is_read = following is not None and _is_read(package, following, member)
+    if problem == "empty" and not is_read and _PLACEHOLDER.search(member.path.name):
+        return
+    message, hint = _PROBLEMS[problem]
+    yield Issue("error" if is_read else "warning", "weights-unreadable", message, hint, member.where)
+
+
+def _is_read(package: Package, following: Following, member: Located) -> bool:
+    """Whether what reads the weights is the server's own, where the suffix is one that it reads."""
+    method = "_load_torchscript_model"
+    if package.text_field("modelFile"):
+        method = "_load_pickled_model"
+    elif _BASE in following.classes and _suffix(member) != ".pt":
+        method = "_load_torch_export_aot_compile"
+        if _suffix(member) != ".so":
+            return True
+    return any(following.runs(method, of) for of in (_BASE, _DENSENET))
+
+
+def _suffix(member: Located) -> str:
+    name = member.path.name
+    return name[name.rindex(".") :] if "." in name else ""
+
+
+def _followed(package: Package, following: Following, member: Located, found: WeightsFile) -> Iterator[Issue]:
+    """What is wrong where the handler loads as the server's own do."""
+    if package.text_field("modelFile"):
+        if following.runs("_load_pickled_model") or following.runs("_load_pickled_model", _DENSENET):
+            yield from _with_model_file(package, member, found)
+    elif _BASE in following.classes and _suffix(member) != ".pt":
+        yield from _other_suffix(package, following, member, found)
+    elif _is_torchscript_wanted(following):
+        yield from _without_model_file(member, found)
+
+
+def _is_torchscript_wanted(following: Following) -> bool:
+    return any(following.runs("_load_torchscript_model", of) for of in (_BASE, _DENSENET))
+
+
+def _without_model_file(member: Located, found: WeightsFile) -> Iterator[Issue]:
+    """``weights-without-model-file``: something that ``torch.jit.load`` refuses."""
+    if found.kind not in ("unknown", "torchscript"):
+        message = f"is {_what(found)}, and without a model file only TorchScript can be loaded"
+        hint = _RENAMES.get(found.kind, f"{_TORCHSCRIPT}, or add the model's class with --model-file and {_STATE_DICT}")
+        if found.kind == "saved" and not _is_whole(found):
+            hint = f"add the model's class with --model-file, or {_TORCHSCRIPT}"
+        yield Issue("error", "weights-without-model-file", message, hint, member.where)
+
+
+def _with_model_file(package: Package, member: Located, found: WeightsFile) -> Iterator[Issue]:
+    """``weights-with-model-file``: something that ``torch.load`` refuses; ``weights-unsafe``: so are its globals."""
+    # Newer versions of torch.load give what is called so to the safetensors package.
+    is_taken = found.kind == "safetensors" and _suffix(member) == ".safetensors"
+    if found.kind == "unknown" or is_taken:
+        return
+    if found.kind == "saved" and not _is_whole(found):
+        yield from _unsafe(package, member, found)
+    elif not alters_loading(package):
+        message = f"is {_what(found)}, and with a model file only a state_dict can be loaded"
+        otherwise = "leave out --model-file, or " if found.kind == "torchscript" else ""
+        yield Issue("error", "weights-with-model-file", message, f"{otherwise}{_STATE_DICT}", member.where)
+
+
+def _is_whole(found: WeightsFile) -> bool:
+    return found.pickle is not None and found.pickle.is_module
+
+
+def _what(found: WeightsFile) -> str:
+    if found.pickle is not None and found.pickle.is_module:
+        return f"a whole pickled model ({found.pickle.maker})"
+    return _KINDS[found.kind]
+
+
+def _other_suffix(package: Package, following: Following, member: Located, found: WeightsFile) -> Iterator[Issue]:
+    """``weights-suffix``: a name by which BaseHandler knows no way to load the file."""
+    suffix = _suffix(member)
+    if suffix == ".onnx" or (suffix == ".so" and not following.runs("_use_torch_export_aot_compile")):
+        return
+    if suffix == ".so":
+        if not may_load_libraries(package):
+            message = "is loaded only where the config file has pt2: {export: {aot_compile: true}}"
+            yield Issue("error", "weights-suffix", message, "say so there (--config-file)", member.where)
+        return
+    message = "without a model file, only .pt, .onnx and .so can be loaded"
+    hint = _RENAMES.get(found.kind, "add the model's class with --model-file, or name it .pt if it is TorchScript")
+    if found.kind == "saved":
+        hint = f"add the model's class with --model-file, or {_TORCHSCRIPT} as .pt"
+    yield Issue("error", "weights-suffix", message, hint, member.where)
+
+
+def _unsafe(package: Package, member: Located, found: WeightsFile) -> Iterator[Issue]:
+    """``weights-unsafe``: ``torch.load`` refuses it from torch 2.6 on, unless it is told otherwise."""
+    if found.pickle is None:
+        return
+    names = _surely_refused(package, refused_globals(found.pickle))
+    if names:
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        message = f"names {', '.join(names[:_MOST_NAMED])}{more}, which torch.load refuses from 2.6 on and runs before"
+        hint = "save only tensors, numbers and texts, as in a state_dict"
+    elif not is_spoken(found.pickle):
+        message = "is pickled by a protocol that torch.load refuses from 2.6 on"
+        hint = "save it with torch.save, without a pickle_protocol"
+    else:
+        return
+    if not alters_loading(package):
+        yield Issue("warning", "weights-unsafe", message, hint, member.where)
+
+
+def _surely_refused(package: Package, names: tuple[str, ...]) -> list[str]:
+    """Those of some globals that no package can have allowed by being imported, as torchao does for its own."""
+    tops = {name.partition(".")[0] for name in names} - _NEVER_ALLOWED
+    foreign = {top for top in tops if package.importable(top) is None}
+    perhaps = mentions(package, foreign)
+    return [name for name in names if name.partition(".")[0] not in perhaps]
