@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model_archiver.checks import identity, imports, paths
+from model_archiver.checks import entry, identity, imports, model_file, paths
 from model_archiver.checks.package import Package
 from model_archiver.checks.subject import Subject
 from model_archiver.issue import Issue
@@ -17,6 +17,11 @@ _CHECKS = (
     identity.check_version,
     identity.check_runtime,
     paths.check_case,
+    entry.check_syntax,
+    entry.check_entry,
+    entry.check_class,
+    model_file.check_name,
+    model_file.check_class,
     imports.check_imports,
 )
 
