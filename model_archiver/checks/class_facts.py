@@ -12,7 +12,7 @@ from model_archiver.checks.module_names import ModuleNames
 from model_archiver.checks.scope import Scope
 from model_archiver.checks.server_classes import line_of
 from model_archiver.checks.signatures import Function, described, takes
-from model_archiver.checks.values import NOTHING, Values, origin_of
+from model_archiver.checks.values import NOTHING, kinds, origin_of
 
 _OWN_WAYS = frozenset({"__new__", "__getattr__", "__getattribute__", "__class_getitem__", "__init_subclass__"})
 _TAKES_CLASSES = frozenset({"super", "isinstance", "issubclass"})
@@ -69,8 +69,8 @@ class ClassFacts:
 
     def method(self, name: str) -> Function | None:
         """The plain method of this name that its instances certainly have of their own."""
-        values: Values = self.scope.value(name)
-        node = next(iter(values)).node if len(values) == 1 else None
+        values = self.scope.value(name)
+        node = next(iter(values)).node if len(values) == 1 and kinds(values) == {"function"} else None
         is_own = self.is_plain and name not in self.set_on_instances
         return node if is_own and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
 

@@ -12,7 +12,19 @@ from model_archiver.checks.scope import Scope
 from model_archiver.checks.values import ABSENT, NOTHING, Value, Values, kinds
 
 _DYNAMIC_NAMES = frozenset(
-    {"_getframe", "builtins", "currentframe", "delattr", "eval", "exec", "globals", "locals", "setattr", "vars"}
+    {
+        "__module__",
+        "_getframe",
+        "builtins",
+        "currentframe",
+        "delattr",
+        "eval",
+        "exec",
+        "globals",
+        "locals",
+        "setattr",
+        "vars",
+    }
 )
 _DYNAMIC_ATTRIBUTES = frozenset({"__dict__", "__module__", "_getframe", "currentframe", "f_globals", "modules"})
 """By which a module may change what is bound in it."""
