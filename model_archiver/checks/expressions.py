@@ -67,7 +67,7 @@ def _is_data(node: ast.AST | None) -> bool:
 def _name(node: ast.Name, scope: Scope) -> Values:
     values = scope.looked_up(node.id)
     if values == {ABSENT}:
-        return one("other" if node.id in BUILTINS else "unknown", node, f"builtins.{node.id}")
+        return one("other", node, f"builtins.{node.id}") if node.id in BUILTINS else one("unknown", node)
     known = {replace(value, line=node.lineno) for value in values if value != ABSENT}
     return frozenset(known | {Value("unknown", node.lineno)} if ABSENT in values else known)
 

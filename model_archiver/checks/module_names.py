@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from model_archiver.checks.expressions import meaning
+from model_archiver.checks.known_names import gives_no_class
 from model_archiver.checks.python_module import PythonModule
 from model_archiver.checks.scope import Scope
 from model_archiver.checks.values import ABSENT, NOTHING, Value, Values, kinds
@@ -26,7 +28,9 @@ _DYNAMIC_NAMES = frozenset(
         "vars",
     }
 )
-_DYNAMIC_ATTRIBUTES = frozenset({"__dict__", "__module__", "_getframe", "currentframe", "f_globals", "modules"})
+_DYNAMIC_ATTRIBUTES = frozenset(
+    {"__dict__", "__module__", "_convert_", "_getframe", "currentframe", "f_globals", "modules"}
+)
 """By which a module may change what is bound in it."""
 
 _MOST_STATEMENTS = 5000
@@ -91,7 +95,9 @@ class ModuleNames:
         """Whether nothing can be said: it binds names in ways of its own, or its run does not come to its end."""
         if sum(isinstance(node, ast.stmt) for node in self._run_nodes) > _MOST_STATEMENTS:
             return True
-        return self.scope.has_ended or not _HOOKS.isdisjoint(self.scope.names) or any(map(_is_dynamic, self._run_nodes))
+        if self.scope.has_ended or not _HOOKS.isdisjoint(self.scope.names):
+            return True
+        return any(_is_dynamic(node) or _gives_itself_away(node, self.scope) for node in self._run_nodes)
 
     def attribute(self, name: str) -> Values:
         """What an attribute of the module may be."""
@@ -184,6 +190,19 @@ def _may_run(node: ast.AST, own: set[str]) -> bool:
 def _mentions(expressions: list[ast.expr], names: set[str]) -> bool:
     nodes = (node for expression in expressions for node in ast.walk(expression))
     return any((isinstance(node, ast.Name) and node.id in names) or isinstance(node, ast.Lambda) for node in nodes)
+
+
+def _gives_itself_away(node: ast.AST, scope: Scope) -> bool:
+    """Whether a function that is not known is told the module's name, by which it may find and change the module."""
+    if not isinstance(node, ast.Call) or not any(_is_own_name(argument) for argument in node.args):
+        return False
+    called = meaning(node.func, scope)
+    is_known = kinds(called) == {"import"} and all(gives_no_class(value.origin) for value in called)
+    return not (is_known or "log" in ast.unparse(node.func).lower())
+
+
+def _is_own_name(argument: ast.expr) -> bool:
+    return isinstance(argument, ast.Name) and argument.id == "__name__"
 
 
 def _is_dynamic(node: ast.AST) -> bool:

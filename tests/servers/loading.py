@@ -1,14 +1,17 @@
 """Load models as a server's worker does, each in a process of its own; run by the Python of the server.
 
-The first argument is ``ts`` or ``mms``; further ones are packages to stand in for, which are not installed. Reads jobs from standard input, ``{"folder", "path", "handler", "data"}`` a line
-of JSON, and answers each with ``{"loads", "answers", "why"}``.
+The first argument is ``ts`` or ``mms``; further ones are packages to stand in for, which are not installed. Reads jobs
+from standard input, ``{"folder", "path", "handler", "data"}`` a line of JSON, and answers each with
+``{"loads", "answers", "why"}``.
 """
 
+import importlib
 import json
 import os
 import sys
 import traceback
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from unittest.mock import MagicMock
 
@@ -41,13 +44,10 @@ class StandIns:
 
 
 def load(server, folder, handler):
+    loader = importlib.import_module(f"{server}.model_loader")
     if server == "ts":
-        from ts.model_loader import TsModelLoader
-
-        return TsModelLoader().load("m", folder, handler, None, 1, None)
-    from mms.model_loader import ModelLoaderFactory
-
-    return ModelLoaderFactory.get_model_loader(folder).load("m", folder, handler, None, 1)
+        return loader.TsModelLoader().load("m", folder, handler, None, 1, None)
+    return loader.ModelLoaderFactory.get_model_loader(folder).load("m", folder, handler, None, 1)
 
 
 def outcome(server, job):
@@ -64,7 +64,7 @@ def outcome(server, job):
             answer = service._entry_point(job["data"], service.context)
             result["answers"] = isinstance(answer, list) and len(answer) == len(job["data"])
             result["why"] = "" if result["answers"] else repr(answer)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - a handler may raise anything, SystemExit too
         result["why"] = traceback.format_exc()
     return result
 
@@ -76,11 +76,11 @@ def in_a_child(server, job):
         os.close(reading)
         os.dup2(DEVNULL, 1)
         os.dup2(DEVNULL, 2)
-        with open(writing, "w") as pipe:
+        with os.fdopen(writing, "w") as pipe:
             json.dump(outcome(server, job), pipe)
         os._exit(0)
     os.close(writing)
-    with open(reading) as pipe:
+    with os.fdopen(reading) as pipe:
         text = pipe.read()
     os.waitpid(child, 0)
     return text or json.dumps({"loads": False, "answers": False, "why": "the process ended"})
@@ -89,14 +89,11 @@ def in_a_child(server, job):
 def main():
     server, *packages = sys.argv[1:]
     sys.meta_path.append(StandIns(packages))
-    here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [path for path in sys.path if os.path.abspath(path) != here]
-    if server == "ts":
-        import ts.torch_handler.base_handler
-    else:
-        import mms.model_loader  # noqa: F401
+    here = Path(__file__).resolve().parent
+    sys.path[:] = [path for path in sys.path if Path(path).resolve() != here]
+    importlib.import_module("ts.torch_handler.base_handler" if server == "ts" else "mms.model_loader")
     for line in sys.stdin:
-        print(in_a_child(server, json.loads(line)), flush=True)
+        print(in_a_child(server, json.loads(line)), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def job(sample: Sample, folder: Path) -> dict[str, object]:
     packed = archive(folder, "m", *sample.flags, "--no-checks", archive_format="no-archive")
     handler = json.loads((packed / "MAR-INF" / "MANIFEST.json").read_text("utf-8"))["model"]["handler"]
     module, colon, _ = handler.partition(":")
-    below = [str(packed / os.path.dirname(module))] if colon and "/" in module else []
+    below = [str((packed / module).parent)] if colon and "/" in module else []
     return {"folder": str(packed), "path": [str(packed), *below], "handler": handler, "data": DATA.get(sample.kind)}
 
 
