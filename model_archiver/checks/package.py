@@ -109,7 +109,7 @@ class Package:
     def handler(self) -> HandlerReference:
         """The handler."""
         given = self.text_field("handler")
-        text, colon, function = given.partition(":")
+        text, _, function = given.partition(":")
         module = text.removesuffix(".py").rpartition("/")[2]
         found = next((path for root in self.roots if (path := self.importable(module, root))), None)
         meant = found or packed_module(text, self.by_path)
