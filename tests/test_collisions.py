@@ -48,8 +48,10 @@ def test_different_bytes_are_refused_naming_both(work, run: Command) -> None:
 @pytest.mark.parametrize("flag", ["--handler", "--model-file", "--serialized-file", "-r", "-c"])
 def test_a_file_flag_is_never_overwritten_by_extra_files(work, run: Command, flag: str) -> None:
     Path("d").mkdir()
-    Path("h.py").write_text("ours: 1")  # which is Python, and YAML
-    Path("d/h.py").write_text("theirs: 1")
+    python = "class Net:\n    pass\n\n\ndef handle(data, context):\n    return data\n"
+    ours = {"-c": "minWorkers: 1\nmaxWorkers: 1\n", "-r": "numpy\n"}.get(flag, python)
+    Path("h.py").write_text(ours)
+    Path("d/h.py").write_text(f"# theirs\n{ours}")
     [error] = refused(run, flag, "h.py", "--extra-files", "d")
     assert "h.py" in error
     assert "d/h.py (--extra-files)" in error

@@ -18,7 +18,7 @@ WORDS = ("--model-name", "m", "--model-file", "long.py", "--serialized-file", "n
 @pytest.fixture
 def mixed(work: Path) -> Path:
     """A file that deflates well, and one that does not deflate at all."""
-    (work / "long.py").write_text("# a line that repeats\n" * 500)
+    (work / "long.py").write_text("class Net:\n    pass\n" + "# a line that repeats\n" * 500)
     (work / "noise.pt").write_bytes(os.urandom(20_000))
     return work
 

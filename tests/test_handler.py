@@ -11,7 +11,7 @@ from tests.archives import manifest, members, output
 from tests.conftest import Command
 from tests.packing import packed, refused
 
-CODE = "def handle(data, context):\n    return data\n"
+CODE = "def handle(data, context):\n    return data\n\n\nentry = entry_2 = run = handle\n"
 
 
 def _make(*paths: str) -> None:
@@ -90,7 +90,7 @@ def test_a_module_of_model_path_is_named_as_it_is_given(work, run: Command, run_
 
 def test_model_path_comes_before_built_in_handlers_and_files(work, run: Command) -> None:
     _make("d/h.py", "h.py")
-    Path("h.py").write_text("different = 1\n")
+    Path("h.py").write_text(f"different = 1\n{CODE}")
     assert packed(run, "--model-path", "d", "--handler", "h.py") == {"h.py"}
     _make("d/image_classifier.py")
     assert packed(run, "-f", "--model-path", "d", "--handler", "image_classifier") == {"h.py", "image_classifier.py"}
@@ -140,7 +140,7 @@ def test_a_folder_is_no_handler(work, run: Command) -> None:
 
 def test_two_different_handlers_of_one_name_clash(work, run: Command) -> None:
     _make("d/h.py", "src/h.py")
-    Path("src/h.py").write_text("different = 1\n")
+    Path("src/h.py").write_text(f"different = 1\n{CODE}")
     [error] = refused(run, "--extra-files", "d", "--handler", "src/h.py")
     assert "src/h.py (--handler)" in error
     assert "d/h.py (--extra-files)" in error

@@ -563,6 +563,7 @@ def test_sagemaker_unpacks_code_and_manifest_into_its_folder(model, run: Command
     ],
 )
 def test_sagemakers_handler_in_its_forms(model, run: Command, handler: str, entry: str) -> None:
+    Path("handler.py").write_text("def handle(data, context):\n    return data\n\n\nanswer = handle\n")
     root = lay_out(run, "sagemaker", "--handler", handler)
     assert json.loads(unpacked(root / "model.tar.gz")["MAR-INF/MANIFEST.json"])["model"]["handler"] == entry
 
@@ -590,7 +591,7 @@ def test_code_that_the_manifest_would_hide_is_refused(model, run: Command) -> No
 
 def test_two_files_for_one_place_in_code_are_refused(model, run: Command) -> None:
     Path("extra/code").mkdir(parents=True)
-    Path("extra/code/handler.py").write_text("other = 1\n")
+    Path("extra/code/handler.py").write_text("def handle(data, context):\n    return [1]\n")
     [error] = refused(run, *WORDS, "--extra-files", "extra", "--export-path", "out", "--target", "sagemaker")
     assert "both go to code/handler.py" in error
     assert "handler.py (--handler, for sagemaker)" in error

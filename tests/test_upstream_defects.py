@@ -19,6 +19,7 @@ from tests.conftest import Command
 from tests.packing import packed, refused
 
 COMMAND = [sys.executable, "-m", "model_archiver"]
+CODE = "class Net:\n    pass\n\n\ndef handle(data, context):\n    return data\n\n\nentry = handle\n"
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _make(*paths: str) -> None:
     for path in paths:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(path)
+        Path(path).write_text(f"# {path}\n{CODE}" if path.endswith(".py") else path)
 
 
 @pytest.mark.parametrize("archive_format", FORMATS)

@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from model_archiver.checks.server_classes import line
+
 if TYPE_CHECKING:
     from model_archiver.checks.package import Package
 
-_LINES = {
-    "base_handler": ("BaseHandler",),
-    "image_classifier": ("ImageClassifier", "VisionHandler", "BaseHandler"),
-    "image_segmenter": ("ImageSegmenter", "VisionHandler", "BaseHandler"),
-    "object_detector": ("ObjectDetector", "VisionHandler", "BaseHandler"),
-    "text_classifier": ("TextClassifier", "TextHandler", "BaseHandler"),
-    "densenet_handler": ("DenseNetHandler",),
+_BUILT_IN = {
+    "base_handler": "BaseHandler",
+    "image_classifier": "ImageClassifier",
+    "image_segmenter": "ImageSegmenter",
+    "object_detector": "ObjectDetector",
+    "text_classifier": "TextClassifier",
+    "densenet_handler": "DenseNetHandler",
 }
-"""The classes of the server's handlers that need weights, each with those it derives from."""
+"""The server's handlers that need weights, and the class of each."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Following:
 
     Attributes:
         classes: the server's classes whose ``initialize`` runs, such as ``BaseHandler``.
-        overridden: the names of methods that the handler's own class has in place of theirs.
+        overridden: the names of methods and attributes that the handler's own class sets, in place of theirs. An
+            ``initialize`` of its own, which then certainly calls theirs, is not among them.
     """
 
     classes: frozenset[str]
@@ -39,4 +42,10 @@ class Following:
 def following(package: Package) -> Following | None:
     """How the handler follows the server's own ones, where that is certain."""
     built_in = package.handler.built_in
-    return Following(frozenset(_LINES[built_in])) if built_in in _LINES else None
+    if built_in is not None:
+        return Following(frozenset(line(_BUILT_IN[built_in]))) if built_in in _BUILT_IN else None
+    if package.handler_names is None or any(path.parts[0] in ("ts", "ts.py") for path in package.by_path):
+        return None
+    from model_archiver.checks.following_class import following_class  # noqa: PLC0415 - not for a built-in handler
+
+    return following_class(package.handler_names, package.handler.function)

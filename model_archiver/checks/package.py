@@ -13,6 +13,7 @@ from model_archiver.planning.handler import BUILT_IN, packed_module
 
 if TYPE_CHECKING:
     from model_archiver.checks.following import Following
+    from model_archiver.checks.module_names import ModuleNames
     from model_archiver.checks.python_module import PythonModule
 
 _ROOT = PurePosixPath()
@@ -178,6 +179,14 @@ class Package:
         if handler.member is None or not handler.is_reachable or not self.runs_python3:
             return None
         return self.parsed(handler.member)
+
+    @cached_property
+    def handler_names(self) -> ModuleNames | None:
+        """What the handler's module binds, where `handler_source` is there."""
+        from model_archiver.checks.module_names import ModuleNames  # noqa: PLC0415 - not for a built-in handler
+
+        source, member = self.handler_source, self.handler.member
+        return ModuleNames.of(source, member.path.name) if source and member else None
 
     @cached_property
     def following(self) -> Following | None:

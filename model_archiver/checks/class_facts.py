@@ -1,0 +1,115 @@
+"""What the source of a class tells about its instances."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from functools import cached_property
+
+from model_archiver.checks.expressions import meaning
+from model_archiver.checks.known_names import BARREN, BUILTINS
+from model_archiver.checks.module_names import ModuleNames
+from model_archiver.checks.scope import Scope
+from model_archiver.checks.server_classes import line_of
+from model_archiver.checks.signatures import Function, described, takes
+from model_archiver.checks.values import NOTHING, kinds, origin_of
+
+_OWN_WAYS = frozenset({"__new__", "__getattr__", "__getattribute__", "__class_getitem__", "__init_subclass__"})
+_TAKES_CLASSES = frozenset({"super", "isinstance", "issubclass"})
+_DYNAMIC = frozenset({"__dict__", "setattr", "vars", "locals", "exec"})
+
+
+@dataclass(frozen=True)
+class ClassFacts:
+    """A class of a module.
+
+    Attributes:
+        names: of the module.
+        node: its definition.
+    """
+
+    names: ModuleNames
+    node: ast.ClassDef
+
+    @cached_property
+    def scope(self) -> Scope:
+        """The names that its body binds."""
+        scope = Scope(outer=self.names.scope)
+        scope.run(self.node.body)
+        return scope
+
+    @cached_property
+    def base_origins(self) -> list[str]:
+        """The dotted names of its bases; empty for one that the source does not tell."""
+        plain = [base.value if isinstance(base, ast.Subscript) else base for base in self.node.bases]
+        return [origin_of(meaning(base, self.names.scope)) for base in plain]
+
+    @cached_property
+    def set_on_instances(self) -> set[str]:
+        """Names of attributes that the module sets, on whatever object."""
+        nodes = ast.walk(self.names.tree)
+        return {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether it is what it shows: made without arguments of its own, and changed by nobody afterwards."""
+        if "__class__" in self.set_on_instances:
+            return False
+        own = self.node.keywords or self.node.decorator_list or not _OWN_WAYS.isdisjoint(self.scope.names)
+        return not (own or self._is_dynamic or self._is_changed)
+
+    def lacks(self, name: str) -> bool:
+        """Whether its instances certainly have no such attribute."""
+        return (
+            self.is_plain
+            and self.scope.value(name) == NOTHING
+            and name not in self.set_on_instances
+            and all(map(_is_barren, self.base_origins))
+        )
+
+    def method(self, name: str) -> Function | None:
+        """The plain method of this name that its instances certainly have of their own."""
+        values = self.scope.value(name)
+        node = next(iter(values)).node if len(values) == 1 and kinds(values) == {"function"} else None
+        is_own = self.is_plain and name not in self.set_on_instances
+        return node if is_own and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
+
+    @property
+    def wanted_arguments(self) -> str:
+        """The arguments of ``__init__`` as they stand there, where it cannot do without; else empty."""
+        function = self.method("__init__")
+        return "" if function is None or takes(function, 1) else described(function)
+
+    @property
+    def makes_no_list(self) -> bool:
+        """Whether a call of it certainly gives no list."""
+        return self.is_plain and all(_is_barren(origin) or line_of(origin) for origin in self.base_origins)
+
+    @property
+    def _is_dynamic(self) -> bool:
+        names = (
+            node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "") for node in ast.walk(self.node)
+        )
+        return any(name in _DYNAMIC for name in names)
+
+    @property
+    def _is_changed(self) -> bool:
+        """Whether something outside of it sets an attribute of it, or is handed the class."""
+        return any(_changes(node, self.node.name) for node in ast.walk(self.names.tree))
+
+
+def _changes(node: ast.AST, name: str) -> bool:
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.ctx, (ast.Store, ast.Del)) and _names(node.value, name)
+    if not isinstance(node, ast.Call) or (isinstance(node.func, ast.Name) and node.func.id in _TAKES_CLASSES):
+        return False
+    return any(_names(argument, name) for argument in node.args)
+
+
+def _names(argument: ast.expr, name: str) -> bool:
+    return isinstance(argument, ast.Name) and argument.id == name
+
+
+def _is_barren(origin: str) -> bool:
+    """Whether a base of this name brings nothing that a server asks for."""
+    return origin in BARREN or origin.removeprefix("builtins.") in BUILTINS

@@ -1,0 +1,215 @@
+"""The attributes of a module and the classes that a server counts in it, told without running it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from model_archiver.checks.expressions import meaning
+from model_archiver.checks.known_names import gives_no_class
+from model_archiver.checks.python_module import PythonModule
+from model_archiver.checks.scope import Scope
+from model_archiver.checks.values import ABSENT, NOTHING, Value, Values, kinds
+
+_DYNAMIC_NAMES = frozenset(
+    {
+        "__module__",
+        "_getframe",
+        "builtins",
+        "currentframe",
+        "delattr",
+        "eval",
+        "exec",
+        "globals",
+        "locals",
+        "setattr",
+        "vars",
+    }
+)
+_DYNAMIC_ATTRIBUTES = frozenset(
+    {"__dict__", "__module__", "_convert_", "_getframe", "currentframe", "f_globals", "modules"}
+)
+"""By which a module may change what is bound in it."""
+
+_MOST_STATEMENTS = 5000
+"""That are followed in one module: many more than people write, and soon done."""
+
+_HOOKS = frozenset({"__getattr__", "__dir__"})
+_RUN_BY_CLASSES = frozenset({"__init_subclass__", "__set_name__", "__class_getitem__", "__mro_entries__"})
+
+
+@dataclass(frozen=True)
+class CountedClass:
+    """An attribute of a module that is a class defined in it.
+
+    Attributes:
+        name: the attribute's, which an alias has too.
+        value: what defines it.
+    """
+
+    name: str
+    value: Value
+
+    @property
+    def node(self) -> ast.ClassDef | None:
+        """Its definition, where it is a plain one."""
+        return self.value.node if isinstance(self.value.node, ast.ClassDef) else None
+
+
+@dataclass(frozen=True)
+class ModuleNames:
+    """What a module binds when the server imports it.
+
+    The servers count ``inspect.getmembers(module, ...)`` that are classes with the module's own ``__module__``
+    (TorchServe: ts/utils/util.py, `list_classes_from_module`; MMS: mms/model_loader.py, `list_model_services`).
+
+    Attributes:
+        tree: the module's source.
+        is_package: whether it is an ``__init__.py``, whose attributes its submodules are too.
+    """
+
+    tree: ast.Module
+    is_package: bool = False
+
+    @classmethod
+    def of(cls, module: PythonModule, file_name: str) -> ModuleNames:
+        """The names of a parsed module that lies in a file of this name."""
+        return cls(module.tree, file_name == "__init__.py")
+
+    @cached_property
+    def scope(self) -> Scope:
+        """The module's names when its last statement has been run."""
+        scope = Scope()
+        try:
+            scope.run(self.tree.body)
+        except RecursionError:  # of an expression that is nested more deeply than anybody writes
+            scope.has_ended = True
+        for name in self._set_elsewhere:
+            scope.may_bind(name, frozenset({Value("unknown")}))
+        return scope
+
+    @cached_property
+    def is_dynamic(self) -> bool:
+        """Whether nothing can be said: it binds names in ways of its own, or its run does not come to its end."""
+        if sum(isinstance(node, ast.stmt) for node in self._run_nodes) > _MOST_STATEMENTS:
+            return True
+        if self.scope.has_ended or not _HOOKS.isdisjoint(self.scope.names):
+            return True
+        return any(_is_dynamic(node) or _gives_itself_away(node, self.scope) for node in self._run_nodes)
+
+    def attribute(self, name: str) -> Values:
+        """What an attribute of the module may be."""
+        if self.is_dynamic or name.startswith("__"):
+            return frozenset({ABSENT, Value("unknown")})
+        values = self.scope.value(name)
+        return values | {Value("unknown")} if self.is_package and ABSENT in values else values
+
+    def lacks(self, name: str) -> bool:
+        """Whether the module certainly has no such attribute."""
+        return self.attribute(name) == NOTHING
+
+    @cached_property
+    def certain_classes(self) -> list[CountedClass]:
+        """The classes that are certainly counted, in the order of their lines."""
+        found = (
+            [] if self.is_dynamic else [(name, values) for name, values in self._classes if kinds(values) == {"class"}]
+        )
+        counted = [CountedClass(name, max(values, key=lambda value: value.line)) for name, values in found]
+        return sorted(counted, key=lambda counted: counted.value.line)
+
+    @property
+    def has_other_classes(self) -> bool:
+        """Whether more classes than the certain ones are perhaps counted."""
+        return self.is_dynamic or len(self._classes) > len(self.certain_classes)
+
+    @property
+    def only_class(self) -> CountedClass | None:
+        """The class that the server takes, where exactly one is certainly counted."""
+        if len(self.certain_classes) != 1 or self.has_other_classes:
+            return None
+        counted = self.certain_classes[0]
+        return counted if len(self.scope.names[counted.name]) == 1 else None
+
+    @cached_property
+    def functions(self) -> dict[str, int]:
+        """The lines of the functions and other things that may be called, by their names."""
+        callable_kinds = {"function", "import", "other", "unknown"}
+        return {
+            name: min(value.line for value in values if value != ABSENT)
+            for name, values in self.scope.names.items()
+            if kinds(values) & callable_kinds
+        }
+
+    @cached_property
+    def _classes(self) -> list[tuple[str, Values]]:
+        return [(name, values) for name, values in self.scope.names.items() if kinds(values) & {"class", "unknown"}]
+
+    @cached_property
+    def _set_elsewhere(self) -> set[str]:
+        """Names that functions bind which may be called while the module is imported."""
+        return {name for node in self._run_nodes if isinstance(node, ast.Global) for name in node.names}
+
+    @cached_property
+    def _run_nodes(self) -> list[ast.AST]:
+        """All that may be run while the module is imported: no function's body where no function of it is called."""
+        nodes = list(_outside_functions(self.tree))
+        own = {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))}
+        own |= {target for node in nodes if isinstance(node, ast.Assign) for target in _lambdas_of(node)}
+        return list(ast.walk(self.tree)) if any(_may_run(node, own) for node in nodes) else nodes
+
+
+def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.Lambda):
+            continue
+        children = list(ast.iter_child_nodes(node))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            children = [node.args, *node.decorator_list]
+        waiting.extend(children)
+
+
+def _lambdas_of(node: ast.Assign) -> Iterator[str]:
+    if isinstance(node.value, ast.Lambda):
+        yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+
+
+def _may_run(node: ast.AST, own: set[str]) -> bool:
+    """Whether this runs a function of the module while it is imported: a call, a decorator, a metaclass."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return node.name in _RUN_BY_CLASSES or _mentions(node.decorator_list, own)
+    if isinstance(node, ast.ClassDef):
+        return _mentions([*node.decorator_list, *(keyword.value for keyword in node.keywords)], own)
+    return isinstance(node, ast.Call) and _mentions([node], own)
+
+
+def _mentions(expressions: list[ast.expr], names: set[str]) -> bool:
+    nodes = (node for expression in expressions for node in ast.walk(expression))
+    return any((isinstance(node, ast.Name) and node.id in names) or isinstance(node, ast.Lambda) for node in nodes)
+
+
+def _gives_itself_away(node: ast.AST, scope: Scope) -> bool:
+    """Whether a function that is not known is told the module's name, by which it may find and change the module."""
+    if not isinstance(node, ast.Call) or not any(_is_own_name(argument) for argument in node.args):
+        return False
+    called = meaning(node.func, scope)
+    is_known = kinds(called) == {"import"} and all(gives_no_class(value.origin) for value in called)
+    return not (is_known or "log" in ast.unparse(node.func).lower())
+
+
+def _is_own_name(argument: ast.expr) -> bool:
+    return isinstance(argument, ast.Name) and argument.id == "__name__"
+
+
+def _is_dynamic(node: ast.AST) -> bool:
+    if isinstance(node, ast.Name):
+        return node.id in _DYNAMIC_NAMES or (node.id == "__name__" and isinstance(node.ctx, ast.Store))
+    if isinstance(node, ast.Attribute):
+        return node.attr in _DYNAMIC_ATTRIBUTES
+    if isinstance(node, ast.ImportFrom):
+        return any(alias.name in _DYNAMIC_NAMES | _DYNAMIC_ATTRIBUTES for alias in node.names)
+    return isinstance(node, ast.Constant) and node.value == "__module__"

@@ -1,0 +1,48 @@
+"""What a name of a module may stand for, as far as its source tells."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["absent", "class", "function", "import", "literal", "other", "unknown"]
+
+
+@dataclass(frozen=True)
+class Value:
+    """One thing that a name may stand for.
+
+    Attributes:
+        kind: ``absent``: the name is not bound. ``class``: a class that counts as defined in this module.
+            ``function``: a plain one, or a lambda. ``import``: something of another module. ``literal``: nothing that
+            can be called. ``other``: no class of this module. ``unknown``: anything.
+        line: of the statement that binds the name.
+        node: what defines it, where that is one of Python's own definitions or a literal.
+        origin: the dotted name of what was imported.
+    """
+
+    kind: Kind
+    line: int = 0
+    node: ast.AST | None = None
+    origin: str = ""
+
+
+ABSENT = Value("absent")
+Values = frozenset[Value]
+NOTHING: Values = frozenset({ABSENT})
+
+
+def one(kind: Kind, node: ast.AST, origin: str = "") -> Values:
+    """A single value that an expression or a statement gives."""
+    return frozenset({Value(kind, getattr(node, "lineno", 0), node, origin)})
+
+
+def origin_of(values: Values) -> str:
+    """The dotted name of what was imported, where it is one thing for certain; else empty."""
+    return next(iter(values)).origin if len(values) == 1 else ""
+
+
+def kinds(values: Values) -> set[Kind]:
+    """Which kinds the values are of."""
+    return {value.kind for value in values}

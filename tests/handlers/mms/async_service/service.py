@@ -1,0 +1,2 @@
+async def handle(data, context):
+    return None if data is None else ["x"] * len(data)

@@ -1,0 +1,2 @@
+def handle(data, context):
+    return [x for x in data

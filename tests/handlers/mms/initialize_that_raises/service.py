@@ -1,0 +1,6 @@
+class Service:
+    def initialize(self, context):
+        raise RuntimeError("is only logged")
+
+    def handle(self, data, context):
+        return ["served"] * len(data)

@@ -1,0 +1,3 @@
+class Service:
+    def handle(self, data, context):
+        return ["x"] * len(data)

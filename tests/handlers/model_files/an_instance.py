@@ -1,0 +1,4 @@
+# fails: model-file-class
+import torch
+
+model = torch.nn.Sequential(torch.nn.Linear(13, 3))

@@ -1,0 +1,11 @@
+# serves
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(13, 3)
+
+    def forward(self, rows):
+        return self.layer(rows)

@@ -1,0 +1,7 @@
+# fails: handler-class
+class Handler:
+    def initialize(self, context):
+        pass
+
+    async def handle(self, data, context):
+        return ["x"] * len(data)

@@ -1,0 +1,10 @@
+# fails: handler-entry
+class Handler:
+    def initialize(self, context):
+        pass
+
+    def handle(self, data, context):
+        return ["x"] * len(data)
+
+
+Service = Handler

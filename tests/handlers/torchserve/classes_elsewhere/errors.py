@@ -1,0 +1,2 @@
+class BadInput(ValueError):
+    pass

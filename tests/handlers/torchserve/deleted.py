@@ -1,0 +1,7 @@
+# fails: handler-entry
+def handle(data, context):
+    return None if data is None else ["x"]
+
+
+run = handle
+del handle

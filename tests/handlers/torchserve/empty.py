@@ -1,0 +1,1 @@
+# fails: handler-entry

@@ -1,0 +1,7 @@
+# fails: handler-class
+class Handler:
+    def initialize(self, context):
+        pass
+
+    def handle(self, data):
+        return ["x"] * len(data)

@@ -1,0 +1,9 @@
+from .base import Base
+
+
+class Cleaner:
+    pass
+
+
+class Handler(Base):
+    cleaner = Cleaner()

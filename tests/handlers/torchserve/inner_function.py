@@ -1,0 +1,6 @@
+# fails: handler-entry
+def main():
+    def handle(data, context):
+        return ["x"] * len(data)
+
+    return handle

@@ -1,0 +1,3 @@
+# fails: handler-entry
+def handle(data, *, context=None):
+    return ["x"] * len(data)

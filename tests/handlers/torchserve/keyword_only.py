@@ -1,0 +1,3 @@
+# fails: handler-entry
+def handle(data, context, *, model):
+    return ["x"] * len(data)

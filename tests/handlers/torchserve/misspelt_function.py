@@ -1,0 +1,3 @@
+# fails: handler-entry
+def hanlde(data, context):
+    return ["x"] * len(data or [])

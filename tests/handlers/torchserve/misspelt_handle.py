@@ -1,0 +1,7 @@
+# fails: handler-class
+class Handler(object):
+    def initialize(self, context):
+        pass
+
+    def handel(self, data, context):
+        return ["x"] * len(data)

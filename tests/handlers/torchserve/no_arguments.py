@@ -1,0 +1,3 @@
+# fails: handler-entry
+def handle():
+    return ["x"]

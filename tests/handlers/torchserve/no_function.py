@@ -1,0 +1,2 @@
+# fails: handler-entry
+handle = {"path": "predict"}

@@ -1,0 +1,4 @@
+# fails: handler-class
+class Handler:
+    def handle(self, data, context):
+        return ["x"] * len(data)

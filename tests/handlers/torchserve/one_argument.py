@@ -1,0 +1,3 @@
+# fails: handler-entry
+def handle(data):
+    return ["x"] * len(data)

@@ -1,0 +1,4 @@
+# fails: handler-syntax
+def handle(data, context):
+    print "handling", data
+    return ["x"]

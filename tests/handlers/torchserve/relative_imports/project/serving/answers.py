@@ -1,0 +1,5 @@
+from ..texts import TEXT
+
+
+class Answers:
+    text = TEXT

@@ -1,0 +1,3 @@
+# fails: handler-entry with :predict
+def predict(model, data, context):
+    return ["x"] * len(data)

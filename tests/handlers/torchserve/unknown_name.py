@@ -1,0 +1,6 @@
+# fails: unnamed
+labels = LABELS["en"]
+
+
+def handle(data, context):
+    return None if data is None else labels

@@ -1,0 +1,220 @@
+"""``handler-syntax``, ``handler-entry``, ``handler-class``: what the server finds to call in a handler."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Command
+
+PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+SERVICE = """\
+class Service:
+    def initialize(self, context):
+        pass
+
+    def handle(self, data, context):
+        return data
+"""
+
+
+def errors(run: Command, text: str, handler: str = "h.py", *more: object) -> list[str]:
+    Path("h.py").write_text(text)
+    return run("--model-name", "m", "--handler", handler, *more).errors
+
+
+def clash(handle: str, classes: str) -> str:
+    return (
+        f"h.py: no function {handle!r} and 2 classes where one may be: {classes}; define {handle}(data, context), "
+        "or keep one of them there and move what it needs to another module [handler-entry]"
+    )
+
+
+ENTRY = {
+    "nothing": (
+        "import os\n",
+        "h.py",
+        "h.py: no function 'handle' and no class; define handle(data, context) or name another with "
+        "--handler h:function [handler-entry]",
+    ),
+    "nothing-of-that-name": (
+        "def run(data, context):\n    return data\n",
+        "h.py:predict",
+        "h.py: no function 'predict' and no class; define predict(data, context) or name another after the colon "
+        "[handler-entry]",
+    ),
+    "misspelt": (
+        "\n\ndef predct(data, context):\n    return data\n",
+        "h.py:predict",
+        "h.py:3: no function 'predict' and no class; did you mean predct? [handler-entry]",
+    ),
+    "two-classes": (
+        f"class Mode:\n    pass\n\n\n{SERVICE}",
+        "h.py",
+        clash("handle", "Mode (line 1), Service (line 5)"),
+    ),
+    "two-classes-and-a-name": (
+        f"{SERVICE}\n\nOther = Service\n",
+        "h.py:run",
+        clash("run", "Service (line 1), Other (line 9)"),
+    ),
+    "class-after-the-colon": (
+        SERVICE,
+        "h.py:Service",
+        "h.py:1: 'Service' is a class, and the server would call it as a function; "
+        "name the file without :Service; the server takes the only class in it [handler-entry]",
+    ),
+    "one-of-two-classes": (
+        f"{SERVICE}\n\nclass Mode:\n    pass\n",
+        "h.py:Service",
+        "h.py:1: 'Service' is a class, and the server would call it as a function; "
+        "name a function that takes (data, context) [handler-entry]",
+    ),
+    "async": (
+        "async def handle(data, context):\n    return data\n",
+        "h.py",
+        "h.py:1: 'handle' is async, and the server does not await it; "
+        "make it a plain def, or set asyncCommunication in the config file [handler-entry]",
+    ),
+    "one-argument": (
+        "def handle(data):\n    return data\n",
+        "h.py",
+        "h.py:1: handle(data) cannot be called with (data, context); make it handle(data, context) [handler-entry]",
+    ),
+    "generator": (
+        "def handle(data, context):\n    yield data\n",
+        "h.py",
+        "h.py:1: 'handle' is a generator, and the server wants a list; "
+        "return a list with an answer for each request [handler-entry]",
+    ),
+    "text": (
+        "handle = 'predict'\n",
+        "h.py",
+        "h.py:1: 'handle' is no function; define handle(data, context) [handler-entry]",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "handler", "expected"), ENTRY.values(), ids=ENTRY)
+def test_nothing_that_the_server_can_call(work: Path, run: Command, text: str, handler: str, expected: str) -> None:
+    assert errors(run, text, handler) == [expected]
+
+
+CLASS = {
+    "no-initialize": (
+        "class Service:\n    def handle(self, data, context):\n        return data\n",
+        [
+            "h.py:1: class Service has no method 'initialize'; define initialize(self, context) in it "
+            "or derive it from BaseHandler [handler-class]"
+        ],
+    ),
+    "neither": (
+        "import abc\n\n\nclass Service(abc.ABC):\n    def run(self):\n        pass\n",
+        [
+            "h.py:4: class Service has no method 'initialize' and no 'handle'; define initialize(self, context) and "
+            "handle(self, data, context) in it or derive it from BaseHandler [handler-class]"
+        ],
+    ),
+    "arguments": (
+        SERVICE.replace("    def initialize", "    def __init__(self, model):\n        pass\n\n    def initialize", 1),
+        [
+            "h.py:2: class Service wants arguments: __init__(self, model); "
+            "give each a default; the server makes it without any [handler-class]"
+        ],
+    ),
+    "handle-without-context": (
+        SERVICE.replace("data, context):", "data):"),
+        [
+            "h.py:5: handle(self, data) cannot be called with (data, context); "
+            "make it handle(self, data, context) [handler-class]"
+        ],
+    ),
+    "async-handle": (
+        SERVICE.replace("def handle", "async def handle"),
+        [
+            "h.py:5: 'handle' is async, and the server does not await it; "
+            "make it a plain def, or set asyncCommunication in the config file [handler-class]"
+        ],
+    ),
+    "unknown-base": ("from mine import Base\n\n\nclass Service(Base):\n    pass\n", []),
+    "set-elsewhere": ("class Service:\n    def __init__(self):\n        self.handle = self.initialize = print\n", []),
+    "handed-over": ("from mine import fill\n\n\nclass Service:\n    pass\n\n\nfill(Service)\n", []),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), CLASS.values(), ids=CLASS)
+def test_the_class_that_the_server_takes(work: Path, run: Command, text: str, expected: list[str]) -> None:
+    assert errors(run, text) == expected
+
+
+BROKEN = {
+    "colon": (
+        "def handle(data, context)\n    return data\n",
+        "1: does not parse with {}: expected ':'; mend this line",
+    ),
+    "outside": ("return 1\n", "1: does not parse with {}: 'return' outside function; mend this line"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), BROKEN.values(), ids=BROKEN)
+def test_a_handler_that_does_not_parse(work: Path, run: Command, text: str, expected: str) -> None:
+    assert errors(run, text) == [f"h.py:{expected.format(PYTHON)} [handler-syntax]"]
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python knows it")
+@pytest.mark.parametrize("line", ["type Row = dict[str, str]", "def first[T](rows: list[T]) -> T: ...", "x = f'{'a'}'"])
+def test_what_a_newer_python_understands_is_let_through(work: Path, run: Command, line: str) -> None:
+    assert errors(run, f"{line}\n\n\ndef handle(data, context):\n    return data\n") == []
+
+
+def test_async_is_served_where_the_config_file_asks_for_it(work: Path, run: Command) -> None:
+    Path("c.yaml").write_text("asyncCommunication: true\n")
+    assert errors(run, "async def handle(data, context):\n    return data\n", "h.py", "--config-file", "c.yaml") == []
+
+
+def test_python2_is_not_judged(work: Path, run_mms: Command) -> None:
+    Path("model").mkdir()
+    Path("model/service.py").write_text("def handle(data, context):\n    print 'two'\n")
+    words = ["--model-name", "m", "--model-path", "model", "--handler", "service", "--force"]
+    assert run_mms(*words, "--runtime", "python2").errors == []
+    assert run_mms(*words).errors[0].startswith("model/service.py:2: does not parse")
+
+
+def test_mms_is_told_nothing_of_torchserves_ways(work: Path, run_mms: Command) -> None:
+    Path("model").mkdir()
+    words = ["--model-name", "m", "--model-path", "model", "--handler", "service", "--force"]
+    Path("model/service.py").write_text("async def handle(data, context):\n    return data\n")
+    assert run_mms(*words).errors == [
+        "model/service.py:1: 'handle' is async, and the server does not await it; make it a plain def [handler-entry]"
+    ]
+    Path("model/service.py").write_text("class Service:\n    def handle(self, data, context):\n        return data\n")
+    assert run_mms(*words).errors == [
+        "model/service.py:1: class Service has no method 'initialize'; "
+        "define initialize(self, context) in it [handler-class]"
+    ]
+
+
+HOSTILE = {
+    "deep-brackets": "handle = " + "(" * 5000 + ")" * 5000,
+    "long-chain": "handle = a" + ".b" * 20000,
+    "long-sum": "handle = " + "+".join(["1"] * 20000),
+    "many-names": "\n".join(f"name_{number} = {number}" for number in range(60000)),
+    "many-branches": "\n".join(f"if a{number}: b{number} = {number}" for number in range(20000)),
+    "nested-loops": "\n".join(" " * depth + "for x in y:" for depth in range(20)) + "\n" + " " * 20 + "z = x",
+    "nested-calls": "handle = " + "f(" * 90 + ")" * 90,
+    "null-bytes": "\0" * 1000,
+}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_source_is_judged_in_bounded_time(work: Path, run: Command, text: str) -> None:
+    result = errors(run, f"{text}\n")
+    assert all("[handler-" in error for error in result)
+
+
+def test_the_source_is_never_run(work: Path, run: Command) -> None:
+    assert errors(run, "open('ran', 'w')\ndef handle(data, context):\n    return data\nraise SystemExit\n") == []
+    assert not Path("ran").exists()
