@@ -367,6 +367,8 @@ def test_a_bomb_does_no_harm(judged) -> None:
     assert "50 levels" in judged("x: " + "{a: " * 20_000).err
     judged(", ".join(["x: [[]"] + ["[]"] * 20_000))
     assert "[config" not in judged("x: 1" + ":59" * 30_000 + "\n").err
+    assert "[config" not in judged("".join(f"responseTimeou{n}: 1\n" for n in range(5000))).err
+    assert "batchSize is 1111111111111111111111111111111111111..., which" in judged(f"batchSize: {'1' * 900}\n").err
     assert judged(b"a: &a [*a]\n" + b"#" * (1 << 22)).err.count("[config") == 0
     assert time.monotonic() - begin < 30
 

@@ -19,6 +19,9 @@ from model_archiver.checks.subject import NotKeptError
 from model_archiver.checks.yaml_text import BrokenYamlError, Entry, entries, read
 from model_archiver.issue import Issue
 
+_MOST_KEYS = 500
+"""Of a map whose keys are compared with the server's."""
+
 
 def judge(raw: bytes, where: str, package: Package) -> Iterator[Issue]:
     """Everything that is wrong with a file.
@@ -90,7 +93,7 @@ def _near_misses(part: list[Entry], keys: Mapping[str, Rule], package: Package, 
     """The keys that are almost one that the server reads, unless that one is there too or the handler knows it."""
     given = {entry.key for entry in part}
     found = {}
-    for entry in part:
+    for entry in part if len(part) <= _MOST_KEYS else ():
         if isinstance(entry.key, str) and entry.key not in keys and entry.key != "torchrun":
             meant = near_miss(entry.key, keys if slips > 2 else [*keys, "torchrun"], slips)
             if meant and meant not in given and not _is_known_to_code(entry.key, package):

@@ -82,4 +82,5 @@ def _shown(value: object) -> str:
         return f"[{', '.join(_shown(item) for item in value)}]"
     if isinstance(value, str):
         return repr(value) if len(value) <= 40 else "a long text"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    shown = str(value).lower() if isinstance(value, bool) else str(value)
+    return shown if len(shown) <= 40 else f"{shown[:37]}..."
