@@ -580,7 +580,7 @@ def test_a_folder_that_has_sagemakers_layout_keeps_it(work, run_mms: Command) ->
 def test_code_that_the_manifest_would_hide_is_refused(model, run: Command) -> None:
     Path("folder/code").mkdir(parents=True)
     Path("folder/code/inference.py").write_text("def handle(data, context):\n    return data\n")
-    words = ("--model-path", "folder", "--target", "sagemaker")
+    words = ("--model-path", "folder", "--target", "sagemaker", "--handler", "base_handler", "--no-checks")
     [error] = refused(run, *words)
     assert error.startswith("folder/code/inference.py: would not be used: the manifest names a handler")
     assert "--handler" in error

@@ -13,9 +13,7 @@ from model_archiver.progress import silent
 from model_archiver.reading.archive_file import ArchiveFile
 from model_archiver.reading.zip_headers import LOCAL_SIGNATURE
 
-Kind = Literal[
-    "torchscript", "saved", "exported", "tar", "pickle", "safetensors", "onnx", "library", "unknown"
-]
+Kind = Literal["torchscript", "saved", "exported", "tar", "pickle", "safetensors", "onnx", "library", "unknown"]
 Problem = Literal["empty", "cut short", "html", "git lfs"]
 
 _HEAD = 1024
