@@ -147,13 +147,13 @@ def test_generate_manifest_json_takes_its_argument_by_either_name(model, name: s
 
 
 def test_an_object_may_lack_nearly_everything(model) -> None:
-    generate_model_archive(SimpleNamespace(model_name="m"))
+    generate_model_archive(SimpleNamespace(model_name="m", checks=False))  # the default handler wants weights
     assert manifest(output("m"))["model"] == {"modelName": "m", "handler": "base_handler", "modelVersion": "1.0"}
 
 
 def test_none_and_empty_texts_mean_that_nothing_is_given(model) -> None:
     empty = dict.fromkeys(UPSTREAM_FIELDS, None) | {"model_name": "m", "extra_files": "", "requirements_file": ""}
-    generate_model_archive(SimpleNamespace(**empty))
+    generate_model_archive(SimpleNamespace(**empty, checks=False))  # the default handler wants weights
     assert members(output("m")) == set()
 
 
@@ -167,7 +167,7 @@ def test_none_and_empty_texts_mean_that_nothing_is_given(model) -> None:
     ],
 )
 def test_extra_files_may_be_a_list(model, extra_files) -> None:
-    generate_model_archive(SimpleNamespace(model_name="m", extra_files=extra_files))
+    generate_model_archive(SimpleNamespace(model_name="m", handler="vllm_handler", extra_files=extra_files))
     assert members(output("m")) == {"model.py", "index_to_name.json"}
 
 
@@ -197,22 +197,22 @@ def test_every_path_may_be_a_path_object(model) -> None:
 
 @pytest.mark.parametrize(("version", "written"), [(1, "1"), (0, "0"), (2.5, "2.5"), ("base", "base"), (None, "1.0")])
 def test_a_version_may_be_a_number(model, version, written: str) -> None:
-    generate_model_archive(SimpleNamespace(model_name="m", version=version))
+    generate_model_archive(SimpleNamespace(model_name="m", handler="vllm_handler", version=version))
     assert manifest(output("m"))["model"]["modelVersion"] == written
 
 
 def test_force_may_be_none(model) -> None:
-    generate_model_archive(SimpleNamespace(model_name="m", force=None))
+    generate_model_archive(SimpleNamespace(model_name="m", handler="vllm_handler", force=None))
     with pytest.raises(ModelArchiverError, match="exists already"):
-        generate_model_archive(SimpleNamespace(model_name="m", force=None))
-    generate_model_archive(SimpleNamespace(model_name="m", force=True))
+        generate_model_archive(SimpleNamespace(model_name="m", handler="vllm_handler", force=None))
+    generate_model_archive(SimpleNamespace(model_name="m", handler="vllm_handler", force=True))
 
 
 def test_a_pattern_to_exclude_may_be_one_text(work) -> None:
     Path("d").mkdir()
     for name in ("a.txt", "t", "*"):
         Path("d", name).write_text("x")
-    generate_model_archive(SimpleNamespace(model_name="m", include="d", exclude="*.txt"))
+    generate_model_archive(SimpleNamespace(model_name="m", handler="vllm_handler", include="d", exclude="*.txt"))
     assert members(output("m")) == {"d/t", "d/*"}
 
 
@@ -310,7 +310,7 @@ def test_from_args_reads_a_namespace() -> None:
 
 
 def test_the_export_path_is_the_working_directory_at_the_time_of_the_call(model, tmp_path, monkeypatch) -> None:
-    config = ModelArchiverConfig(model_name="m")
+    config = ModelArchiverConfig(model_name="m", handler="vllm_handler")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
@@ -358,14 +358,14 @@ def test_a_value_that_is_none_is_refused_with_advice(model, field: str, value: s
 
 def test_the_checks_run_for_callers_in_python_too(model) -> None:
     with pytest.raises(ModelArchiverError, match="version-unservable"):
-        generate_model_archive(SimpleNamespace(model_name="m", version="a/b"))
+        generate_model_archive(SimpleNamespace(model_name="m", handler="vllm_handler", version="a/b"))
     with pytest.raises(ModelArchiverError, match="name-leading-digit"):
-        generate_model_archive(ModelArchiverConfig(model_name="1m", strict=True))
-    generate_model_archive(ModelArchiverConfig(model_name="m", version="a/b", checks=False))
+        generate_model_archive(ModelArchiverConfig(model_name="1m", handler="vllm_handler", strict=True))
+    generate_model_archive(ModelArchiverConfig(model_name="m", handler="vllm_handler", version="a/b", checks=False))
 
 
 def test_warnings_go_to_the_log(model, caplog) -> None:
-    generate_model_archive(SimpleNamespace(model_name="1m"))
+    generate_model_archive(SimpleNamespace(model_name="1m", handler="vllm_handler"))
     assert ["name-leading-digit" in record.getMessage() for record in caplog.records] == [True]
     assert caplog.records[0].levelname == "WARNING"
 
@@ -436,5 +436,7 @@ def test_values_of_wrong_kinds_are_told_at_once(model) -> None:
 
 def test_a_field_of_several_paths_takes_any_iterable(model) -> None:
     extra_files = (path for path in (Path("model.py"), "index_to_name.json"))
-    generate_model_archive(SimpleNamespace(model_name="m", extra_files=extra_files, include={"handler.py"}))
+    generate_model_archive(
+        SimpleNamespace(model_name="m", handler="vllm_handler", extra_files=extra_files, include={"handler.py"})
+    )
     assert members(output("m")) == {"model.py", "index_to_name.json", "handler.py"}

@@ -112,7 +112,9 @@ def test_an_empty_value_means_that_none_is_given(inputs, empty: list[str]) -> No
 
 
 def test_blanks_and_a_leading_comma_in_extra_files_mean_nothing(inputs, archiver: Archiver) -> None:
-    _succeeds(archiver("--model-name m --extra-files", ",model.py, handler.py ,, index_to_name.json"))
+    _succeeds(
+        archiver("--model-name m --handler vllm_handler --extra-files", ",model.py, handler.py ,, index_to_name.json")
+    )
     assert members(output("m")) == {"model.py", "handler.py", "index_to_name.json"}
 
 
@@ -253,7 +255,7 @@ def test_sagemakers_toolkit_copies_a_folder_that_lies_elsewhere(sagemaker: Path)
 
 @pytest.mark.parametrize(
     ("words", "status"),
-    [("--model-name m", 0), ("--model-name m --model-file no.py", 1), ("--model-flie", 2)],
+    [("--model-name m --handler vllm_handler", 0), ("--model-name m --model-file no.py", 1), ("--model-flie", 2)],
 )
 def test_the_exit_status_of_the_process(inputs, archiver: Archiver, words, status: int) -> None:
     done = archiver(words)

@@ -92,8 +92,8 @@ sys.exit(status)
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells it")
 @pytest.mark.parametrize("archive_format", ["default", "tgz"])
 def test_memory_does_not_grow_with_the_number_of_cores(work: Path, archive_format: str) -> None:
-    (work / "weights.bin").write_bytes(np.random.default_rng(3).bytes(1 << 20) * 160)
-    words = ["--model-name", "m", "--serialized-file", "weights.bin", "--deflate", "always", "--jobs", "64"]
+    (work / "weights.pt").write_bytes(np.random.default_rng(3).bytes(1 << 20) * 160)
+    words = ["--model-name", "m", "--serialized-file", "weights.pt", "--deflate", "always", "--jobs", "64"]
     command = [sys.executable, "-c", PEAK, *words, "--archive-format", archive_format]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert int(done.stdout) < 150 * 1024  # KiB; all blocks at a time would be 320 MiB

@@ -106,12 +106,12 @@ def test_an_archive_of_another_tool_has_the_same_digest_in_each_format(work, run
 
 
 def test_no_more_is_read_than_it_takes(model, run: Command) -> None:
-    (model / "large.bin").write_bytes(bytes(range(256)) * 40_000)
-    assert run("--model-name", "m", "--serialized-file", "large.bin", "--deflate", "never").status == 0
+    (model / "large.pt").write_bytes(bytes(range(256)) * 40_000)
+    assert run("--model-name", "m", "--serialized-file", "large.pt", "--deflate", "never").status == 0
     told: list[int] = []
     report = inspect("m.mar", progress=told.append)
     assert sum(told) < 10_000
-    large = contents(Path("m.mar"))["large.bin"]
+    large = contents(Path("m.mar"))["large.pt"]
     assert report.entries[0].sha256 == hashlib.sha256(large).hexdigest()
 
 

@@ -58,12 +58,12 @@ def test_a_name_with_dots_keeps_them_in_every_format(work, run: Command, archive
     ],
 )
 def test_a_bad_name_is_refused_by_command_and_api(work, run: Command, name: str) -> None:
-    result = run(f"--model-name={name}")
+    result = run(f"--model-name={name}", "--handler", "vllm_handler")
     assert (result.status, result.out) == (1, "")
     assert len(result.err.splitlines()) == 1
     assert result.err.endswith("[name-invalid]\n")
     with pytest.raises(ModelArchiverError, match="name-invalid"):
-        generate_model_archive(ModelArchiverConfig(model_name=name))
+        generate_model_archive(ModelArchiverConfig(model_name=name, handler="vllm_handler"))
     assert list(work.iterdir()) == []
 
 

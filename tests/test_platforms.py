@@ -582,7 +582,8 @@ def test_code_that_the_manifest_would_hide_is_refused(model, run: Command) -> No
     Path("folder/code").mkdir(parents=True)
     Path("folder/code/inference.py").write_text("def handle(data, context):\n    return data\n")
     words = ("--model-path", "folder", "--target", "sagemaker")
-    [error] = refused(run, *words)
+    [error] = run("--model-name", "m", "--serialized-file", "model.pt", *words).errors
+    assert not Path("model.tar.gz").exists()
     assert error.startswith("folder/code/inference.py: would not be used: the manifest names a handler")
     assert "--handler" in error
     assert "[platform-handler]" in error

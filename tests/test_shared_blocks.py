@@ -36,7 +36,7 @@ def sharing_disk(work: Path) -> Iterator[Path]:
 def test_a_folder_shares_the_blocks_of_its_sources_and_fits_where_a_copy_would_not(
     sharing_disk: Path, run: Command
 ) -> None:
-    weights = sharing_disk / "weights.bin"
+    weights = sharing_disk / "weights.pt"
     weights.write_bytes(os.urandom(MIB) * 200)
     words = ["--model-name", "m", "--serialized-file", weights, "--export-path", sharing_disk]
     assert "[disk-full]" in run(*words, "--archive-format", "zip-store").errors[0]
@@ -45,5 +45,5 @@ def test_a_folder_shares_the_blocks_of_its_sources_and_fits_where_a_copy_would_n
     assert result.status == 0, result.err
     used = (before - os.statvfs(sharing_disk).f_bavail) * os.statvfs(sharing_disk).f_frsize
     assert used < 10 * MIB
-    assert contents(sharing_disk / "m")["weights.bin"] == weights.read_bytes()
-    assert sorted(path.name for path in sharing_disk.iterdir()) == ["m", "weights.bin"]
+    assert contents(sharing_disk / "m")["weights.pt"] == weights.read_bytes()
+    assert sorted(path.name for path in sharing_disk.iterdir()) == ["m", "weights.pt"]

@@ -124,7 +124,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Path]:
 def test_folders_that_were_made_go_again_where_the_build_fails(model, elsewhere: Path, run: Command) -> None:
     words = [
         "--handler",
-        "base_handler",
+        "vllm_handler",
         "--serialized-file",
         elsewhere,
         "--export-path",

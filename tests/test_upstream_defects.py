@@ -145,7 +145,7 @@ def test_file_times_do_not_matter(model, run: Command, archive_format: str, seco
 def _fails_while_writing(*words: str) -> None:
     """A build whose output may not grow beyond 64 KiB, as on a disk with a quota."""
     done = subprocess.run(
-        [*COMMAND, "--model-name", "m", "--serialized-file", "large.bin", *words],
+        [*COMMAND, "--model-name", "m", "--serialized-file", "large.pt", *words],
         capture_output=True,
         text=True,
         check=False,
@@ -159,7 +159,7 @@ def _fails_while_writing(*words: str) -> None:
 
 @pytest.mark.parametrize("archive_format", FORMATS)
 def test_a_build_that_fails_leaves_nothing_behind(work, temporary, run: Command, archive_format: str) -> None:
-    Path("large.bin").write_bytes(os.urandom(1 << 20))
+    Path("large.pt").write_bytes(os.urandom(1 << 20))
     before = tree(work)
     _fails_while_writing("--archive-format", archive_format, "--export-path", "new/store")
     assert tree(work) == before
@@ -168,7 +168,7 @@ def test_a_build_that_fails_leaves_nothing_behind(work, temporary, run: Command,
 
 @pytest.mark.parametrize("archive_format", FORMATS)
 def test_a_build_that_fails_leaves_the_good_archive_in_its_place(work, run: Command, archive_format: str) -> None:
-    Path("large.bin").write_bytes(os.urandom(1 << 20))
+    Path("large.pt").write_bytes(os.urandom(1 << 20))
     _make("small.txt")
     words = [
         "--model-name",
@@ -280,7 +280,7 @@ def test_the_same_input_gives_the_same_bytes(model, run: Command, monkeypatch, a
 
 def test_there_is_progress(model) -> None:
     told: list[int] = []
-    config = ModelArchiverConfig(model_name="m", extra_files=".")
+    config = ModelArchiverConfig(model_name="m", handler="vllm_handler", extra_files=".")
     size = sum(path.stat().st_size for path in model.iterdir())
     package(config, progress=told.append)
     assert sum(told) == size

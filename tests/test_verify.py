@@ -367,7 +367,7 @@ def test_a_manifest_that_does_not_serve_is_refused(work, run: Command, manifest:
 @pytest.mark.parametrize(
     "model",
     [
-        {"handler": "image_classifier"},
+        {"handler": "vllm_handler"},
         {"handler": "handler"},
         {"handler": "handler:handle"},
         {"handler": "sub/handler.py"},

@@ -15,7 +15,7 @@ from model_archiver.checks.package import Package
 from model_archiver.checks.subject import Located, NotKeptError
 from model_archiver.checks.weights_file import Problem, WeightsFile, read_weights
 from model_archiver.checks.weights_only import is_spoken, refused_globals
-from model_archiver.checks.weights_use import alters_loading, leaves_random, loads_plainly, may_load_libraries, mentions
+from model_archiver.checks.weights_use import alters_loading, may_load_libraries, mentions
 from model_archiver.issue import Issue
 
 _BASE = "BaseHandler"
@@ -59,6 +59,8 @@ def check_presence(package: Package) -> Iterator[Issue]:
 
 
 def _random(package: Package) -> Iterator[Issue]:
+    from model_archiver.checks.weights_source import leaves_random  # noqa: PLC0415 - only where there is a source
+
     member = package.named_file("modelFile")
     module = package.parsed(member) if member else None
     if module is not None and leaves_random(module):
@@ -83,12 +85,19 @@ def _judge(package: Package, member: Located, found: WeightsFile) -> Iterator[Is
     following = package.following
     if found.problem is not None:
         yield from _unreadable(package, member, found.problem)
-    elif following is None:
-        module = package.handler_source
-        if module is not None and found.kind == "saved" and loads_plainly(module, member.path.name):
-            yield from _unsafe(package, member, found)
-    else:
+    elif following is not None:
         yield from _followed(package, following, member, found)
+    elif found.kind == "saved":
+        yield from _loaded_otherwise(package, member, found)
+
+
+def _loaded_otherwise(package: Package, member: Located, found: WeightsFile) -> Iterator[Issue]:
+    """What is wrong where a handler of the user's own certainly hands the file to ``torch.load``."""
+    from model_archiver.checks.weights_source import loads_plainly  # noqa: PLC0415 - only where there is a source
+
+    module = package.handler_source
+    if module is not None and loads_plainly(module, member.path.name):
+        yield from _unsafe(package, member, found)
 
 
 def _unreadable(package: Package, member: Located, problem: Problem) -> Iterator[Issue]:
@@ -102,14 +111,15 @@ def _unreadable(package: Package, member: Located, problem: Problem) -> Iterator
 
 
 def _is_read(package: Package, following: Following, member: Located) -> bool:
-    """Whether what reads the weights is the server's own, where the suffix is one that it reads."""
-    method = "_load_torchscript_model"
+    """Whether the server's own method reads the weights, or would if it knew their suffix."""
     if package.text_field("modelFile"):
         method = "_load_pickled_model"
-    elif _BASE in following.classes and _suffix(member) != ".pt":
+    elif _suffix(member) == ".pt" or _DENSENET in following.classes:
+        method = "_load_torchscript_model"
+    elif _suffix(member) == ".so":
         method = "_load_torch_export_aot_compile"
-        if _suffix(member) != ".so":
-            return True
+    else:
+        return True
     return any(following.runs(method, of) for of in (_BASE, _DENSENET))
 
 
@@ -120,17 +130,11 @@ def _suffix(member: Located) -> str:
 
 def _followed(package: Package, following: Following, member: Located, found: WeightsFile) -> Iterator[Issue]:
     """What is wrong where the handler loads as the server's own do."""
-    if package.text_field("modelFile"):
-        if following.runs("_load_pickled_model") or following.runs("_load_pickled_model", _DENSENET):
-            yield from _with_model_file(package, member, found)
-    elif _BASE in following.classes and _suffix(member) != ".pt":
+    has_model_file = bool(package.text_field("modelFile"))
+    if not has_model_file and _BASE in following.classes and _suffix(member) != ".pt":
         yield from _other_suffix(package, following, member, found)
-    elif _is_torchscript_wanted(following):
-        yield from _without_model_file(member, found)
-
-
-def _is_torchscript_wanted(following: Following) -> bool:
-    return any(following.runs("_load_torchscript_model", of) for of in (_BASE, _DENSENET))
+    elif _is_read(package, following, member):
+        yield from _with_model_file(package, member, found) if has_model_file else _without_model_file(member, found)
 
 
 def _without_model_file(member: Located, found: WeightsFile) -> Iterator[Issue]:
