@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from model_archiver.checks.expressions import meaning
-from model_archiver.checks.known_names import BARREN, BUILTINS
+from model_archiver.checks.known_names import BARREN, BUILTINS, PLAIN_LIBRARIES
 from model_archiver.checks.module_names import ModuleNames
 from model_archiver.checks.scope import Scope
 from model_archiver.checks.server_classes import line_of
@@ -68,10 +68,10 @@ class ClassFacts:
         )
 
     def method(self, name: str) -> Function | None:
-        """The plain method of this name that its instances certainly have of their own."""
+        """The plain method of this name that its instances certainly have of their own, as it is written."""
         values = self.scope.value(name)
         node = next(iter(values)).node if len(values) == 1 and kinds(values) == {"function"} else None
-        is_own = self.is_plain and name not in self.set_on_instances
+        is_own = self.is_plain and self._has_plain_bases and name not in self.set_on_instances
         return node if is_own and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
 
     @property
@@ -84,6 +84,11 @@ class ClassFacts:
     def makes_no_list(self) -> bool:
         """Whether a call of it certainly gives no list."""
         return self.is_plain and all(_is_barren(origin) or line_of(origin) for origin in self.base_origins)
+
+    @property
+    def _has_plain_bases(self) -> bool:
+        """Whether no base wraps methods or makes instances in ways of its own, as far as is known."""
+        return all(origin.partition(".")[0] in PLAIN_LIBRARIES for origin in self.base_origins)
 
     @property
     def _is_dynamic(self) -> bool:

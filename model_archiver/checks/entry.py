@@ -51,7 +51,7 @@ def parsed(package: Package, member: Located, code: str) -> Iterator[Issue]:
     except NotKeptError:
         return
     except BrokenSourceError as error:
-        if not error.may_be_newer:
+        if error.is_certain:
             yield _broken(member, error, code)
 
 
