@@ -174,6 +174,12 @@ def test_async_is_served_where_the_config_file_asks_for_it(work: Path, run: Comm
     assert errors(run, "async def handle(data, context):\n    return data\n", "h.py", "--config-file", "c.yaml") == []
 
 
+def test_an_archive_is_judged_like_a_build(work: Path, run: Command) -> None:
+    Path("h.py").write_text(CLASS["arguments"][0])
+    assert run("--model-name", "m", "--handler", "h.py", "--no-checks").status == 0
+    assert run("verify", "m.mar").out.splitlines()[0] == f"error: {CLASS['arguments'][1][0]}"
+
+
 def test_python2_is_not_judged(work: Path, run_mms: Command) -> None:
     Path("model").mkdir()
     Path("model/service.py").write_text("def handle(data, context):\n    print 'two'\n")
