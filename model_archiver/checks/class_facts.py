@@ -83,7 +83,8 @@ class ClassFacts:
     @property
     def makes_no_list(self) -> bool:
         """Whether a call of it certainly gives no list."""
-        return self.is_plain and all(_is_barren(origin) or line_of(origin) for origin in self.base_origins)
+        is_known = all(_is_barren(origin) or line_of(origin) for origin in self.base_origins)
+        return self.is_plain and is_known and "builtins.list" not in self.base_origins
 
     @property
     def _has_plain_bases(self) -> bool:

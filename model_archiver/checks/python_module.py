@@ -8,8 +8,11 @@ import sys
 import warnings
 from dataclasses import dataclass
 
+_HEAD = r"^\s*(?:type|class|(?:async\s+)?def)\s+\w+\s*\["
 _NEWER = (
-    ((3, 12), re.compile(r"""^\s*type\s+\w+|^\s*(?:class|(?:async\s+)?def)\s+\w+\s*\[|\b[rR]?[fF][rR]?["']""")),
+    ((3, 11), re.compile(r"^\s*except\s*\*|[\[:,]\s*\*\s*\w")),
+    ((3, 12), re.compile(rf"""^\s*type\s+\w+|{_HEAD}|\b[rR]?[fF][rR]?["']|^f-string""")),
+    ((3, 13), re.compile(rf"{_HEAD}[^\]]*=")),
     ((3, 14), re.compile(r"""\b[rR]?[tT][rR]?["']""")),
 )
 """What came into the language, and with which Python."""
@@ -57,12 +60,15 @@ class PythonModule:
                 compile(tree, "<source>", "exec", dont_inherit=True)  # for a return outside of a function and its like
                 return cls(where, tree)
         except SyntaxError as error:
-            raise BrokenSourceError(error.msg, error.lineno, is_certain=not _is_newer(error.text or "")) from None
+            raise BrokenSourceError(error.msg, error.lineno, is_certain=not _is_newer(error.text, error.msg)) from None
         except ValueError:  # of NUL bytes
             raise BrokenSourceError("is no text", None) from None
         except (RecursionError, MemoryError):  # which another Python, or one that is called less deeply, may not meet
             raise BrokenSourceError("is nested too deeply", None, is_certain=False) from None
 
 
-def _is_newer(line: str) -> bool:
-    return any(sys.version_info < version and pattern.search(line) for version, pattern in _NEWER)
+def _is_newer(*told: str | None) -> bool:
+    """Whether the line that does not parse, or what Python says of it, looks like newer syntax."""
+    return any(
+        sys.version_info < version and pattern.search(text) for version, pattern in _NEWER for text in told if text
+    )
