@@ -134,7 +134,7 @@ class ModuleNames:
 
     @cached_property
     def functions(self) -> dict[str, int]:
-        """The lines of the functions and other things that may be called, by their names."""
+        """The lines of the functions and other things that may be called, by their names; 0 where none is known."""
         callable_kinds = {"function", "import", "other", "unknown"}
         return {
             name: min(value.line for value in values if value != ABSENT)
