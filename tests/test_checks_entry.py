@@ -78,6 +78,12 @@ ENTRY = {
         "h.py:1: 'handle' is async, and the server does not await it; "
         "make it a plain def, or set asyncCommunication in the config file [handler-entry]",
     ),
+    "class-that-is-called": (
+        "class Rows:\n    def __init__(self, data, context):\n        pass\n",
+        "h.py:Rows",
+        "h.py:1: 'Rows' is a class, and the server would call it as a function; "
+        "name the file without :Rows; the server takes the only class in it [handler-entry]",
+    ),
     "one-argument": (
         "def handle(data):\n    return data\n",
         "h.py",
@@ -164,7 +170,15 @@ def test_a_handler_that_does_not_parse(work: Path, run: Command, text: str, expe
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python knows it")
-@pytest.mark.parametrize("line", ["type Row = dict[str, str]", "def first[T](rows: list[T]) -> T: ...", "x = f'{'a'}'"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "type Row = dict[str, str]",
+        "def first[T](rows: list[T]) -> T: ...",
+        "x = f'{'a'}'",
+        "x = f'{a!r:\\n}{\"\\n\".join(b)}'",
+    ],
+)
 def test_what_a_newer_python_understands_is_let_through(work: Path, run: Command, line: str) -> None:
     assert errors(run, f"{line}\n\n\ndef handle(data, context):\n    return data\n") == []
 
@@ -172,6 +186,12 @@ def test_what_a_newer_python_understands_is_let_through(work: Path, run: Command
 def test_async_is_served_where_the_config_file_asks_for_it(work: Path, run: Command) -> None:
     Path("c.yaml").write_text("asyncCommunication: true\n")
     assert errors(run, "async def handle(data, context):\n    return data\n", "h.py", "--config-file", "c.yaml") == []
+
+
+def test_an_archive_is_judged_like_a_build(work: Path, run: Command) -> None:
+    Path("h.py").write_text(CLASS["arguments"][0])
+    assert run("--model-name", "m", "--handler", "h.py", "--no-checks").status == 0
+    assert run("verify", "m.mar").out.splitlines()[0] == f"error: {CLASS['arguments'][1][0]}"
 
 
 def test_python2_is_not_judged(work: Path, run_mms: Command) -> None:
@@ -218,3 +238,8 @@ def test_a_hostile_source_is_judged_in_bounded_time(work: Path, run: Command, te
 def test_the_source_is_never_run(work: Path, run: Command) -> None:
     assert errors(run, "open('ran', 'w')\ndef handle(data, context):\n    return data\nraise SystemExit\n") == []
     assert not Path("ran").exists()
+
+
+def test_a_class_that_may_give_a_list_is_let_through(work: Path, run: Command) -> None:
+    text = "class Rows(list):\n    def __init__(self, data, context):\n        super().__init__(data or [])\n"
+    assert errors(run, text, "h.py:Rows") == []

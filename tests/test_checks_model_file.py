@@ -48,6 +48,7 @@ CLASSES = {
     ),
     "perhaps-two": ("import sys\nif sys.argv:\n    class Block:\n        pass\n\n\nclass Net:\n    pass\n", []),
     "one-in-a-loop": ("for width in range(3):\n    class Net:\n        pass\n", []),
+    "unknown-base": (NET.format(", size").replace("torch", "mine"), []),
     "own-new": (
         "class Net:\n    def __new__(cls):\n        return object()\n\n    def __init__(self, size):\n        pass\n",
         [],

@@ -179,7 +179,8 @@ def test_many_files_and_empty_ones(plant, run: Command) -> None:
 
 def test_files_are_sorted_by_path_whatever_brought_them(plant, run: Command) -> None:
     plant("z.txt", "d/b.txt", "d/a/x.txt", "h.py", "d/B.txt")
-    archive = built(run, "--model-file", "z.txt", "--include", "h.py", "--extra-files", "d")
+    words = ["--model-file", "z.txt", "--handler", "vllm_handler"]
+    archive = built(run, *words, "--include", "h.py", "--extra-files", "d")
     assert list(archive)[:-2] == ["B.txt", "a/x.txt", "b.txt", "h.py", "z.txt"]
 
 

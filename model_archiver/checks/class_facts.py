@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from model_archiver.checks.expressions import meaning
-from model_archiver.checks.known_names import BARREN, BUILTINS
+from model_archiver.checks.known_names import BARREN, BUILTINS, PLAIN_LIBRARIES
 from model_archiver.checks.module_names import ModuleNames
 from model_archiver.checks.scope import Scope
 from model_archiver.checks.server_classes import line_of
-from model_archiver.checks.signatures import Function, described, takes
 from model_archiver.checks.values import NOTHING, kinds, origin_of
 
 _OWN_WAYS = frozenset({"__new__", "__getattr__", "__getattribute__", "__class_getitem__", "__init_subclass__"})
@@ -67,23 +66,23 @@ class ClassFacts:
             and all(map(_is_barren, self.base_origins))
         )
 
-    def method(self, name: str) -> Function | None:
-        """The plain method of this name that its instances certainly have of their own."""
+    def method(self, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+        """The plain method of this name that its instances certainly have of their own, as it is written."""
         values = self.scope.value(name)
         node = next(iter(values)).node if len(values) == 1 and kinds(values) == {"function"} else None
-        is_own = self.is_plain and name not in self.set_on_instances
+        is_own = self.is_plain and self._has_plain_bases and name not in self.set_on_instances
         return node if is_own and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
-
-    @property
-    def wanted_arguments(self) -> str:
-        """The arguments of ``__init__`` as they stand there, where it cannot do without; else empty."""
-        function = self.method("__init__")
-        return "" if function is None or takes(function, 1) else described(function)
 
     @property
     def makes_no_list(self) -> bool:
         """Whether a call of it certainly gives no list."""
-        return self.is_plain and all(_is_barren(origin) or line_of(origin) for origin in self.base_origins)
+        is_known = all(_is_barren(origin) or line_of(origin) for origin in self.base_origins)
+        return self.is_plain and is_known and "builtins.list" not in self.base_origins
+
+    @property
+    def _has_plain_bases(self) -> bool:
+        """Whether no base wraps methods or makes instances in ways of its own, as far as is known."""
+        return all(origin.partition(".")[0] in PLAIN_LIBRARIES for origin in self.base_origins)
 
     @property
     def _is_dynamic(self) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from model_archiver.checks.package import Package
 from model_archiver.checks.subject import NotKeptError
 from model_archiver.issue import Issue
-from model_archiver.suggestions import did_you_mean
+from model_archiver.suggestions import closest
 
 if TYPE_CHECKING:
     from model_archiver.checks.class_facts import ClassFacts
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from model_archiver.checks.values import Value
 
 _WANTED = "(data, context)"
+_METHODS = {"initialize": "(self, context)", "handle": "(self, data, context)"}
 _ASYNC = b"asyncCommunication"
 
 
@@ -51,16 +52,15 @@ def parsed(package: Package, member: Located, code: str) -> Iterator[Issue]:
     except NotKeptError:
         return
     except BrokenSourceError as error:
-        if not error.may_be_newer:
+        if error.is_certain:
             yield _broken(member, error, code)
 
 
 def _broken(member: Located, error: BrokenSourceError, code: str) -> Issue:
     version = ".".join(map(str, sys.version_info[:2]))
+    message = f"does not parse with Python {version}: {error.message}"
     hint = "mend it" if error.line is None else "mend this line"
-    return Issue(
-        "error", code, f"does not parse with Python {version}: {error.message}", hint, member.where, error.line
-    )
+    return Issue("error", code, message, hint, member.where, error.line)
 
 
 def check_entry(package: Package) -> Iterator[Issue]:
@@ -82,20 +82,23 @@ def _no_function(package: Package, names: ModuleNames) -> Iterator[Issue]:
     if len(classes) == 1 or (not classes and names.has_other_classes):
         return
     function = package.handler.function
-    found = "no class" if not classes else f"{len(classes)} classes where one may be: {listed(classes)}"
-    define = f"define {function}{_WANTED}"
-    others = f"{define} or name another after the colon" if package.handler.is_named else _without_a_name(package)
-    if classes:
-        others = f"{define}, or keep one of them there and move what it needs to another module"
-    meant = did_you_mean(function, names.functions, "")
-    line = names.functions[meant.removeprefix("did you mean ").removesuffix("?")] if meant else None
+    found = f"{len(classes)} classes where one may be: {listed(classes)}" if classes else "no class"
     message = f"no function {function!r} and {found}"
-    yield Issue("error", "handler-entry", message, meant or others, _where(package), line)
+    if meant := closest(function, names.functions):
+        line = names.functions[meant] or None
+        yield Issue("error", "handler-entry", message, f"did you mean {meant}?", _where(package), line)
+    else:
+        yield Issue("error", "handler-entry", message, _instead(package, bool(classes)), _where(package))
 
 
-def _without_a_name(package: Package) -> str:
-    file = PurePosixPath(package.handler.given).name.removesuffix(".py")
-    return f"define handle{_WANTED} or name another with --handler {file}:function"
+def _instead(package: Package, has_classes: bool) -> str:
+    handler = package.handler
+    define = f"define {handler.function}{_WANTED}"
+    if has_classes:
+        return f"{define}, or keep one of them there and move what it needs to another module"
+    if handler.is_named:
+        return f"{define} or name another after the colon"
+    return f"{define} or name another with --handler {PurePosixPath(handler.given).name.removesuffix('.py')}:function"
 
 
 def listed(classes: list[CountedClass]) -> str:
@@ -111,7 +114,7 @@ def _function(package: Package, names: ModuleNames, value: Value) -> Iterator[Is
     if value.kind == "literal":
         message, hint = f"{name!r} is no function", f"define {name}{_WANTED}"
     elif value.kind == "function":
-        message, hint = _call(package, value.node, name, 2)  # type: ignore[arg-type] # which a function has
+        message, hint = _call(package, value.node, name)  # type: ignore[arg-type] # which a function has
     elif isinstance(value.node, ast.ClassDef) and ClassFacts(names, value.node).makes_no_list:
         message = f"{name!r} is a class, and the server would call it as a function"
         hint = _instead_of_a_class(names, name)
@@ -125,29 +128,31 @@ def _instead_of_a_class(names: ModuleNames, name: str) -> str:
     return f"name a function that takes {_WANTED}"
 
 
-def _call(package: Package, function: Function, name: str, count: int, bound: int = 0) -> tuple[str, str]:
+def _call(package: Package, function: Function, name: str, wanted: str = _WANTED) -> tuple[str, str]:
     """What is wrong with a function that the server calls with data and context, and what to do; or nothing.
 
     Args:
         package: that it is in.
         function: its source.
         name: how it is called.
-        count: how many arguments it is given.
-        bound: how many of them are not written in a call, as ``self`` is not.
+        wanted: the arguments that are written where it is defined.
     """
     from model_archiver.checks.signatures import described, is_generator, takes  # noqa: PLC0415
 
-    if not takes(function, count + bound):
-        wanted = "(self, data, context)" if bound else _WANTED
+    if not takes(function, wanted.count(",") + 1):
         return f"{name}{described(function)} cannot be called with {_WANTED}", f"make it {name}{wanted}"
     if isinstance(function, ast.AsyncFunctionDef):
-        hint = "make it a plain def, or set asyncCommunication in the config file"
-        is_served = package.server == "torchserve" and _may_await(package)
-        hint = hint if package.server == "torchserve" else "make it a plain def"
-        return ("", "") if is_served else (f"{name!r} is async, and the server does not await it", hint)
+        return _async(package, name)
     if is_generator(function):
         return f"{name!r} is a generator, and the server wants a list", "return a list with an answer for each request"
     return "", ""
+
+
+def _async(package: Package, name: str) -> tuple[str, str]:
+    message, hint = f"{name!r} is async, and the server does not await it", "make it a plain def"
+    if package.server == "mms":
+        return message, hint
+    return ("", "") if _may_await(package) else (message, f"{hint}, or set asyncCommunication in the config file")
 
 
 def _may_await(package: Package) -> bool:
@@ -177,26 +182,26 @@ def check_class(package: Package) -> Iterator[Issue]:
 
 def _class(package: Package, facts: ClassFacts) -> Iterator[tuple[str, str, int]]:
     name = facts.node.name
-    if missing := [f"{method!r}" for method in ("initialize", "handle") if facts.lacks(method)]:
-        define = " and ".join(
-            text
-            for text in ("initialize(self, context)", "handle(self, data, context)")
-            if f"{text.partition('(')[0]!r}" in missing
-        )
+    if missing := [method for method in _METHODS if facts.lacks(method)]:
+        message = f"class {name} has no method {' and no '.join(map(repr, missing))}"
         base = " or derive it from BaseHandler" if package.server == "torchserve" else ""
-        yield (
-            f"class {name} has no method {' and no '.join(missing)}",
-            f"define {define} in it{base}",
-            facts.node.lineno,
-        )
-    if facts.wanted_arguments:
-        message = f"class {name} wants arguments: __init__{facts.wanted_arguments}"
-        line = facts.method("__init__").lineno  # type: ignore[union-attr] # whose arguments these are
-        yield message, "give each a default; the server makes it without any", line
+        define = " and ".join(f"{method}{_METHODS[method]}" for method in missing)
+        yield message, f"define {define} in it{base}", facts.node.lineno
+    yield from wanted_arguments(facts)
     if handle := facts.method("handle"):
-        message, hint = _call(package, handle, "handle", 2, bound=1)
+        message, hint = _call(package, handle, "handle", _METHODS["handle"])
         if message:
             yield message, hint, handle.lineno
+
+
+def wanted_arguments(facts: ClassFacts) -> Iterator[tuple[str, str, int]]:
+    """What is wrong with the ``__init__`` of a class that the server makes, what to do, and the line; or nothing."""
+    from model_archiver.checks.signatures import described, takes  # noqa: PLC0415
+
+    function = facts.method("__init__")
+    if function is not None and not takes(function, 1):
+        message = f"class {facts.node.name} wants arguments: __init__{described(function)}"
+        yield message, "give each a default; the server makes it without any", function.lineno
 
 
 def _where(package: Package) -> str:

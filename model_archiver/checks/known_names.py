@@ -37,6 +37,12 @@ KEEPS_CLASS = frozenset(
 
 KEEPS_METACLASS = frozenset({"abc.ABCMeta", "enum.EnumMeta", "enum.EnumType"})
 
+PLAIN_LIBRARIES = frozenset(
+    {"abc", "builtins", "collections", "enum", "lightning", "mms", "pytorch_lightning", "timm", "torch"}
+    | {"torchvision", "transformers", "ts", "typing", "typing_extensions"}
+)
+"""Packages whose classes leave the methods of those that derive from them as they are written."""
+
 BARREN = frozenset(
     {
         "abc.ABC",

@@ -65,7 +65,7 @@ def check_class(package: Package) -> Iterator[Issue]:
 
 def _classes(names: ModuleNames) -> Iterator[tuple[str, str, int | None]]:
     from model_archiver.checks.class_facts import ClassFacts  # noqa: PLC0415
-    from model_archiver.checks.entry import listed  # noqa: PLC0415
+    from model_archiver.checks.entry import listed, wanted_arguments  # noqa: PLC0415
 
     classes = names.certain_classes
     if len(classes) > 1:
@@ -74,11 +74,7 @@ def _classes(names: ModuleNames) -> Iterator[tuple[str, str, int | None]]:
     elif not classes and not names.has_other_classes:
         yield "defines no class; an imported one does not count", "define the model's class in it", None
     elif names.only_class and names.only_class.node:
-        facts = ClassFacts(names, names.only_class.node)
-        if facts.wanted_arguments:
-            message = f"class {facts.node.name} wants arguments: __init__{facts.wanted_arguments}"
-            line = facts.method("__init__").lineno  # type: ignore[union-attr] # whose arguments these are
-            yield message, "give each a default; the server makes it without any", line
+        yield from wanted_arguments(ClassFacts(names, names.only_class.node))
 
 
 def _model_file(package: Package) -> Located | None:

@@ -121,8 +121,8 @@ class ModuleNames:
 
     @property
     def has_other_classes(self) -> bool:
-        """Whether more classes than the certain ones are perhaps counted."""
-        return self.is_dynamic or len(self._classes) > len(self.certain_classes)
+        """Whether more classes than the certain ones are perhaps counted: imported by ``*``, one may pretend to be."""
+        return self.is_dynamic or self.scope.is_open or len(self._classes) > len(self.certain_classes)
 
     @property
     def only_class(self) -> CountedClass | None:
@@ -134,7 +134,7 @@ class ModuleNames:
 
     @cached_property
     def functions(self) -> dict[str, int]:
-        """The lines of the functions and other things that may be called, by their names."""
+        """The lines of the functions and other things that may be called, by their names; 0 where none is known."""
         callable_kinds = {"function", "import", "other", "unknown"}
         return {
             name: min(value.line for value in values if value != ABSENT)

@@ -8,8 +8,11 @@ import sys
 import warnings
 from dataclasses import dataclass
 
+_HEAD = r"^\s*(?:type|class|(?:async\s+)?def)\s+\w+\s*\["
 _NEWER = (
-    ((3, 12), re.compile(r"""^\s*type\s+\w+|^\s*(?:class|(?:async\s+)?def)\s+\w+\s*\[|\b[rR]?[fF][rR]?["']""")),
+    ((3, 11), re.compile(r"^\s*except\s*\*|[\[:,]\s*\*\s*\w")),
+    ((3, 12), re.compile(rf"""^\s*type\s+\w+|{_HEAD}|\b[rR]?[fF][rR]?["']|^f-string""")),
+    ((3, 13), re.compile(rf"{_HEAD}[^\]]*=")),
     ((3, 14), re.compile(r"""\b[rR]?[tT][rR]?["']""")),
 )
 """What came into the language, and with which Python."""
@@ -21,14 +24,14 @@ class BrokenSourceError(Exception):
     Attributes:
         message: what is wrong with it.
         line: where, counted from 1, or None.
-        may_be_newer: whether the line looks like one that a newer Python than this one understands.
+        is_certain: whether no other Python is likely to understand it: the line does not look like newer syntax.
     """
 
-    def __init__(self, message: str, line: int | None, *, may_be_newer: bool = False) -> None:
+    def __init__(self, message: str, line: int | None, *, is_certain: bool = True) -> None:
         super().__init__(message)
         self.message = message
         self.line = line
-        self.may_be_newer = may_be_newer
+        self.is_certain = is_certain
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,18 @@ class PythonModule:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of escapes that will be errors one day; nobody asked
                 tree = ast.parse(text)
-                compile(
-                    tree, where, "exec", dont_inherit=True
-                )  # what the grammar lets through: a return outside of a function
+                compile(tree, "<source>", "exec", dont_inherit=True)  # for a return outside of a function and its like
                 return cls(where, tree)
         except SyntaxError as error:
-            raise BrokenSourceError(error.msg, error.lineno, may_be_newer=_may_be_newer(error.text or "")) from None
-        except (ValueError, RecursionError, MemoryError):  # NUL bytes; nested too deeply for the parser
-            raise BrokenSourceError("is no Python source", None) from None
+            raise BrokenSourceError(error.msg, error.lineno, is_certain=not _is_newer(error.text, error.msg)) from None
+        except ValueError:  # of NUL bytes
+            raise BrokenSourceError("is no text", None) from None
+        except (RecursionError, MemoryError):  # which another Python, or one that is called less deeply, may not meet
+            raise BrokenSourceError("is nested too deeply", None, is_certain=False) from None
 
 
-def _may_be_newer(line: str) -> bool:
-    return any(sys.version_info < version and pattern.search(line) for version, pattern in _NEWER)
+def _is_newer(*told: str | None) -> bool:
+    """Whether the line that does not parse, or what Python says of it, looks like newer syntax."""
+    return any(
+        sys.version_info < version and pattern.search(text) for version, pattern in _NEWER for text in told if text
+    )
