@@ -174,6 +174,9 @@ SERVED: Trials = {
         "--model-path d --handler handlers/my.py:predict", {"d/handlers/my.py": NAMED}
     ),
     "below a folder, a class": Trial("--model-path d --handler handlers/my.py:handle", {"d/handlers/my.py": CLASS}),
+    "a package below a folder, with a function": Trial(
+        "--model-path d --handler handlers/my:handle", {"d/handlers/my/__init__.py": FUNCTION}
+    ),
     "a package called as a module of Python's": Trial(
         "--model-path d --handler code.inference", {"d/code/__init__.py": "", "d/code/inference.py": FUNCTION}
     ),

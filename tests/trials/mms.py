@@ -60,7 +60,17 @@ REFUSED: Trials = {
             "Failed to save model",
             slow=True,
         )
-        for name in ("json", "logging", "mms", "multiprocessing", "subprocess", "uuid")
+        for name in ("json", "logging", "mms")
+    },
+    **{
+        f"a file called {name}.py, which is missed later": Trial(
+            f"{FOLDER} h", {"d/h.py": FUNCTION, f"d/{name}.py": ""}, "handler-shadows", says
+        )
+        for name, says in {
+            "multiprocessing": "module 'multiprocessing' has no attribute 'Process'",
+            "subprocess": "cannot import name '_args_from_interpreter_flags' from 'subprocess'",
+            "uuid": "module 'uuid' has no attribute 'uuid4'",
+        }.items()
     },
     "types.py in the package that is the handler": Trial(
         f"{FOLDER} pkg",
