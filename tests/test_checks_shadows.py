@@ -81,7 +81,7 @@ def test_mms_needs_no_torch(work, run_mms: Command) -> None:
 
 @pytest.mark.parametrize("source", [TORCH_FUNCTION, CLASS, f"from torch import nn\n{FUNCTION}"])
 def test_torch_is_needed_by_a_handler_that_imports_it(work, run: Command, source: str) -> None:
-    assert run(*_words("torch.py", handler=source)).errors == [_line("torch.py", "torch")]
+    assert _line("torch.py", "torch") in run(*_words("torch.py", handler=source)).errors
 
 
 @pytest.mark.parametrize("name", ["torch", "packaging"])
