@@ -190,6 +190,8 @@ class Scope:
         self._loop(self._copy(), node)
 
     def _loop(self, before: Scope, node: ast.For | ast.AsyncFor | ast.While) -> None:
+        for name in _stored(node.body):  # a later turn may see another value than the first
+            self.may_bind(name, one("other", node))
         left = self._run_in_part(node.body)
         bound = {name: values for name, values in left.names.items() if values != before.value(name)}
         if any(kinds(values) & {"class", "unknown"} for values in bound.values()):
@@ -221,6 +223,11 @@ class Scope:
         self.run(node.finalbody)
 
     _trystar = _try
+
+
+def _stored(body: Iterable[ast.stmt]) -> set[str]:
+    nodes = (node for statement in body for node in ast.walk(statement))
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
 def _either(alternatives: Iterable[Values]) -> Values:
