@@ -115,12 +115,19 @@ class Scope:
         self._target(node.name, one("other", node))  # type: ignore[attr-defined] # of Python 3.12
 
     def _functiondef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self._decorate(node)
         self.bind(node.name, expressions.defined_function(node, self))
 
     _asyncfunctiondef = _functiondef
 
     def _classdef(self, node: ast.ClassDef) -> None:
+        self._decorate(node)
         self.bind(node.name, expressions.defined_class(node, self))
+
+    def _decorate(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        """A decorator of another module may bind names here: what it is given tells the module's name."""
+        if self.outer is None and not all(expressions.is_known(decorator, self) for decorator in node.decorator_list):
+            self.is_open = True
 
     def _import(self, node: ast.Import) -> None:
         for alias in node.names:
