@@ -102,10 +102,12 @@ def _changes(node: ast.AST, name: str) -> bool:
         return isinstance(node.ctx, (ast.Store, ast.Del)) and _names(node.value, name)
     if not isinstance(node, ast.Call) or (isinstance(node.func, ast.Name) and node.func.id in _TAKES_CLASSES):
         return False
-    return any(_names(argument, name) for argument in node.args)
+    given = [part for argument in (*node.args, *node.keywords) for part in ast.walk(argument)]
+    called = {id(part.func) for part in given if isinstance(part, ast.Call)}
+    return any(_names(part, name) and id(part) not in called for part in given)
 
 
-def _names(argument: ast.expr, name: str) -> bool:
+def _names(argument: ast.AST, name: str) -> bool:
     return isinstance(argument, ast.Name) and argument.id == name
 
 

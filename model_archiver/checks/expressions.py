@@ -130,6 +130,13 @@ def _decorates_plainly(decorator: ast.expr, scope: Scope) -> bool:
     return kinds(called) == {"import"} and all(_gives_no_class(value) for value in called)
 
 
+def is_known(decorator: ast.expr, scope: Scope) -> bool:
+    """Whether a decorator is not one of another module of which nothing is known."""
+    called = meaning(decorator.func if isinstance(decorator, ast.Call) else decorator, scope)
+    imported = [value.origin for value in called if value.kind == "import"]
+    return all(origin in KEEPS_CLASS or gives_no_class(origin) for origin in imported)
+
+
 def defined_class(node: ast.ClassDef, scope: Scope) -> Values:
     """What the name of a class stands for once it is defined."""
     for decorator in node.decorator_list:

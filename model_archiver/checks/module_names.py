@@ -29,7 +29,8 @@ _DYNAMIC_NAMES = frozenset(
     }
 )
 _DYNAMIC_ATTRIBUTES = frozenset(
-    {"__dict__", "__module__", "_convert_", "_getframe", "currentframe", "f_globals", "modules"}
+    {"__code__", "__defaults__", "__dict__", "__kwdefaults__", "__module__", "_convert_", "_getframe"}
+    | {"currentframe", "f_globals", "modules"}
 )
 """By which a module may change what is bound in it."""
 

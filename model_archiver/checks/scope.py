@@ -115,12 +115,19 @@ class Scope:
         self._target(node.name, one("other", node))  # type: ignore[attr-defined] # of Python 3.12
 
     def _functiondef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self._decorate(node)
         self.bind(node.name, expressions.defined_function(node, self))
 
     _asyncfunctiondef = _functiondef
 
     def _classdef(self, node: ast.ClassDef) -> None:
+        self._decorate(node)
         self.bind(node.name, expressions.defined_class(node, self))
+
+    def _decorate(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        """A decorator of another module may bind names here: what it is given tells the module's name."""
+        if self.outer is None and not all(expressions.is_known(decorator, self) for decorator in node.decorator_list):
+            self.is_open = True
 
     def _import(self, node: ast.Import) -> None:
         for alias in node.names:
@@ -190,6 +197,8 @@ class Scope:
         self._loop(self._copy(), node)
 
     def _loop(self, before: Scope, node: ast.For | ast.AsyncFor | ast.While) -> None:
+        for name in _stored(node.body):  # a later turn may see another value than the first
+            self.may_bind(name, one("other", node))
         left = self._run_in_part(node.body)
         bound = {name: values for name, values in left.names.items() if values != before.value(name)}
         if any(kinds(values) & {"class", "unknown"} for values in bound.values()):
@@ -221,6 +230,11 @@ class Scope:
         self.run(node.finalbody)
 
     _trystar = _try
+
+
+def _stored(body: Iterable[ast.stmt]) -> set[str]:
+    nodes = (node for statement in body for node in ast.walk(statement))
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
 def _either(alternatives: Iterable[Values]) -> Values:

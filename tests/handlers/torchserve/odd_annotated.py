@@ -1,0 +1,4 @@
+# serves
+from typing import Callable
+handle: Callable
+handle = lambda d, c: d

@@ -1,0 +1,2 @@
+# serves
+[handle := (lambda d,c: d) for _ in range(1)]

@@ -1,0 +1,2 @@
+# serves
+def f(a=(handle := (lambda d,c: d))): pass

@@ -1,0 +1,5 @@
+# serves
+try:
+  pass
+finally:
+  def handle(d,c): return d

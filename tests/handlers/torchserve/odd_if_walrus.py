@@ -1,0 +1,2 @@
+# serves
+if (handle := (lambda d,c: d)): pass

@@ -1,0 +1,4 @@
+# serves
+def handle(d,c):
+  f = lambda: (yield)
+  return d

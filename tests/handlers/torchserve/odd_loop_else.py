@@ -1,0 +1,4 @@
+# serves
+for i in []: pass
+else:
+  def handle(d,c): return d

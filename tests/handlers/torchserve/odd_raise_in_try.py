@@ -1,0 +1,5 @@
+# serves
+try:
+  raise ValueError
+except ValueError:
+  def handle(d,c): return d
