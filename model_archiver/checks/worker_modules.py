@@ -1,8 +1,9 @@
 """The names of modules that a server's worker cannot do without, or that Python always has.
 
 The archive's folders come before Python's own on a worker's path, so that a file there takes a module's place. Each
-name below was tried against the workers: with a file of that name beside the handler none starts, on any Python from
-3.8 to 3.13. What only some versions need is not here, nor what nothing breaks without (`csv`, `gzip`, `psutil`).
+name below was tried against the workers: with a file of that name beside the handler none starts. That was on Python
+3.8 to 3.13, and for what torch alone needs on 3.11. What only some versions need is not here, nor what nothing breaks
+without (`csv`, `gzip`, `psutil`).
 """
 
 from __future__ import annotations
