@@ -11,9 +11,9 @@ from types import ModuleType
 
 import pytest
 
-from model_archiver.checks.module_names import ModuleNames
-from model_archiver.checks.python_module import PythonModule
-from model_archiver.checks.values import ABSENT
+from model_archiver.checks.sources.module_names import ModuleNames
+from model_archiver.checks.sources.python_module import PythonModule
+from model_archiver.checks.sources.values import ABSENT
 
 MORE = """
     argparse ast asyncio.events calendar cmd codecs configparser contextlib copy csv dataclasses difflib dis

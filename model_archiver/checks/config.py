@@ -21,7 +21,7 @@ def check_config(package: Package) -> Iterator[Issue]:
     member = package.named_file("configFile")
     if member is None or package.server != "torchserve" or not package.runs_python3 or member.size > _LARGEST:
         return
-    from model_archiver.checks.config_file import judge  # noqa: PLC0415 - PyYAML takes its time to load
+    from model_archiver.checks.configs.config_file import judge  # noqa: PLC0415 - PyYAML takes its time to load
 
     try:
         raw = read_text(member)

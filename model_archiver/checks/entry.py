@@ -17,12 +17,12 @@ from model_archiver.issue import Issue
 from model_archiver.suggestions import closest
 
 if TYPE_CHECKING:
-    from model_archiver.checks.class_facts import ClassFacts
-    from model_archiver.checks.module_names import CountedClass, ModuleNames
-    from model_archiver.checks.python_module import BrokenSourceError
-    from model_archiver.checks.signatures import Function
+    from model_archiver.checks.sources.class_facts import ClassFacts
+    from model_archiver.checks.sources.module_names import CountedClass, ModuleNames
+    from model_archiver.checks.sources.python_module import BrokenSourceError
+    from model_archiver.checks.sources.signatures import Function
+    from model_archiver.checks.sources.values import Value
     from model_archiver.checks.subject import Located
-    from model_archiver.checks.values import Value
 
 _WANTED = "(data, context)"
 _METHODS = {"initialize": "(self, context)", "handle": "(self, data, context)"}
@@ -45,7 +45,7 @@ def parsed(package: Package, member: Located, code: str) -> Iterator[Issue]:
         member: the source.
         code: of the issue.
     """
-    from model_archiver.checks.python_module import BrokenSourceError  # noqa: PLC0415 - not for a built-in handler
+    from model_archiver.checks.sources.python_module import BrokenSourceError  # noqa: PLC0415 - not for a built-in handler
 
     try:
         package.parse(member)
@@ -107,7 +107,7 @@ def listed(classes: list[CountedClass]) -> str:
 
 
 def _function(package: Package, names: ModuleNames, value: Value) -> Iterator[Issue]:
-    from model_archiver.checks.class_facts import ClassFacts  # noqa: PLC0415 - not for a built-in handler
+    from model_archiver.checks.sources.class_facts import ClassFacts  # noqa: PLC0415 - not for a built-in handler
 
     name = package.handler.function
     message, hint = "", ""
@@ -137,7 +137,7 @@ def _call(package: Package, function: Function, name: str, wanted: str = _WANTED
         name: how it is called.
         wanted: the arguments that are written where it is defined.
     """
-    from model_archiver.checks.signatures import described, is_generator, takes  # noqa: PLC0415
+    from model_archiver.checks.sources.signatures import described, is_generator, takes  # noqa: PLC0415
 
     if not takes(function, wanted.count(",") + 1):
         return f"{name}{described(function)} cannot be called with {_WANTED}", f"make it {name}{wanted}"
@@ -174,7 +174,7 @@ def check_class(package: Package) -> Iterator[Issue]:
     counted = names.only_class
     if counted is None or counted.node is None:
         return
-    from model_archiver.checks.class_facts import ClassFacts  # noqa: PLC0415 - not for a built-in handler
+    from model_archiver.checks.sources.class_facts import ClassFacts  # noqa: PLC0415 - not for a built-in handler
 
     for message, hint, line in _class(package, ClassFacts(names, counted.node)):
         yield Issue("error", "handler-class", message, hint, _where(package), line)
@@ -196,7 +196,7 @@ def _class(package: Package, facts: ClassFacts) -> Iterator[tuple[str, str, int]
 
 def wanted_arguments(facts: ClassFacts) -> Iterator[tuple[str, str, int]]:
     """What is wrong with the ``__init__`` of a class that the server makes, what to do, and the line; or nothing."""
-    from model_archiver.checks.signatures import described, takes  # noqa: PLC0415
+    from model_archiver.checks.sources.signatures import described, takes  # noqa: PLC0415
 
     function = facts.method("__init__")
     if function is not None and not takes(function, 1):

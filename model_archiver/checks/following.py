@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from model_archiver.checks.server_classes import line
+from model_archiver.checks.sources.server_classes import line
 
 if TYPE_CHECKING:
     from model_archiver.checks.package import Package
@@ -46,6 +46,6 @@ def following(package: Package) -> Following | None:
         return Following(frozenset(line(_BUILT_IN[built_in]))) if built_in in _BUILT_IN else None
     if package.handler_names is None or any(path.parts[0] in ("ts", "ts.py") for path in package.by_path):
         return None
-    from model_archiver.checks.following_class import following_class  # noqa: PLC0415 - not for a built-in handler
+    from model_archiver.checks.sources.following_class import following_class  # noqa: PLC0415 - not for a built-in handler
 
     return following_class(package.handler_names, package.handler.function)

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from model_archiver.checks.import_names import Import, imports_of
-from model_archiver.checks.module_search import ModuleSearch, Name, beside, folder_of_imports
 from model_archiver.checks.package import LARGEST_TEXT, Package
-from model_archiver.checks.python_module import BrokenSourceError, PythonModule
+from model_archiver.checks.sources.import_names import Import, imports_of
+from model_archiver.checks.sources.module_search import ModuleSearch, Name, beside, folder_of_imports
+from model_archiver.checks.sources.python_module import BrokenSourceError, PythonModule
 from model_archiver.checks.subject import Located
 from model_archiver.issue import Issue
 

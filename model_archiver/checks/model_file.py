@@ -9,7 +9,7 @@ from model_archiver.checks.package import Package
 from model_archiver.issue import Issue
 
 if TYPE_CHECKING:
-    from model_archiver.checks.module_names import ModuleNames
+    from model_archiver.checks.sources.module_names import ModuleNames
     from model_archiver.checks.subject import Located
 
 _LIBRARIES = (".so", ".pyd")
@@ -53,7 +53,7 @@ def check_class(package: Package) -> Iterator[Issue]:
     if member is None or package.importable(package.text_field("modelFile").partition(".")[0]) != member.path:
         return
     from model_archiver.checks.entry import parsed  # noqa: PLC0415 - few packages have a model file
-    from model_archiver.checks.module_names import ModuleNames  # noqa: PLC0415
+    from model_archiver.checks.sources.module_names import ModuleNames  # noqa: PLC0415
 
     broken = list(parsed(package, member, "model-file-class"))
     yield from broken
@@ -64,8 +64,8 @@ def check_class(package: Package) -> Iterator[Issue]:
 
 
 def _classes(names: ModuleNames) -> Iterator[tuple[str, str, int | None]]:
-    from model_archiver.checks.class_facts import ClassFacts  # noqa: PLC0415
     from model_archiver.checks.entry import listed, wanted_arguments  # noqa: PLC0415
+    from model_archiver.checks.sources.class_facts import ClassFacts  # noqa: PLC0415
 
     classes = names.certain_classes
     if len(classes) > 1:

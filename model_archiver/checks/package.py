@@ -13,8 +13,8 @@ from model_archiver.planning.handler import BUILT_IN, packed_module
 
 if TYPE_CHECKING:
     from model_archiver.checks.following import Following
-    from model_archiver.checks.module_names import ModuleNames
-    from model_archiver.checks.python_module import PythonModule
+    from model_archiver.checks.sources.module_names import ModuleNames
+    from model_archiver.checks.sources.python_module import PythonModule
 
 _ROOT = PurePosixPath()
 LARGEST_TEXT = 1 << 22
@@ -148,7 +148,7 @@ class Package:
 
     def parsed(self, member: Located) -> PythonModule | None:
         """The source of a module; None where it does not parse, is no text, or was not kept."""
-        from model_archiver.checks.python_module import BrokenSourceError  # noqa: PLC0415 - not for a built-in handler
+        from model_archiver.checks.sources.python_module import BrokenSourceError  # noqa: PLC0415 - not for a built-in handler
 
         try:
             return self.parse(member)
@@ -162,7 +162,7 @@ class Package:
             BrokenSourceError: it does not parse.
             NotKeptError: it cannot be judged.
         """
-        from model_archiver.checks.python_module import PythonModule  # noqa: PLC0415
+        from model_archiver.checks.sources.python_module import PythonModule  # noqa: PLC0415
 
         if member.path not in self._parsed:
             self._parsed[member.path] = PythonModule.parse(member.where, read_text(member))
@@ -183,7 +183,7 @@ class Package:
     @cached_property
     def handler_names(self) -> ModuleNames | None:
         """What the handler's module binds, where `handler_source` is there."""
-        from model_archiver.checks.module_names import ModuleNames  # noqa: PLC0415 - not for a built-in handler
+        from model_archiver.checks.sources.module_names import ModuleNames  # noqa: PLC0415 - not for a built-in handler
 
         source, member = self.handler_source, self.handler.member
         return ModuleNames.of(source, member.path.name) if source and member else None

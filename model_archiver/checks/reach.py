@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from model_archiver.checks.package import Package
-from model_archiver.checks.worker_modules import COMPILED_IN, modules_of_worker
+from model_archiver.checks.sources.worker_modules import COMPILED_IN, modules_of_worker
 from model_archiver.issue import Issue
 
 _OF_PYTHON = COMPILED_IN | {"code", "ts", "mms"}

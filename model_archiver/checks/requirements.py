@@ -16,6 +16,6 @@ def check_requirements(package: Package) -> Iterator[Issue]:
     """
     member = package.named_file("requirementsFile")
     if member is not None and package.server == "torchserve" and package.runs_python3:
-        from model_archiver.checks.requirement_files import RequirementFiles  # noqa: PLC0415 - few have one
+        from model_archiver.checks.pip_files.requirement_files import RequirementFiles  # noqa: PLC0415 - few have one
 
         yield from RequirementFiles(package).judge(member)

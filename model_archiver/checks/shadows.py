@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 
 from model_archiver.checks.package import Package
+from model_archiver.checks.sources.worker_modules import COMPILED_IN, WHOLE_COPY, modules_of_worker
 from model_archiver.checks.subject import Located
-from model_archiver.checks.worker_modules import COMPILED_IN, WHOLE_COPY, modules_of_worker
 from model_archiver.issue import Issue, Level
 
 _SERVERS = ("ts", "mms")

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 
 from model_archiver.checks.following import Following
 from model_archiver.checks.package import Package
+from model_archiver.checks.sources.weights_use import alters_loading, may_load_libraries, mentions
 from model_archiver.checks.subject import Located, NotKeptError
-from model_archiver.checks.weights_file import Problem, WeightsFile, read_weights
-from model_archiver.checks.weights_only import is_spoken, refused_globals
-from model_archiver.checks.weights_use import alters_loading, may_load_libraries, mentions
+from model_archiver.checks.weights_files.weights_file import Problem, WeightsFile, read_weights
+from model_archiver.checks.weights_files.weights_only import is_spoken, refused_globals
 from model_archiver.issue import Issue
 
 _BASE = "BaseHandler"
@@ -59,7 +59,7 @@ def check_presence(package: Package) -> Iterator[Issue]:
 
 
 def _random(package: Package) -> Iterator[Issue]:
-    from model_archiver.checks.weights_source import leaves_random  # noqa: PLC0415 - only where there is a source
+    from model_archiver.checks.sources.weights_source import leaves_random  # noqa: PLC0415 - only where there is a source
 
     member = package.named_file("modelFile")
     module = package.parsed(member) if member else None
@@ -93,7 +93,7 @@ def _judge(package: Package, member: Located, found: WeightsFile) -> Iterator[Is
 
 def _loaded_otherwise(package: Package, member: Located, found: WeightsFile) -> Iterator[Issue]:
     """What is wrong where a handler of the user's own certainly hands the file to ``torch.load``."""
-    from model_archiver.checks.weights_source import loads_plainly  # noqa: PLC0415 - only where there is a source
+    from model_archiver.checks.sources.weights_source import loads_plainly  # noqa: PLC0415 - only where there is a source
 
     module = package.handler_source
     if module is not None and loads_plainly(module, member.path.name):

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from model_archiver.checks.python_module import PythonModule
+from model_archiver.checks.sources.python_module import PythonModule
 
 _BRINGS = re.compile(r"load|pretrained|hub|weights|checkpoint|ckpt|state_dict|open$", re.IGNORECASE)
 _STARTS = re.compile(r"init|reset", re.IGNORECASE)

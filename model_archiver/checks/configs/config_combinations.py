@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from model_archiver.checks.yaml_text import Entry
+from model_archiver.checks.configs.yaml_text import Entry
 from model_archiver.issue import Issue, Level
 
 _BY_TORCHRUN = ("pp", "tp", "pptp")

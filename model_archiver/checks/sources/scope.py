@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from model_archiver.checks import expressions
-from model_archiver.checks.known_names import LEAVES
-from model_archiver.checks.values import ABSENT, NOTHING, Value, Values, kinds, one, origin_of
+from model_archiver.checks.sources import expressions
+from model_archiver.checks.sources.known_names import LEAVES
+from model_archiver.checks.sources.values import ABSENT, NOTHING, Value, Values, kinds, one, origin_of
 
 _UNKNOWN = Value("unknown")
 

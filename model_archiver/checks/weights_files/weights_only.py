@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from model_archiver.checks.pickle_globals import Pickle
+from model_archiver.checks.weights_files.pickle_globals import Pickle
 
 _NUMBERS = "Byte|Char|Short|Int|Long|Half|BFloat16|Float|Double"
 

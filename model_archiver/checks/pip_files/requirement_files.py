@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from model_archiver.checks.package import Package, read_text
-from model_archiver.checks.requirement_lines import Line, RefusedError, numbered, parse
+from model_archiver.checks.pip_files.requirement_lines import Line, RefusedError, numbered, parse
 from model_archiver.checks.subject import Located, NotKeptError
 from model_archiver.issue import Issue
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import yaml
 
-from model_archiver.checks.config_keys import Rule
-from model_archiver.checks.yaml_text import Entry, entries
+from model_archiver.checks.configs.config_keys import Rule
+from model_archiver.checks.configs.yaml_text import Entry, entries
 from model_archiver.issue import Issue
 
 

@@ -6,12 +6,12 @@ import ast
 from dataclasses import dataclass
 from functools import cached_property
 
-from model_archiver.checks.expressions import meaning
-from model_archiver.checks.known_names import BARREN, BUILTINS, PLAIN_LIBRARIES
-from model_archiver.checks.module_names import ModuleNames
-from model_archiver.checks.scope import Scope
-from model_archiver.checks.server_classes import line_of
-from model_archiver.checks.values import NOTHING, kinds, origin_of
+from model_archiver.checks.sources.expressions import meaning
+from model_archiver.checks.sources.known_names import BARREN, BUILTINS, PLAIN_LIBRARIES
+from model_archiver.checks.sources.module_names import ModuleNames
+from model_archiver.checks.sources.scope import Scope
+from model_archiver.checks.sources.server_classes import line_of
+from model_archiver.checks.sources.values import NOTHING, kinds, origin_of
 
 _OWN_WAYS = frozenset({"__new__", "__getattr__", "__getattribute__", "__class_getitem__", "__init_subclass__"})
 _TAKES_CLASSES = frozenset({"super", "isinstance", "issubclass"})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from model_archiver.checks.pickle_opcodes import Argument, EndlessPickleError, NotPickleError, Opcodes
+from model_archiver.checks.weights_files.pickle_opcodes import Argument, EndlessPickleError, NotPickleError, Opcodes
 
 MOST_OPCODES = 500_000
 """Of a pickle that is judged; a state_dict has some thirty for each of its tensors."""

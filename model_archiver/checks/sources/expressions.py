@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from model_archiver.checks.known_names import (
+from model_archiver.checks.sources.known_names import (
     BUILTINS,
     KEEPS_CLASS,
     KEEPS_METACLASS,
@@ -16,10 +16,10 @@ from model_archiver.checks.known_names import (
     TELLS_TYPING,
     gives_no_class,
 )
-from model_archiver.checks.values import ABSENT, Value, Values, kinds, one, origin_of
+from model_archiver.checks.sources.values import ABSENT, Value, Values, kinds, one, origin_of
 
 if TYPE_CHECKING:
-    from model_archiver.checks.scope import Scope
+    from model_archiver.checks.sources.scope import Scope
 
 _LITERALS = (
     ast.Constant,

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
-from model_archiver.checks.pickle_globals import Pickle, TooLongError, read_pickle
-from model_archiver.checks.pickle_opcodes import NotPickleError
-from model_archiver.checks.torch_zip import LARGEST_PICKLE, CutShortError, TorchZip
+from model_archiver.checks.weights_files.pickle_globals import Pickle, TooLongError, read_pickle
+from model_archiver.checks.weights_files.pickle_opcodes import NotPickleError
+from model_archiver.checks.weights_files.torch_zip import LARGEST_PICKLE, CutShortError, TorchZip
 from model_archiver.progress import silent
 from model_archiver.reading.archive_file import ArchiveFile
 from model_archiver.reading.zip_headers import LOCAL_SIGNATURE

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-from model_archiver.checks.class_facts import ClassFacts
-from model_archiver.checks.expressions import meaning
 from model_archiver.checks.following import Following
-from model_archiver.checks.module_names import ModuleNames
-from model_archiver.checks.server_classes import line_of
-from model_archiver.checks.values import ABSENT, Value, kinds, origin_of
+from model_archiver.checks.sources.class_facts import ClassFacts
+from model_archiver.checks.sources.expressions import meaning
+from model_archiver.checks.sources.module_names import ModuleNames
+from model_archiver.checks.sources.server_classes import line_of
+from model_archiver.checks.sources.values import ABSENT, Value, kinds, origin_of
 
 _BESIDE = frozenset({"builtins.object", "abc.ABC"})
 """Bases that change nothing."""

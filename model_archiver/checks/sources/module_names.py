@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from model_archiver.checks.expressions import meaning
-from model_archiver.checks.known_names import gives_no_class
-from model_archiver.checks.python_module import PythonModule
-from model_archiver.checks.scope import Scope
-from model_archiver.checks.values import ABSENT, NOTHING, Value, Values, kinds
+from model_archiver.checks.sources.expressions import meaning
+from model_archiver.checks.sources.known_names import gives_no_class
+from model_archiver.checks.sources.python_module import PythonModule
+from model_archiver.checks.sources.scope import Scope
+from model_archiver.checks.sources.values import ABSENT, NOTHING, Value, Values, kinds
 
 _DYNAMIC_NAMES = frozenset(
     {

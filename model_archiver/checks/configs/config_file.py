@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import yaml
 
-from model_archiver.checks.config_combinations import Settings, combinations
-from model_archiver.checks.config_keys import KEYS, TORCHRUN_KEYS, Rule
-from model_archiver.checks.config_values import wrong_keys, wrong_pt2, wrong_torchrun, wrong_values
-from model_archiver.checks.near_misses import near_miss
+from model_archiver.checks.configs.config_combinations import Settings, combinations
+from model_archiver.checks.configs.config_keys import KEYS, TORCHRUN_KEYS, Rule
+from model_archiver.checks.configs.config_values import wrong_keys, wrong_pt2, wrong_torchrun, wrong_values
+from model_archiver.checks.configs.near_misses import near_miss
+from model_archiver.checks.configs.yaml_text import BrokenYamlError, Entry, entries, read
 from model_archiver.checks.package import Package, read_text
 from model_archiver.checks.subject import NotKeptError
-from model_archiver.checks.yaml_text import BrokenYamlError, Entry, entries, read
 from model_archiver.issue import Issue
 
 _MOST_KEYS = 500

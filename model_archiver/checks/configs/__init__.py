@@ -1,0 +1,1 @@
+"""What TorchServe makes of a model's YAML file."""

@@ -1,0 +1,1 @@
+"""What the sources of Python modules say, read and never run."""

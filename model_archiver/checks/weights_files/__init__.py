@@ -1,0 +1,1 @@
+"""What files of weights are, told without loading them."""
