@@ -55,15 +55,17 @@ def test_damage_is_found_or_changes_nothing(sound, run: Command, kind: str) -> N
     whole = contents(sound[kind])
     data = sound[kind].read_bytes()
     assert run("verify", sound[kind]).status == 0
-    found = 0
+    found, before = 0, _peak()
     for seed in range(int(COUNT * SHARES[kind])):
         archive = damaged(data, seed, is_zip=kind != "tgz", has_sums=kind != "foreign")
         found += _look_into(archive, whole, sound[kind].suffix, run)
     assert found > 0.5 * COUNT * SHARES[kind]
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 < MOST_MEMORY + _BEFORE
+    assert _peak() < MOST_MEMORY + before
 
 
-_BEFORE = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def _peak() -> int:
+    """The most memory that this process ever had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _look_into(archive: Damaged, whole: dict[str, bytes], suffix: str, run: Command) -> bool:

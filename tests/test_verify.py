@@ -305,7 +305,7 @@ def test_a_damaged_gzip_is_refused(work, run: Command, change, code: str) -> Non
 def test_many_small_records_are_read_at_once(work, run: Command) -> None:
     start = time.monotonic()
     run("verify", tgz(_with_pax("x", **{f"{number}": "" for number in range(100_000)})))
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 60  # minutes, were each looked for among the others
 
 
 @pytest.mark.parametrize("is_right", [True, False])
