@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from model_archiver.arg_parser import ArgParser
-from model_archiver.checks import run_checks
 from model_archiver.formats.build import build
 from model_archiver.issue import Issue
 from model_archiver.model_archiver_config import ModelArchiverConfig
@@ -109,6 +108,8 @@ def plan_package(
     try:
         plan = make_plan(request, manifest, findings)
         if request.checks:
+            from model_archiver.checks import run_checks  # noqa: PLC0415 - only where they are wanted
+
             findings.extend(run_checks(plan))
     except ModelArchiverError as error:  # a source that changes while it is checked
         findings.extend(error.issues)
