@@ -167,7 +167,7 @@ def test_a_cell_shows_what_was_tried(outcome: str, row: str | None, tmp_path: Pa
     outcomes.pytest_runtest_logreport(
         pytest.TestReport("id", ("", 0, ""), {}, outcome, None, when, user_properties=told)  # type: ignore[arg-type]
     )
-    outcomes.pytest_sessionfinish()
+    outcomes.leave()
     assert served.TABLE.exists() == (row is not None)
     assert row is None or f"| a row | {row} |" in served.TABLE.read_text(encoding="utf-8")
 

@@ -52,8 +52,13 @@ class Outcomes:
         """Have the reports carry which cells a test is about."""
         item.user_properties.extend(("serves", cell) for cell in _cells_of(item))
 
-    def pytest_sessionfinish(self) -> None:
-        """Leave the table in the cache."""
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Leave the table: of several processes, in the one that hears of all tests."""
+        if not hasattr(session.config, "workerinput"):
+            self.leave()
+
+    def leave(self) -> None:
+        """Leave the table in the cache, if anything was tried."""
         if any(self._cells.values()):
             TABLE.parent.mkdir(parents=True, exist_ok=True)
             TABLE.write_text(rendered(self._cells), encoding="utf-8")
