@@ -70,8 +70,7 @@ def test_with_what_is_advised_it_is_found(work, package, files, source, line, na
     words = ("--archive-format", "no-archive", "--export-path", "out")
     assert package("--strict", "--include", include, *words).status == 0
     code = (
-        "import sys; sys.path[:0] = [sys.argv[1]]; import handler
-"
+        "import sys; sys.path[:0] = [sys.argv[1]]; import handler\n"
         "if hasattr(handler, 'H'): handler.H().initialize(None)"
     )
     subprocess.run([sys.executable, "-I", "-c", code, str(work / "out" / "m")], cwd=work / "out", check=True)
