@@ -242,10 +242,18 @@ def _gives_itself_away(node: ast.AST, scope: Scope) -> bool:
     """Whether a function that is not known is told the module's name, by which it may find and change the module."""
     if not isinstance(node, ast.Call) or not any(_is_own_name(argument) for argument in node.args):
         return False
+    if any("log" in word.lower() for word in _names_called(node.func)):
+        return False
     called = meaning(node.func, scope)
-    is_known = kinds(called) == {"import"} and all(gives_no_class(value.origin) for value in called)
-    words = (getattr(part, "id", "") or getattr(part, "attr", "") for part in ast.walk(node.func))
-    return not (is_known or any("log" in word.lower() for word in words))
+    return not (kinds(called) == {"import"} and all(gives_no_class(value.origin) for value in called))
+
+
+def _names_called(function: ast.expr) -> Iterator[str]:
+    """The names in ``a.b(...)[0].c``, from the last to the first, without those of arguments."""
+    part: ast.expr | None = function
+    while part is not None:
+        yield getattr(part, "attr", "") or getattr(part, "id", "")
+        part = part.func if isinstance(part, ast.Call) else getattr(part, "value", None)
 
 
 def _is_own_name(argument: ast.expr) -> bool:
