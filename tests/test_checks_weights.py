@@ -124,26 +124,26 @@ def pack(work: Path, run: Command) -> Callable[..., list[str]]:
 @pytest.mark.parametrize(
     ("kind", "what", "hint"),
     [
-        ("state-dict", "a file of torch.save's", f"add the model's class with --model-file, or {SCRIPT}"),
-        ("old-state-dict", "a file of torch.save's", f"add the model's class with --model-file, or {SCRIPT}"),
-        ("numbers", "a file of torch.save's", f"add the model's class with --model-file, or {SCRIPT}"),
+        ("state-dict", "was saved by torch.save", f"add the model's class with --model-file, or {SCRIPT}"),
+        ("old-state-dict", "was saved by torch.save", f"add the model's class with --model-file, or {SCRIPT}"),
+        ("numbers", "was saved by torch.save", f"add the model's class with --model-file, or {SCRIPT}"),
         *(
             (kind, what, f"{SCRIPT}, or add the model's class with --model-file and {SAVE_STATE}")
             for kind, what in (
-                ("whole", f"a whole pickled model ({__name__}.Net)"),
-                ("old-whole", f"a whole pickled model ({__name__}.Net)"),
-                ("exported", "an exported program (torch.export)"),
-                ("pickle", "a plain pickle"),
-                ("safetensors", "a safetensors file"),
+                ("whole", f"is a whole pickled model ({__name__}.Net)"),
+                ("old-whole", f"is a whole pickled model ({__name__}.Net)"),
+                ("exported", "is an exported program (torch.export)"),
+                ("pickle", "is a plain pickle"),
+                ("safetensors", "is a safetensors file"),
             )
         ),
-        ("onnx", "an ONNX model", "name it .onnx"),
-        ("library", "a shared library", "name it .so"),
+        ("onnx", "is an ONNX model", "name it .onnx"),
+        ("library", "is a shared library", "name it .so"),
     ],
 )
 @pytest.mark.parametrize("handler", ["base_handler", "image_classifier", "densenet_handler"])
 def test_no_torchscript_and_no_model_file(pack, kind: str, what: str, hint: str, handler: str) -> None:
-    line = f"net.pt: is {what}, {ONLY_TORCHSCRIPT}; {hint} [weights-without-model-file]"
+    line = f"net.pt: {what}, {ONLY_TORCHSCRIPT}; {hint} [weights-without-model-file]"
     assert pack(kind, handler=handler) == [line]
     with pytest.raises((RuntimeError, ValueError)):
         torch.jit.load("net.pt")
@@ -152,20 +152,20 @@ def test_no_torchscript_and_no_model_file(pack, kind: str, what: str, hint: str,
 @pytest.mark.parametrize(
     ("kind", "what", "hint"),
     [
-        ("torchscript", "TorchScript", f"leave out --model-file, or {SAVE_STATE}"),
-        ("whole", f"a whole pickled model ({__name__}.Net)", SAVE_STATE),
-        ("old-whole", f"a whole pickled model ({__name__}.Net)", SAVE_STATE),
-        ("exported", "an exported program (torch.export)", SAVE_STATE),
-        ("pickle", "a plain pickle", SAVE_STATE),
-        ("safetensors", "a safetensors file", SAVE_STATE),
-        ("onnx", "an ONNX model", SAVE_STATE),
-        ("library", "a shared library", SAVE_STATE),
+        ("torchscript", "is TorchScript", f"leave out --model-file, or {SAVE_STATE}"),
+        ("whole", f"is a whole pickled model ({__name__}.Net)", SAVE_STATE),
+        ("old-whole", f"is a whole pickled model ({__name__}.Net)", SAVE_STATE),
+        ("exported", "is an exported program (torch.export)", SAVE_STATE),
+        ("pickle", "is a plain pickle", SAVE_STATE),
+        ("safetensors", "is a safetensors file", SAVE_STATE),
+        ("onnx", "is an ONNX model", SAVE_STATE),
+        ("library", "is a shared library", SAVE_STATE),
     ],
 )
 @pytest.mark.parametrize("handler", ["base_handler", "image_classifier", "densenet_handler"])
 @pytest.mark.filterwarnings("ignore")
 def test_no_state_dict_and_a_model_file(pack, kind: str, what: str, hint: str, handler: str) -> None:
-    line = f"net.pt: is {what}, {ONLY_STATE}; {hint} [weights-with-model-file]"
+    line = f"net.pt: {what}, {ONLY_STATE}; {hint} [weights-with-model-file]"
     assert pack(kind, "--model-file", "net.py", handler=handler) == [line]
     with pytest.raises((RuntimeError, pickle.UnpicklingError)):
         torch.load("net.pt")
@@ -353,7 +353,7 @@ def test_mms_may_load_anything(work: Path, run_mms: Command) -> None:
         ("settings", f"names argparse.Namespace, {REFUSED}"),
         (
             "protocol-4",
-            "is pickled by a protocol that torch.load refuses from 2.6 on; save it with torch.save, without a "
+            "has pickle opcodes that torch.load refuses from 2.6 on; save it with torch.save, without a "
             "pickle_protocol",
         ),
     ],
