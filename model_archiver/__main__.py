@@ -1,8 +1,13 @@
 """``python -m model_archiver``: the same as ``torch-model-archiver``."""
 
+import os
 import sys
 
-from model_archiver.cli import main
-
 if __name__ == "__main__":
+    # Python puts the working directory first on its path, and a model's own yaml.py may lie there.
+    if sys.path[0] in ("", os.getcwd()):  # noqa: PTH109 - pathlib imports more that may lie there
+        del sys.path[0]
+
+    from model_archiver.cli import main
+
     sys.exit(main())

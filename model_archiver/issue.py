@@ -25,6 +25,14 @@ def printable(text: str) -> str:
     return escaped.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+_LONGEST = 1000
+
+
+def _shortened(text: str) -> str:
+    """The text without its middle, where a name in it is too long for anyone to read."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+
+
 @dataclass(frozen=True)
 class Issue:
     """What is wrong, where, and what to do about it.
@@ -48,6 +56,6 @@ class Issue:
     def __str__(self) -> str:
         """The issue as one line, the way compilers write them, without its level."""
         where = f"{self.path}:{self.line}" if self.line is not None else self.path
-        text = ": ".join(part for part in (where, self.message) if part)
-        hint = f"; {self.hint}" if self.hint else ""
+        text = ": ".join(part for part in (where, _shortened(self.message)) if part)
+        hint = f"; {_shortened(self.hint)}" if self.hint else ""
         return printable(f"{text}{hint} [{self.code}]")

@@ -128,8 +128,6 @@ def plan_package(
 
 
 if __name__ == "__main__":  # python -m model_archiver.model_packaging, which scripts call too
-    import sys
+    import runpy
 
-    from model_archiver.cli import main
-
-    sys.exit(main())
+    runpy.run_module("model_archiver", run_name="__main__")

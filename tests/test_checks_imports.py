@@ -35,7 +35,13 @@ MISSING = {
     "a module of a package": ({"lib/__init__.py": "", "lib/a.py": "x = 1\n"}, "from lib.a import x\n", 1, "lib", "lib"),
     "a module of a folder": ({"lib/a.py": ""}, "import lib.a\n", 1, "lib.a", "lib"),
     "a module taken from a folder": ({"lib/a.py": ""}, "from lib import a\n", 1, "lib.a", "lib"),
-    "in a function": (HELPER, "def load():\n    import helpers\n", 2, "helpers", "helpers.py"),
+    "in what is called": (
+        HELPER,
+        "class H:\n    def initialize(self, context):\n        import helpers\n",
+        3,
+        "helpers",
+        "helpers.py",
+    ),
     "in a class": (HELPER, "class A:\n    import helpers\n", 2, "helpers", "helpers.py"),
     "in a with": (HELPER, "with open(__file__):\n    import helpers\n", 2, "helpers", "helpers.py"),
     "in a try that lets it through": (
@@ -63,7 +69,10 @@ def test_with_what_is_advised_it_is_found(work, package, files, source, line, na
     _write(work, {**files, "handler.py": source + HANDLE})
     words = ("--archive-format", "no-archive", "--export-path", "out")
     assert package("--strict", "--include", include, *words).status == 0
-    code = "import sys; sys.path[:0] = [sys.argv[1]]; import handler; getattr(handler, 'load', str)()"
+    code = (
+        "import sys; sys.path[:0] = [sys.argv[1]]; import handler\n"
+        "if hasattr(handler, 'H'): handler.H().initialize(None)"
+    )
     subprocess.run([sys.executable, "-I", "-c", code, str(work / "out" / "m")], cwd=work / "out", check=True)
 
 
@@ -104,6 +113,33 @@ SILENT = {
         {"code.zip": "", **HELPER},
         "def load():\n    import helpers\n",
     ),
+    "in what may never be called": (
+        {},
+        HELPER,
+        "def main():\n    import helpers\nif __name__ == '__main__':\n    main()\n",
+    ),
+    "what a wheel brings": (
+        {"--extra-files": "helpers-1.0-py3-none-any.whl", "-r": "requirements.txt"},
+        {**HELPER, "helpers-1.0-py3-none-any.whl": "", "requirements.txt": "./helpers-1.0-py3-none-any.whl\n"},
+        "import helpers\n",
+    ),
+    "what a repository may bring": (
+        {"-r": "requirements.txt"},
+        {**HELPER, "requirements.txt": "numpy\ngit+https://example.com/helpers.git@abc\n"},
+        "import helpers\n",
+    ),
+    "of a packed zip that is put on the path": (
+        {"--extra-files": "code.zip"},
+        {"code.zip": "", **HELPER},
+        "import os, sys\nsys.path.insert(0, os.path.dirname(__file__) + '/code.zip')\nimport helpers\n",
+    ),
+    "of a folder of the server": (
+        {},
+        HELPER,
+        "import sys as s\ns.path.append('/opt/ml/code')\nimport helpers\n",
+    ),
+    "a name that no file can have": ({}, {}, f"try:\n    import {'a' * 300}\nfinally:\n    pass\n"),
+    "a name of many parts": ({}, {}, f"import {'a.' * 3000}a\n"),
     "compiled": ({"--extra-files": "helpers.cpython-311-x86_64-linux-gnu.so"}, HELPER, "import helpers\n"),
     "no source at all": ({}, HELPER, "importlib = None\nx = 'import helpers'\n"),
 }
@@ -115,6 +151,12 @@ def test_nothing_is_said_of(work, package, flags, files, source):
     result = package("--strict", *(word for pair in flags.items() for word in pair))
     assert result.errors == []
     assert result.status == 0
+
+
+def test_requirements_that_bring_something_else_change_nothing(work, package):
+    lines = "--extra-index-url https://example.com/simple\nnumpy>=1.0  # ./a\nfoo @ https://example.com/foo-1.whl\n"
+    _write(work, {"handler.py": f"import helpers\n{HANDLE}", "requirements.txt": lines, **HELPER})
+    assert len(package("-r", "requirements.txt").warnings) == 1
 
 
 def test_the_search_goes_on_in_what_is_packed_and_in_what_is_not(work, package):
@@ -177,6 +219,26 @@ def test_a_relative_import_of_a_module_in_no_package(work, package):
         "handler.py:2: imports from .helpers, and the server imports this file as a module of no package; "
         "write helpers without the dot [import-relative]"
     ]
+    assert package().warnings == [
+        "handler.py:2: imports helpers, which lies beside it and is not packed; "
+        "add --include helpers.py [import-not-packed]"
+    ]
+
+
+def test_a_relative_import_where_the_module_says_its_package(work, package):
+    boilerplate = "import os, sys\nif not __package__:\n    sys.path.insert(0, os.path.dirname(__file__))\n"
+    source = f"{boilerplate}    __package__ = 'src'\n    import src\nfrom .utils import x\n{HANDLE}"
+    _write(work, {"handler.py": source, "src/__init__.py": "", "src/utils.py": "x = 1\n"})
+    assert package("--include", "src", "--strict").status == 0
+
+
+def test_a_project_of_many_modules_is_followed_only_so_far(work, package):
+    names = [f"m{number}" for number in range(1200)]
+    _write(work, {"handler.py": f"from big import {', '.join(names)}\n{HANDLE}", "big/__init__.py": ""})
+    for name in names:
+        (work / "big" / f"{name}.py").write_text(f"x = '{name * 1000}'\n")
+    assert package("--include", "big", "--strict").status == 0
+    assert len(package("-f").warnings) == 1
 
 
 def test_a_relative_import_that_is_caught_or_in_a_package_is_fine(work, package):

@@ -60,6 +60,15 @@ def test_a_package_that_may_be_meant_is_warned_of(work, run: Command, paths: lis
     assert run(*_words(*paths), "-f", "--strict").status == 1
 
 
+@pytest.mark.parametrize("path", ["tokenize.py", "glob.py", "textwrap/__init__.py"])
+def test_what_some_versions_need_is_warned_of(work, run: Command, run_mms: Command, path: str) -> None:
+    line = _line(path, Path(path).parts[0].removesuffix(".py"))
+    result = run(*_words(path))
+    assert result.warnings == [line.replace("itself imports;", "itself imports, on some versions of Python and torch;")]
+    assert result.status == 0
+    assert run_mms(*_words(path), "-f", "--strict").status == 0
+
+
 @pytest.mark.parametrize("paths", SILENT.values(), ids=SILENT)
 def test_what_a_worker_can_live_with_is_passed(work, run: Command, paths: list[str]) -> None:
     result = run(*_words(*paths), "--strict")

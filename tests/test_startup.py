@@ -42,3 +42,13 @@ def test_a_small_build_loads_only_what_it_uses(work: Path, archive_format: str) 
     assert modules.isdisjoint(NEVER - ({"ctypes"} if archive_format == "no-archive" else set()))
     writers = {f"model_archiver.formats.{name}" for name in ("mar", "tgz", "folder")}
     assert len(modules & writers) == 1
+
+
+@pytest.mark.parametrize("module", ["yaml", "json", "token"])
+def test_what_lies_in_the_working_directory_is_never_imported(work: Path, module: str) -> None:
+    (work / f"{module}.py").write_text("open('imported', 'w')\n")
+    (work / "handler.py").write_text("def handle(data, context):\n    return data\n")
+    (work / "config.yaml").write_text("minWorkers: 1\nmaxWorkers: 1\n")
+    words = ["-m", "model_archiver", "--model-name", "m", "--handler", "handler.py", "--config-file", "config.yaml"]
+    done = subprocess.run([sys.executable, *words], check=False, capture_output=True, text=True)
+    assert (done.returncode, (work / "imported").exists()) == (0, False), done.stderr

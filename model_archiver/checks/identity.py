@@ -20,7 +20,7 @@ def check_name(package: Package) -> Iterator[Issue]:
 
 def check_version(package: Package) -> Iterator[Issue]:
     """``version-unservable``: the version is a part of the URLs by which TorchServe is asked."""
-    version = str(package.fields.get("model", {}).get("modelVersion", ""))
+    version = package.text_field("modelVersion")
     where = f"--version {version}"
     if CONTROL.search(version) or "/" in version or ".." in version:
         message = "no URL can name a version with '/', '..' or a control character"

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
-from model_archiver.checks.subject import Located, NotKeptError, Subject
+from model_archiver.checks.subject import LARGEST_TEXT, Located, NotKeptError, Subject
 from model_archiver.planning.handler import BUILT_IN, packed_module
 
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from model_archiver.checks.sources.python_module import PythonModule
 
 _ROOT = PurePosixPath()
-LARGEST_TEXT = 1 << 22
-"""Bytes of the largest file that is read as a text."""
+_LONGEST_NAME = 50
 
 
 @dataclass(frozen=True)
@@ -139,12 +138,21 @@ class Package:
             folder: of the archive.
         """
         *packages, name = module.split(".")
+        if len(packages) >= _LONGEST_NAME:
+            return None
         for package in packages:
             folder = folder / package
             if PurePosixPath(f"{folder}.py") in self.by_path and folder / "__init__.py" not in self.by_path:
                 return None  # the module comes before a folder that is no package, and holds no other
         candidates = (folder / name / "__init__.py", folder / f"{name}.py")  # in Python's own order
         return next((path for path in candidates if path in self.by_path), None)
+
+    def text(self, member: Located) -> bytes | None:
+        """All bytes of a file that is read as a text; None where they are too many, or were not kept."""
+        try:
+            return read_text(member)
+        except NotKeptError:
+            return None
 
     def parsed(self, member: Located) -> PythonModule | None:
         """The source of a module; None where it does not parse, is no text, or was not kept."""

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from model_archiver.checks.package import Package
-from model_archiver.checks.sources.worker_modules import COMPILED_IN, WHOLE_COPY, modules_of_worker
+from model_archiver.checks.sources.worker_modules import COMPILED_IN, ON_SOME, WHOLE_COPY, modules_of_worker
 from model_archiver.checks.subject import Located
 from model_archiver.issue import Issue, Level
 
@@ -30,6 +30,9 @@ def _in_place_of_pythons(package: Package) -> Iterator[Issue]:
     for name in sorted(modules_of_worker(package.server)):
         for member in _named(package, name):
             yield _shadow("error", member, name)
+    for name in sorted(ON_SOME) if package.server == "torchserve" else ():
+        for member in _named(package, name):
+            yield _shadow("warning", member, name, ", on some versions of Python and torch")
 
 
 def _in_place_of_packages(package: Package) -> Iterator[Issue]:
@@ -79,7 +82,7 @@ def _named(package: Package, name: str) -> Iterator[Located]:
             yield package.by_path[path]
 
 
-def _shadow(level: Level, member: Located, name: str) -> Issue:
+def _shadow(level: Level, member: Located, name: str, when: str = "") -> Issue:
     kind = "its folder" if member.path.name == "__init__.py" else "it"
-    message = f"takes the place of the module {name}, which the server itself imports"
+    message = f"takes the place of the module {name}, which the server itself imports{when}"
     return Issue(level, "handler-shadows", message, f"rename {kind}", member.where)

@@ -7,6 +7,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal, Protocol
 
+LARGEST_TEXT = 1 << 22
+"""Bytes of the largest file that is read as a text, and kept as one of an archive that is opened."""
+
 
 class NotKeptError(Exception):
     """A stretch of a file of an opened archive that was let go when the archive was read: it cannot be judged."""

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
-from model_archiver.checks.subject import NotKeptError
+from model_archiver.checks.subject import LARGEST_TEXT, NotKeptError
 from model_archiver.reading.archive import FoundMember
 from model_archiver.report import Entry
 
 _TEXTS = {".py", ".json", ".yaml", ".yml", ".txt"}
-_LONGEST_TEXT = 1 << 22
 _END = 1 << 20
 _ALL = 1 << 26
 
@@ -64,7 +63,7 @@ class Excerpts:
         """Keep of a file what is worth it."""
         self._kept.pop(member.path, None)  # of two files at one path the last one is served
         is_text = member.path.suffix in _TEXTS
-        most = min(self._left, _LONGEST_TEXT if is_text else _END if len(member.path.parts) == 1 else 0)
+        most = min(self._left, LARGEST_TEXT if is_text else _END if len(member.path.parts) == 1 else 0)
         head, tail, size = bytearray(), bytearray(), 0
         for block in blocks:
             size += len(block)

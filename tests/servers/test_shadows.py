@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model_archiver.checks.sources.worker_modules import modules_of_worker
+from model_archiver.checks.sources.worker_modules import ON_SOME, modules_of_worker
 
 from . import environments
 from .conftest import ENVIRONMENTS
@@ -38,6 +38,13 @@ def test_no_worker_of_torchserve_starts_beside(tmp_path: Path, name: str):
 @pytest.mark.parametrize("name", sorted((modules_of_worker("mms") | {"mms"}) - LATE_ON_MMS))
 def test_no_worker_of_mms_starts_beside(tmp_path: Path, name: str):
     assert not starts(environments.MMS, "mms", tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["base64", "glob", "tempfile", "textwrap", "tokenize"])
+def test_some_workers_of_torchserve_do_not_start_beside(tmp_path: Path, name: str):
+    assert name in ON_SOME
+    if starts(environments.TORCHSERVE, "ts", tmp_path, name):
+        pytest.skip("this one does without")
 
 
 @pytest.mark.parametrize("name", LIVED_WITHOUT)

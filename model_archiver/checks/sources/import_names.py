@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 _FAILURES = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
@@ -28,17 +28,17 @@ class Import:
     at_load: bool
 
 
-def imports_of(tree: ast.Module, *, in_functions: bool) -> Iterator[Import]:
+def imports_of(tree: ast.Module, called: Collection[str]) -> Iterator[Import]:
     """The imports that must succeed: none that stands under a condition, or whose failure is caught.
 
     Args:
         tree: a module.
-        in_functions: take those too that run when a function is called.
+        called: the names of functions and methods that are sure to be called, of which those are taken too.
     """
-    yield from _imports(tree.body, in_functions=in_functions, at_load=True)
+    yield from _imports(tree.body, called, at_load=True)
 
 
-def _imports(body: Iterable[ast.stmt], *, in_functions: bool, at_load: bool) -> Iterator[Import]:
+def _imports(body: Iterable[ast.stmt], called: Collection[str], *, at_load: bool) -> Iterator[Import]:
     for statement in body:
         if isinstance(statement, ast.Import):
             for alias in statement.names:
@@ -47,10 +47,10 @@ def _imports(body: Iterable[ast.stmt], *, in_functions: bool, at_load: bool) -> 
             names = tuple(alias.name for alias in statement.names if alias.name != "*")
             yield Import(statement.module or "", statement.level, names, statement.lineno, at_load)
         elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            if in_functions:
-                yield from _imports(statement.body, in_functions=True, at_load=False)
+            if statement.name in called:
+                yield from _imports(statement.body, (), at_load=False)
         else:
-            yield from _imports(_always_run(statement), in_functions=in_functions, at_load=at_load)
+            yield from _imports(_always_run(statement), called, at_load=at_load)
 
 
 def _always_run(statement: ast.stmt) -> list[ast.stmt]:
@@ -84,3 +84,24 @@ def _last_name(expression: ast.expr) -> str:
     if isinstance(expression, ast.Attribute):
         return expression.attr
     return expression.id if isinstance(expression, ast.Name) else ""
+
+
+def changes_path(tree: ast.Module) -> bool:
+    """Whether a module may change where others are looked for: with ``sys.path`` by any name, or with ``site``."""
+    return any(
+        (isinstance(node, ast.Attribute) and node.attr == "path" and _last_name(node.value) != "os")
+        or (isinstance(node, ast.ImportFrom) and node.module == "sys")
+        or (isinstance(node, ast.Name) and node.id == "site")
+        for node in ast.walk(tree)
+    )
+
+
+def leads_out(tree: ast.Module) -> bool:
+    """Whether a module names an absolute path, which may be one that it puts on Python's."""
+    constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return any(isinstance(value, str) and value.startswith(("/", "~")) for value in constants)
+
+
+def names_package(tree: ast.Module) -> bool:
+    """Whether a module may say by itself which package it is in, after which relative imports work (PEP 366)."""
+    return any(isinstance(node, ast.Name) and node.id == "__package__" for node in ast.walk(tree))

@@ -7,8 +7,8 @@ import sys
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from model_archiver.checks.package import Package, read_text
-from model_archiver.checks.subject import Located, NotKeptError
+from model_archiver.checks.package import Package
+from model_archiver.checks.subject import Located
 
 Name = tuple[str, ...]
 """The parts of a dotted name."""
@@ -16,6 +16,9 @@ Name = tuple[str, ...]
 _ON_EVERY_SERVER = {"mms", "torch", "ts"}
 _MODULES = {".py", ".pyc", ".pyd", ".so"}
 _REQUIREMENT = re.compile(rb"^[ \t]*([A-Za-z0-9][A-Za-z0-9._-]*)", re.MULTILINE)
+_NAMELESS = re.compile(
+    rb"^[ \t]*(?:-e|--editable|-r|--requirement|\.|/|[^ \t#;-][^ \t#;]*(?:[/\\]|\.whl))", re.MULTILINE
+)
 
 
 class ModuleSearch:
@@ -52,15 +55,21 @@ class ModuleSearch:
                     names.update(name[:length] for length in range(1, len(name) + 1))
         return names
 
+    @property
+    def brings_anything(self) -> bool:
+        """Whether what is required cannot be told by its name: from a URL, a path, another file, or not kept."""
+        return self._requirements is None or _NAMELESS.search(self._requirements) is not None
+
+    @cached_property
+    def _requirements(self) -> bytes | None:
+        member = self._package.named_file("requirementsFile")
+        return b"" if member is None else self._package.text(member)
+
     @cached_property
     def _required(self) -> set[str]:
         """The names in the requirements file, as far as they are those of modules too."""
-        member = self._package.named_file("requirementsFile")
-        try:
-            text = b"" if member is None else read_text(member)
-        except NotKeptError:
-            return set()
-        return {re.sub("[-.]", "_", name.decode()).lower() for name in _REQUIREMENT.findall(text)}
+        names = _REQUIREMENT.findall(self._requirements or b"")
+        return {re.sub("[-.]", "_", name.decode()).lower() for name in names}
 
 
 def folder_of_imports(origin: Path | None, name: Name, *, is_init: bool) -> Path | None:
@@ -81,7 +90,14 @@ def beside(folder: Path, name: Name) -> Path | None:
     """The source of a module that is found from a folder on the disk."""
     base = folder.joinpath(*name)
     candidates = (base / "__init__.py", base.with_name(f"{base.name}.py"))
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if _is_file(path)), None)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long for any file, a folder that may not be looked into
+        return False
 
 
 def _name_of(path: PurePosixPath) -> Name:

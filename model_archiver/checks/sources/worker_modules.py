@@ -30,6 +30,13 @@ _BY_TS = _names("asyncio concurrent datetime heapq pathlib queue traceback typin
 _BY_TORCH = _names("ast bisect copy ctypes dataclasses email http inspect linecache numbers random unittest urllib")
 """What torch imports, and so does every worker of TorchServe: its ts/protocol/otf_message_handler.py needs torch."""
 
+ON_SOME = _names(
+    """
+    base64 binascii cmath contextvars fnmatch glob math mmap pprint quopri ssl tempfile textwrap timeit tokenize zlib
+    """
+)
+"""What TorchServe's workers need besides, with torch 2.13 on Python 3.11; elsewhere they may do without."""
+
 COMPILED_IN = _names(
     """
     abc atexit builtins codecs errno gc genericpath io itertools marshal os posix posixpath stat sys time zipimport
