@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import PurePosixPath
 
-from model_archiver.checks.package import Package, read_text
-from model_archiver.checks.subject import NotKeptError
+from model_archiver.checks.package import Package
 from model_archiver.checks.wording import shortened
 from model_archiver.issue import Issue
 
@@ -27,11 +26,8 @@ def check_labels(package: Package) -> Iterator[Issue]:
     member = package.by_path.get(_LABELS)
     if member is None or package.following is None or "BaseHandler" not in package.following.classes:
         return
-    try:
-        raw = read_text(member)
-    except NotKeptError:
-        return
-    for message, hint, line in _wrong(raw):
+    raw = package.text(member)
+    for message, hint, line in _wrong(raw) if raw is not None else ():
         yield Issue("error", "labels-invalid", message, hint, member.where, line)
 
 

@@ -38,7 +38,7 @@ def judge(member: Located, package: Package) -> Iterator[Issue]:
     """
     where = member.where
     try:
-        top = settings(member)
+        top = settings(package, member)
     except BrokenYamlError as error:
         yield Issue(error.level, "config-invalid", error.message, error.hint, where, error.line)
         return

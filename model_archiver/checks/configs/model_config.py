@@ -5,25 +5,21 @@ from __future__ import annotations
 import yaml
 
 from model_archiver.checks.configs.yaml_text import BrokenYamlError, Entry, entries, read
-from model_archiver.checks.package import Package, read_text
-from model_archiver.checks.subject import Located, NotKeptError
+from model_archiver.checks.package import Package
+from model_archiver.checks.subject import Located
 
 _LARGEST = 1 << 17
 """Bytes; the largest file that is judged, since reading YAML takes its time."""
 
 
-def settings(member: Located) -> list[Entry] | None:
+def settings(package: Package, member: Located) -> list[Entry] | None:
     """What stands at the top of a config file; None where that cannot be judged.
 
     Raises:
         BrokenYamlError: the server cannot read it, or takes no settings from it.
     """
-    if member.size > _LARGEST:
-        return None
-    try:
-        return _read(read_text(member))
-    except NotKeptError:
-        return None
+    raw = package.text(member) if member.size <= _LARGEST else None
+    return None if raw is None else _read(raw)
 
 
 def may_load_libraries(package: Package) -> bool:
@@ -32,7 +28,7 @@ def may_load_libraries(package: Package) -> bool:
     if member is None:
         return bool(package.text_field("configFile"))
     try:
-        found = settings(member)
+        found = settings(package, member)
     except BrokenYamlError:
         return True
     if found is None:

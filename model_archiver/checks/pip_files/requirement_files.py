@@ -6,9 +6,9 @@ import posixpath
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from model_archiver.checks.package import Package, read_text
+from model_archiver.checks.package import Package
 from model_archiver.checks.pip_files.requirement_lines import Line, RefusedError, numbered, parse
-from model_archiver.checks.subject import Located, NotKeptError
+from model_archiver.checks.subject import Located
 from model_archiver.checks.wording import shortened
 from model_archiver.issue import Issue
 
@@ -29,6 +29,7 @@ class RequirementFiles:
     """
 
     def __init__(self, package: Package) -> None:
+        self._package = package
         self._files = package.by_path
         self._folders = {folder for path in package.by_path for folder in path.parents}
         self._judged: set[PurePosixPath] = set()
@@ -46,9 +47,7 @@ class RequirementFiles:
         self._judged.add(member.path)
         self._left -= member.size
         try:
-            lines = list(numbered(read_text(member)))
-        except NotKeptError:
-            return
+            lines = list(numbered(self._package.text(member) or b""))
         except UnicodeDecodeError:
             yield Issue("warning", "requirements-invalid", "is no text in UTF-8", "save it as UTF-8", member.where)
             return

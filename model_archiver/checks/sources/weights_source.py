@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from model_archiver.checks.sources.python_module import PythonModule
+from model_archiver.checks.sources.python_module import PythonModule, last_name
 
 _BRINGS = re.compile(r"load|pretrained|hub|weights|checkpoint|ckpt|state_dict|open$", re.IGNORECASE)
 _STARTS = re.compile(r"init|reset", re.IGNORECASE)
@@ -38,7 +38,7 @@ def _names(tree: ast.AST) -> Iterator[str]:
 
 def _has_parts(node: ast.ClassDef) -> bool:
     """Whether a class makes something when it is made, or derives from one that may."""
-    if any(_last(base) not in _BARE for base in node.bases):
+    if any(last_name(base) not in _BARE for base in node.bases):
         return True
     makers = [item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
     return any(isinstance(made, ast.Call) and not _is_super(made) for maker in makers for made in ast.walk(maker))
@@ -46,12 +46,7 @@ def _has_parts(node: ast.ClassDef) -> bool:
 
 def _is_super(call: ast.Call) -> bool:
     """Whether it calls ``super()`` or an ``__init__``."""
-    return _last(call.func) in ("super", "__init__")
-
-
-def _last(node: ast.expr) -> str:
-    """The last part of a dotted name."""
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return last_name(call.func) in ("super", "__init__")
 
 
 def loads_plainly(module: PythonModule, file_name: str) -> bool:
@@ -68,7 +63,7 @@ def loads_plainly(module: PythonModule, file_name: str) -> bool:
 def _is_plain(call: ast.Call) -> bool:
     """Whether it is ``torch.load(path)``, perhaps with a ``map_location``."""
     function = call.func
-    is_load = isinstance(function, ast.Attribute) and function.attr == "load" and _last(function.value) == "torch"
+    is_load = isinstance(function, ast.Attribute) and function.attr == "load" and last_name(function.value) == "torch"
     options = {keyword.arg for keyword in call.keywords}
     return is_load and len(call.args) <= 2 and options <= {"map_location", "mmap"}
 
