@@ -13,7 +13,7 @@ from model_archiver.checks.wording import shortened
 from model_archiver.issue import Issue
 
 _LABELS = PurePosixPath("index_to_name.json")
-_VOCABULARY = PurePosixPath("source_vocab.pt")
+VOCABULARY = PurePosixPath("source_vocab.pt")
 _COLON = re.compile(r"\s*:")
 _HINT = 'write an object such as {"0": "cat", "1": "dog"}'
 
@@ -39,10 +39,10 @@ def check_vocabulary(package: Package) -> Iterator[Issue]:
     following = package.following
     if following is None or not following.runs("get_source_vocab_path", of="TextHandler"):
         return
-    if _VOCABULARY not in package.by_path and not package.text_field("sourceVocab"):
+    if VOCABULARY not in package.by_path and not package.text_field("sourceVocab"):
         member = package.handler.member
-        message = f"reads {_VOCABULARY}, which is not at the root of the archive"
-        hint = f"add the model's vocabulary: --extra-files {_VOCABULARY}"
+        message = f"reads {VOCABULARY}, which is not at the root of the archive"
+        hint = f"add the model's vocabulary: --extra-files {VOCABULARY}"
         yield Issue("error", "vocabulary-missing", message, hint, member.where if member else package.handler.given)
 
 

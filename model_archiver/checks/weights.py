@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 
 from model_archiver.checks.following import Following
+from model_archiver.checks.labels import VOCABULARY
 from model_archiver.checks.package import Package
 from model_archiver.checks.sources.python_texts import identifiers
 from model_archiver.checks.sources.weights_use import alters_loading
@@ -45,6 +46,7 @@ _KINDS = {
 _RENAMES = {"torchscript": "name it .pt", "onnx": "name it .onnx", "library": "name it .so"}
 _NEVER_ALLOWED = {*sys.stdlib_module_names, "__main__", "numpy", "torch"}
 _MOST_NAMED = 3
+_PLAIN = "save only tensors, numbers and texts, as in a state_dict"
 
 
 def check_presence(package: Package) -> Iterator[Issue]:
@@ -79,6 +81,24 @@ def check_file(package: Package) -> Iterator[Issue]:
         with member.open() as file:
             found = read_weights(file, member.size)
         yield from _judge(package, member, found)
+    except NotKeptError:
+        return
+
+
+def check_vocabulary(package: Package) -> Iterator[Issue]:
+    """``weights-unsafe`` of the words of a text's model, which are no weights, but loaded as such.
+
+    TorchServe: ts/torch_handler/text_handler.py, ``initialize``.
+    """
+    following, member = package.following, package.by_path.get(VOCABULARY)
+    is_named = package.text_field("sourceVocab")
+    if following is None or member is None or is_named or not following.runs("get_source_vocab_path", "TextHandler"):
+        return
+    try:
+        with member.open() as file:
+            found = read_weights(file, member.size)
+        if found.kind == "saved" and found.problem is None:
+            yield from _unsafe(package, member, found, "save only words and numbers, as in a dict")
     except NotKeptError:
         return
 
@@ -192,7 +212,7 @@ def _other_suffix(package: Package, following: Following, member: Located, found
     yield Issue("error", "weights-suffix", message, hint, member.where)
 
 
-def _unsafe(package: Package, member: Located, found: WeightsFile) -> Iterator[Issue]:
+def _unsafe(package: Package, member: Located, found: WeightsFile, hint: str = _PLAIN) -> Iterator[Issue]:
     """``weights-unsafe``: ``torch.load`` refuses it from torch 2.6 on, unless it is told otherwise."""
     if found.pickle is None:
         return
@@ -201,7 +221,6 @@ def _unsafe(package: Package, member: Located, found: WeightsFile) -> Iterator[I
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
         shown = ", ".join(map(shortened, names[:_MOST_NAMED]))
         message = f"names {shown}{more}, which torch.load refuses from 2.6 on and runs before"
-        hint = "save only tensors, numbers and texts, as in a state_dict"
     elif not is_spoken(found.pickle):
         message = "has pickle opcodes that torch.load refuses from 2.6 on"
         hint = "save it with torch.save, without a pickle_protocol"
