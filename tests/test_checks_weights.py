@@ -68,6 +68,12 @@ def writer(content: bytes) -> Callable[[Path], None]:
     return lambda path: path.write_bytes(content)
 
 
+def old_save(pickled: bytes) -> bytes:
+    """What older versions of torch write, without any storage."""
+    head = [pickle.dumps(value, protocol=2) for value in (0x1950A86A20F9469CFC6C, 1001, {})]
+    return b"".join([*head, pickled, pickle.dumps([], protocol=2)])
+
+
 def cut(path: Path) -> None:
     torch.save(Net().state_dict(), path)
     os.truncate(path, path.stat().st_size - 30)
@@ -88,6 +94,7 @@ WEIGHTS: dict[str, Callable[[Path], Any]] = {
     "numbers": saver({"epoch": np.float64(1), **STATE}),
     "settings": saver({"settings": argparse.Namespace(rate=1), **STATE}),
     "protocol-4": saver(STATE, pickle_protocol=4),
+    "framed": writer(old_save(b"\x80\x02\x95\x02" + bytes(7) + b"}.")),
     "raw": writer(bytes(range(256)) * 8),
     "empty": writer(b""),
     "html": writer(b"<!doctype html><title>Sign in</title>"),
@@ -124,26 +131,26 @@ def pack(work: Path, run: Command) -> Callable[..., list[str]]:
 @pytest.mark.parametrize(
     ("kind", "what", "hint"),
     [
-        ("state-dict", "a file of torch.save's", f"add the model's class with --model-file, or {SCRIPT}"),
-        ("old-state-dict", "a file of torch.save's", f"add the model's class with --model-file, or {SCRIPT}"),
-        ("numbers", "a file of torch.save's", f"add the model's class with --model-file, or {SCRIPT}"),
+        ("state-dict", "was saved by torch.save", f"add the model's class with --model-file, or {SCRIPT}"),
+        ("old-state-dict", "was saved by torch.save", f"add the model's class with --model-file, or {SCRIPT}"),
+        ("numbers", "was saved by torch.save", f"add the model's class with --model-file, or {SCRIPT}"),
         *(
             (kind, what, f"{SCRIPT}, or add the model's class with --model-file and {SAVE_STATE}")
             for kind, what in (
-                ("whole", f"a whole pickled model ({__name__}.Net)"),
-                ("old-whole", f"a whole pickled model ({__name__}.Net)"),
-                ("exported", "an exported program (torch.export)"),
-                ("pickle", "a plain pickle"),
-                ("safetensors", "a safetensors file"),
+                ("whole", f"is a whole pickled model ({__name__}.Net)"),
+                ("old-whole", f"is a whole pickled model ({__name__}.Net)"),
+                ("exported", "is an exported program (torch.export)"),
+                ("pickle", "is a plain pickle"),
+                ("safetensors", "is a safetensors file"),
             )
         ),
-        ("onnx", "an ONNX model", "name it .onnx"),
-        ("library", "a shared library", "name it .so"),
+        ("onnx", "is an ONNX model", "name it .onnx"),
+        ("library", "is a shared library", "name it .so"),
     ],
 )
 @pytest.mark.parametrize("handler", ["base_handler", "image_classifier", "densenet_handler"])
 def test_no_torchscript_and_no_model_file(pack, kind: str, what: str, hint: str, handler: str) -> None:
-    line = f"net.pt: is {what}, {ONLY_TORCHSCRIPT}; {hint} [weights-without-model-file]"
+    line = f"net.pt: {what}, {ONLY_TORCHSCRIPT}; {hint} [weights-without-model-file]"
     assert pack(kind, handler=handler) == [line]
     with pytest.raises((RuntimeError, ValueError)):
         torch.jit.load("net.pt")
@@ -152,20 +159,20 @@ def test_no_torchscript_and_no_model_file(pack, kind: str, what: str, hint: str,
 @pytest.mark.parametrize(
     ("kind", "what", "hint"),
     [
-        ("torchscript", "TorchScript", f"leave out --model-file, or {SAVE_STATE}"),
-        ("whole", f"a whole pickled model ({__name__}.Net)", SAVE_STATE),
-        ("old-whole", f"a whole pickled model ({__name__}.Net)", SAVE_STATE),
-        ("exported", "an exported program (torch.export)", SAVE_STATE),
-        ("pickle", "a plain pickle", SAVE_STATE),
-        ("safetensors", "a safetensors file", SAVE_STATE),
-        ("onnx", "an ONNX model", SAVE_STATE),
-        ("library", "a shared library", SAVE_STATE),
+        ("torchscript", "is TorchScript", f"leave out --model-file, or {SAVE_STATE}"),
+        ("whole", f"is a whole pickled model ({__name__}.Net)", SAVE_STATE),
+        ("old-whole", f"is a whole pickled model ({__name__}.Net)", SAVE_STATE),
+        ("exported", "is an exported program (torch.export)", SAVE_STATE),
+        ("pickle", "is a plain pickle", SAVE_STATE),
+        ("safetensors", "is a safetensors file", SAVE_STATE),
+        ("onnx", "is an ONNX model", SAVE_STATE),
+        ("library", "is a shared library", SAVE_STATE),
     ],
 )
 @pytest.mark.parametrize("handler", ["base_handler", "image_classifier", "densenet_handler"])
 @pytest.mark.filterwarnings("ignore")
 def test_no_state_dict_and_a_model_file(pack, kind: str, what: str, hint: str, handler: str) -> None:
-    line = f"net.pt: is {what}, {ONLY_STATE}; {hint} [weights-with-model-file]"
+    line = f"net.pt: {what}, {ONLY_STATE}; {hint} [weights-with-model-file]"
     assert pack(kind, "--model-file", "net.py", handler=handler) == [line]
     with pytest.raises((RuntimeError, pickle.UnpicklingError)):
         torch.load("net.pt")
@@ -351,10 +358,13 @@ def test_mms_may_load_anything(work: Path, run_mms: Command) -> None:
     [
         ("numbers", f"names numpy._core.multiarray.scalar, numpy.dtype, {REFUSED}"),
         ("settings", f"names argparse.Namespace, {REFUSED}"),
-        (
-            "protocol-4",
-            "is pickled by a protocol that torch.load refuses from 2.6 on; save it with torch.save, without a "
-            "pickle_protocol",
+        *(
+            (
+                kind,
+                "has pickle opcodes that torch.load refuses from 2.6 on; save it with torch.save, without a "
+                "pickle_protocol",
+            )
+            for kind in ("protocol-4", "framed")
         ),
     ],
 )
@@ -366,8 +376,7 @@ def test_globals_that_torch_refuses(pack, kind: str, message: str) -> None:
 
 def test_many_globals_are_counted(pack) -> None:
     pickled = b"\x80\x02" + b"".join(b"cos\nf%d\n0" % i for i in range(5)) + b"}."
-    head = [pickle.dumps(value, protocol=2) for value in (0x1950A86A20F9469CFC6C, 1001, {})]
-    Path("net.pth").write_bytes(b"".join([*head, pickled, pickle.dumps([], protocol=2)]))
+    Path("net.pth").write_bytes(old_save(pickled))
     WEIGHTS["given"] = lambda path: None
     lines = pack("given", "--model-file", "net.py", name="net.pth")
     assert lines == [f"net.pth: names os.f0, os.f1, os.f2 and 2 more, {REFUSED} [weights-unsafe]"]
@@ -392,9 +401,7 @@ def test_what_torch_takes_may_be_said_in_the_archive(pack, text: str, kind: str)
 
 
 def foreign(path: Path) -> None:
-    head = [pickle.dumps(value, protocol=2) for value in (0x1950A86A20F9469CFC6C, 1001, {})]
-    pickled = b"\x80\x02]ctensorlib.rows\nRows\na."
-    path.write_bytes(b"".join([*head, pickled, pickle.dumps([], protocol=2)]))
+    path.write_bytes(old_save(b"\x80\x02]ctensorlib.rows\nRows\na."))
 
 
 def test_a_library_may_allow_its_own_classes_when_it_is_imported(pack) -> None:
@@ -407,6 +414,37 @@ def test_a_library_may_allow_its_own_classes_when_it_is_imported(pack) -> None:
     Path("tensorlib.py").write_text("")
     lines = pack("foreign", "--model-file", "net.py", "--extra-files", "tensorlib.py")
     assert lines == [f"net.pt: names tensorlib.rows.Rows, {REFUSED} [weights-unsafe]"]
+
+
+@pytest.mark.parametrize("text", ["tensorlibs = 1\n", "x = 'my_tensorlib'\n", "tensorlibé = 1\n"])
+def test_a_part_of_a_word_is_no_mention(pack, text: str) -> None:
+    WEIGHTS["foreign"] = foreign
+    Path("net.py").write_text(text + NET, encoding="utf-8")
+    lines = pack("foreign", "--model-file", "net.py")
+    assert lines == [f"net.pt: names tensorlib.rows.Rows, {REFUSED} [weights-unsafe]"]
+
+
+WORDS = "which torch.load refuses from 2.6 on and runs before; save only words and numbers, as in a dict"
+
+
+@pytest.mark.parametrize(
+    ("kind", "handler", "line"),
+    [
+        ("settings", "text_classifier", f"source_vocab.pt: names argparse.Namespace, {WORDS} [weights-unsafe]"),
+        ("foreign", "own.py", f"source_vocab.pt: names tensorlib.rows.Rows, {WORDS} [weights-unsafe]"),
+        ("state-dict", "text_classifier", None),
+        ("raw", "text_classifier", None),
+        ("settings", "base_handler", None),
+    ],
+)
+def test_a_vocabulary_is_loaded_by_torch_too(pack, kind: str, handler: str, line: str | None) -> None:
+    WEIGHTS["foreign"] = foreign
+    WEIGHTS[kind](Path("source_vocab.pt"))
+    Path("own.py").write_text(
+        "from ts.torch_handler.text_handler import TextHandler\n\n\nclass Own(TextHandler):\n    pass\n"
+    )
+    words = ("--model-file", "net.py", "--extra-files", "source_vocab.pt")
+    assert pack("state-dict", *words, handler=handler) == ([line] if line else [])
 
 
 OWN = """\

@@ -40,6 +40,7 @@ _CHECKS = (
     model_file.check_class,
     weights.check_presence,
     weights.check_file,
+    weights.check_vocabulary,
     labels.check_labels,
     labels.check_vocabulary,
     config.check_config,

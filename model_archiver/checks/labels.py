@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import PurePosixPath
 
-from model_archiver.checks.package import Package, read_text
-from model_archiver.checks.subject import NotKeptError
+from model_archiver.checks.package import Package
+from model_archiver.checks.wording import shortened
 from model_archiver.issue import Issue
 
 _LABELS = PurePosixPath("index_to_name.json")
-_VOCABULARY = PurePosixPath("source_vocab.pt")
+VOCABULARY = PurePosixPath("source_vocab.pt")
+_COLON = re.compile(r"\s*:")
 _HINT = 'write an object such as {"0": "cat", "1": "dog"}'
 
 
@@ -24,11 +26,8 @@ def check_labels(package: Package) -> Iterator[Issue]:
     member = package.by_path.get(_LABELS)
     if member is None or package.following is None or "BaseHandler" not in package.following.classes:
         return
-    try:
-        raw = read_text(member)
-    except NotKeptError:
-        return
-    for message, hint, line in _wrong(raw):
+    raw = package.text(member)
+    for message, hint, line in _wrong(raw) if raw is not None else ():
         yield Issue("error", "labels-invalid", message, hint, member.where, line)
 
 
@@ -40,10 +39,10 @@ def check_vocabulary(package: Package) -> Iterator[Issue]:
     following = package.following
     if following is None or not following.runs("get_source_vocab_path", of="TextHandler"):
         return
-    if _VOCABULARY not in package.by_path and not package.text_field("sourceVocab"):
+    if VOCABULARY not in package.by_path and not package.text_field("sourceVocab"):
         member = package.handler.member
-        message = f"reads {_VOCABULARY}, which is not at the root of the archive"
-        hint = f"add the model's vocabulary: --extra-files {_VOCABULARY}"
+        message = f"reads {VOCABULARY}, which is not at the root of the archive"
+        hint = f"add the model's vocabulary: --extra-files {VOCABULARY}"
         yield Issue("error", "vocabulary-missing", message, hint, member.where if member else package.handler.given)
 
 
@@ -79,7 +78,7 @@ def _wrong_labels(labels: object, text: str) -> Iterator[tuple[str, str, int | N
     if wrong:
         key, label = next(iter(wrong.items()))
         more = f", and {len(wrong) - 1} more are none either" if len(wrong) > 1 else ""
-        message = f"the name of class {key!r} is {_kind(label)} and no text{more}"
+        message = f"the name of class {shortened(key)!r} is {_kind(label)} and no text{more}"
         yield message, "write a text, or a list that ends with one", _line(key, text)
 
 
@@ -100,5 +99,15 @@ def _kind(value: object) -> str:
 def _line(key: str, text: str) -> int | None:
     """The line of a key, where only one place can be meant."""
     spellings = {json.dumps(key), json.dumps(key, ensure_ascii=False)}
-    places = [found for spelling in spellings for found in re.finditer(rf"{re.escape(spelling)}\s*:", text)]
-    return text.count("\n", 0, places[0].start()) + 1 if len(places) == 1 else None
+    places = list(islice((place for spelling in spellings for place in _keys(spelling, text)), 2))
+    return text.count("\n", 0, places[0]) + 1 if len(places) == 1 else None
+
+
+def _keys(spelling: str, text: str) -> Iterator[int]:
+    """The places where a text in quotes stands before a colon."""
+    place = text.find(spelling)
+    while place >= 0:
+        end = place + len(spelling)
+        if _COLON.match(text, end):
+            yield place
+        place = text.find(spelling, end)

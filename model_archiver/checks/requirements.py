@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from model_archiver.checks.package import Package
+from model_archiver.checks.wording import fewer
 from model_archiver.issue import Issue
 
 
@@ -18,4 +19,4 @@ def check_requirements(package: Package) -> Iterator[Issue]:
     if member is not None and package.server == "torchserve" and package.runs_python3:
         from model_archiver.checks.pip_files.requirement_files import RequirementFiles  # noqa: PLC0415 - few have one
 
-        yield from RequirementFiles(package).judge(member)
+        yield from fewer(RequirementFiles(package).judge(member))

@@ -11,11 +11,14 @@ import sys
 from collections.abc import Iterator
 
 from model_archiver.checks.following import Following
+from model_archiver.checks.labels import VOCABULARY
 from model_archiver.checks.package import Package
-from model_archiver.checks.sources.weights_use import alters_loading, may_load_libraries, mentions
+from model_archiver.checks.sources.python_texts import identifiers
+from model_archiver.checks.sources.weights_use import alters_loading
 from model_archiver.checks.subject import Located, NotKeptError
 from model_archiver.checks.weights_files.weights_file import Problem, WeightsFile, read_weights
 from model_archiver.checks.weights_files.weights_only import is_spoken, refused_globals
+from model_archiver.checks.wording import shortened
 from model_archiver.issue import Issue
 
 _BASE = "BaseHandler"
@@ -31,18 +34,19 @@ _PLACEHOLDER = re.compile(r"dummy|empty|placeholder|stub|fake|none|unused", re.I
 _STATE_DICT = "save its state_dict() with torch.save"
 _TORCHSCRIPT = "save TorchScript (torch.jit.script(model).save(...))"
 _KINDS = {
-    "torchscript": "TorchScript",
-    "saved": "a file of torch.save's",
-    "tar": "a tar that torch.save wrote before version 0.2",
-    "exported": "an exported program (torch.export)",
-    "pickle": "a plain pickle",
-    "safetensors": "a safetensors file",
-    "onnx": "an ONNX model",
-    "library": "a shared library",
+    "torchscript": "is TorchScript",
+    "saved": "was saved by torch.save",
+    "tar": "is a tar that torch.save wrote before version 0.2",
+    "exported": "is an exported program (torch.export)",
+    "pickle": "is a plain pickle",
+    "safetensors": "is a safetensors file",
+    "onnx": "is an ONNX model",
+    "library": "is a shared library",
 }
 _RENAMES = {"torchscript": "name it .pt", "onnx": "name it .onnx", "library": "name it .so"}
 _NEVER_ALLOWED = {*sys.stdlib_module_names, "__main__", "numpy", "torch"}
 _MOST_NAMED = 3
+_PLAIN = "save only tensors, numbers and texts, as in a state_dict"
 
 
 def check_presence(package: Package) -> Iterator[Issue]:
@@ -77,6 +81,24 @@ def check_file(package: Package) -> Iterator[Issue]:
         with member.open() as file:
             found = read_weights(file, member.size)
         yield from _judge(package, member, found)
+    except NotKeptError:
+        return
+
+
+def check_vocabulary(package: Package) -> Iterator[Issue]:
+    """``weights-unsafe`` of the words of a text's model, which are no weights, but loaded as such.
+
+    TorchServe: ts/torch_handler/text_handler.py, ``initialize``.
+    """
+    following, member = package.following, package.by_path.get(VOCABULARY)
+    is_named = package.text_field("sourceVocab")
+    if following is None or member is None or is_named or not following.runs("get_source_vocab_path", "TextHandler"):
+        return
+    try:
+        with member.open() as file:
+            found = read_weights(file, member.size)
+        if found.kind == "saved" and found.problem is None:
+            yield from _unsafe(package, member, found, "save only words and numbers, as in a dict")
     except NotKeptError:
         return
 
@@ -140,7 +162,7 @@ def _followed(package: Package, following: Following, member: Located, found: We
 def _without_model_file(member: Located, found: WeightsFile) -> Iterator[Issue]:
     """``weights-without-model-file``: something that ``torch.jit.load`` refuses."""
     if found.kind not in ("unknown", "torchscript"):
-        message = f"is {_what(found)}, and without a model file only TorchScript can be loaded"
+        message = f"{_what(found)}, and without a model file only TorchScript can be loaded"
         hint = _RENAMES.get(found.kind, f"{_TORCHSCRIPT}, or add the model's class with --model-file and {_STATE_DICT}")
         if found.kind == "saved" and not _is_whole(found):
             hint = f"add the model's class with --model-file, or {_TORCHSCRIPT}"
@@ -156,7 +178,7 @@ def _with_model_file(package: Package, member: Located, found: WeightsFile) -> I
     if found.kind == "saved" and not _is_whole(found):
         yield from _unsafe(package, member, found)
     elif not alters_loading(package):
-        message = f"is {_what(found)}, and with a model file only a state_dict can be loaded"
+        message = f"{_what(found)}, and with a model file only a state_dict can be loaded"
         otherwise = "leave out --model-file, or " if found.kind == "torchscript" else ""
         yield Issue("error", "weights-with-model-file", message, f"{otherwise}{_STATE_DICT}", member.where)
 
@@ -166,8 +188,8 @@ def _is_whole(found: WeightsFile) -> bool:
 
 
 def _what(found: WeightsFile) -> str:
-    if found.pickle is not None and found.pickle.is_module:
-        return f"a whole pickled model ({found.pickle.maker})"
+    if found.pickle is not None and _is_whole(found):
+        return f"is a whole pickled model ({shortened(found.pickle.maker)})"
     return _KINDS[found.kind]
 
 
@@ -177,6 +199,8 @@ def _other_suffix(package: Package, following: Following, member: Located, found
     if suffix == ".onnx" or (suffix == ".so" and not following.runs("_use_torch_export_aot_compile")):
         return
     if suffix == ".so":
+        from model_archiver.checks.configs.model_config import may_load_libraries  # noqa: PLC0415 - PyYAML is slow to load
+
         if not may_load_libraries(package):
             message = "is loaded only where the config file has pt2: {export: {aot_compile: true}}"
             yield Issue("error", "weights-suffix", message, "say so there (--config-file)", member.where)
@@ -188,17 +212,17 @@ def _other_suffix(package: Package, following: Following, member: Located, found
     yield Issue("error", "weights-suffix", message, hint, member.where)
 
 
-def _unsafe(package: Package, member: Located, found: WeightsFile) -> Iterator[Issue]:
+def _unsafe(package: Package, member: Located, found: WeightsFile, hint: str = _PLAIN) -> Iterator[Issue]:
     """``weights-unsafe``: ``torch.load`` refuses it from torch 2.6 on, unless it is told otherwise."""
     if found.pickle is None:
         return
     names = _surely_refused(package, refused_globals(found.pickle))
     if names:
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-        message = f"names {', '.join(names[:_MOST_NAMED])}{more}, which torch.load refuses from 2.6 on and runs before"
-        hint = "save only tensors, numbers and texts, as in a state_dict"
+        shown = ", ".join(map(shortened, names[:_MOST_NAMED]))
+        message = f"names {shown}{more}, which torch.load refuses from 2.6 on and runs before"
     elif not is_spoken(found.pickle):
-        message = "is pickled by a protocol that torch.load refuses from 2.6 on"
+        message = "has pickle opcodes that torch.load refuses from 2.6 on"
         hint = "save it with torch.save, without a pickle_protocol"
     else:
         return
@@ -210,5 +234,5 @@ def _surely_refused(package: Package, names: tuple[str, ...]) -> list[str]:
     """Those of some globals that no package can have allowed by being imported, as torchao does for its own."""
     tops = {name.partition(".")[0] for name in names} - _NEVER_ALLOWED
     foreign = {top for top in tops if package.importable(top) is None}
-    perhaps = mentions(package, foreign)
+    perhaps = identifiers(package, foreign)
     return [name for name in names if name.partition(".")[0] not in perhaps]

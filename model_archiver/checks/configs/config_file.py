@@ -13,63 +13,50 @@ import yaml
 from model_archiver.checks.configs.config_combinations import Settings, combinations
 from model_archiver.checks.configs.config_keys import KEYS, TORCHRUN_KEYS, Rule
 from model_archiver.checks.configs.config_values import wrong_keys, wrong_pt2, wrong_torchrun, wrong_values
+from model_archiver.checks.configs.model_config import below, settings
 from model_archiver.checks.configs.near_misses import near_miss
-from model_archiver.checks.configs.yaml_text import BrokenYamlError, Entry, entries, read
-from model_archiver.checks.package import Package, read_text
-from model_archiver.checks.subject import NotKeptError
+from model_archiver.checks.configs.yaml_text import BrokenYamlError, Entry
+from model_archiver.checks.package import Package
+from model_archiver.checks.sources.python_texts import parts
+from model_archiver.checks.subject import Located, NotKeptError
+from model_archiver.checks.wording import fewer, shortened
 from model_archiver.issue import Issue
 
 _MOST_KEYS = 500
 """Of a map whose keys are compared with the server's."""
 
+_MOST_NEAR = 20
+"""So many slips of the pen in one map are none."""
 
-def judge(raw: bytes, where: str, package: Package) -> Iterator[Issue]:
+
+def judge(member: Located, package: Package) -> Iterator[Issue]:
     """Everything that is wrong with a file.
 
     Args:
-        raw: its bytes.
-        where: how a person knows it.
+        member: the file.
         package: what it configures.
     """
+    where = member.where
     try:
-        top = _read(raw)
+        top = settings(package, member)
     except BrokenYamlError as error:
         yield Issue(error.level, "config-invalid", error.message, error.hint, where, error.line)
         return
-    torchrun = _below("torchrun", top)
+    if top is not None:
+        yield from sorted(fewer(_judged(top, where, package)), key=lambda issue: issue.line or 0)
+
+
+def _judged(top: list[Entry], where: str, package: Package) -> Iterator[Issue]:
+    torchrun = below("torchrun", top)
     unknown = {**_near_misses(top, KEYS, package), **_near_misses(torchrun, TORCHRUN_KEYS, package, slips=3)}
-    found = [
-        *wrong_keys([*top, *torchrun], where),
-        *wrong_values(top, KEYS, where),
-        *wrong_values(torchrun, TORCHRUN_KEYS, where),
-        *wrong_torchrun(top, where),
-        *_unknown(unknown, where),
-        *(wrong_pt2(top, where) if package.following and package.following.runs("initialize") else ()),
-        *combinations(_settings(top, where, unknown.values())),
-    ]
-    yield from sorted(found, key=lambda issue: issue.line or 0)
-
-
-def _read(raw: bytes) -> list[Entry]:
-    """What stands at the top.
-
-    Raises:
-        BrokenYamlError: it cannot be read.
-    """
-    try:
-        root = read(raw.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise BrokenYamlError("error", "is not UTF-8, which a worker cannot read", "save it as UTF-8", line) from None
-    if isinstance(root, yaml.MappingNode):
-        return entries(root)
-    if root is None or root.tag == "tag:yaml.org,2002:null":
-        message, hint = "holds no settings, which ends the registration", "write some, or leave it out (--config-file)"
-        raise BrokenYamlError("error", message, hint, None)
-    kind = "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
-    message = f"is {kind} and no map of settings, which ends the registration"
-    hint = "write each setting on a line of its own as key: value, with a blank after the colon"
-    raise BrokenYamlError("error", message, hint, root.start_mark.line + 1)
+    yield from wrong_keys([*top, *torchrun], where)
+    yield from wrong_values(top, KEYS, where)
+    yield from wrong_values(torchrun, TORCHRUN_KEYS, where)
+    yield from wrong_torchrun(top, where)
+    yield from _unknown(unknown, where)
+    if package.following and package.following.runs("initialize"):
+        yield from wrong_pt2(top, where)
+    yield from combinations(_settings(top, where, unknown.values()))
 
 
 def _settings(top: list[Entry], where: str, misspelt: Iterable[str]) -> Settings:
@@ -84,37 +71,33 @@ def _takes(entry: Entry) -> bool:
     return entry.key not in KEYS or KEYS[entry.key].takes(entry.value)
 
 
-def _below(key: str, top: list[Entry]) -> list[Entry]:
-    nodes = [entry.node for entry in top if entry.key == key]
-    return [entry for node in nodes if isinstance(node, yaml.MappingNode) for entry in entries(node)]
-
-
 def _near_misses(part: list[Entry], keys: Mapping[str, Rule], package: Package, slips: int = 2) -> dict[Entry, str]:
     """The keys that are almost one that the server reads, unless that one is there too or the handler knows it."""
     given = {entry.key for entry in part}
-    found = {}
-    for entry in part if len(part) <= _MOST_KEYS else ():
-        if isinstance(entry.key, str) and entry.key not in keys and entry.key != "torchrun":
-            meant = near_miss(entry.key, keys if slips > 2 else [*keys, "torchrun"], slips)
-            if meant and meant not in given and not _is_known_to_code(entry.key, package):
-                found[entry] = meant
-    return found
+    known = keys if slips > 2 else [*keys, "torchrun"]
+    meant = {
+        entry: near_miss(entry.key, known, slips)
+        for entry in (part if len(part) <= _MOST_KEYS else ())
+        if isinstance(entry.key, str) and entry.key not in keys and entry.key != "torchrun"
+    }
+    found = {entry: word for entry, word in meant.items() if word and word not in given}
+    if not found or len(found) > _MOST_NEAR:
+        return {}
+    known_to_code = _known_to_code([entry.key for entry in found], package)
+    return {entry: word for entry, word in found.items() if entry.key not in known_to_code}
 
 
 def _unknown(unknown: Mapping[Entry, str], where: str) -> Iterator[Issue]:
     for entry, meant in unknown.items():
-        message = f"the server ignores {entry.key!r}"
+        message = f"the server ignores {shortened(entry.key)!r}"
         yield Issue("warning", "config-unknown-key", message, f"did you mean {meant}?", where, entry.line)
 
 
-def _is_known_to_code(key: str, package: Package) -> bool:
-    """Whether a module of the archive has the word, or one that is elsewhere may have it: then a handler reads it."""
+def _known_to_code(keys: list[str], package: Package) -> set[str]:
+    """The keys that a module of the archive has, or one that is elsewhere may have: then a handler reads them."""
     if package.handler.member is None and package.handler.built_in is None:
-        return True
-    for member in package.members:
-        try:
-            if member.path.suffix == ".py" and key.encode() in read_text(member):
-                return True
-        except NotKeptError:
-            return True
-    return False
+        return set(keys)
+    try:
+        return parts(package, keys)
+    except NotKeptError:
+        return set(keys)

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from yaml.constructor import SafeConstructor
 
+from model_archiver.checks.wording import shortened
 from model_archiver.issue import Level
 
 _MERGE, _VALUE = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value"
@@ -199,5 +200,6 @@ def _told(error: yaml.MarkedYAMLError) -> BrokenYamlError:
         hint = "leave the tag out, or put the value into quotes"
     elif problem == _ODD_KEY:
         hint = "put what begins with { or [ into quotes"
+    problem = shortened(problem, 160)
     place = f" (column {mark.column + 1})" if mark else ""
     return BrokenYamlError("error", f"is not YAML: {problem}{place}", hint, mark.line + 1 if mark else None)

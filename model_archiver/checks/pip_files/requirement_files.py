@@ -6,13 +6,18 @@ import posixpath
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from model_archiver.checks.package import Package, read_text
+from model_archiver.checks.package import Package
 from model_archiver.checks.pip_files.requirement_lines import Line, RefusedError, numbered, parse
-from model_archiver.checks.subject import Located, NotKeptError
+from model_archiver.checks.subject import Located
+from model_archiver.checks.wording import shortened
 from model_archiver.issue import Issue
 
 _LARGEST = 1 << 18
 """Bytes of a file that is judged."""
+
+_MOST = 1 << 19
+"""Bytes of all files together."""
+
 _DEEPEST = 50
 
 
@@ -24,9 +29,11 @@ class RequirementFiles:
     """
 
     def __init__(self, package: Package) -> None:
+        self._package = package
         self._files = package.by_path
         self._folders = {folder for path in package.by_path for folder in path.parents}
         self._judged: set[PurePosixPath] = set()
+        self._left = _MOST
 
     def judge(self, member: Located, within: tuple[PurePosixPath, ...] = ()) -> Iterator[Issue]:
         """What is wrong with a file and those that it names.
@@ -35,13 +42,12 @@ class RequirementFiles:
             member: the file.
             within: the files by which it is named.
         """
-        if member.path in self._judged or member.size > _LARGEST or len(within) > _DEEPEST:
+        if member.path in self._judged or member.size > min(_LARGEST, self._left) or len(within) > _DEEPEST:
             return
         self._judged.add(member.path)
+        self._left -= member.size
         try:
-            lines = list(numbered(read_text(member)))
-        except NotKeptError:
-            return
+            lines = list(numbered(self._package.text(member) or b""))
         except UnicodeDecodeError:
             yield Issue("warning", "requirements-invalid", "is no text in UTF-8", "save it as UTF-8", member.where)
             return
@@ -49,7 +55,7 @@ class RequirementFiles:
             try:
                 yield from self._judge_line(parse(text), number, member, (*within, member.path))
             except RefusedError as error:
-                message = f"pip refuses this line: {error.message}"
+                message = f"pip refuses this line: {shortened(error.message, 160)}"
                 yield Issue("warning", "requirements-invalid", message, error.hint, member.where, number)
 
     def _judge_line(
@@ -81,8 +87,8 @@ def _joined(folder: PurePosixPath, name: str) -> PurePosixPath:
 
 
 def _missing(what: str, path: PurePosixPath, number: int, member: Located) -> Issue:
-    message = f"{what} is not in the archive, where pip looks for it"
-    hint = f"pack it as {path}, with --include or --extra-files"
+    message = f"{shortened(what)} is not in the archive, where pip looks for it"
+    hint = f"pack it as {shortened(str(path))}, with --include or --extra-files"
     if path.parts[:1] == ("..",):
         hint = "name something that can be packed below the model's folder"
     return Issue("warning", "requirements-local", message, hint, member.where, number)

@@ -14,6 +14,8 @@ from typing import NoReturn
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 
+from model_archiver.checks.wording import shortened
+
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -30,6 +32,8 @@ _ARCHIVES = (".whl", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".ta
 _HASHES = ("sha256", "sha384", "sha512")
 _LONGEST = 10_000
 """Characters of a line that is judged."""
+_LONGEST_REQUIREMENT = 1000
+"""Characters of what stands before its options."""
 
 _FLAGS = ("--no-index", "--prefer-binary", "--require-hashes", "--no-require-hashes", "--pre")
 _WITH_VALUE = (
@@ -183,12 +187,12 @@ def _options(text: str) -> optparse.Values:
     for value in values.hashes or ():
         if value.partition(":")[0] not in _HASHES or ":" not in value:
             hint = f"write --hash={' or --hash='.join(f'{name}:...' for name in _HASHES)}"
-            raise RefusedError(f"--hash={value} is none that it knows", hint)
+            raise RefusedError(f"--hash={shortened(value)} is none that it knows", hint)
     return values
 
 
 def _requirement(text: str) -> Line:
-    if "://" in text or text.startswith("file:"):
+    if "://" in text or text.startswith("file:") or len(text) > _LONGEST_REQUIREMENT:
         return Line()
     name, _, condition = (part.strip() for part in text.partition(";"))
     if condition:
@@ -223,6 +227,8 @@ def _check_condition(text: str) -> None:
     except InvalidMarker:
         message = f"{_short(text)} is no condition"
         raise RefusedError(message, 'write one such as python_version >= "3.9" after the semicolon') from None
+    except RecursionError:  # of parentheses; another Python may bear more of them
+        return
 
 
 def _check_specifier(text: str) -> None:
@@ -240,4 +246,4 @@ def _check_specifier(text: str) -> None:
 
 
 def _short(text: str) -> str:
-    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+    return repr(shortened(text))

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from model_archiver.checks.sources.python_module import last_name
+
 _FAILURES = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 
 
@@ -68,28 +70,22 @@ def _always_run(statement: ast.stmt) -> list[ast.stmt]:
 
 def _suppresses(expression: ast.expr) -> bool:
     """Whether a ``with`` may swallow a failure: nothing is known of most of what people write there."""
-    return isinstance(expression, ast.Call) and _last_name(expression.func) in {"suppress", "catch"}
+    return isinstance(expression, ast.Call) and last_name(expression.func) in {"suppress", "catch"}
 
 
 def _catches(handler: ast.ExceptHandler) -> bool:
     caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return any(kind is None or _last_name(kind) in _FAILURES for kind in caught)
+    return any(kind is None or last_name(kind) in _FAILURES for kind in caught)
 
 
 def _is_type_checking(test: ast.expr) -> bool:
-    return _last_name(test) == "TYPE_CHECKING"
-
-
-def _last_name(expression: ast.expr) -> str:
-    if isinstance(expression, ast.Attribute):
-        return expression.attr
-    return expression.id if isinstance(expression, ast.Name) else ""
+    return last_name(test) == "TYPE_CHECKING"
 
 
 def changes_path(tree: ast.Module) -> bool:
     """Whether a module may change where others are looked for: with ``sys.path`` by any name, or with ``site``."""
     return any(
-        (isinstance(node, ast.Attribute) and node.attr == "path" and _last_name(node.value) != "os")
+        (isinstance(node, ast.Attribute) and node.attr == "path" and last_name(node.value) != "os")
         or (isinstance(node, ast.ImportFrom) and node.module == "sys")
         or (isinstance(node, ast.Name) and node.id == "site")
         for node in ast.walk(tree)

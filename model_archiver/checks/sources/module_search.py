@@ -16,9 +16,7 @@ Name = tuple[str, ...]
 _ON_EVERY_SERVER = {"mms", "torch", "ts"}
 _MODULES = {".py", ".pyc", ".pyd", ".so"}
 _REQUIREMENT = re.compile(rb"^[ \t]*([A-Za-z0-9][A-Za-z0-9._-]*)", re.MULTILINE)
-_NAMELESS = re.compile(
-    rb"^[ \t]*(?:-e|--editable|-r|--requirement|\.|/|[^ \t#;-][^ \t#;]*(?:[/\\]|\.whl))", re.MULTILINE
-)
+_NAMELESS = re.compile(rb"^[ \t]*(?:-e|--editable|-r|--requirement|\.|/|[^\s#;-][^\s#;]*(?:[/\\]|\.whl))", re.MULTILINE)
 
 
 class ModuleSearch:

@@ -97,3 +97,10 @@ def _is_newer(*told: str | None) -> bool:
     return any(
         sys.version_info < version and pattern.search(text) for version, pattern in _NEWER for text in told if text
     )
+
+
+def last_name(expression: ast.expr | None) -> str:
+    """The last part of a dotted name; empty for anything else."""
+    if isinstance(expression, ast.Attribute):
+        return expression.attr
+    return expression.id if isinstance(expression, ast.Name) else ""

@@ -6,11 +6,15 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
-from model_archiver.checks.sources.python_module import PythonModule
+from model_archiver.checks.sources.python_module import PythonModule, last_name
 
 _BRINGS = re.compile(r"load|pretrained|hub|weights|checkpoint|ckpt|state_dict|open$", re.IGNORECASE)
 _STARTS = re.compile(r"init|reset", re.IGNORECASE)
+_CONDITIONS = (ast.If, ast.IfExp, ast.BoolOp, ast.Match)
+_PATH = ""
+_MOST_NODES = 500_000
 _BARE = ("Module", "object", "ABC")
 
 
@@ -34,7 +38,7 @@ def _names(tree: ast.AST) -> Iterator[str]:
 
 def _has_parts(node: ast.ClassDef) -> bool:
     """Whether a class makes something when it is made, or derives from one that may."""
-    if any(_last(base) not in _BARE for base in node.bases):
+    if any(last_name(base) not in _BARE for base in node.bases):
         return True
     makers = [item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
     return any(isinstance(made, ast.Call) and not _is_super(made) for maker in makers for made in ast.walk(maker))
@@ -42,12 +46,7 @@ def _has_parts(node: ast.ClassDef) -> bool:
 
 def _is_super(call: ast.Call) -> bool:
     """Whether it calls ``super()`` or an ``__init__``."""
-    return _last(call.func) in ("super", "__init__")
-
-
-def _last(node: ast.expr) -> str:
-    """The last part of a dotted name."""
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return last_name(call.func) in ("super", "__init__")
 
 
 def loads_plainly(module: PythonModule, file_name: str) -> bool:
@@ -64,41 +63,63 @@ def loads_plainly(module: PythonModule, file_name: str) -> bool:
 def _is_plain(call: ast.Call) -> bool:
     """Whether it is ``torch.load(path)``, perhaps with a ``map_location``."""
     function = call.func
-    is_load = isinstance(function, ast.Attribute) and function.attr == "load" and _last(function.value) == "torch"
+    is_load = isinstance(function, ast.Attribute) and function.attr == "load" and last_name(function.value) == "torch"
     options = {keyword.arg for keyword in call.keywords}
     return is_load and len(call.args) <= 2 and options <= {"map_location", "mmap"}
 
 
-def _certain_calls(node: ast.AST) -> Iterator[ast.Call]:
+def _certain_calls(tree: ast.Module) -> Iterator[ast.Call]:
     """The calls that stand under no condition, and of which no failure is caught."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, (ast.If, ast.IfExp, ast.BoolOp, ast.Match)) or (
-            isinstance(child, ast.Try) and child.handlers
-        ):
-            continue
-        if isinstance(child, ast.Call):
-            yield child
-        yield from _certain_calls(child)
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        for child in ast.iter_child_nodes(waiting.pop()):
+            if isinstance(child, ast.Call):
+                yield child
+            if not isinstance(child, _CONDITIONS) and not (isinstance(child, ast.Try) and child.handlers):
+                waiting.append(child)
 
 
 class _Paths:
-    """Which names of a module stand for the path of a file, whatever function they are in."""
+    """Which names of a module stand for the path of a file, whatever function they are in.
+
+    A name does where all that is assigned to it is made of the path, or of names that do.
+    """
 
     def __init__(self, tree: ast.Module, words: Iterable[str]) -> None:
         self._words = set(words)
-        self._names: set[str] = set()
-        values = _assigned(tree)
-        while found := {
-            name for name, given in values.items() if name not in self._names and all(map(self.lead, given))
-        }:
-            self._names |= found
+        self._left = _MOST_NODES
+        self._names = {_PATH}
+        self._unsure: dict[str, set[int]] = {}
+        self._users: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        for name, given in _assigned(tree).items():
+            self._unsure[name] = set(range(len(given)))
+            for index, value in enumerate(given):
+                for part in set(self._parts(value)):
+                    self._users[part].append((name, index))
+        self._spread()
+
+    def _spread(self) -> None:
+        """From the path itself to the names that are made of it, and on to those that are made of them."""
+        found = [_PATH]
+        while found:
+            for name, index in self._users.pop(found.pop(), ()):
+                self._unsure[name].discard(index)
+                if not self._unsure[name] and name not in self._names:
+                    self._names.add(name)
+                    found.append(name)
 
     def lead(self, node: ast.expr) -> bool:
         """Whether an expression is made of the path."""
-        return any(
-            (isinstance(part, ast.Constant) and part.value in self._words) or _variable(part) in self._names
-            for part in ast.walk(node)
-        )
+        return any(part in self._names for part in self._parts(node))
+
+    def _parts(self, node: ast.expr) -> Iterator[str]:
+        """The names in an expression, and `_PATH` for the path itself; nothing once too much was looked at."""
+        for part in islice(ast.walk(node), self._left):
+            self._left -= 1
+            if isinstance(part, ast.Constant) and part.value in self._words:
+                yield _PATH
+            elif name := _variable(part):
+                yield name
 
 
 def _assigned(tree: ast.Module) -> dict[str, list[ast.expr]]:
