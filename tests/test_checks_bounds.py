@@ -33,7 +33,7 @@ class Own:
 def _soon() -> Iterator[None]:
     begin = time.monotonic()
     yield
-    assert time.monotonic() - begin < 8
+    assert time.monotonic() - begin < 60  # what is not bounded takes minutes, or all memory
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_a_name_as_long_as_a_file(judged, model: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     hint = "write a text, or a list that ends with one"
-    name = "k" * 57 + "..."
+    name = "k" * 80 + "..."
     assert said == [f"index_to_name.json:2: the name of class '{name}' is 1 and no text; {hint} [labels-invalid]"]
     assert peak < 50_000_000
 
@@ -216,4 +216,4 @@ def test_pickle_of_a_long_name(judged, model: Path) -> None:
     saved(model / "net.pt", b"\x80\x02cos\n" + b"x" * 900 + b"\n.")
     words = ("--model-name", "m", "--handler", "base_handler", "--model-file", "model.py", "--dry-run")
     (line,) = judged("own.py", "", *words, "--serialized-file", "net.pt").warnings
-    assert line.startswith(f"net.pt: names os.{'x' * 54}..., which")
+    assert line.startswith(f"net.pt: names os.{'x' * 77}..., which")

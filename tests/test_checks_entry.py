@@ -58,7 +58,8 @@ ENTRY = {
     "two-classes-and-a-name": (
         f"{SERVICE}\n\nOther = Service\n",
         "h.py:run",
-        clash("run", "Service (line 1), Other (line 9)"),
+        "h.py: no function 'run' and 2 classes where one may be: Service (line 1), Other (line 9); "
+        "remove Other, a second name [handler-entry]",
     ),
     "class-after-the-colon": (
         SERVICE,
@@ -304,3 +305,18 @@ def test_the_source_is_never_run(work: Path, run: Command) -> None:
 def test_a_class_that_may_give_a_list_is_let_through(work: Path, run: Command) -> None:
     text = "class Rows(list):\n    def __init__(self, data, context):\n        super().__init__(data or [])\n"
     assert errors(run, text, "h.py:Rows") == []
+
+
+@pytest.mark.parametrize("base", ["", "(BaseHandler)"])
+def test_an_initialize_that_cannot_be_called(work, run: Command, run_mms: Command, base: str) -> None:
+    text = "from ts.torch_handler.base_handler import BaseHandler\n\n\n" if base else ""
+    text += f"class Mine{base}:\n    def initialize(self):\n        pass\n\n"
+    text += "    def handle(self, data, context):\n        return data\n"
+    line = text[: text.index("def init")].count("\n") + 1
+    message = f"h.py:{line}: initialize(self) cannot be called with (context); make it initialize(self, context)"
+    assert errors(run, text) == [f"{message} [handler-class]"]
+    assert errors(run, text.replace("(self)", "(self, context, *more)")) == []
+    if not base:  # Multi Model Server goes on without it
+        (work / "d").mkdir()
+        (work / "d" / "h.py").write_text(text)
+        assert run_mms("--model-name", "m", "--model-path", "d", "--handler", "h", "-f", "--strict").status == 0

@@ -132,3 +132,17 @@ def test_a_manifest_may_name_another_one(model: Path) -> None:
 def test_others_need_none(model: Path, run: Command) -> None:
     for handler in ("base_handler", "image_classifier", "handler.py"):
         assert vocabulary(run("--model-name", "m", "--handler", handler, "--model-file", "model.py", "--dry-run")) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "mend"),
+    [
+        ('{"cat": 0, "dog": 1}', 'turn it round: the class\'s number first, as in {"0": "cat"}'),
+        ('{"labels": {"0": "cat"}}', 'put the names at the top, as in {"0": "cat"}'),
+    ],
+)
+def test_the_mend_is_the_one_that_serves(model, run, labels: str, mend: str) -> None:
+    (model / "index_to_name.json").write_text(labels)
+    words = ("--model-name", "m", "--serialized-file", "model.pt", "--extra-files", "index_to_name.json")
+    (error,) = run(*words).errors
+    assert f"; {mend} [labels-invalid]" in error

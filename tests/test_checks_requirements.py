@@ -77,7 +77,7 @@ requirements.txt
 
 REFUSED = {
     "numpy=1.26": "'numpy=1.26' has a single =; write == for one version",
-    "numpy=1.26=py311": "'numpy=1.26=py311' has a single =; write == for one version",
+    "numpy=1.26=py311": "'numpy=1.26=py311' is a line of conda's; write the file with pip list --format=freeze",
     "numpy 1.26": "'numpy 1.26' is no requirement; write a name, or one with versions, as in numpy>=1.26,<3",
     "numpy=>1.26": "'numpy=>1.26' is no requirement; write a name, or one with versions, as in numpy>=1.26,<3",
     "numpy==1.26 torch": "'numpy==1.26 torch' is no requirement;"

@@ -165,8 +165,8 @@ def test_no_torchscript_and_no_model_file(pack, kind: str, what: str, hint: str,
         ("exported", "is an exported program (torch.export)", SAVE_STATE),
         ("pickle", "is a plain pickle", SAVE_STATE),
         ("safetensors", "is a safetensors file", SAVE_STATE),
-        ("onnx", "is an ONNX model", SAVE_STATE),
-        ("library", "is a shared library", SAVE_STATE),
+        ("onnx", "is an ONNX model", f"leave out --model-file, or {SAVE_STATE}"),
+        ("library", "is a shared library", f"leave out --model-file, or {SAVE_STATE}"),
     ],
 )
 @pytest.mark.parametrize("handler", ["base_handler", "image_classifier", "densenet_handler"])
@@ -214,7 +214,7 @@ def test_what_is_in_the_message_of_torch_load_is_no_mistake(pack) -> None:
         ("torchscript", "pt", "name it .pt"),
         ("onnx", "net.bin", "name it .onnx"),
         ("state-dict", "net.bin", f"add the model's class with --model-file, or {SCRIPT} as .pt"),
-        ("exported", "net.pt2", "add the model's class with --model-file, or name it .pt if it is TorchScript"),
+        ("exported", "net.pt2", f"{SCRIPT} as .pt, or write a handler that loads it with torch.export.load"),
         (
             "safetensors",
             "n.safetensors",
@@ -286,6 +286,17 @@ def test_densenet_needs_weights_with_a_model_file_too(pack) -> None:
         ("self.net = resnet18(weights='DEFAULT')", False),
         ("self.load_state_dict(torch.load('net.pt'))", False),
         ("self.rows = json.load(open('rows.json'))", False),
+        *(
+            (f"self.part = {part}", False)
+            for part in (
+                *("nn.AvgPool2d(2)", "nn.Sequential(nn.ReLU(), nn.Flatten())", "torch.device('cpu')"),
+                *("transforms.Compose([transforms.ToTensor()])", "pipeline('sentiment-analysis')", "YOLO('y.pt')"),
+                *("torchvision.models.resnet18(True)", "timm.create_model('resnet18', True)"),
+            )
+        ),
+        ("self.body, self.head = timm.create_model('resnet18', True), nn.Linear(3, 2)", False),
+        ("self.layers = nn.ModuleList([nn.Linear(3, 2) for _ in range(2)])", True),
+        ("self.scale = nn.Parameter(torch.ones(1))", True),
     ],
 )
 def test_a_model_file_without_weights(pack, body: str, is_random: bool) -> None:
@@ -303,7 +314,7 @@ def test_a_model_file_without_weights(pack, body: str, is_random: bool) -> None:
             False,
         ),
         ("class Twice:\n    pass\n", False),
-        ("from backbones import Resnet\n\n\nclass Net(Resnet):\n    pass\n", True),
+        ("from backbones import Resnet\n\n\nclass Net(Resnet):\n    pass\n", False),
     ],
 )
 def test_what_a_model_is_made_of(pack, text: str, is_random: bool) -> None:

@@ -12,8 +12,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from model_archiver.checks.package import Package
-from model_archiver.checks.sources.words import shortened
 from model_archiver.checks.subject import NotKeptError
+from model_archiver.checks.wording import shortened
 from model_archiver.issue import Issue
 from model_archiver.suggestions import closest
 
@@ -76,7 +76,7 @@ def _no_function(package: Package, names: ModuleNames) -> Iterator[Issue]:
     classes = names.certain_classes
     if len(classes) == 1 or (not classes and names.has_other_classes):
         return
-    from model_archiver.checks.sources.findings import listed  # noqa: PLC0415 - few handlers lack it
+    from model_archiver.checks.sources.findings import alias_of, listed  # noqa: PLC0415 - few handlers lack it
 
     function = package.handler.function
     found = f"{len(classes)} classes where one may be: {listed(classes)}" if classes else "no class"
@@ -85,7 +85,9 @@ def _no_function(package: Package, names: ModuleNames) -> Iterator[Issue]:
         line = names.functions[meant] or None
         yield Issue("error", "handler-entry", message, f"did you mean {meant}?", _where(package), line)
     else:
-        yield Issue("error", "handler-entry", message, _instead(package, bool(classes)), _where(package))
+        alias = alias_of(classes)
+        hint = _instead(package, bool(classes)) if alias is None else f"remove {shortened(alias.name)}, a second name"
+        yield Issue("error", "handler-entry", message, hint, _where(package))
 
 
 def _meant(function: str, names: ModuleNames) -> str | None:
@@ -189,6 +191,13 @@ def _class(package: Package, facts: ClassFacts) -> Iterator[tuple[str, str, int]
         define = " and ".join(f"{method}{_METHODS[method].arguments}" for method in missing)
         yield message, f"define {define} in it{base}", facts.node.lineno
     yield from constructor_faults(facts)
+    # Multi Model Server goes on where the call fails.
+    if package.server == "torchserve" and (initialize := facts.method("initialize")):
+        from model_archiver.checks.sources.signatures import described, takes  # noqa: PLC0415
+
+        if not takes(initialize, _METHODS["initialize"].count):
+            message = f"initialize{described(initialize)} cannot be called with (context)"
+            yield message, f"make it initialize{_METHODS['initialize'].arguments}", initialize.lineno
     if handle := facts.method("handle"):
         message, hint = _call(package, handle, "handle", _METHODS["handle"])
         if message:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import PurePosixPath
+from typing import Any
 
 from model_archiver.checks.package import Package
 from model_archiver.checks.wording import shortened
@@ -79,7 +80,17 @@ def _wrong_labels(labels: object, text: str) -> Iterator[tuple[str, str, int | N
         key, label = next(iter(wrong.items()))
         more = f", and {len(wrong) - 1} more are none either" if len(wrong) > 1 else ""
         message = f"the name of class {shortened(key)!r} is {_kind(label)} and no text{more}"
-        yield message, "write a text, or a list that ends with one", _line(key, text)
+        yield message, _mend(labels), _line(key, text)
+
+
+def _mend(labels: dict[str, Any]) -> str:
+    """What to do about names that are no texts."""
+    has_numbers = any(key.isdigit() for key in labels)
+    if not has_numbers and all(isinstance(label, dict) for label in labels.values()):
+        return 'put the names at the top, as in {"0": "cat"}'
+    if not has_numbers and all(type(label) is int for label in labels.values()):
+        return 'turn it round: the class\'s number first, as in {"0": "cat"}'
+    return "write a text, or a list that ends with one"
 
 
 def _last(label: object) -> object:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from model_archiver.checks.package import Package
+from model_archiver.checks.wording import shortened
 from model_archiver.issue import Issue
 
 if TYPE_CHECKING:
@@ -65,12 +66,15 @@ def check_class(package: Package) -> Iterator[Issue]:
 
 def _classes(names: ModuleNames) -> Iterator[tuple[str, str, int | None]]:
     from model_archiver.checks.sources.class_facts import ClassFacts  # noqa: PLC0415
-    from model_archiver.checks.sources.findings import constructor_faults, listed  # noqa: PLC0415
+    from model_archiver.checks.sources.findings import alias_of, constructor_faults, listed  # noqa: PLC0415
 
     classes = names.certain_classes
     if len(classes) > 1:
         message = f"defines {len(classes)} classes, and the server takes a single one: {listed(classes)}"
-        yield message, "keep the model there and move the others to a module that it imports", None
+        if alias := alias_of(classes):
+            yield message, f"remove {shortened(alias.name)}, a second name, which counts too", None
+        else:
+            yield message, "keep the model there and move the others to a module that it imports", None
     elif not classes and not names.has_other_classes:
         yield "defines no class; an imported one does not count", "define the model's class in it", None
     elif names.only_class and names.only_class.node:

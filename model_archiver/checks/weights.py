@@ -179,8 +179,8 @@ def _with_model_file(package: Package, member: Located, found: WeightsFile) -> I
         yield from _unsafe(package, member, found)
     elif not alters_loading(package):
         message = f"{_what(found)}, and with a model file only a state_dict can be loaded"
-        otherwise = "leave out --model-file, or " if found.kind == "torchscript" else ""
-        yield Issue("error", "weights-with-model-file", message, f"{otherwise}{_STATE_DICT}", member.where)
+        hint = f"leave out --model-file, or {_STATE_DICT}" if found.kind in _RENAMES else _STATE_DICT
+        yield Issue("error", "weights-with-model-file", message, hint, member.where)
 
 
 def _is_whole(found: WeightsFile) -> bool:
@@ -209,6 +209,8 @@ def _other_suffix(package: Package, following: Following, member: Located, found
     hint = _RENAMES.get(found.kind, "add the model's class with --model-file, or name it .pt if it is TorchScript")
     if found.kind == "saved":
         hint = f"add the model's class with --model-file, or {_TORCHSCRIPT} as .pt"
+    elif found.kind == "exported":
+        hint = f"{_TORCHSCRIPT} as .pt, or write a handler that loads it with torch.export.load"
     yield Issue("error", "weights-suffix", message, hint, member.where)
 
 

@@ -11,9 +11,9 @@ from model_archiver.issue import Issue
 _MOST_ALIKE = 20
 
 
-def shortened(text: str, most: int = 60) -> str:
+def shortened(text: str, most: int = 80) -> str:
     """A text, or as much of it as a line for people can bear."""
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def fewer(issues: Iterable[Issue]) -> list[Issue]:

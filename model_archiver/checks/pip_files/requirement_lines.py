@@ -241,6 +241,9 @@ def _check_specifier(text: str) -> None:
     if text.startswith(("pip ", "pip3 ", "conda ", "python ")):
         raise RefusedError(f"{_short(text)} is a command", "write the names of the packages only")
     if "=" in text and not re.search(r"[=<>!~]=|[<>]", text):
+        if text.count("=") > 1:  # name=version=build
+            hint = "write the file with pip list --format=freeze"
+            raise RefusedError(f"{_short(text)} is a line of conda's", hint)
         raise RefusedError(f"{_short(text)} has a single =", "write == for one version")
     raise RefusedError(f"{_short(text)} is no requirement", "write a name, or one with versions, as in numpy>=1.26,<3")
 

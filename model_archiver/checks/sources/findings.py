@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from model_archiver.checks.sources.python_module import BrokenSourceError
 from model_archiver.checks.sources.signatures import described, takes
-from model_archiver.checks.sources.words import shortened
 from model_archiver.checks.subject import NotKeptError
+from model_archiver.checks.wording import shortened
 from model_archiver.issue import Issue
 
 if TYPE_CHECKING:
@@ -59,3 +59,10 @@ def listed(classes: Sequence[CountedClass]) -> str:
     names = [f"{shortened(counted.name)} (line {counted.value.line})" for counted in classes[:_MOST_LISTED]]
     more = f" and {len(classes) - _MOST_LISTED} more" if len(classes) > _MOST_LISTED else ""
     return f"{', '.join(names)}{more}"
+
+
+def alias_of(classes: Sequence[CountedClass]) -> CountedClass | None:
+    """The second name of a class, where there is but one class, which counts once for each of its names."""
+    definitions = {id(counted.node) for counted in classes}
+    is_one = len(classes) > 1 and len(definitions) == 1 and classes[0].node is not None
+    return classes[1] if is_one else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from model_archiver.checks.sources.words import shortened
+from model_archiver.checks.wording import shortened
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,14 @@ _STARTS = re.compile(r"init|reset", re.IGNORECASE)
 _CONDITIONS = (ast.If, ast.IfExp, ast.BoolOp, ast.Match)
 _PATH = ""
 _MOST_NODES = 500_000
-_BARE = ("Module", "object", "ABC")
+_KNOWN = {"F", "math", "nn", "self", "torch", *dir(builtins)}
+"""Where a call begins that brings no weights from elsewhere."""
+
+_LAYER = re.compile(
+    r"(Lazy)?((Bil|L)inear|Conv(Transpose)?[123]d|Embedding(Bag)?|(LSTM|GRU|RNN)(Cell)?|MultiheadAttention"
+    r"|Transformer\w*|Parameter)"
+)
+"""What has weights that are random before they are loaded (torch.nn)."""
 
 
 def leaves_random(module: PythonModule) -> bool:
@@ -23,7 +31,11 @@ def leaves_random(module: PythonModule) -> bool:
     names = set(_names(module.tree))
     if any(_BRINGS.search(name) and not _STARTS.search(name) for name in names):
         return False
-    return any(_has_parts(node) for node in module.tree.body if isinstance(node, ast.ClassDef))
+    classes = [node for node in module.tree.body if isinstance(node, ast.ClassDef)]
+    known = _KNOWN | {node.name for node in classes} | _of_torch(module.tree)
+    made = [call for node in classes for call in _made(node)]
+    has_layers = any(_LAYER.fullmatch(last_name(part)) for part in [*(call.func for call in made), *_bases(classes)])
+    return has_layers and all(_root(call.func) in known for call in made)
 
 
 def _names(tree: ast.AST) -> Iterator[str]:
@@ -36,17 +48,32 @@ def _names(tree: ast.AST) -> Iterator[str]:
             yield getattr(node, "arg", None) or getattr(node, "name", None) or ""
 
 
-def _has_parts(node: ast.ClassDef) -> bool:
-    """Whether a class makes something when it is made, or derives from one that may."""
-    if any(last_name(base) not in _BARE for base in node.bases):
-        return True
+def _made(node: ast.ClassDef) -> list[ast.Call]:
+    """What a class calls when it is made."""
     makers = [item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
-    return any(isinstance(made, ast.Call) and not _is_super(made) for maker in makers for made in ast.walk(maker))
+    return [call for maker in makers for call in ast.walk(maker) if isinstance(call, ast.Call)]
 
 
-def _is_super(call: ast.Call) -> bool:
-    """Whether it calls ``super()`` or an ``__init__``."""
-    return last_name(call.func) in ("super", "__init__")
+def _bases(classes: Iterable[ast.ClassDef]) -> Iterator[ast.expr]:
+    return (base for node in classes for base in node.bases)
+
+
+def _of_torch(tree: ast.Module) -> set[str]:
+    """The names that a module imports from torch, which brings no weights."""
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return {
+        alias.asname or alias.name
+        for node in froms
+        if not node.level and f"{node.module}.".startswith("torch.")
+        for alias in node.names
+    }
+
+
+def _root(called: ast.expr) -> str:
+    """The name with which an expression begins."""
+    while isinstance(called, (ast.Attribute, ast.Call, ast.Subscript)):
+        called = called.func if isinstance(called, ast.Call) else called.value
+    return last_name(called)
 
 
 def loads_plainly(module: PythonModule, file_name: str) -> bool:
