@@ -161,6 +161,11 @@ BROKEN = {
         "1: does not parse with {}: expected ':'; mend this line",
     ),
     "outside": ("return 1\n", "1: does not parse with {}: 'return' outside function; mend this line"),
+    "encoding": ("# coding: nonsense\n", " does not parse with {}: unknown encoding: nonsense; mend it"),
+    "long-encoding": (
+        f"# coding: {'x' * 1000}\n",
+        f" does not parse with {{}}: unknown encoding: {'x' * 182}...; mend it",
+    ),
 }
 
 
@@ -181,6 +186,62 @@ def test_a_handler_that_does_not_parse(work: Path, run: Command, text: str, expe
 )
 def test_what_a_newer_python_understands_is_let_through(work: Path, run: Command, line: str) -> None:
     assert errors(run, f"{line}\n\n\ndef handle(data, context):\n    return data\n") == []
+
+
+@pytest.mark.parametrize("line", ["# coding: mbcs", "# coding: OEM", "# coding: cp1254-windows", f"x = {'9' * 5000}"])
+def test_what_another_system_or_setting_understands_is_let_through(work: Path, run: Command, line: str) -> None:
+    assert errors(run, f"{line}\n") == []
+
+
+@pytest.mark.parametrize(("size", "is_judged"), [(3 << 16, True), ((3 << 16) + 1, False)])
+def test_a_long_source_is_not_judged(work: Path, run: Command, size: int, is_judged: bool) -> None:
+    assert bool(errors(run, "x = 1\n".ljust(size, "#"))) == is_judged
+
+
+@pytest.mark.parametrize(("depth", "is_judged"), [(100, True), (200, False)])
+def test_a_deep_source_is_not_judged(work: Path, run: Command, depth: int, is_judged: bool) -> None:
+    assert bool(errors(run, f"import a\n\nx = a{'.b' * depth}\n")) == is_judged
+
+
+LONG = "h" * 1000
+SHORT = f"{'h' * 80}..."
+WORDY = {
+    "classes": (
+        "".join(f"class C{number}:\n    pass\n" for number in range(8)),
+        "h.py: no function 'handle' and 8 classes where one may be: C0 (line 1), C1 (line 3), C2 (line 5), "
+        "C3 (line 7), C4 (line 9) and 3 more; define handle(data, context), or keep one of them there and move what "
+        "it needs to another module [handler-entry]",
+    ),
+    "class": (
+        f"class {LONG}:\n    initialize = None\n",
+        f"h.py:1: class {SHORT} has no method 'handle'; define handle(self, data, context) in it "
+        "or derive it from BaseHandler [handler-class]",
+    ),
+    "arguments": (
+        f"def handle({', '.join(f'argument_{number}' for number in range(99))}):\n    pass\n",
+        "h.py:1: handle(argument_0, argument_1, argument_2, argument_3, argument_4, argument_5, argument...) cannot be "
+        "called with (data, context); make it handle(data, context) [handler-entry]",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), WORDY.values(), ids=WORDY)
+def test_a_line_stays_short(work: Path, run: Command, text: str, expected: str) -> None:
+    assert errors(run, text) == [expected]
+
+
+def test_a_long_name_after_the_colon_is_shortened(work: Path, run: Command) -> None:
+    assert errors(run, "import os\n", f"h.py:{LONG}") == [
+        f"h.py: no function {SHORT!r} and no class; define {SHORT}(data, context) or name another after the colon "
+        "[handler-entry]"
+    ]
+
+
+def test_what_was_meant_is_looked_for_among_a_few_short_names(work: Path, run: Command) -> None:
+    near = "def predct(data, context):\n    return data\n"
+    many = "".join(f"def f{number}(): pass\n" for number in range(400))
+    assert "did you mean predct?" in errors(run, f"{near}{many}", "h.py:predict")[0]
+    assert "did you mean" not in errors(run, f"{many}{near}", "h.py:predict")[0]
 
 
 def test_async_is_served_where_the_config_file_asks_for_it(work: Path, run: Command) -> None:

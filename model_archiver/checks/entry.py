@@ -6,27 +6,46 @@ TorchServe: ts/model_loader.py, `load`; MMS: mms/model_loader.py, `load`.
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from model_archiver.checks.package import Package
+from model_archiver.checks.sources.words import shortened
 from model_archiver.checks.subject import NotKeptError
 from model_archiver.issue import Issue
 from model_archiver.suggestions import closest
 
 if TYPE_CHECKING:
     from model_archiver.checks.sources.class_facts import ClassFacts
-    from model_archiver.checks.sources.module_names import CountedClass, ModuleNames
-    from model_archiver.checks.sources.python_module import BrokenSourceError
+    from model_archiver.checks.sources.module_names import ModuleNames
     from model_archiver.checks.sources.signatures import Function
     from model_archiver.checks.sources.values import Value
-    from model_archiver.checks.subject import Located
 
-_WANTED = "(data, context)"
-_METHODS = {"initialize": "(self, context)", "handle": "(self, data, context)"}
+
+@dataclass(frozen=True)
+class _Wanted:
+    """How what the server calls has to be defined.
+
+    Attributes:
+        arguments: as they are written.
+        count: of those that it is called with.
+    """
+
+    arguments: str
+    count: int
+
+
+_FUNCTION = _Wanted("(data, context)", 2)
+_METHODS = {"initialize": _Wanted("(self, context)", 2), "handle": _Wanted("(self, data, context)", 3)}
 _ASYNC = b"asyncCommunication"
+
+_MOST_KNOWN = 300
+"""Names among which the one that was meant is looked for, which takes long for each."""
+
+_LONGEST_KNOWN = 80
+"""Letters of such a name."""
 
 
 def check_syntax(package: Package) -> Iterator[Issue]:
@@ -34,33 +53,9 @@ def check_syntax(package: Package) -> Iterator[Issue]:
     member = package.handler.member
     if member is None or not package.handler.is_reachable or not package.runs_python3:
         return
-    yield from parsed(package, member, "handler-syntax")
+    from model_archiver.checks.sources.findings import syntax_issues  # noqa: PLC0415 - not for a built-in handler
 
-
-def parsed(package: Package, member: Located, code: str) -> Iterator[Issue]:
-    """What is wrong with a source that does not parse.
-
-    Args:
-        package: that holds it.
-        member: the source.
-        code: of the issue.
-    """
-    from model_archiver.checks.sources.python_module import BrokenSourceError  # noqa: PLC0415 - not for a built-in handler
-
-    try:
-        package.parse(member)
-    except NotKeptError:
-        return
-    except BrokenSourceError as error:
-        if error.is_certain:
-            yield _broken(member, error, code)
-
-
-def _broken(member: Located, error: BrokenSourceError, code: str) -> Issue:
-    version = ".".join(map(str, sys.version_info[:2]))
-    message = f"does not parse with Python {version}: {error.message}"
-    hint = "mend it" if error.line is None else "mend this line"
-    return Issue("error", code, message, hint, member.where, error.line)
+    yield from syntax_issues(package, member, "handler-syntax")
 
 
 def check_entry(package: Package) -> Iterator[Issue]:
@@ -81,19 +76,27 @@ def _no_function(package: Package, names: ModuleNames) -> Iterator[Issue]:
     classes = names.certain_classes
     if len(classes) == 1 or (not classes and names.has_other_classes):
         return
+    from model_archiver.checks.sources.findings import listed  # noqa: PLC0415 - few handlers lack it
+
     function = package.handler.function
     found = f"{len(classes)} classes where one may be: {listed(classes)}" if classes else "no class"
-    message = f"no function {function!r} and {found}"
-    if meant := closest(function, names.functions):
+    message = f"no function {shortened(function)!r} and {found}"
+    if meant := _meant(function, names):
         line = names.functions[meant] or None
         yield Issue("error", "handler-entry", message, f"did you mean {meant}?", _where(package), line)
     else:
         yield Issue("error", "handler-entry", message, _instead(package, bool(classes)), _where(package))
 
 
+def _meant(function: str, names: ModuleNames) -> str | None:
+    """The function that somebody who named another likely meant."""
+    known = [name for name in names.functions if len(name) <= _LONGEST_KNOWN]
+    return closest(function, known[:_MOST_KNOWN]) if len(function) <= _LONGEST_KNOWN else None
+
+
 def _instead(package: Package, has_classes: bool) -> str:
     handler = package.handler
-    define = f"define {handler.function}{_WANTED}"
+    define = f"define {shortened(handler.function)}{_FUNCTION.arguments}"
     if has_classes:
         return f"{define}, or keep one of them there and move what it needs to another module"
     if handler.is_named:
@@ -101,46 +104,42 @@ def _instead(package: Package, has_classes: bool) -> str:
     return f"{define} or name another with --handler {PurePosixPath(handler.given).name.removesuffix('.py')}:function"
 
 
-def listed(classes: list[CountedClass]) -> str:
-    """The names of classes, each with its line."""
-    return ", ".join(f"{counted.name} (line {counted.value.line})" for counted in classes)
-
-
 def _function(package: Package, names: ModuleNames, value: Value) -> Iterator[Issue]:
     from model_archiver.checks.sources.class_facts import ClassFacts  # noqa: PLC0415 - not for a built-in handler
 
-    name = package.handler.function
+    name = shortened(package.handler.function)
     message, hint = "", ""
     if value.kind == "literal":
-        message, hint = f"{name!r} is no function", f"define {name}{_WANTED}"
+        message, hint = f"{name!r} is no function", f"define {name}{_FUNCTION.arguments}"
     elif value.kind == "function":
-        message, hint = _call(package, value.node, name)  # type: ignore[arg-type] # which a function has
+        message, hint = _call(package, value.node, name, _FUNCTION)  # type: ignore[arg-type] # which a function has
     elif isinstance(value.node, ast.ClassDef) and ClassFacts(names, value.node).makes_no_list:
         message = f"{name!r} is a class, and the server would call it as a function"
-        hint = _instead_of_a_class(names, name)
+        hint = _instead_of_a_class(names, package.handler.function)
     if message:
         yield Issue("error", "handler-entry", message, hint, _where(package), value.line)
 
 
 def _instead_of_a_class(names: ModuleNames, name: str) -> str:
     if names.only_class and names.only_class.name == name and names.lacks("handle"):
-        return f"name the file without :{name}; the server takes the only class in it"
-    return f"name a function that takes {_WANTED}"
+        return f"name the file without :{shortened(name)}; the server takes the only class in it"
+    return f"name a function that takes {_FUNCTION.arguments}"
 
 
-def _call(package: Package, function: Function, name: str, wanted: str = _WANTED) -> tuple[str, str]:
+def _call(package: Package, function: Function, name: str, wanted: _Wanted) -> tuple[str, str]:
     """What is wrong with a function that the server calls with data and context, and what to do; or nothing.
 
     Args:
         package: that it is in.
         function: its source.
         name: how it is called.
-        wanted: the arguments that are written where it is defined.
+        wanted: how it has to be defined.
     """
     from model_archiver.checks.sources.signatures import described, is_generator, takes  # noqa: PLC0415
 
-    if not takes(function, wanted.count(",") + 1):
-        return f"{name}{described(function)} cannot be called with {_WANTED}", f"make it {name}{wanted}"
+    if not takes(function, wanted.count):
+        message = f"{name}{described(function)} cannot be called with {_FUNCTION.arguments}"
+        return message, f"make it {name}{wanted.arguments}"
     if isinstance(function, ast.AsyncFunctionDef):
         return _async(package, name)
     if is_generator(function):
@@ -181,27 +180,19 @@ def check_class(package: Package) -> Iterator[Issue]:
 
 
 def _class(package: Package, facts: ClassFacts) -> Iterator[tuple[str, str, int]]:
-    name = facts.node.name
+    from model_archiver.checks.sources.findings import constructor_faults  # noqa: PLC0415 - not for a built-in handler
+
+    name = shortened(facts.node.name)
     if missing := [method for method in _METHODS if facts.lacks(method)]:
         message = f"class {name} has no method {' and no '.join(map(repr, missing))}"
         base = " or derive it from BaseHandler" if package.server == "torchserve" else ""
-        define = " and ".join(f"{method}{_METHODS[method]}" for method in missing)
+        define = " and ".join(f"{method}{_METHODS[method].arguments}" for method in missing)
         yield message, f"define {define} in it{base}", facts.node.lineno
-    yield from wanted_arguments(facts)
+    yield from constructor_faults(facts)
     if handle := facts.method("handle"):
         message, hint = _call(package, handle, "handle", _METHODS["handle"])
         if message:
             yield message, hint, handle.lineno
-
-
-def wanted_arguments(facts: ClassFacts) -> Iterator[tuple[str, str, int]]:
-    """What is wrong with the ``__init__`` of a class that the server makes, what to do, and the line; or nothing."""
-    from model_archiver.checks.sources.signatures import described, takes  # noqa: PLC0415
-
-    function = facts.method("__init__")
-    if function is not None and not takes(function, 1):
-        message = f"class {facts.node.name} wants arguments: __init__{described(function)}"
-        yield message, "give each a default; the server makes it without any", function.lineno
 
 
 def _where(package: Package) -> str:

@@ -5,20 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from model_archiver.checks.sources.server_classes import line
+from model_archiver.checks.sources.server_classes import line_of_module
 
 if TYPE_CHECKING:
     from model_archiver.checks.package import Package
-
-_BUILT_IN = {
-    "base_handler": "BaseHandler",
-    "image_classifier": "ImageClassifier",
-    "image_segmenter": "ImageSegmenter",
-    "object_detector": "ObjectDetector",
-    "text_classifier": "TextClassifier",
-    "densenet_handler": "DenseNetHandler",
-}
-"""The server's handlers that need weights, and the class of each."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +33,8 @@ def following(package: Package) -> Following | None:
     """How the handler follows the server's own ones, where that is certain."""
     built_in = package.handler.built_in
     if built_in is not None:
-        return Following(frozenset(line(_BUILT_IN[built_in]))) if built_in in _BUILT_IN else None
+        classes = line_of_module(built_in)
+        return Following(frozenset(classes)) if classes else None
     if package.handler_names is None or any(path.parts[0] in ("ts", "ts.py") for path in package.by_path):
         return None
     from model_archiver.checks.sources.following_class import following_class  # noqa: PLC0415 - not for a built-in handler

@@ -52,10 +52,10 @@ def check_class(package: Package) -> Iterator[Issue]:
     member = _model_file(package)
     if member is None or package.importable(package.text_field("modelFile").partition(".")[0]) != member.path:
         return
-    from model_archiver.checks.entry import parsed  # noqa: PLC0415 - few packages have a model file
+    from model_archiver.checks.sources.findings import syntax_issues  # noqa: PLC0415 - few packages have a model file
     from model_archiver.checks.sources.module_names import ModuleNames  # noqa: PLC0415
 
-    broken = list(parsed(package, member, "model-file-class"))
+    broken = list(syntax_issues(package, member, "model-file-class"))
     yield from broken
     module = None if broken else package.parsed(member)
     if module is not None:
@@ -64,8 +64,8 @@ def check_class(package: Package) -> Iterator[Issue]:
 
 
 def _classes(names: ModuleNames) -> Iterator[tuple[str, str, int | None]]:
-    from model_archiver.checks.entry import listed, wanted_arguments  # noqa: PLC0415
     from model_archiver.checks.sources.class_facts import ClassFacts  # noqa: PLC0415
+    from model_archiver.checks.sources.findings import constructor_faults, listed  # noqa: PLC0415
 
     classes = names.certain_classes
     if len(classes) > 1:
@@ -74,7 +74,7 @@ def _classes(names: ModuleNames) -> Iterator[tuple[str, str, int | None]]:
     elif not classes and not names.has_other_classes:
         yield "defines no class; an imported one does not count", "define the model's class in it", None
     elif names.only_class and names.only_class.node:
-        yield from wanted_arguments(ClassFacts(names, names.only_class.node))
+        yield from constructor_faults(ClassFacts(names, names.only_class.node))
 
 
 def _model_file(package: Package) -> Located | None:

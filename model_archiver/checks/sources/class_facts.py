@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -94,17 +95,29 @@ class ClassFacts:
     @property
     def _is_changed(self) -> bool:
         """Whether something outside of it sets an attribute of it, or is handed the class."""
-        return any(_changes(node, self.node.name) for node in ast.walk(self.names.tree))
-
-
-def _changes(node: ast.AST, name: str) -> bool:
-    if isinstance(node, ast.Attribute):
-        return isinstance(node.ctx, (ast.Store, ast.Del)) and _names(node.value, name)
-    if not isinstance(node, ast.Call) or (isinstance(node.func, ast.Name) and node.func.id in _TAKES_CLASSES):
+        waiting: list[tuple[ast.AST, bool]] = [(self.names.tree, False)]
+        while waiting:
+            node, is_given = waiting.pop()
+            if (is_given and _names(node, self.node.name)) or _sets_attribute(node, self.node.name):
+                return True
+            waiting.extend(_parts(node, is_given))
         return False
-    given = [part for argument in (*node.args, *node.keywords) for part in ast.walk(argument)]
-    called = {id(part.func) for part in given if isinstance(part, ast.Call)}
-    return any(_names(part, name) and id(part) not in called for part in given)
+
+
+def _sets_attribute(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Attribute) and isinstance(node.ctx, (ast.Store, ast.Del)) and _names(node.value, name)
+
+
+def _parts(node: ast.AST, is_given: bool) -> Iterator[tuple[ast.AST, bool]]:
+    """What stands in a node, each with whether it is given to a function; the name of a function itself is not."""
+    if not isinstance(node, ast.Call):
+        yield from ((child, is_given) for child in ast.iter_child_nodes(node))
+        return
+    takes_classes = isinstance(node.func, ast.Name) and node.func.id in _TAKES_CLASSES
+    if not isinstance(node.func, ast.Name):
+        yield node.func, is_given
+    for argument in (*node.args, *node.keywords):
+        yield argument, is_given or not takes_classes
 
 
 def _names(argument: ast.AST, name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from model_archiver.checks.sources.known_names import (
@@ -16,7 +17,7 @@ from model_archiver.checks.sources.known_names import (
     TELLS_TYPING,
     gives_no_class,
 )
-from model_archiver.checks.sources.values import ABSENT, Value, Values, kinds, one, origin_of
+from model_archiver.checks.sources.values import ABSENT, Value, Values, any_of, kinds, one, origin_of
 
 if TYPE_CHECKING:
     from model_archiver.checks.sources.scope import Scope
@@ -33,6 +34,9 @@ _LITERALS = (
     ast.DictComp,
 )
 _DATA = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.UnaryOp, ast.unaryop, ast.Load)
+_MOST_NODES = 500
+"""That are looked at in literals or in a call's arguments, which others may be made of again and again."""
+
 _NO_CLASS = (ast.Compare, ast.UnaryOp, ast.BinOp, ast.GeneratorExp)
 
 
@@ -43,7 +47,7 @@ def meaning(node: ast.expr, scope: Scope) -> Values:
     if isinstance(node, _NO_CLASS):
         return one("other", node)
     if isinstance(node, ast.IfExp):
-        return meaning(node.body, scope) | meaning(node.orelse, scope)
+        return any_of(meaning(node.body, scope), meaning(node.orelse, scope))
     if isinstance(node, ast.Subscript):
         return part(meaning(node.value, scope), node)
     judge = _JUDGES.get(type(node))
@@ -54,14 +58,17 @@ def part(values: Values, node: ast.AST) -> Values:
     """What an item, an attribute or a method's result of such values may be."""
     if kinds(values) <= {"import", "other"}:
         return one("other", node)
-    if kinds(values) == {"literal"} and all(_is_data(value.node) for value in values):
-        return one("other", node)
+    if kinds(values) == {"literal"}:
+        nodes = _few_nodes(*(value.node for value in values if value.node))
+        if nodes is not None and all(isinstance(inner, _DATA) for inner in nodes):  # and no class is among them
+            return one("other", node)
     return one("unknown", node)
 
 
-def _is_data(node: ast.AST | None) -> bool:
-    """Whether a literal holds nothing but literals."""
-    return node is not None and all(isinstance(inner, _DATA) for inner in ast.walk(node))
+def _few_nodes(*roots: ast.AST) -> list[ast.AST] | None:
+    """All nodes of some expressions; None where they are many."""
+    nodes = list(islice((node for root in roots for node in ast.walk(root)), _MOST_NODES))
+    return nodes if len(nodes) < _MOST_NODES else None
 
 
 def _name(node: ast.Name, scope: Scope) -> Values:
@@ -94,8 +101,10 @@ def _call(node: ast.Call, scope: Scope) -> Values:
 
 def hands_over_nothing(node: ast.Call, scope: Scope) -> bool:
     """Whether no argument of a call mentions what may be a class of this module."""
-    arguments = [*node.args, *node.keywords]
-    names = [part.id for argument in arguments for part in ast.walk(argument) if isinstance(part, ast.Name)]
+    nodes = _few_nodes(*node.args, *node.keywords)
+    if nodes is None:
+        return False
+    names = {inner.id for inner in nodes if isinstance(inner, ast.Name)}
     return all(kinds(scope.looked_up(name)).isdisjoint({"class", "unknown"}) for name in names)
 
 

@@ -88,6 +88,8 @@ def _is_quiet(facts: ClassFacts, statements: Iterable[ast.stmt]) -> bool:
 def _is_harmless(call: ast.Call, facts: ClassFacts) -> bool:
     if _is_super_call(call, "__init__", facts) or (isinstance(call.func, ast.Name) and call.func.id == "super"):
         return True
+    if not _is_dotted(call.func):
+        return False
     values = meaning(call.func, facts.names.scope)
     origin = origin_of(values)
     if origin.startswith("builtins."):
@@ -95,6 +97,13 @@ def _is_harmless(call: ast.Call, facts: ClassFacts) -> bool:
     if origin:
         return any(origin == known or origin.startswith(f"{known}.") for known in _HARMLESS)
     return _is_of_logger(call.func, facts)
+
+
+def _is_dotted(node: ast.expr) -> bool:
+    """Whether it is a name, with others after dots perhaps."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
 
 
 def _is_of_logger(called: ast.expr, facts: ClassFacts) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from model_archiver.checks.sources.expressions import meaning
 from model_archiver.checks.sources.known_names import gives_no_class
 from model_archiver.checks.sources.python_module import PythonModule
 from model_archiver.checks.sources.scope import Scope
-from model_archiver.checks.sources.values import ABSENT, NOTHING, Value, Values, kinds
+from model_archiver.checks.sources.values import ABSENT, NOTHING, UNKNOWN, Value, Values, kinds
 
 _DYNAMIC_NAMES = frozenset(
     {
@@ -36,6 +36,11 @@ _DYNAMIC_ATTRIBUTES = frozenset(
 
 _MOST_STATEMENTS = 5000
 """That are followed in one module: many more than people write, and soon done."""
+
+_MOST_STEPS = 300_000
+"""Times that a name is looked at where ways part or meet, at most."""
+
+_PARTINGS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.ExceptHandler)
 
 _HOOKS = frozenset({"__getattr__", "__dir__"})
 _RUN_BY_CLASSES = frozenset({"__init_subclass__", "__set_name__", "__class_getitem__", "__mro_entries__"})
@@ -82,20 +87,17 @@ class ModuleNames:
     @cached_property
     def scope(self) -> Scope:
         """The module's names when its last statement has been run."""
+        if self._is_too_much:
+            return Scope(is_open=True, has_ended=True)
         scope = Scope()
-        try:
-            scope.run(self.tree.body)
-        except RecursionError:  # of an expression that is nested more deeply than anybody writes
-            scope.has_ended = True
+        scope.run(self.tree.body)
         for name in self._set_elsewhere:
-            scope.may_bind(name, frozenset({Value("unknown")}))
+            scope.may_bind(name, frozenset({UNKNOWN}))
         return scope
 
     @cached_property
     def is_dynamic(self) -> bool:
         """Whether nothing can be said: it binds names in ways of its own, or its run does not come to its end."""
-        if sum(isinstance(node, ast.stmt) for node in self._run_nodes) > _MOST_STATEMENTS:
-            return True
         if self.scope.has_ended or not _HOOKS.isdisjoint(self.scope.names):
             return True
         return any(_is_dynamic(node) or _gives_itself_away(node, self.scope) for node in self._run_nodes)
@@ -103,9 +105,9 @@ class ModuleNames:
     def attribute(self, name: str) -> Values:
         """What an attribute of the module may be."""
         if self.is_dynamic or name.startswith("__"):
-            return frozenset({ABSENT, Value("unknown")})
+            return frozenset({ABSENT, UNKNOWN})
         values = self.scope.value(name)
-        return values | {Value("unknown")} if self.is_package and ABSENT in values else values
+        return values | {UNKNOWN} if self.is_package and ABSENT in values else values
 
     def lacks(self, name: str) -> bool:
         """Whether the module certainly has no such attribute."""
@@ -143,6 +145,13 @@ class ModuleNames:
             if kinds(values) & callable_kinds
         }
 
+    @property
+    def _is_too_much(self) -> bool:
+        """Whether to follow it takes more time than anybody's module is worth."""
+        if sum(isinstance(node, ast.stmt) for node in self._run_nodes) > _MOST_STATEMENTS:
+            return True
+        return _bound_names(self._outer_nodes) * sum(map(_parts_ways, self._outer_nodes)) > _MOST_STEPS
+
     @cached_property
     def _classes(self) -> list[tuple[str, Values]]:
         return [(name, values) for name, values in self.scope.names.items() if kinds(values) & {"class", "unknown"}]
@@ -155,10 +164,15 @@ class ModuleNames:
     @cached_property
     def _run_nodes(self) -> list[ast.AST]:
         """All that may be run while the module is imported: no function's body where no function of it is called."""
-        nodes = list(_outside_functions(self.tree))
+        nodes = self._outer_nodes
         own = {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))}
         own |= {target for node in nodes if isinstance(node, ast.Assign) for target in _lambdas_of(node)}
-        return list(ast.walk(self.tree)) if any(_may_run(node, own) for node in nodes) else nodes
+        return list(ast.walk(self.tree)) if _may_run(self.tree, own) else nodes
+
+    @cached_property
+    def _outer_nodes(self) -> list[ast.AST]:
+        """All but the bodies of functions."""
+        return list(_outside_functions(self.tree))
 
 
 def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
@@ -166,12 +180,29 @@ def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
     while waiting:
         node = waiting.pop()
         yield node
-        if isinstance(node, ast.Lambda):
-            continue
-        children = list(ast.iter_child_nodes(node))
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            children = [node.args, *node.decorator_list]
-        waiting.extend(children)
+        waiting.extend(_outer_children(node))
+
+
+def _outer_children(node: ast.AST) -> list[ast.AST]:
+    """What stands in a node, but for the body of a function."""
+    if isinstance(node, ast.Lambda):
+        return []
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return [node.args, *node.decorator_list]
+    return list(ast.iter_child_nodes(node))
+
+
+def _bound_names(nodes: Iterable[ast.AST]) -> int:
+    return sum(
+        isinstance(node, (ast.alias, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+        for node in nodes
+    )
+
+
+def _parts_ways(node: ast.AST) -> bool:
+    is_star = isinstance(node, ast.ImportFrom) and node.names[0].name == "*"  # after which a name may be another's
+    return is_star or isinstance(node, (*_PARTINGS, ast.match_case))
 
 
 def _lambdas_of(node: ast.Assign) -> Iterator[str]:
@@ -179,27 +210,50 @@ def _lambdas_of(node: ast.Assign) -> Iterator[str]:
         yield from (target.id for target in node.targets if isinstance(target, ast.Name))
 
 
-def _may_run(node: ast.AST, own: set[str]) -> bool:
-    """Whether this runs a function of the module while it is imported: a call, a decorator, a metaclass."""
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return node.name in _RUN_BY_CLASSES or _mentions(node.decorator_list, own)
+def _may_run(tree: ast.AST, own: set[str]) -> bool:
+    """Whether importing a module runs a function of it: in a call, as a decorator, for a metaclass.
+
+    Args:
+        tree: the module.
+        own: the names of its functions and classes.
+    """
+    waiting = [(tree, False)]
+    while waiting:
+        node, is_called = waiting.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name in _RUN_BY_CLASSES:
+            return True
+        if is_called and (isinstance(node, ast.Lambda) or (isinstance(node, ast.Name) and node.id in own)):
+            return True
+        called = set(map(id, _called_in(node)))
+        waiting.extend((child, is_called or id(child) in called) for child in _outer_children(node))
+    return False
+
+
+def _called_in(node: ast.AST) -> Iterable[ast.AST]:
+    """The parts of a node of which a function may be called there."""
+    if isinstance(node, ast.Call):
+        return ast.iter_child_nodes(node)
     if isinstance(node, ast.ClassDef):
-        return _mentions([*node.decorator_list, *(keyword.value for keyword in node.keywords)], own)
-    return isinstance(node, ast.Call) and _mentions([node], own)
-
-
-def _mentions(expressions: list[ast.expr], names: set[str]) -> bool:
-    nodes = (node for expression in expressions for node in ast.walk(expression))
-    return any((isinstance(node, ast.Name) and node.id in names) or isinstance(node, ast.Lambda) for node in nodes)
+        return [*node.decorator_list, *node.keywords]
+    return node.decorator_list if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else []
 
 
 def _gives_itself_away(node: ast.AST, scope: Scope) -> bool:
     """Whether a function that is not known is told the module's name, by which it may find and change the module."""
     if not isinstance(node, ast.Call) or not any(_is_own_name(argument) for argument in node.args):
         return False
+    if any("log" in word.lower() for word in _names_called(node.func)):
+        return False
     called = meaning(node.func, scope)
-    is_known = kinds(called) == {"import"} and all(gives_no_class(value.origin) for value in called)
-    return not (is_known or "log" in ast.unparse(node.func).lower())
+    return not (kinds(called) == {"import"} and all(gives_no_class(value.origin) for value in called))
+
+
+def _names_called(function: ast.expr) -> Iterator[str]:
+    """The names in ``a.b(...)[0].c``, from the last to the first, without those of arguments."""
+    part: ast.expr | None = function
+    while part is not None:
+        yield getattr(part, "attr", "") or getattr(part, "id", "")
+        part = part.func if isinstance(part, ast.Call) else getattr(part, "value", None)
 
 
 def _is_own_name(argument: ast.expr) -> bool:

@@ -8,6 +8,8 @@ import sys
 import warnings
 from dataclasses import dataclass
 
+from model_archiver.checks.sources.tree_size import compiled_size, is_deeper
+
 _HEAD = r"^\s*(?:type|class|(?:async\s+)?def)\s+\w+\s*\["
 _NEWER = (
     ((3, 11), re.compile(r"^\s*except\s*\*|[\[:,]\s*\*\s*\w")),
@@ -17,14 +19,27 @@ _NEWER = (
 )
 """What came into the language, and with which Python."""
 
+_OF_PLATFORM = re.compile(r"(?:unknown encoding|encoding problem): (?:mbcs|dbcs|ansi|oem|cp)|^Exceeds the limit", re.I)
+"""What Python says of an encoding that Windows has, and of a number that its settings may allow."""
+
+LARGEST_SOURCE = 3 << 16
+"""Bytes of the largest source that is judged: Python takes a thousand times as much memory for one, and more."""
+
+_DEEPEST = 150
+"""Of the trees that are judged; what goes through them calls itself up to five times for each level."""
+
+_MOST_COMPILED = 600_000
+"""Nodes, which take less memory than a source of the largest size may."""
+
 
 class BrokenSourceError(Exception):
-    """A source that does not parse.
+    """A source that does not parse, or that is not judged.
 
     Attributes:
         message: what is wrong with it.
-        line: where, counted from 1, or None.
-        is_certain: whether no other Python is likely to understand it: the line does not look like newer syntax.
+        line: where, counted from 1, or None where it is no line's fault.
+        is_certain: whether no other Python is likely to understand it: the line does not look like newer syntax, nor
+            like what the server's system or settings may allow.
     """
 
     def __init__(self, message: str, line: int | None, *, is_certain: bool = True) -> None:
@@ -51,20 +66,30 @@ class PythonModule:
         """The module of a text.
 
         Raises:
-            BrokenSourceError: it does not parse.
+            BrokenSourceError: it does not parse, or is too long or too deep to be judged.
         """
+        if len(text) > LARGEST_SOURCE:
+            raise BrokenSourceError("is too long", None, is_certain=False)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of escapes that will be errors one day; nobody asked
-                tree = ast.parse(text)
-                compile(tree, "<source>", "exec", dont_inherit=True)  # for a return outside of a function and its like
-                return cls(where, tree)
+                return cls(where, _tree(text))
         except SyntaxError as error:
-            raise BrokenSourceError(error.msg, error.lineno, is_certain=not _is_newer(error.text, error.msg)) from None
+            is_certain = not (_is_newer(error.text, error.msg) or _OF_PLATFORM.search(error.msg))
+            raise BrokenSourceError(error.msg, error.lineno or None, is_certain=is_certain) from None
         except ValueError:  # of NUL bytes
             raise BrokenSourceError("is no text", None) from None
         except (RecursionError, MemoryError):  # which another Python, or one that is called less deeply, may not meet
             raise BrokenSourceError("is nested too deeply", None, is_certain=False) from None
+
+
+def _tree(text: bytes) -> ast.Module:
+    """The tree of a text, where all that Python finds wrong with it can be found in bounded time and memory."""
+    tree = ast.parse(text)
+    if is_deeper(tree, _DEEPEST) or compiled_size(tree) > _MOST_COMPILED:
+        raise BrokenSourceError("is too much to judge", None, is_certain=False)
+    compile(tree, "<source>", "exec", dont_inherit=True)  # for a return outside of a function and its like
+    return tree
 
 
 def _is_newer(*told: str | None) -> bool:

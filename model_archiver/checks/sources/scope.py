@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from model_archiver.checks.sources import expressions
 from model_archiver.checks.sources.known_names import LEAVES
-from model_archiver.checks.sources.values import ABSENT, NOTHING, Value, Values, kinds, one, origin_of
-
-_UNKNOWN = Value("unknown")
+from model_archiver.checks.sources.values import ABSENT, NOTHING, UNKNOWN, Values, any_of, kinds, one, origin_of
 
 
 @dataclass
@@ -33,23 +32,23 @@ class Scope:
 
     def value(self, name: str) -> Values:
         """What a name may stand for here."""
-        return self.names.get(name, frozenset({ABSENT, _UNKNOWN}) if self.is_open else NOTHING)
+        return self.names.get(name, frozenset({ABSENT, UNKNOWN}) if self.is_open else NOTHING)
 
     def looked_up(self, name: str) -> Values:
         """What a name means in an expression: an outer one too, where it is not bound here."""
         values = self.value(name)
         if self.outer is None or ABSENT not in values:
             return values
-        return (values - NOTHING) | self.outer.looked_up(name)
+        return any_of(values - NOTHING, self.outer.looked_up(name))
 
     def bind(self, name: str, values: Values) -> None:
         """The name stands for one of these from now on."""
-        self.names[name] = values
-        self.seen[name] = self.seen.get(name, frozenset()) | values
+        self.names[name] = any_of(values)
+        self.seen[name] = any_of(self.seen.get(name, frozenset()), values)
 
     def may_bind(self, name: str, values: Values) -> None:
         """The name may stand for one of these, or stay what it is."""
-        self.bind(name, self.value(name) | values)
+        self.bind(name, any_of(self.value(name), values))
 
     def run(self, statements: Iterable[ast.stmt]) -> None:
         """Bind what these statements bind."""
@@ -58,8 +57,8 @@ class Scope:
                 break
             for expression in _expressions(statement):
                 self._bind_inside(expression)
-            if method := getattr(self, f"_{type(statement).__name__.lower()}", None):
-                method(statement)
+            if effect := _EFFECTS.get(type(statement)):
+                effect(self, statement)
 
     def _run_in_part(self, statements: Iterable[ast.stmt]) -> Scope:
         """Bind what these statements bind; how it goes on when they are left somewhere on the way."""
@@ -81,7 +80,7 @@ class Scope:
         if going:
             names = {name for scope in going for name in scope.names}
             self.is_open = any(scope.is_open for scope in going)
-            self.names = {name: _either(scope.value(name) for scope in going) for name in names}
+            self.names = {name: any_of(*(scope.value(name) for scope in going)) for name in names}
 
     def _bind_inside(self, expression: ast.AST) -> None:
         """``name := value`` somewhere in an expression."""
@@ -95,8 +94,9 @@ class Scope:
         elif isinstance(target, ast.Starred):
             self._target(target.value, one("unknown", target))
         elif isinstance(target, (ast.Tuple, ast.List)):
+            unknown_part = expressions.part(values, target)
             for element, its_source in zip(target.elts, _elements(source, len(target.elts)), strict=True):
-                its_values = expressions.meaning(its_source, self) if its_source else expressions.part(values, target)
+                its_values = expressions.meaning(its_source, self) if its_source else unknown_part
                 self._target(element, its_values, its_source)
 
     def _assign(self, node: ast.Assign) -> None:
@@ -104,23 +104,21 @@ class Scope:
         for target in node.targets:
             self._target(target, values, node.value)
 
-    def _annassign(self, node: ast.AnnAssign) -> None:
+    def _assign_annotated(self, node: ast.AnnAssign) -> None:
         if node.value is not None:
             self._target(node.target, expressions.meaning(node.value, self))
 
-    def _augassign(self, node: ast.AugAssign) -> None:
+    def _assign_in_place(self, node: ast.AugAssign) -> None:
         self._target(node.target, one("other", node))
 
-    def _typealias(self, node: ast.AST) -> None:
+    def _name_type(self, node: ast.AST) -> None:
         self._target(node.name, one("other", node))  # type: ignore[attr-defined] # of Python 3.12
 
-    def _functiondef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    def _define_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self._decorate(node)
         self.bind(node.name, expressions.defined_function(node, self))
 
-    _asyncfunctiondef = _functiondef
-
-    def _classdef(self, node: ast.ClassDef) -> None:
+    def _define_class(self, node: ast.ClassDef) -> None:
         self._decorate(node)
         self.bind(node.name, expressions.defined_class(node, self))
 
@@ -134,7 +132,7 @@ class Scope:
             name = alias.asname or alias.name.partition(".")[0]
             self.bind(name, one("import", node, alias.name if alias.asname else name))
 
-    def _importfrom(self, node: ast.ImportFrom) -> None:
+    def _import_from(self, node: ast.ImportFrom) -> None:
         package = f"{'.' * node.level}{node.module or ''}"
         for alias in node.names:
             if alias.name == "*":
@@ -153,19 +151,14 @@ class Scope:
             if isinstance(target, ast.Name):
                 self.bind(target.id, NOTHING)
 
-    def _raise(self, _: ast.Raise) -> None:
-        self.has_ended = True
-
-    def _expr(self, node: ast.Expr) -> None:
+    def _evaluate(self, node: ast.Expr) -> None:
         call = node.value
         if isinstance(call, ast.Call):
             is_exit = isinstance(call.func, ast.Name) and call.func.id in ("exit", "quit")
             self.has_ended = is_exit or origin_of(expressions.meaning(call.func, self)) in LEAVES
 
-    def _break(self, _: ast.Break | ast.Continue) -> None:
+    def _leave(self, _: ast.Raise | ast.Break | ast.Continue) -> None:
         self.has_ended = True
-
-    _continue = _break
 
     def _if(self, node: ast.If) -> None:
         truth = expressions.truth(node.test, self)
@@ -191,8 +184,6 @@ class Scope:
         self._target(node.target, expressions.part(expressions.meaning(node.iter, self), node))
         self._loop(before, node)
 
-    _asyncfor = _for
-
     def _while(self, node: ast.While) -> None:
         self._loop(self._copy(), node)
 
@@ -215,8 +206,6 @@ class Scope:
         left = self._run_in_part(node.body)
         self._become(left, self._copy())  # it may be one that lets no exception out
 
-    _asyncwith = _with
-
     def _try(self, node: ast.Try) -> None:
         broken = self._run_in_part(node.body)
         endings = [self._copy()]
@@ -229,16 +218,10 @@ class Scope:
         self._become(*endings)
         self.run(node.finalbody)
 
-    _trystar = _try
-
 
 def _stored(body: Iterable[ast.stmt]) -> set[str]:
     nodes = (node for statement in body for node in ast.walk(statement))
     return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-
-
-def _either(alternatives: Iterable[Values]) -> Values:
-    return frozenset().union(*alternatives)
 
 
 def _expressions(statement: ast.stmt) -> Iterator[ast.AST]:
@@ -253,3 +236,31 @@ def _elements(source: ast.expr | None, count: int) -> Sequence[ast.expr | None]:
     elements = source.elts if isinstance(source, (ast.Tuple, ast.List)) else []
     is_plain = len(elements) == count and not any(isinstance(element, ast.Starred) for element in elements)
     return elements if is_plain else [None] * count
+
+
+_EFFECTS: dict[type[ast.AST] | None, Callable[[Scope, Any], None]] = {
+    ast.AnnAssign: Scope._assign_annotated,
+    ast.Assign: Scope._assign,
+    ast.AsyncFor: Scope._for,
+    ast.AsyncFunctionDef: Scope._define_function,
+    ast.AsyncWith: Scope._with,
+    ast.AugAssign: Scope._assign_in_place,
+    ast.Break: Scope._leave,
+    ast.ClassDef: Scope._define_class,
+    ast.Continue: Scope._leave,
+    ast.Delete: Scope._delete,
+    ast.Expr: Scope._evaluate,
+    ast.For: Scope._for,
+    ast.FunctionDef: Scope._define_function,
+    ast.If: Scope._if,
+    ast.Import: Scope._import,
+    ast.ImportFrom: Scope._import_from,
+    ast.Match: Scope._match,
+    ast.Raise: Scope._leave,
+    ast.Try: Scope._try,
+    getattr(ast, "TryStar", None): Scope._try,  # of Python 3.11
+    getattr(ast, "TypeAlias", None): Scope._name_type,  # of Python 3.12
+    ast.While: Scope._while,
+    ast.With: Scope._with,
+}
+"""What each kind of statement does to the names."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from model_archiver.checks.sources.words import shortened
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
@@ -18,7 +20,7 @@ def takes(function: Function, count: int) -> bool:
 
 def described(function: Function) -> str:
     """The arguments as they stand in the source, such as ``(data, *rest)``."""
-    return f"({_without_annotations(function.args)})"
+    return f"({shortened(_without_annotations(function.args))})"
 
 
 def is_generator(function: Function) -> bool:

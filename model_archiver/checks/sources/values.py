@@ -29,13 +29,23 @@ class Value:
 
 
 ABSENT = Value("absent")
+UNKNOWN = Value("unknown")
 Values = frozenset[Value]
 NOTHING: Values = frozenset({ABSENT})
+
+_MOST_VALUES = 20
+"""That are told apart: more than people give one name."""
 
 
 def one(kind: Kind, node: ast.AST, origin: str = "") -> Values:
     """A single value that an expression or a statement gives."""
     return frozenset({Value(kind, getattr(node, "lineno", 0), node, origin)})
+
+
+def any_of(*alternatives: Values) -> Values:
+    """What may be any of these, or something unknown where they are many."""
+    values = frozenset[Value]().union(*alternatives)
+    return values if len(values) <= _MOST_VALUES else (values & NOTHING) | {UNKNOWN}
 
 
 def origin_of(values: Values) -> str:
