@@ -19,4 +19,4 @@ def check_config(package: Package) -> Iterator[Issue]:
         return
     from model_archiver.checks.configs.config_file import judge  # noqa: PLC0415 - PyYAML takes its time to load
 
-    yield from judge(member, package)
+    yield from judge(package, member)

@@ -29,12 +29,12 @@ _MOST_NEAR = 20
 """So many slips of the pen in one map are none."""
 
 
-def judge(member: Located, package: Package) -> Iterator[Issue]:
+def judge(package: Package, member: Located) -> Iterator[Issue]:
     """Everything that is wrong with a file.
 
     Args:
-        member: the file.
         package: what it configures.
+        member: the file.
     """
     where = member.where
     try:
