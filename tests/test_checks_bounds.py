@@ -140,7 +140,7 @@ def test_a_name_as_long_as_a_file(judged, model: Path) -> None:
     said = judged("index_to_name.json", labels, *words, "--extra-files", "index_to_name.json").errors
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    hint = "write a text, or a list that ends with one"
+    hint = 'turn it round: the class\'s number first, as in {"0": "cat"}'
     name = "k" * 80 + "..."
     assert said == [f"index_to_name.json:2: the name of class '{name}' is 1 and no text; {hint} [labels-invalid]"]
     assert peak < 50_000_000
