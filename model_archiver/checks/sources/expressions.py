@@ -34,7 +34,7 @@ _LITERALS = (
     ast.DictComp,
 )
 _DATA = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.UnaryOp, ast.unaryop, ast.Load)
-_MOST_NODES = 500
+_MOST_NODES = 200
 """That are looked at in literals or in a call's arguments, which others may be made of again and again."""
 
 _NO_CLASS = (ast.Compare, ast.UnaryOp, ast.BinOp, ast.GeneratorExp)
