@@ -19,7 +19,7 @@ from model_archiver.issue import Issue
 _CALLED = ("__init__", "initialize", "handle", "preprocess", "inference", "postprocess")
 _PACKED_AWAY = {".7z", ".bz2", ".egg", ".gz", ".tar", ".tbz", ".tgz", ".txz", ".whl", ".xz", ".zip"}
 _MOST_MODULES = 500
-_MOST_BYTES = 1 << 22
+_MOST_BYTES = 1 << 20
 _LONGEST_NAME = 50
 
 
