@@ -320,3 +320,21 @@ def test_an_initialize_that_cannot_be_called(work, run: Command, run_mms: Comman
         (work / "d").mkdir()
         (work / "d" / "h.py").write_text(text)
         assert run_mms("--model-name", "m", "--model-path", "d", "--handler", "h", "-f", "--strict").status == 0
+
+
+@pytest.mark.parametrize(
+    "made",
+    ["bind(self)", "self.set_up()", "bound.append(self)", "bind(of=self)", "object.__setattr__(self, 'handle', bind)"],
+)
+def test_an_instance_that_is_handed_over_may_get_its_methods_there(work, run: Command, made: str) -> None:
+    text = "from elsewhere import bind, bound\n\n\nclass Mine:\n    def __init__(self):\n"
+    text += f"        {made}\n\n    def set_up(self):\n        bind(self)\n\n    def initialize(self):\n        pass\n"
+    assert errors(run, text) == []
+
+
+def test_an_instance_that_its_base_makes_is_judged(work, run: Command) -> None:
+    text = (
+        "from ts.torch_handler.base_handler import BaseHandler\n\n\nclass Mine(BaseHandler):\n    def __init__(self):\n"
+    )
+    text += "        BaseHandler.__init__(self)\n        super(Mine, self).__init__()\n\n    def initialize(self):\n"
+    assert len(errors(run, f"{text}        pass\n")) == 1

@@ -111,7 +111,17 @@ SILENT = {
     "in a function, of what is unpacked before": (
         {"--extra-files": "code.zip"},
         {"code.zip": "", **HELPER},
-        "def load():\n    import helpers\n",
+        "import shutil\nclass H:\n    def initialize(self, context):\n        import helpers\n",
+    ),
+    "after what may be the end": (
+        {},
+        HELPER,
+        "class H:\n    def initialize(self, context):\n        if context:\n            return\n        import helpers\n",
+    ),
+    "in what only a base would call": (
+        {},
+        HELPER,
+        "class H:\n    def inference(self, rows):\n        import helpers\n",
     ),
     "in what may never be called": (
         {},
@@ -119,14 +129,19 @@ SILENT = {
         "def main():\n    import helpers\nif __name__ == '__main__':\n    main()\n",
     ),
     "what a wheel brings": (
-        {"--extra-files": "helpers-1.0-py3-none-any.whl", "-r": "requirements.txt"},
-        {**HELPER, "helpers-1.0-py3-none-any.whl": "", "requirements.txt": "./helpers-1.0-py3-none-any.whl\n"},
-        "import helpers\n",
+        {"--extra-files": "lib-1.0-py3-none-any.whl", "-r": "requirements.txt"},
+        {"lib/__init__.py": "", "lib-1.0-py3-none-any.whl": "", "requirements.txt": "./lib-1.0-py3-none-any.whl\n"},
+        "import lib\n",
     ),
     "what a repository may bring": (
         {"-r": "requirements.txt"},
-        {**HELPER, "requirements.txt": "numpy\ngit+https://example.com/helpers.git@abc\n"},
-        "import helpers\n",
+        {"lib/__init__.py": "", "requirements.txt": "numpy\ngit+https://example.com/helpers.git@abc\n"},
+        "import lib\n",
+    ),
+    "what is unpacked first": (
+        {"--extra-files": "code.zip"},
+        {"code.zip": "", **HELPER},
+        "import zipfile\nzipfile.ZipFile('code.zip').extractall()\nimport helpers\n",
     ),
     "of a packed zip that is put on the path": (
         {"--extra-files": "code.zip"},
@@ -280,3 +295,17 @@ def test_an_opened_archive_has_no_sources_beside_it(work, package, run):
     _write(work, {"handler.py": "import helpers\n" + HANDLE, **HELPER})
     assert package().status == 0
     assert run("verify", "m.mar", "--strict").status == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["globals()['__package__'] = 'src'", "globals().update(__package__='src')", "from src import __package__"],
+)
+def test_a_package_that_is_said_in_another_way(work, package, line):
+    _write(work, {"handler.py": f"import src\n{line}\nfrom .utils import x\n{HANDLE}", "src/__init__.py": ""})
+    assert package("--include", "src").errors == []
+
+
+def test_an_archive_among_the_files_changes_nothing_by_itself(work, package):
+    _write(work, {"handler.py": f"import helpers\n{HANDLE}", "words.txt.gz": "", **HELPER})
+    assert len(package("--extra-files", "words.txt.gz").warnings) == 1

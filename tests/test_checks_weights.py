@@ -296,7 +296,10 @@ def test_densenet_needs_weights_with_a_model_file_too(pack) -> None:
         ),
         ("self.body, self.head = timm.create_model('resnet18', True), nn.Linear(3, 2)", False),
         ("self.layers = nn.ModuleList([nn.Linear(3, 2) for _ in range(2)])", True),
-        ("self.scale = nn.Parameter(torch.ones(1))", True),
+        ("self.scale = nn.Parameter(torch.randn(1))", True),
+        ("self.scale = nn.Parameter(torch.ones(1))", False),
+        ("self.linear = torch.nn.Linear(3, 2)\n        self.linear.weight.data.fill_(1 / 9)", False),
+        ("self._build()\n\n    def _build(self):\n        self.linear = torch.nn.Linear(3, 2)", True),
     ],
 )
 def test_a_model_file_without_weights(pack, body: str, is_random: bool) -> None:

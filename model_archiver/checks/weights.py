@@ -63,11 +63,11 @@ def check_presence(package: Package) -> Iterator[Issue]:
 
 
 def _random(package: Package) -> Iterator[Issue]:
-    from model_archiver.checks.sources.weights_source import leaves_random  # noqa: PLC0415 - only where there is a source
+    from model_archiver.checks.sources.weights_source import leaves_random, may_bring  # noqa: PLC0415 - as there is one
 
-    member = package.named_file("modelFile")
+    member, handler = package.named_file("modelFile"), package.handler_source
     module = package.parsed(member) if member else None
-    if module is not None and leaves_random(module):
+    if module is not None and leaves_random(module) and (handler is None or not may_bring(handler)):
         message = "there are no weights for this model, and random ones will be served"
         yield Issue("warning", "weights-missing", message, "give them with --serialized-file", module.where)
 

@@ -16,7 +16,9 @@ from model_archiver.checks.sources.values import NOTHING, kinds, origin_of
 
 _OWN_WAYS = frozenset({"__new__", "__getattr__", "__getattribute__", "__class_getitem__", "__init_subclass__"})
 _TAKES_CLASSES = frozenset({"super", "isinstance", "issubclass"})
-_DYNAMIC = frozenset({"__dict__", "setattr", "vars", "locals", "exec"})
+_DYNAMIC = frozenset({"__dict__", "__setattr__", "setattr", "vars", "locals", "exec"})
+_AFTERWARDS = frozenset({"initialize", "handle", "preprocess", "inference", "postprocess"})
+"""Methods that run when the server has looked for what it calls."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class ClassFacts:
         if "__class__" in self.set_on_instances:
             return False
         own = self.node.keywords or self.node.decorator_list or not _OWN_WAYS.isdisjoint(self.scope.names)
-        return not (own or self._is_dynamic or self._is_changed)
+        return not (own or self._is_dynamic or self._is_changed or self._hands_itself_over)
 
     def lacks(self, name: str) -> bool:
         """Whether its instances certainly have no such attribute."""
@@ -91,6 +93,29 @@ class ClassFacts:
             node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "") for node in ast.walk(self.node)
         )
         return any(name in _DYNAMIC for name in names)
+
+    @property
+    def _hands_itself_over(self) -> bool:
+        """Whether an instance may be given to something, while it is made, that changes it."""
+        methods = [item for item in self.node.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))]
+        makers = [method for method in methods if method.name not in _AFTERWARDS and method.args.args]
+        return any(self._gives(method.args.args[0].arg, method) for method in makers)
+
+    def _gives(self, instance: str, method: ast.AST) -> bool:
+        calls = (node for node in ast.walk(method) if isinstance(node, ast.Call))
+        return any(
+            _names(given, instance) and not self._is_of_bases(call.func)
+            for call in calls
+            for given in (*call.args, *(keyword.value for keyword in call.keywords))
+        )
+
+    def _is_of_bases(self, called: ast.expr) -> bool:
+        """Whether it is ``super``, ``isinstance`` or the like, or ``Base.__init__``."""
+        if isinstance(called, ast.Name):
+            return called.id in _TAKES_CLASSES
+        if not isinstance(called, ast.Attribute) or called.attr != "__init__":
+            return False
+        return origin_of(meaning(called.value, self.names.scope)) in self.base_origins
 
     @property
     def _is_changed(self) -> bool:

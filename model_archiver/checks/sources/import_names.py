@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from model_archiver.checks.sources.python_module import last_name
 
+_UNPACKERS = {"patoolib", "py7zr", "shutil", "subprocess", "system", "tarfile", "zipfile", "zipimport"}
+_OF_A_BASE = {"preprocess", "inference", "postprocess"}
 _FAILURES = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 
 
@@ -50,9 +52,21 @@ def _imports(body: Iterable[ast.stmt], called: Collection[str], *, at_load: bool
             yield Import(statement.module or "", statement.level, names, statement.lineno, at_load)
         elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
             if statement.name in called:
-                yield from _imports(statement.body, (), at_load=False)
+                yield from _imports(_until_return(statement.body), (), at_load=False)
+        elif isinstance(statement, ast.ClassDef) and not statement.bases:
+            yield from _imports(statement.body, set(called) - _OF_A_BASE, at_load=at_load)
         else:
             yield from _imports(_always_run(statement), called, at_load=at_load)
+
+
+def _until_return(body: list[ast.stmt]) -> list[ast.stmt]:
+    """The statements of a function before the first one that may be its last."""
+    ends = (
+        place
+        for place, statement in enumerate(body)
+        if any(isinstance(node, (ast.Return, ast.Raise)) for node in ast.walk(statement))
+    )
+    return body[: next(ends, len(body))]
 
 
 def _always_run(statement: ast.stmt) -> list[ast.stmt]:
@@ -100,4 +114,14 @@ def leads_out(tree: ast.Module) -> bool:
 
 def names_package(tree: ast.Module) -> bool:
     """Whether a module may say by itself which package it is in, after which relative imports work (PEP 366)."""
-    return any(isinstance(node, ast.Name) and node.id == "__package__" for node in ast.walk(tree))
+    return any(
+        "__package__" in (getattr(node, field, "") for field in ("id", "attr", "arg", "name", "value"))
+        or (isinstance(node, ast.ImportFrom) and not node.level and node.names[0].name == "*")
+        for node in ast.walk(tree)
+    )
+
+
+def unpacks(tree: ast.Module) -> bool:
+    """Whether a module may unpack others before it imports them."""
+    names = (getattr(node, field, "") for node in ast.walk(tree) for field in ("id", "attr", "name", "module"))
+    return not _UNPACKERS.isdisjoint(name for name in names if isinstance(name, str))

@@ -10,7 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from model_archiver.checks.package import Package
-from model_archiver.checks.sources.import_names import Import, changes_path, imports_of, leads_out, names_package
+from model_archiver.checks.sources.import_names import (
+    Import,
+    changes_path,
+    imports_of,
+    leads_out,
+    names_package,
+    unpacks,
+)
 from model_archiver.checks.sources.module_search import ModuleSearch, Name, beside, folder_of_imports
 from model_archiver.checks.sources.python_module import BrokenSourceError, PythonModule
 from model_archiver.checks.subject import LARGEST_TEXT, Located
@@ -64,7 +71,8 @@ class _Walk:
     def __init__(self, package: Package) -> None:
         self._package = package
         self._search = ModuleSearch(package)
-        self._is_lost = self._search.brings_anything or any(_is_packed_away(member) for member in package.members)
+        self._has_packed_away = any(map(_is_packed_away, package.members))
+        self._is_lost = False
         self._moves_path = False
         self._met: set[PurePosixPath | Path] = set()
         self._told: set[Path] = set()
@@ -100,7 +108,8 @@ class _Walk:
             return
         moves_path = changes_path(tree)
         self._moves_path = self._moves_path or moves_path
-        self._is_lost = self._is_lost or (moves_path and leads_out(tree))
+        leads_away = leads_out(tree) or self._has_packed_away
+        self._is_lost |= (moves_path and leads_away) or (self._has_packed_away and unpacks(tree))
         is_certain = source.is_certain and not names_package(tree)
         self._waiting.append((replace(source, is_certain=is_certain), list(imports_of(tree, called))))
 
@@ -140,6 +149,8 @@ class _Walk:
             return
         self._met.add(path)
         included = path if path == folder / path.name else folder / name[0]
+        if included != path and self._search.brings_anything:
+            return
         if included not in self._told:
             self._told.add(included)
             message = f"imports {'.'.join(name)}, which lies beside it and is not packed"

@@ -11,7 +11,10 @@ from itertools import islice
 
 from model_archiver.checks.sources.python_module import PythonModule, last_name
 
-_BRINGS = re.compile(r"load|pretrained|hub|weights|checkpoint|ckpt|state_dict|open$", re.IGNORECASE)
+_BRINGS = re.compile(
+    r"load|pretrained|hub|weights|checkpoint|ckpt|state_dict|restore|from(file|buffer)|(fill|constant|copy|eye)_$|open$",
+    re.IGNORECASE,
+)
 _STARTS = re.compile(r"init|reset", re.IGNORECASE)
 _CONDITIONS = (ast.If, ast.IfExp, ast.BoolOp, ast.Match)
 _PATH = ""
@@ -21,21 +24,26 @@ _KNOWN = {"F", "math", "nn", "self", "torch", *dir(builtins)}
 
 _LAYER = re.compile(
     r"(Lazy)?((Bil|L)inear|Conv(Transpose)?[123]d|Embedding(Bag)?|(LSTM|GRU|RNN)(Cell)?|MultiheadAttention"
-    r"|Transformer\w*|Parameter)"
+    r"|Transformer\w*|rand|randn|empty)"
 )
-"""What has weights that are random before they are loaded (torch.nn)."""
+"""What is random before it is loaded: layers of torch.nn, and what a parameter is made of."""
 
 
 def leaves_random(module: PythonModule) -> bool:
     """Whether a model file makes a model that has weights, it seems, and nothing in it brings them from elsewhere."""
-    names = set(_names(module.tree))
-    if any(_BRINGS.search(name) and not _STARTS.search(name) for name in names):
+    if may_bring(module):
         return False
     classes = [node for node in module.tree.body if isinstance(node, ast.ClassDef)]
-    known = _KNOWN | {node.name for node in classes} | _of_torch(module.tree)
-    made = [call for node in classes for call in _made(node)]
-    has_layers = any(_LAYER.fullmatch(last_name(part)) for part in [*(call.func for call in made), *_bases(classes)])
-    return has_layers and all(_root(call.func) in known for call in made)
+    defined = {node.name for node in ast.walk(module.tree) if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
+    known = _KNOWN | defined | _of_torch(module.tree)
+    called = [node.func for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
+    has_layers = any(_LAYER.fullmatch(last_name(part)) for part in [*called, *_bases(classes)])
+    return has_layers and "to" not in defined and all(_root(call.func) in known for call in _made(classes))
+
+
+def may_bring(module: PythonModule) -> bool:
+    """Whether a word of a module's is one of those by which weights are brought from somewhere."""
+    return any(_BRINGS.search(name) and not _STARTS.search(name) for name in _names(module.tree))
 
 
 def _names(tree: ast.AST) -> Iterator[str]:
@@ -48,9 +56,10 @@ def _names(tree: ast.AST) -> Iterator[str]:
             yield getattr(node, "arg", None) or getattr(node, "name", None) or ""
 
 
-def _made(node: ast.ClassDef) -> list[ast.Call]:
-    """What a class calls when it is made."""
-    makers = [item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
+def _made(classes: Iterable[ast.ClassDef]) -> list[ast.Call]:
+    """What is called when an instance is made."""
+    items = (item for node in classes for item in node.body)
+    makers = [item for item in items if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
     return [call for maker in makers for call in ast.walk(maker) if isinstance(call, ast.Call)]
 
 
