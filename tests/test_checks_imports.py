@@ -116,7 +116,7 @@ SILENT = {
     "after what may be the end": (
         {},
         HELPER,
-        "class H:\n    def initialize(self, context):\n        if context:\n            return\n        import helpers\n",
+        "class H:\n    def handle(self, d, c):\n        if c:\n            return\n        import helpers\n",
     ),
     "in what only a base would call": (
         {},
