@@ -68,19 +68,13 @@ class Run:
 
 def ours(words: str, source: Path) -> list[str]:
     """This archiver, on an input."""
-    command = [str(Path(sys.executable).with_name("torch-model-archiver")), "--quiet", "--handler", "base_handler"]
+    command = [str(Path(sys.executable).with_name("torch-model-archiver")), "--quiet"]
     return [*command, *_common(source), *shlex.split(words)]
 
 
 def original(words: str, source: Path) -> list[str]:
     """The original archiver, in a virtual environment of its own, on an input."""
-    command = [
-        str(CACHE / "original" / "bin" / "torch-model-archiver"),
-        "--version",
-        "1.0",
-        "--handler",
-        "base_handler",
-    ]
+    command = [str(CACHE / "original" / "bin" / "torch-model-archiver"), "--version", "1.0"]
     return [*command, *_common(source), *shlex.split(words)]
 
 
@@ -97,7 +91,8 @@ def sha256(source: Path) -> list[str]:
 
 def _common(source: Path) -> list[str]:
     flag = "--extra-files" if source.is_dir() else "--serialized-file"
-    return ["--model-name", "m", flag, str(source), "--export-path", str(OUT)]
+    # A handler that takes weights of any name and kind.
+    return ["--model-name", "m", "--handler", "vllm_handler", flag, str(source), "--export-path", str(OUT)]
 
 
 INPUTS: dict[str, Callable[[Path], None]] = {

@@ -191,10 +191,12 @@ class Package:
     @cached_property
     def handler_names(self) -> ModuleNames | None:
         """What the handler's module binds, where `handler_source` is there."""
+        source, member = self.handler_source, self.handler.member
+        if source is None or member is None:
+            return None
         from model_archiver.checks.sources.module_names import ModuleNames  # noqa: PLC0415 - not for a built-in handler
 
-        source, member = self.handler_source, self.handler.member
-        return ModuleNames.of(source, member.path.name) if source and member else None
+        return ModuleNames.of(source, member.path.name)
 
     @cached_property
     def following(self) -> Following | None:

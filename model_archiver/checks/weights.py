@@ -17,7 +17,6 @@ from model_archiver.checks.sources.python_texts import identifiers
 from model_archiver.checks.sources.weights_use import alters_loading
 from model_archiver.checks.subject import Located, NotKeptError
 from model_archiver.checks.weights_files.weights_file import Problem, WeightsFile, read_weights
-from model_archiver.checks.weights_files.weights_only import is_spoken, refused_globals
 from model_archiver.checks.wording import shortened
 from model_archiver.issue import Issue
 
@@ -218,6 +217,8 @@ def _unsafe(package: Package, member: Located, found: WeightsFile, hint: str = _
     """``weights-unsafe``: ``torch.load`` refuses it from torch 2.6 on, unless it is told otherwise."""
     if found.pickle is None:
         return
+    from model_archiver.checks.weights_files.weights_only import is_spoken, refused_globals  # noqa: PLC0415 - few are
+
     names = _surely_refused(package, refused_globals(found.pickle))
     if names:
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
