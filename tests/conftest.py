@@ -36,7 +36,7 @@ Command = Callable[..., Result]
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, which is empty."""
-    folder = tmp_path / "work"
+    folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder

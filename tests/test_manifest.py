@@ -58,7 +58,7 @@ def test_absent_fields_are_left_out(work, run: Command) -> None:
 def test_a_files_field_is_its_base_name(inputs, run: Command) -> None:
     Path("deep/down").mkdir(parents=True)
     Path("deep/down/net.pt").write_bytes(b"w")
-    built(run, "--serialized-file", Path("deep/down/net.pt").absolute(), "--model-file", "../work/model.py")
+    built(run, "--serialized-file", Path("deep/down/net.pt").absolute(), "--model-file", "../here/model.py")
     fields = manifest(output("m"))["model"]
     assert (fields["serializedFile"], fields["modelFile"]) == ("net.pt", "model.py")
 

@@ -32,9 +32,7 @@ CONFIG = Path("out/config/config.properties")
 
 def lay_out(run: Command, platform: str, *words: object, name: str = "m") -> Path:
     """The export path of a build that succeeds."""
-    result = run(
-        "--model-name", name, "--handler", "vllm_handler", *WORDS, "--export-path", "out", "--target", platform, *words
-    )
+    result = run("--model-name", name, *WORDS, "--export-path", "out", "--target", platform, *words)
     assert result.status == 0, result.err
     return Path("out")
 
@@ -218,20 +216,7 @@ def test_a_config_that_cannot_be_placed_leaves_archive_and_config(model, run: Co
     if replaces:
         lay_out(run, "kserve")
     before = tree(Path("out")) if replaces else {}
-    words = [
-        "--model-name",
-        "m",
-        "--handler",
-        "vllm_handler",
-        *WORDS,
-        "--export-path",
-        "out",
-        "--target",
-        "kserve",
-        "-f",
-        "--version",
-        "2.0",
-    ]
+    words = ["--model-name", "m", *WORDS, "--export-path", "out", "--target", "kserve", "-f", "--version", "2.0"]
 
     def prepare() -> None:
         if not links:
@@ -374,7 +359,7 @@ def test_an_empty_config_is_filled(model, run: Command) -> None:
 
 def test_a_config_that_cannot_work_is_warned_of(model, run: Command) -> None:
     write_config(f"model_store=/other\nmanagement_address=http://0.0.0.0:8085\nmodel_snapshot={MINE}\n")
-    words = ("--model-name", "m", "--handler", "vllm_handler", *WORDS, "--export-path", "out", "--target", "kserve")
+    words = ("--model-name", "m", *WORDS, "--export-path", "out", "--target", "kserve")
     warnings = run(*words).warnings
     assert [warning.partition("config.properties: ")[2].partition(";")[0] for warning in warnings] == [
         "model_store is not /mnt/models/model-store, where KServe puts the archives",
@@ -388,20 +373,7 @@ def test_a_config_that_cannot_work_is_warned_of(model, run: Command) -> None:
 def test_an_archive_that_no_file_system_can_hold_is_missing(model, run: Command, name: str) -> None:
     lay_out(run, "kserve")
     CONFIG.write_text(CONFIG.read_text().replace("m.mar", name.replace("\\", "\\\\")))
-    result = run(
-        "--model-name",
-        "m",
-        "--handler",
-        "vllm_handler",
-        *WORDS,
-        "--export-path",
-        "out",
-        "--target",
-        "kserve",
-        "-f",
-        "--version",
-        "2.0",
-    )
+    result = run("--model-name", "m", *WORDS, "--export-path", "out", "--target", "kserve", "-f", "--version", "2.0")
     assert result.status == 0, result.err
     assert "which is not in model-store" in result.err
 
@@ -419,7 +391,7 @@ def test_a_config_that_is_none_is_refused_at_once(model, run: Command, kind: str
         CONFIG.write_bytes(b"#" * (1 << 21))
     else:
         CONFIG.write_text(f"model_snapshot={'[' * 100_000}")
-    result = run("--model-name", "m", "--handler", "vllm_handler", *WORDS, "--export-path", "out", "--target", "kserve")
+    result = run("--model-name", "m", *WORDS, "--export-path", "out", "--target", "kserve")
     assert result.status == 1
     assert "[platform-config]" in result.err
     assert not Path("out/model-store").exists()
@@ -446,18 +418,7 @@ def test_a_users_own_files_of_these_names_are_packed(model, run: Command) -> Non
 
 @pytest.mark.parametrize("place", ["model-store/m.mar", "config/config.properties"])
 def test_a_signal_while_archive_and_config_are_placed_waits_for_both(model, place: str) -> None:
-    words = [
-        "--model-name",
-        "m",
-        "--handler",
-        "vllm_handler",
-        *WORDS,
-        "--export-path",
-        "out",
-        "--target",
-        "kserve",
-        "-f",
-    ]
+    words = ["--model-name", "m", *WORDS, "--export-path", "out", "--target", "kserve", "-f"]
     ended = fork(words, model / "err", lambda: on_rename_to(Path("out", place), _end)).result()
     assert (ended.status, ended.err) == (130, "torch-model-archiver: error: interrupted\n")
     assert files(Path("out")) == {"model-store/m.mar", "config/config.properties"}
@@ -466,7 +427,7 @@ def test_a_signal_while_archive_and_config_are_placed_waits_for_both(model, plac
 def test_a_build_that_is_killed_before_the_config_leaves_the_former_one(model, run: Command) -> None:
     lay_out(run, "kserve")
     former = CONFIG.read_bytes()
-    words = ["--model-name", "late", "--handler", "vllm_handler", *WORDS, "--export-path", "out", "--target", "kserve"]
+    words = ["--model-name", "late", *WORDS, "--export-path", "out", "--target", "kserve"]
     ended = fork(words, model / "err", lambda: on_rename_to(CONFIG, _kill)).result()
     assert ended.status == -signal.SIGKILL
     assert CONFIG.read_bytes() == former
@@ -506,7 +467,7 @@ def test_the_output_is_not_packed_into_the_next_one(model, run: Command) -> None
 
 
 def test_a_dry_run_and_json_name_everything_that_is_written(model, run: Command) -> None:
-    words = ("--model-name", "m", "--handler", "vllm_handler", *WORDS, "--export-path", "out", "--target", "kserve")
+    words = ("--model-name", "m", *WORDS, "--export-path", "out", "--target", "kserve")
     assert run(*words, "--dry-run").out.endswith("would go to out/model-store/m.mar and out/config/config.properties\n")
     assert not Path("out").exists()
     planned = json.loads(run(*words, "--dry-run", "--json").out)

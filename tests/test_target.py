@@ -139,7 +139,7 @@ def test_folders_that_were_made_go_again_where_the_build_fails(model, elsewhere:
 
 
 def test_an_export_path_of_any_form(model, run: Command, tmp_path: Path) -> None:
-    for index, path in enumerate(["./out", "out/", "../work/out", "mit blank/ü", tmp_path / "abs", "."]):
+    for index, path in enumerate(["./out", "out/", "../here/out", "mit blank/ü", tmp_path / "abs", "."]):
         assert run("--model-name", f"m{index}", "--handler", "vllm_handler", *WORDS, "--export-path", path).status == 0
         assert output(f"m{index}", folder=Path(path)).is_file()
 
@@ -147,24 +147,24 @@ def test_an_export_path_of_any_form(model, run: Command, tmp_path: Path) -> None
 def test_a_build_in_place_needs_no_force_and_touches_only_the_manifest(model, run: Command) -> None:
     before = tree(model)
     words = ["--model-path", ".", "--export-path", "..", "--archive-format", "no-archive", "--handler", "handler.py"]
-    result = run("--model-name", "work", "--handler", "vllm_handler", *words)
+    result = run("--model-name", "here", "--handler", "vllm_handler", *words)
     assert result.status == 0, result.err
     assert "wrote MAR-INF/MANIFEST.json, and nothing else there" in result.err
     after = tree(model)
     assert {path: after[path] for path in before} == before
     assert set(after) - set(before) == {"MAR-INF", "MAR-INF/MANIFEST.json"}
     assert manifest(model)["model"]["handler"] == "handler.py"
-    again = run("--model-name", "work", "--handler", "vllm_handler", *words)
+    again = run("--model-name", "here", "--handler", "vllm_handler", *words)
     assert again.status == 1
     assert "target-exists" in again.errors[0]
-    assert run("--model-name", "work", "--handler", "vllm_handler", *words, "-f").status == 0
+    assert run("--model-name", "here", "--handler", "vllm_handler", *words, "-f").status == 0
 
 
 def test_a_build_in_place_of_another_format_is_none(model, run: Command) -> None:
     assert (
-        run("--model-name", "work", "--handler", "vllm_handler", "--model-path", ".", "--export-path", "..").status == 0
+        run("--model-name", "here", "--handler", "vllm_handler", "--model-path", ".", "--export-path", "..").status == 0
     )
-    assert members(Path("../work.mar")) == {"model.py", "model.pt", "handler.py", "index_to_name.json"}
+    assert members(Path("../here.mar")) == {"model.py", "model.pt", "handler.py", "index_to_name.json"}
     assert not Path("MAR-INF").exists()
 
 

@@ -12,7 +12,6 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from model_archiver.checks.package import Package
-from model_archiver.checks.subject import NotKeptError
 from model_archiver.checks.wording import shortened
 from model_archiver.issue import Issue
 from model_archiver.suggestions import closest
@@ -158,13 +157,11 @@ def _async(package: Package, name: str) -> tuple[str, str]:
 
 def _may_await(package: Package) -> bool:
     """Whether the model's configuration may ask for asyncCommunication, with which TorchServe awaits the handler."""
-    from model_archiver.checks.package import read_text  # noqa: PLC0415
-
     config = package.named_file("configFile")
-    try:
-        return config is not None and _ASYNC in read_text(config)
-    except NotKeptError:
-        return True
+    if config is None:
+        return False
+    text = package.text(config)
+    return text is None or _ASYNC in text
 
 
 def check_class(package: Package) -> Iterator[Issue]:
