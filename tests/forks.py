@@ -104,3 +104,32 @@ def result(process: subprocess.Popen[str]) -> Result:
 def hidden(folder: Path) -> list[str]:
     """What lies in a folder and is not seen at once."""
     return sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
+
+
+def on_rename_to(target: Path, act: Callable[[], object]) -> None:
+    """Have this process do something right before it first gives something this name."""
+    target = target.resolve()
+    done = False
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal done
+        if event == "os.rename" and str(arguments[1]) == str(target) and not done:
+            done = True
+            act()
+
+    sys.addaudithook(hook)
+
+
+def fail() -> None:
+    """Fail as a broken disk does."""
+    raise OSError(5, "Input/output error")
+
+
+def terminate() -> None:
+    """Send SIGTERM to this process."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def kill() -> None:
+    """Kill this process."""
+    os.kill(os.getpid(), signal.SIGKILL)
