@@ -68,6 +68,13 @@ def stop_before_writing() -> None:
     sys.addaudithook(stop)
 
 
+def stopped(words: list[str]) -> Fork:
+    """Start a build that has planned everything and waits before it writes."""
+    running = fork(words, Path("err").resolve(), stop_before_writing)
+    running.wait_until_stopped()
+    return running
+
+
 def as_nobody(words: list[str], folder: Path) -> Result:
     """The command, run by a user without rights of its own."""
     parents = [folder, *folder.parents]
