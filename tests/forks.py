@@ -61,11 +61,11 @@ def fork(words: list[str], err: Path, before: Callable[[], object] = lambda: Non
 def stop_before_writing() -> None:
     """Have this process stop when a build has planned everything and is about to make its temporary directory."""
 
-    def stop(event: str, arguments: tuple[object, ...]) -> None:
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
         if event == "os.mkdir" and str(arguments[0]).endswith(".building"):
-            os.kill(os.getpid(), signal.SIGSTOP)
+            stop()
 
-    sys.addaudithook(stop)
+    sys.addaudithook(hook)
 
 
 def stopped(words: list[str]) -> Fork:
@@ -130,6 +130,11 @@ def on_rename_to(target: Path, act: Callable[[], object]) -> None:
 def fail() -> None:
     """Fail as a broken disk does."""
     raise OSError(5, "Input/output error")
+
+
+def stop() -> None:
+    """Stop this process until it gets SIGCONT."""
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def terminate() -> None:
