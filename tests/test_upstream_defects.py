@@ -47,6 +47,7 @@ def test_no_archive_into_tmpdir_keeps_its_result(model, temporary, run: Command)
     assert members(folder) == {"model.py"}
 
 
+@pytest.mark.timeout(60)
 def test_builds_of_one_name_at_a_time_do_not_mix(work, temporary) -> None:
     """Each has written all its files, and waits to give the archive its name, while the others do the same."""
     builds = []
