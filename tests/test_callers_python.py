@@ -276,7 +276,7 @@ def test_a_script_that_reads_the_command_line_refuses_flags_that_it_would_ignore
     monkeypatch.setattr(sys, "argv", ["prog", *MODEL, *flags])
     with pytest.raises(ModelArchiverError) as raised:
         generate_model_archive()
-    assert [str(issue).partition(":")[0] for issue in raised.value.issues] == flags
+    assert [str(issue).partition(":")[0] for issue in raised.value.problems] == flags
     assert not output("m").exists()
 
 
@@ -336,8 +336,8 @@ def test_a_missing_input_is_a_file_not_found_error_of_ours(model, field: str) ->
 
 def test_an_error_carries_every_problem(model) -> None:
     error = refusal(model_name="m..", model_file="none.py", runtime="perl")
-    assert [issue.code for issue in error.issues] == ["name-invalid", "value-invalid", "file-missing"]
-    assert str(error) == "\n".join(map(str, error.issues))
+    assert [issue.code for issue in error.problems] == ["name-invalid", "value-invalid", "file-missing"]
+    assert str(error) == "\n".join(map(str, error.problems))
 
 
 def test_the_checks_run_for_callers_in_python_too(model) -> None:
@@ -369,7 +369,7 @@ def test_the_package_says_that_it_is_typed() -> None:
 
 NOT_PATHS = (3, ["w.pt"], b"w.pt", "a\0b", {}, 1.5)
 INVALID_VALUES = [
-    ("archive_format", "tgzz", "^--archive-format: there is no 'tgzz'; did you mean tgz"),
+    ("archive_format", "tgzz", "^--archive-format: 'tgzz' is not a valid choice; did you mean tgz"),
     ("runtime", "perl", "choose one of"),
     ("model_name", "", "no name"),
     ("model_name", "a/b", "name-invalid"),
@@ -400,10 +400,10 @@ WRONG_KINDS = {
 def test_a_value_that_a_field_cannot_have_is_refused(model, field: str, value: object, message: str) -> None:
     error = refusal(**{**REQUEST, field: value})
     assert re.search(message, str(error)), error
-    assert len(error.issues) == 1
+    assert len(error.problems) == 1
     assert not isinstance(error, FileNotFoundError)
 
 
 def test_values_of_wrong_kinds_are_reported_at_once(model) -> None:
     error = refusal(model_name=3, serialized_file=["w.pt"], exclude=3)
-    assert [issue.path for issue in error.issues] == ["model_name", "serialized_file", "exclude"]
+    assert [issue.path for issue in error.problems] == ["model_name", "serialized_file", "exclude"]

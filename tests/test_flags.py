@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import model_archiver
-from model_archiver.arg_parser import torch_parser
+from model_archiver.cli.parser import torch_parser
 from tests.archives import contents, manifest, members, output
 from tests.conftest import Command
 from tests.packing import MODEL, built, make, packed, refused
@@ -166,7 +166,7 @@ def test_json_prints_the_finished_archive(model, run: Command) -> None:
     roles = {file["path"]: file["role"] for file in report["files"]}
     assert list(roles) == list(contents(output("m")))
     assert list(roles.values()) == ["handler", "weights", "sums", "manifest"]
-    assert [issue["code"] for issue in report["issues"]] == ["runtime-unserved"]
+    assert [issue["code"] for issue in report["problems"]] == ["runtime-unserved"]
 
 
 def test_json_of_a_dry_run_has_the_same_keys(model, run: Command) -> None:
@@ -217,7 +217,10 @@ MISTAKES = [
     ([*MODEL, "-serialized", "w.pt"], "did you mean --serialized-file?"),
     (["--model_name", "m"], "did you mean --model-name?"),
     ([*MODEL, "word"], "word"),
-    ([*MODEL, "--archive-format", "zip-stor"], "no 'zip-stor'; did you mean zip-store? [usage-invalid]"),
+    (
+        [*MODEL, "--archive-format", "zip-stor"],
+        "'zip-stor' is not a valid choice; did you mean zip-store? [usage-invalid]",
+    ),
     *(([*MODEL, "--archive-format", "rar"], each) for each in ("default", "tgz", "no-archive", "zip-store")),
     ([*MODEL, "--runtime", "pyton3"], "did you mean python3?"),
     ([*MODEL, "--deflate", "nevr"], "did you mean never?"),

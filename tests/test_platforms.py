@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from model_archiver import ModelArchiver, ModelArchiverConfig
-from model_archiver.model_archiver_error import ModelArchiverError
-from model_archiver.model_packaging import package, package_model
-from model_archiver.planning.properties import ENCODING, parse, values
+from model_archiver.commands.package import package
+from model_archiver.core.problems import ModelArchiverError
+from model_archiver.model_packaging import package_model
+from model_archiver.planning.kserve import ENCODING, parse_properties, property_values
 from tests.archives import FORMATS, contents, manifest, members, output, tree
 from tests.conftest import Command
 from tests.foreign import needs_java, run_java
@@ -300,8 +301,8 @@ public class Loads {
 def test_a_config_is_read_as_java_does(model, run: Command, spelling: str) -> None:
     write_config(SPELLINGS[spelling])
     lay_out(run, "kserve")
-    lines = parse(CONFIG.read_bytes().decode(ENCODING))
-    assert {*json.loads(values(lines)["model_snapshot"])["models"]} == {"mine", "m"}
+    lines = parse_properties(CONFIG.read_bytes().decode(ENCODING))
+    assert {*json.loads(property_values(lines)["model_snapshot"])["models"]} == {"mine", "m"}
     assert "".join(line.raw for line in lines).encode(ENCODING) == CONFIG.read_bytes()
 
 
@@ -314,7 +315,9 @@ def test_java_reads_every_config_as_we_do(model, run: Command) -> None:
         paths.append(CONFIG.rename(f"{number}.properties"))
     for path, line in zip(paths, run_java(JAVA_LOADER, *paths), strict=True):
         loaded = json.loads(line)
-        assert loaded == json.loads(values(parse(path.read_bytes().decode(ENCODING)))["model_snapshot"])
+        assert loaded == json.loads(
+            property_values(parse_properties(path.read_bytes().decode(ENCODING)))["model_snapshot"]
+        )
         assert [*loaded["models"]["m"]] == ['1"\\ü']
 
 
@@ -522,6 +525,6 @@ def test_no_platform_runs_python2(model, run_mms: Command) -> None:
 
 def test_an_unknown_platform_is_refused_by_command_and_call(model, run: Command) -> None:
     assert run(*MODEL, "--target", "vertx").status == 2
-    with pytest.raises(ModelArchiverError, match=r"--target: there is no 'azure'.*\[value-invalid\]"):
+    with pytest.raises(ModelArchiverError, match=r"--target: 'azure' is not a valid choice.*\[value-invalid\]"):
         ModelArchiver.generate_model_archive(ModelArchiverConfig("m", target="azure"))  # type: ignore[arg-type]
     assert not output("m").exists()
