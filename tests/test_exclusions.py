@@ -11,27 +11,17 @@ from tests.conftest import Command
 from tests.packing import MODEL, MODEL_FILES, build, make, packed, refused
 
 LEFT_OUT = (
-    ".DS_Store",
-    "._model.pt",
-    ".git/config",
-    ".hidden",
-    ".ipynb_checkpoints/a.ipynb",
-    "__MACOSX/x.txt",
-    "__pycache__/a.cpython-311.pyc",
-    "MANIFEST.json",
-    "MAR-INF/MANIFEST.json",
-    "MAR-INF/SHA256SUMS",
-    "a.pyc",
-    "b.pyo",
-    "former.mar",
-    "sub/.hidden",
-    "sub/MANIFEST.json",
-    "sub/MAR-INF/x.txt",
-    "sub/__pycache__/b.txt",
-    "sub/c.pyc",
-    "sub/d.mar",
-    ".m.0123abcd.building/m.mar",
-    ".other.89abcdef.building/x.pt",
+    *(".DS_Store", "._model.pt", ".git/config", ".hidden", ".ipynb_checkpoints/a.ipynb"),
+    *(
+        "__MACOSX/x.txt",
+        "__pycache__/a.cpython-311.pyc",
+        "MANIFEST.json",
+        "MAR-INF/MANIFEST.json",
+        "MAR-INF/SHA256SUMS",
+    ),
+    *("a.pyc", "b.pyo", "former.mar", ".folder/file.txt", "sub/.hidden"),
+    *("sub/.DS_Store", "sub/__MACOSX/file.txt", "sub/MANIFEST.json", "sub/MAR-INF/x.txt", "sub/__pycache__/b.txt"),
+    *("sub/c.pyc", "sub/d.mar", ".m.0123abcd.building/m.mar", ".other.89abcdef.building/x.pt"),
 )
 KEPT = ("a.txt", "sub/b.txt", "manifest.json", "x.tar.gz", "mar", "MAR-INFO/x.txt", "sub/pycache/y.py", "a.pyc.txt")
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from model_archiver.commands.extract import extract
-from tests.archives import FORMATS, MANIFEST, ONE_FILE_FORMATS, SUMS, contents, output, tree
+from tests.archives import FORMATS, MANIFEST, contents, output, tree
 from tests.conftest import Command
 from tests.foreign import HONEST, Raw, honest_members, manifest_bytes, mar, tar_bytes, tgz
 from tests.packing import build, make
@@ -57,15 +55,6 @@ def test_packing_it_again_gives_the_same_bytes(packed, run: Command, archive_for
     else:
         assert again.read_bytes() == _archive(archive_format).read_bytes()
     assert run("diff", again, _archive(archive_format)).status == 0
-
-
-@pytest.mark.skipif(shutil.which("sha256sum") is None, reason="needs sha256sum")
-@pytest.mark.parametrize("archive_format", ONE_FILE_FORMATS)
-def test_sha256sum_verifies_it(packed, run: Command, archive_format: str) -> None:
-    assert run("extract", _archive(archive_format)).status == 0
-    done = subprocess.run(["sha256sum", "-c", SUMS], cwd="m", capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 8
 
 
 def test_an_archive_of_another_tool_comes_out(work, run: Command) -> None:

@@ -75,17 +75,6 @@ def test_force_replaces(model, run: Command, flag: str) -> None:
     assert packed(run, "--serialized-file", "model.pt", flag) == {"model.pt"}
 
 
-def test_model_path_packs_the_tree(work, run: Command) -> None:
-    make("d/top.txt", "d/sub/low.txt")
-    assert packed(run, "--model-path", "d") == {"top.txt", "sub/low.txt"}
-
-
-def test_include_packs_under_its_own_name_and_may_be_repeated(work, run: Command) -> None:
-    names = {"helpers/__init__.py", "helpers/deep/x.py", "one.txt"}
-    make(*names)
-    assert packed(run, "--include", "helpers", "--include=one.txt") == names
-
-
 def test_strict_refuses_where_there_is_a_warning(model, run: Command) -> None:
     assert "runtime-unserved" in refused(run, "--runtime", "python2", "--strict")[0]
     assert run(*MODEL, "--strict").status == 0

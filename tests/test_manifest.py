@@ -122,15 +122,6 @@ def _digest(run: Command, *words: object) -> str:
     return json.loads(result.out)["digest"]
 
 
-def test_the_digest_is_the_same_in_every_format_and_at_any_time(model, run: Command, monkeypatch) -> None:
-    digests = set()
-    for index, archive_format in enumerate(FORMATS):
-        monkeypatch.setenv("SOURCE_DATE_EPOCH", str(index * 1000))
-        digests.add(_digest(run, "--extra-files", "model.py,model.pt", "--archive-format", archive_format))
-    assert len(digests) == 1
-    assert re.fullmatch("sha256:[0-9a-f]{64}", digests.pop())
-
-
 def test_the_digest_differs_by_contents_names_and_manifest(model, run: Command) -> None:
     make("other/model.py", text="other = 1\n")
     Path("renamed.py").write_bytes(Path("model.py").read_bytes())

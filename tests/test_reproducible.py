@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import stat
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import FORMATS, ONE_FILE_FORMATS, contents, output
+from tests.archives import ONE_FILE_FORMATS, contents, output
 from tests.forks import result, start
 
 EPOCH = "1700000000"
@@ -121,20 +120,6 @@ def test_a_tar_says_nothing_of_where_its_files_come_from(work: Path, sources: Pa
 
 def _mode(name: str) -> str:
     return "-rwxr-xr-x" if name.endswith("run.sh") else "-rw-r--r--"
-
-
-def test_the_digest_is_that_of_the_content_in_every_format(work: Path, sources: Path) -> None:
-    digests = []
-    for archive_format in FORMATS:
-        words = ["--model-name", "m", "--handler", "vllm_handler", "--extra-files", "sources", "--json"]
-        words += ["--archive-format", archive_format, "--export-path", archive_format]
-        ended = result(start(*words, folder=work))
-        digests.append(json.loads(ended.out)["digest"])
-    assert len(set(digests)) == 1
-    assert digests[0].startswith("sha256:")
-    (sources / "empty.txt").write_text("not any more")
-    ended = result(start(*words, "-f", folder=work))
-    assert json.loads(ended.out)["digest"] != digests[0]
 
 
 @pytest.mark.parametrize("archive_format", ONE_FILE_FORMATS)

@@ -13,6 +13,12 @@ SUFFIXES = {"default": ".mar", "zip-store": ".mar", "tgz": ".tar.gz", "no-archiv
 FORMATS = tuple(SUFFIXES)
 
 
+GREETING = """\
+def handle(data, context):
+    return ["hello"] * len(data) if data else None
+"""
+
+
 def torch_archive(export_path: Path, name: str, *flags: object, archive_format: str = "default") -> Path:
     """Return the archive that ``torch-model-archiver`` makes with *flags*."""
     return _archive(cli.main, export_path, name, archive_format, ["--version", "1.0", *flags])

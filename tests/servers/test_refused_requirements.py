@@ -9,7 +9,7 @@ import pytest
 
 from model_archiver import cli
 
-from .archives import torch_archive, write_tree
+from .archives import GREETING, torch_archive, write_tree
 from .server import ServerError
 from .test_registration import REQUIRING_HANDLER, write_wheel
 
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.servers
 
-GREETING = """\
-def handle(data, context):
-    return ["hello"] * len(data) if data else None
-"""
 WHEEL = "required_greetings-1.0-py3-none-any.whl"
 REFUSED = {
     "single-equals": ("numpy=1.26", "requirements-invalid"),

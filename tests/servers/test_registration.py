@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .archives import FORMATS, torch_archive, write_tree
+from .archives import FORMATS, GREETING, torch_archive, write_tree
 from .loopback import HOST
 
 if TYPE_CHECKING:
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
     from .torchserve import TorchServe
 
 pytestmark = pytest.mark.servers
-
-GREETING_HANDLER = """\
-def handle(data, context):
-    return ["hello"]
-"""
 
 REQUIRING_HANDLER = """\
 import required_greetings
@@ -114,7 +109,7 @@ def test_an_archive_over_4_gib(torchserve: TorchServe, tmp_path: Path, archive_f
 
 def greeting(folder: Path, name: str, archive_format: str) -> Path:
     """Return an archive whose handler says hello."""
-    write_tree(folder, {"greeting.py": GREETING_HANDLER})
+    write_tree(folder, {"greeting.py": GREETING})
     return torch_archive(folder / "out", name, "--handler", folder / "greeting.py", archive_format=archive_format)
 
 
