@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model_archiver import cli
+from model_archiver.cli import main
 
 from .archives import GREETING, torch_archive, write_tree
 from .server import ServerError
@@ -58,7 +58,7 @@ def test_a_line_with_which_nothing_is_installed(installing: TorchServe, tmp_path
     write_tree(tmp_path, {"greeting.py": GREETING, "needs.txt": f"--no-index\n{line}\n"})
     flags = ("--handler", tmp_path / "greeting.py", "--requirements-file", tmp_path / "needs.txt")
     name = f"refused-{row}"
-    assert cli.main([str(flag) for flag in ("--model-name", name, *flags, "--dry-run")]) == 0
+    assert main([str(flag) for flag in ("--model-name", name, *flags, "--dry-run")]) == 0
     assert re.findall(r":2: .* \[([a-z-]+)\]$", capfd.readouterr().err, re.MULTILINE) == [code]
 
     archive = torch_archive(tmp_path / "out", name, *flags, "--no-checks")
