@@ -13,9 +13,8 @@ import model_archiver
 from model_archiver import ModelArchiverError
 from model_archiver.manifest_components.manifest import Manifest
 from model_archiver.manifest_components.model import Model
-from model_archiver.model_packaging import package_model
 from model_archiver.model_packaging_utils import ModelExportUtils
-from tests.archives import FORMATS, MANIFEST, contents, manifest, output
+from tests.archives import FORMATS, MANIFEST, manifest, output
 from tests.conftest import Command
 from tests.packing import MODEL, build, built, make, refused
 
@@ -134,12 +133,3 @@ def test_the_digest_differs_by_contents_names_and_manifest(model, run: Command) 
         ["--extra-files", "model.py", "--runtime", "python3"],
     ]
     assert len({_digest(run, *each) for each in words}) == len(words)
-
-
-def test_a_callers_manifest_is_what_the_server_reads(model) -> None:
-    config = model_archiver.ModelArchiverConfig(model_name="m", model_file="model.py")
-    fields = json.loads(ModelExportUtils.generate_manifest_json(config))
-    fields["model"]["owner"] = "us"
-    package_model(config, json.dumps(fields))
-    assert manifest(output("m")) == fields
-    assert list(contents(output("m")))[-1] == MANIFEST

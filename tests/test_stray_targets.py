@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from model_archiver.planning.target import ExistingOutput
+from model_archiver.planning.existing_output import ExistingOutput
 from model_archiver.writing import publish
 from tests.archives import contents, members, output, tree
 from tests.conftest import Command
@@ -100,34 +100,6 @@ def test_a_problem_of_a_folder_is_reported_once(model: Path, run: Command) -> No
     make(*(f"{folder}/{number}.txt" for folder in ("many/MAR-INF", "bad\\name/below") for number in range(3)))
     result = run(*WORDS, "--include", "many/MAR-INF", "--include", "bad\\name")
     assert sorted(line.rpartition("[")[2] for line in result.errors) == ["path-invalid]", "path-reserved]"]
-
-
-@pytest.mark.parametrize("given", ["myhandler", "myhandler.so"])
-def test_the_lsp_runtime_takes_a_shared_library(model: Path, run: Command, given: str) -> None:
-    Path("myhandler.so").write_bytes(b"\x7fELF")
-    result = run("--model-name", "m", "--runtime", "LSP", "--handler", given)
-    assert result.status == 0, result.err
-    assert "myhandler.so" in members(output("m"))
-    assert f'"handler": "{given}"'.encode() in contents(output("m"))["MAR-INF/MANIFEST.json"]
-
-
-@pytest.mark.parametrize(
-    ("given", "code", "hint"),
-    [
-        ("model.pt", "[handler-invalid]", "a .py file"),
-        ("handler.py:", "[handler-invalid]", "handler.py:handle"),
-        ("handle.py", "[file-missing]", "did you mean handler.py?"),
-    ],
-)
-def test_a_wrong_handler_is_answered_with_what_to_do(
-    model: Path, run: Command, given: str, code: str, hint: str
-) -> None:
-    result = run("--model-name", "m", "--handler", given)
-    assert result.status == 1
-    assert len(result.errors) == 1
-    assert result.errors[0].startswith(f"{given}: ")
-    assert code in result.errors[0]
-    assert hint in result.errors[0]
 
 
 def test_the_module_that_scripts_run_is_the_command(model: Path) -> None:
