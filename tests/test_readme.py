@@ -183,6 +183,7 @@ def test_every_shell_block_of_the_examples_is_typed_by_the_server_tests() -> Non
 def test_every_link_to_a_file_leads_somewhere() -> None:
     pages = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]
     links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8"))]
+    assert links
     assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
 
 

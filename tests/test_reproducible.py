@@ -101,6 +101,7 @@ def test_a_zip_says_nothing_of_where_its_files_come_from(work: Path, sources: Pa
     copy = copy_of(sources, work / "copy")
     with zipfile.ZipFile(build(copy, "default", work)) as opened:
         assert opened.comment == b""
+        assert len(opened.namelist()) == 8
         for info in opened.infolist():
             assert info.date_time == (1980, 1, 1, 0, 0, 0)
             assert stat.filemode(info.external_attr >> 16) == _mode(info.filename)
@@ -110,6 +111,7 @@ def test_a_zip_says_nothing_of_where_its_files_come_from(work: Path, sources: Pa
 def test_a_tar_says_nothing_of_where_its_files_come_from(work: Path, sources: Path) -> None:
     archive = build(copy_of(sources, work / "copy"), "tgz", work)
     with tarfile.open(archive) as opened:
+        assert len(opened.getmembers()) == 8
         for info in opened.getmembers():
             assert (info.uid, info.gid, info.uname, info.gname, info.mtime) == (0, 0, "", "", 315532800)
             assert stat.filemode(stat.S_IFREG | info.mode) == _mode(info.name)
