@@ -70,9 +70,7 @@ def check(results: list[Result], archive: Path, sources: list[Path], *, force: b
 
 @pytest.mark.parametrize("force", [True, False])
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_of_twelve_commands_at_one_time_each_ends_whole_or_refused(
-    work: Path, sources: list[Path], archive_format: str, force: bool
-) -> None:
+def test_of_twelve_commands_at_one_time_each_ends_whole_or_refused(work, sources, archive_format, force: bool) -> None:
     more = ["-f"] * force
     processes = [start(*words_for(archive_format, source, *more)) for source in sources]
     check([result(each) for each in processes], output("m", archive_format, Path("export/path")), sources, force=force)
@@ -94,9 +92,7 @@ def test_of_twelve_builds_that_begin_at_one_instant_each_ends_whole_or_refused(
 
 
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_twelve_builds_over_a_previous_one_find_and_leave_nothing_half_done(
-    work: Path, sources: list[Path], archive_format: str
-) -> None:
+def test_twelve_builds_over_a_previous_one_find_and_leave_nothing_half_done(work, sources, archive_format: str) -> None:
     archive = output("m", archive_format, Path("export/path"))
     for _ in range(ROUNDS):
         for number in range(3):
@@ -125,9 +121,7 @@ def test_refused_builds_leave_no_export_path_behind(work: Path, sources: list[Pa
 
 
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_threads_of_one_program_build_one_name_at_one_time(
-    work: Path, sources: list[Path], archive_format: str
-) -> None:
+def test_threads_of_one_program_build_one_name_at_one_time(work, sources: list[Path], archive_format: str) -> None:
     errors: list[BaseException] = []
 
     def build(source: Path) -> None:
@@ -158,9 +152,7 @@ def test_threads_of_one_program_build_one_name_at_one_time(
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc to see which files are open")
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_builds_that_succeed_and_that_fail_leave_no_file_open(
-    work: Path, sources: list[Path], archive_format: str
-) -> None:
+def test_builds_that_succeed_and_that_fail_leave_no_file_open(work, sources: list[Path], archive_format: str) -> None:
     def build() -> None:
         ModelArchiver.generate_model_archive(
             ModelArchiverConfig("m", "vllm_handler", extra_files=str(sources[0]), archive_format=archive_format)

@@ -64,9 +64,7 @@ def test_the_number_of_cores_does_not_show(sources: Path, archive_format: str, p
 
 
 @pytest.mark.parametrize("archive_format", ["default", "zip-store", "tgz"])
-def test_a_flipped_bit_in_any_of_a_hundred_places_is_found_by_reading(
-    work: Path, run: Command, archive_format: str
-) -> None:
+def test_a_flipped_bit_in_any_of_a_hundred_places_is_found_by_reading(work, run: Command, archive_format: str) -> None:
     (work / "weights.bin").write_bytes(np.random.default_rng(1).bytes(300_000))
     (work / "log.txt").write_text("".join(f"line {number * 7919 % 10007}\n" for number in range(30_000)))
     archive = packing.build(run, "--extra-files", "weights.bin,log.txt", archive_format=archive_format)

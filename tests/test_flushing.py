@@ -52,9 +52,7 @@ def files(path: Path) -> list[Path]:
 
 @pytest.mark.parametrize("replaces", [False, True])
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_an_archive_is_flushed_whole_before_it_takes_its_place(
-    model, run: Command, flushes, archive_format: str, replaces: bool
-) -> None:
+def test_an_archive_is_flushed_whole_before_it_takes_its_place(model, run, flushes, archive_format, replaces) -> None:
     words = [*MODEL, "--extra-files", "model.pt,model.py", "--archive-format", archive_format, "-f"]
     target = output("m", archive_format)
     if replaces:
@@ -77,9 +75,7 @@ def test_a_manifest_in_place_is_flushed_before_it_takes_its_place(model, run: Co
     assert Flush(inode(target), target.stat().st_size, None) in noted
 
 
-def test_a_folder_of_many_files_is_flushed_by_one_call_or_file_by_file(
-    work, run: Command, flushes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_of_many_files_is_flushed_by_one_call_or_file_by_file(work, run, flushes, monkeypatch) -> None:
     make(*(f"d/{number}.txt" for number in range(100)))
     at_once: list[bool] = []
 

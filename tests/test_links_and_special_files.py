@@ -144,9 +144,7 @@ def test_a_name_that_is_not_utf_8_is_refused(folder: Path, run: Command, archive
         ("C:x", "C:x", "begins like a Windows drive"),
     ],
 )
-def test_a_name_that_breaks_archives_is_refused(
-    folder: Path, run: Command, name: str, shown: str, message: str
-) -> None:
+def test_a_name_that_breaks_archives_is_refused(folder, run: Command, name: str, shown: str, message: str) -> None:
     (folder / name).write_text("x")
     for words in (["--extra-files", "d"], ["--serialized-file", f"d/{name}"]):
         [error] = refused(run, *words)

@@ -69,9 +69,7 @@ def test_a_copy_of_the_sources_makes_the_same_bytes(work: Path, sources: Path, a
 
 @pytest.mark.parametrize("archive_format", ONE_FILE_FORMATS)
 @pytest.mark.parametrize("jobs", ["1", "2", "7"])
-def test_the_number_of_cores_and_the_working_directory_do_not_show(
-    work: Path, sources: Path, archive_format: str, jobs: str
-) -> None:
+def test_the_number_of_cores_and_the_working_directory_do_not_show(work, sources, archive_format, jobs: str) -> None:
     first = build(sources, archive_format, work / "one")
     second = build(Path("sources"), archive_format, Path("two"), "-j", jobs, folder=work)
     assert first.read_bytes() == (work / second).read_bytes()

@@ -50,9 +50,7 @@ REPLACEMENTS: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("change", CHANGES | REPLACEMENTS)
 @pytest.mark.parametrize("size", [1000, 3 * MEGABYTE])
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_a_source_that_changes_before_its_turn_is_an_error(
-    work: Path, run: Command, archive_format: str, size: int, change: str
-) -> None:
+def test_a_source_that_changes_before_its_turn_is_an_error(work, run, archive_format, size: int, change: str) -> None:
     make("previous.txt")
     assert run(*words_for(archive_format, "previous.txt")).status == 0
     before = tree(Path("out"))
@@ -119,9 +117,7 @@ def _status(path: Path) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("archive_format", ["zip-store", "no-archive"])
-def test_a_build_that_cannot_fit_on_the_disk_is_refused_before_it_begins(
-    work: Path, run: Command, archive_format: str
-) -> None:
+def test_a_build_that_cannot_fit_on_the_disk_is_refused_before_it_begins(work, run, archive_format: str) -> None:
     with Path("weights.bin").open("wb") as file:
         file.truncate(1 << 43)  # 8 TiB, of which nothing is on the disk
     ended = run(*words_for(archive_format, "weights.bin"))
@@ -173,9 +169,7 @@ def _mounted(folder: Path, options: str, kind: str = "tmpfs", device: str = "non
 @AS_ROOT
 @pytest.mark.parametrize("kind", ["one large file", "many small files"])
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_a_disk_that_becomes_full_leaves_the_previous_archive(
-    work: Path, small_disk: Path, run: Command, archive_format: str, kind: str
-) -> None:
+def test_a_disk_that_becomes_full_leaves_the_previous_archive(work, small_disk, run, archive_format, kind: str) -> None:
     folder = work / "sources"
     folder.mkdir()
     count = 1 if kind == "one large file" else 200
@@ -247,9 +241,7 @@ def test_a_folder_that_is_writable_and_not_listable_takes_an_archive(model: Path
 
 
 @AS_ROOT
-def test_a_folder_shares_the_blocks_of_its_sources_and_fits_where_a_copy_would_not(
-    sharing_disk: Path, run: Command
-) -> None:
+def test_a_folder_shares_the_blocks_of_its_sources_and_fits_where_a_copy_would_not(sharing_disk: Path, run) -> None:
     weights = sharing_disk / "weights.pt"
     weights.write_bytes(os.urandom(MEGABYTE) * 200)
     words = ["--model-name", "m", "--serialized-file", weights, "--export-path", sharing_disk]

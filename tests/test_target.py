@@ -40,9 +40,7 @@ def test_force_replaces_a_file_and_keeps_what_is_the_users_in_a_folder(model, ru
 
 @pytest.mark.parametrize("archive_format", FORMATS)
 @pytest.mark.parametrize("force", [[], ["-f"]])
-def test_a_folder_instead_of_a_file_or_the_other_way_round_is_refused(
-    model, run: Command, archive_format: str, force
-) -> None:
+def test_a_folder_instead_of_a_file_or_the_other_way_round_is_refused(model, run, archive_format: str, force) -> None:
     target = output("m", archive_format)
     target.touch() if archive_format == "no-archive" else target.mkdir()
     [error] = refused(run, *WORDS, "--archive-format", archive_format, *force)

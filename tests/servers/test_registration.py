@@ -17,7 +17,7 @@ from .archives import FORMATS, GREETING, torch_archive, write_tree
 from .loopback import HOST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from .torchserve import TorchServe
@@ -80,9 +80,7 @@ def test_registered_from_the_web(torchserve: TorchServe, tmp_path: Path, archive
 
 
 @pytest.mark.serves("requirements file, `install_py_dep_per_model=true`")
-def test_what_the_requirements_file_names_is_installed(
-    new_torchserve: Callable[..., TorchServe], tmp_path: Path, archive_format: str
-):
+def test_what_the_requirements_file_names_is_installed(new_torchserve, tmp_path: Path, archive_format: str):
     """From a wheel that lies here: no index is asked."""
     wheels = tmp_path / "wheels"
     write_wheel(wheels, "required_greetings", "HELLO = 'Guten Tag'\n")

@@ -12,7 +12,7 @@ import pytest
 from .archives import torch_archive
 
 if TYPE_CHECKING:
-    from .torchserve import TorchServe
+    pass
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
@@ -58,9 +58,7 @@ def test_the_network_computes_what_the_authors_library_does(embedder: Any):
 
 
 @pytest.mark.serves("MiniLM: real safetensors weights, tokenizer by `--include`")
-def test_the_served_model_answers_as_the_one_here(
-    torchserve: TorchServe, tmp_path: Path, weights: Path, embedder: Any, archive_format: str
-):
+def test_the_served_model_answers_as_the_one_here(torchserve, tmp_path, weights, embedder: Any, archive_format: str):
     archive = torch_archive(
         tmp_path / "out",
         "minilm",
