@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from .archives import torch_archive
-
-if TYPE_CHECKING:
-    pass
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
