@@ -112,7 +112,7 @@ def test_the_closing_line_is_the_one_that_is_shown(clone: Path) -> None:
 def test_the_verdict_is_the_one_that_is_shown(clone: Path) -> None:
     [looking] = LOOKING
     assert set(re.findall(r"^torch-model-archiver (\w+)", looking, re.MULTILINE)) == set(COMMANDS)
-    shown = re.search(r"^model_store/digits\.mar: sound, .*$", README, re.MULTILINE)
+    shown = re.search(r"^model_store/digits\.mar: OK, .*$", README, re.MULTILINE)
     assert shown is not None
     done = typed(PACKAGING[0] + looking, clone)
     assert done.returncode == 0, done.stderr
