@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from docs.make_errors import PAGE, page, with_printed_lines
+from model_archiver.core.problems import LEVELS
 from tests.examples import TABLE, Examples, needs_torch, problems_of
 
 SHARED_AND_CODES = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
@@ -47,6 +48,10 @@ def test_every_code_of_the_package_is_in_the_table() -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     assert {text for text in strings if re.fullmatch(r"[a-z]+(-[a-z]+)+", text)} - NOT_CODES == set(CODES)
+
+
+def test_the_levels_that_code_imports_are_those_of_the_table() -> None:
+    assert {code: entry["level"] for code, entry in CODES.items()} == LEVELS
 
 
 def test_every_entry_is_complete() -> None:
