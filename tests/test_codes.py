@@ -50,6 +50,14 @@ def test_every_code_of_the_package_is_in_the_table() -> None:
     assert {text for text in strings if re.fullmatch(r"[a-z]+(-[a-z]+)+", text)} - NOT_CODES == set(CODES)
 
 
+def test_the_check_of_a_code_is_a_function_of_the_same_name() -> None:
+    trees = [ast.parse(source.read_text(encoding="utf-8")) for source in (PACKAGE / "checks").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    functions = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    codes = {node.value for node in nodes if isinstance(node, ast.Constant) and node.value in CODES}
+    assert {code.replace("-", "_") for code in codes} <= functions
+
+
 def test_the_levels_that_code_imports_are_those_of_the_table() -> None:
     assert {code: entry["level"] for code, entry in CODES.items()} == LEVELS
 

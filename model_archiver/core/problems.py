@@ -22,12 +22,12 @@ _CODES = {
         " convert-retired disk-full entry-damaged entry-descriptor entry-link entry-method epoch-invalid"
         " export-path-invalid file-changed file-is-folder file-missing file-special file-unreadable flag-unknown"
         " folder-empty folder-is-file folder-unreadable gzip-members handler-class handler-entry handler-invalid"
-        " handler-missing handler-syntax handler-unreachable headers-differ in-place-elsewhere labels-invalid"
-        " link-dangling link-impossible link-loop manifest-file-missing manifest-missing model-file-class"
-        " model-file-name name-invalid path-clash path-invalid path-reserved platform-format platform-handler"
-        " platform-name stdout-unwritable target-in-the-way threads-refused unpacked-too-large usage-invalid"
-        " value-invalid vocabulary-missing weights-suffix weights-with-model-file weights-without-model-file"
-        " write-failed"
+        " handler-missing handler-syntax handler-unreachable headers-differ import-relative in-place-elsewhere"
+        " labels-invalid link-dangling link-impossible link-loop manifest-file-missing manifest-missing"
+        " model-file-class model-file-name name-invalid path-clash path-invalid path-reserved platform-format"
+        " platform-handler platform-name stdout-unwritable target-in-the-way threads-refused unpacked-too-large"
+        " usage-invalid value-invalid vocabulary-missing weights-suffix weights-with-model-file"
+        " weights-without-model-file write-failed"
     ),
     "warning": (
         "config-unknown-key handler-outside import-not-packed name-leading-digit pattern-unmatched"
