@@ -99,14 +99,19 @@ def _run(table: dict[str, Any]) -> dict[str, str]:
 
 
 def main() -> int:
-    """Do what the command line says; return 1 where the page is not up to date."""
+    """Do what the command line says; return 1 if the page is not up to date, or an example does not show its code."""
     parser = argparse.ArgumentParser(description="Write docs/errors.md from the table of codes.")
     parser.add_argument("--check", action="store_true", help="write nothing, and fail if the page is not up to date")
     parser.add_argument("--run", action="store_true", help="run every example, and update the printed lines")
     args = parser.parse_args()
     text = TABLE.read_text(encoding="utf-8")
     if args.run:
-        text = with_printed_lines(text, _run(yaml.safe_load(text)))
+        transcripts = _run(yaml.safe_load(text))
+        silent = [code for code, transcript in transcripts.items() if f"[{code}]" not in transcript]
+        if silent:
+            print(f"nothing is written, because these examples do not print their codes: {', '.join(silent)}")  # noqa: T201
+            return 1
+        text = with_printed_lines(text, transcripts)
     made = page(yaml.safe_load(text))
     if args.check:
         is_same = text == TABLE.read_text(encoding="utf-8") and made == PAGE.read_text(encoding="utf-8")
