@@ -16,7 +16,7 @@ from tests.packing import MODEL, make
 
 BUILDS = 12
 ROUNDS = 2
-REFUSAL = "exists already"
+REFUSAL = "already exists"
 
 
 @pytest.fixture
