@@ -76,10 +76,8 @@ def test_an_export_path_that_is_a_link_is_followed_or_made(model, run: Command, 
 @pytest.mark.parametrize("path", ["model.pt", "model.pt/deeper/still"])
 def test_an_export_path_that_is_a_file_is_refused(model, run: Command, path: str) -> None:
     [error] = refused(run, *WORDS, "--export-path", path)
-    assert (
-        error
-        == f"{Path('model.pt').absolute()}: is a file, not a folder (--export-path); name a folder [export-path-invalid]"
-    )
+    assert error.startswith(f"{Path('model.pt').absolute()}: is a file, not a folder (--export-path); ")
+    assert error.endswith("[export-path-invalid]")
 
 
 def test_an_export_path_that_is_a_device_is_refused(model, run: Command) -> None:
