@@ -14,7 +14,7 @@ from model_archiver import ModelArchiverError
 from model_archiver.manifest_components.manifest import Manifest
 from model_archiver.manifest_components.model import Model
 from model_archiver.model_packaging_utils import ModelExportUtils
-from tests.archives import FORMATS, MANIFEST, manifest, output
+from tests.archives import FORMATS, MANIFEST, manifest
 from tests.conftest import Command
 from tests.packing import MODEL, build, built, make, refused
 
@@ -38,10 +38,6 @@ def test_the_fields_are_upstreams_in_upstreams_order(inputs, run: Command, archi
         ("requirementsFile", "requirements.txt"),
         ("configFile", "config.yaml"),
     ]
-
-
-def test_absent_fields_are_left_out(work, run: Command) -> None:
-    assert list(manifest(build(run))["model"]) == ["modelName", "handler", "modelVersion"]
 
 
 def test_a_files_field_is_its_base_name(inputs, run: Command) -> None:
@@ -106,13 +102,6 @@ def test_it_is_utf_8_without_a_byte_order_mark(work, run: Command) -> None:
 def test_the_text_of_a_manifest_is_its_fields() -> None:
     text = str(Manifest("python", Model("m", "m.pt", "base_handler")))
     assert json.loads(text)["model"] == {"modelName": "m", "serializedFile": "m.pt", "handler": "base_handler"}
-
-
-def test_mms_has_the_fields_of_its_own_archiver_too(model, run_mms: Command) -> None:
-    assert run_mms("--model-name", "m", "--model-path", ".", "--handler", "handler:handle").status == 0
-    fields = manifest(output("m"))
-    assert fields["model"] == {"modelName": "m", "handler": "handler:handle", "modelVersion": "1.0"}
-    assert {"modelServerVersion", "implementationVersion", "specificationVersion"} < fields.keys()
 
 
 def _digest(run: Command, *words: object) -> str:
