@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from model_archiver.core.problems import CONTROL, Problem
+from model_archiver.core.problems import Problem, has_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ def check_version(package: CheckContext) -> Iterator[Problem]:
     """``version-unservable``: the version is a part of the URLs by which TorchServe is asked."""
     version = package.text_field("modelVersion")
     display_path = f"--version {version}"
-    if CONTROL.search(version) or "/" in version or ".." in version:
+    if has_control(version) or "/" in version or ".." in version:
         message = "no URL can name a version with '/', '..' or a control character"
         yield Problem("error", "version-unservable", message, "choose another, such as 1.0", display_path)
     elif version and not _IN_URLS.fullmatch(version):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 
 from model_archiver.core.record import Record
 from model_archiver.core.text import did_you_mean
@@ -45,10 +44,6 @@ LEVELS: dict[str, str] = {code: level for level, codes in _CODES.items() for cod
 FILE_MISSING = "file-missing"
 """The code of every error that says that an input does not exist."""
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""A character that ends a line or controls a terminal. No name in an archive and no printed line may have one."""
-
-_INVISIBLE = re.compile(rf"{CONTROL.pattern}|[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _LONGEST = 1000
 
 
@@ -181,8 +176,32 @@ def error(code: str, message: str, hint: str = "", path: object = "") -> ModelAr
 
 def printable(text: str) -> str:
     r"""Return the text as one line: invisible characters and lone surrogates become escapes (``\n``, ``\x1b``)."""
-    escaped = _INVISIBLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
-    return escaped.encode("utf-8", "backslashreplace").decode("utf-8")
+    if text.isprintable():
+        return text
+    return "".join(_escaped(character) if _is_invisible(character) else character for character in text)
+
+
+def has_control(text: str) -> bool:
+    """Return whether the text has a character that ends a line or controls a terminal."""
+    return not text.isprintable() and any(map(_is_control, text))
+
+
+def _is_control(character: str) -> bool:
+    return character < " " or "\x7f" <= character <= "\x9f" or character in "\u2028\u2029"
+
+
+def _is_invisible(character: str) -> bool:
+    """Return whether a character has no width, changes the direction of text, or cannot be encoded."""
+    return (
+        _is_control(character)
+        or any(first <= character <= last for first, last in ("\u200b\u200f", "\u202a\u202e", "\u2060\u2069"))
+        or character == "\ufeff"
+        or "\ud800" <= character <= "\udfff"
+    )
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def _without_middle(text: str) -> str:
