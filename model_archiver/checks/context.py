@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, BinaryIO, Literal, Protocol
 
-    from model_archiver.checks.source import Outline
+    from model_archiver.checks.inherited import InheritedHandler
+    from model_archiver.checks.source import BrokenSourceError, Outline
+    from model_archiver.checks.weights_file import WeightsFile
 
     class CheckedFile(Protocol):
         """A file of an archive or of a plan."""
@@ -69,31 +71,6 @@ _ROOT = PurePosixPath()
 _MOST_PACKAGES = 50
 """Packages in a dotted name. No real name has more, and each costs a look-up."""
 
-_BASES = {
-    "BaseHandler": "",
-    "VisionHandler": "BaseHandler",
-    "TextHandler": "BaseHandler",
-    "ImageClassifier": "VisionHandler",
-    "ImageSegmenter": "VisionHandler",
-    "ObjectDetector": "VisionHandler",
-    "TextClassifier": "TextHandler",
-    "DenseNetHandler": "",
-}
-"""TorchServe's handler classes, each with its base class (ts/torch_handler/*.py)."""
-
-_DEFINED = {
-    "base_handler": "BaseHandler",
-    "vision_handler": "VisionHandler",
-    "text_handler": "TextHandler",
-    "image_classifier": "ImageClassifier",
-    "image_segmenter": "ImageSegmenter",
-    "object_detector": "ObjectDetector",
-    "text_classifier": "TextClassifier",
-    "densenet_handler": "DenseNetHandler",
-}
-"""The modules of ``ts.torch_handler``, each with the handler class that it defines."""
-
-
 class HandlerReference(Record):
     """The handler as the server resolves it (ts/model_loader.py, `_load_handler_file`; mms/model_loader.py, `load`).
 
@@ -125,23 +102,6 @@ class HandlerReference(Record):
         return self.file.display_path if self.file else self.given
 
 
-class InheritedHandler(Record):
-    """A handler that certainly loads its weights as TorchServe's own handlers do.
-
-    Attributes:
-        classes: TorchServe's classes whose ``initialize`` runs, such as ``BaseHandler``.
-        overridden: the methods and attributes that the handler's own class sets. ``initialize`` is not among them:
-            it certainly calls the one of TorchServe.
-    """
-
-    classes: frozenset[str]
-    overridden: frozenset[str] = frozenset()
-
-    def runs(self, method: str, of: str = "BaseHandler") -> bool:
-        """Return whether a method of one of TorchServe's classes runs unchanged."""
-        return of in self.classes and method not in self.overridden
-
-
 class CheckContext:
     """An archive or a plan, with the questions that the checks ask of it.
 
@@ -151,6 +111,7 @@ class CheckContext:
         server: the server that the archive is for.
         fields: the fields of the manifest.
         members: the files.
+        broken_sources: the Python files that were read and do not parse.
     """
 
     def __init__(self, archive: CheckedArchive) -> None:
@@ -159,6 +120,7 @@ class CheckContext:
         self.server = archive.server
         self.fields = archive.fields
         self.members = archive.members
+        self.broken_sources: dict[PurePosixPath, BrokenSourceError] = {}
         self._outlines: dict[PurePosixPath, Outline | None] = {}
 
     @cached_property
@@ -240,9 +202,11 @@ class CheckContext:
 
             text = self.text(file)
             try:
-                self._outlines[file.path] = None if text is None else read_outline(text)
-            except BrokenSourceError:
+                is_package = file.path.name == "__init__.py"
+                self._outlines[file.path] = None if text is None else read_outline(text, is_package=is_package)
+            except BrokenSourceError as error:
                 self._outlines[file.path] = None
+                self.broken_sources[file.path] = error
         return self._outlines[file.path]
 
     @cached_property
@@ -253,30 +217,22 @@ class CheckContext:
 
     @cached_property
     def inherited(self) -> InheritedHandler | None:
-        """Return how the handler loads its weights, if that is certainly the way of TorchServe's own handlers.
+        """Return how the handler loads its weights, if that is certainly the way of TorchServe's own handlers."""
+        from model_archiver.checks.inherited import built_in_handler, inherited_handler  # noqa: PLC0415 - not for all
 
-        That is so for a built-in handler, and for a file whose only class derives directly from one of TorchServe's
-        classes and has no ``initialize``, or one that calls ``super().initialize(...)``.
-        """
         if self.server != "torchserve" or not self.runs_python3:
             return None
         if self.handler.built_in is not None:
-            classes = _with_bases(_DEFINED.get(self.handler.built_in, ""))
-            return InheritedHandler(classes) if classes else None
+            return built_in_handler(self.handler.built_in)
         outline = self.handler_outline
         if outline is None or any(path.parts[0] in ("ts", "ts.py") for path in self.by_path):
             return None
-        only_class = outline.only_class if outline.lacks(self.handler.function) else None
-        if only_class is None or not only_class.initializes_as_inherited:
-            return None
-        bases = [base.rpartition(".")[2] for base in only_class.bases if base.startswith("ts.torch_handler.")]
-        return InheritedHandler(frozenset().union(*map(_with_bases, bases)), only_class.overridden) if bases else None
+        return inherited_handler(outline) if outline.lacks(self.handler.function) else None
 
+    @cached_property
+    def weights(self) -> WeightsFile | None:
+        """Return what the weights file is, if the archive has one whose bytes can be read."""
+        from model_archiver.checks.weights_file import read_weights  # noqa: PLC0415 - not every archive has weights
 
-def _with_bases(name: str) -> frozenset[str]:
-    """Return the name of one of TorchServe's handler classes and of all its base classes."""
-    names = []
-    while name in _BASES:
-        names.append(name)
-        name = _BASES[name]
-    return frozenset(names)
+        file = self.named_file("serializedFile")
+        return read_weights(file) if file else None
