@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from model_archiver.checks.context import CheckedArchive
-    from model_archiver.issue import Issue as Problem
+    from model_archiver.core.problems import Problem
 
 
 def run_checks(archive: CheckedArchive) -> Iterator[Problem]:

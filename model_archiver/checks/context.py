@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from model_archiver.checks.subject import LARGEST_TEXT
-from model_archiver.checks.subject import NotKeptError as NotSampledError
+from model_archiver.core.problems import LARGEST_TEXT, NotSampledError
 from model_archiver.core.record import Record
 from model_archiver.planning.handler import BUILT_IN, packed_module
 

@@ -9,8 +9,8 @@ import sys
 from pathlib import PurePosixPath
 
 from model_archiver.checks.imports import modules_of_others
-from model_archiver.checks.wording import shortened
-from model_archiver.issue import Issue as Problem
+from model_archiver.core.text import shortened
+from model_archiver.core.problems import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _no_function(context: CheckContext, outline: Outline) -> tuple[str, str, int
 
 
 def _closest(given: str, known: list[str]) -> str | None:
-    from model_archiver.suggestions import closest  # noqa: PLC0415 - only for a message
+    from model_archiver.core.text import closest  # noqa: PLC0415 - only for a message
 
     return closest(given, known)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from model_archiver.issue import CONTROL
-from model_archiver.issue import Issue as Problem
-from model_archiver.planning.archive_paths import portable_key
+from model_archiver.core.problems import CONTROL
+from model_archiver.core.problems import Problem
+from model_archiver.core.entries import portable_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

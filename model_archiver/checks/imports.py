@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from model_archiver.issue import Issue as Problem
+from model_archiver.core.problems import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from model_archiver.checks.context import CheckContext, CheckedFile
     from model_archiver.checks.source import Import
-    from model_archiver.issue import Level
+    from model_archiver.core.problems import Level
 
 # Each name was tried: if a file of this name is next to the handler, no worker starts (Python 3.8 to 3.13; what only torch
 # needs, on 3.11). What only some versions need, and what nothing breaks without (csv, gzip, psutil), is not here.

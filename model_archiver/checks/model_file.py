@@ -6,8 +6,8 @@ TorchServe: ts/torch_handler/base_handler.py and densenet_handler.py, `_load_pic
 from __future__ import annotations
 
 from model_archiver.checks.handler import constructor_problems, listed, syntax_problems
-from model_archiver.checks.wording import shortened
-from model_archiver.issue import Issue as Problem
+from model_archiver.core.text import shortened
+from model_archiver.core.problems import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
