@@ -43,8 +43,12 @@ _CHECKS = (
     weights.check_vocabulary,
     labels.check_labels,
     labels.check_vocabulary,
-    config.check_config,
-    requirements.check_requirements,
+    config.config_invalid,
+    config.config_value,
+    config.config_unknown_key,
+    config.config_combination,
+    requirements.requirements_invalid,
+    requirements.requirements_local,
 )
 
 

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 
+from model_archiver.checks.config import may_load_libraries
 from model_archiver.checks.following import Following
 from model_archiver.checks.labels import VOCABULARY
 from model_archiver.checks.package import Package
@@ -198,8 +199,6 @@ def _other_suffix(package: Package, following: Following, member: Located, found
     if suffix == ".onnx" or (suffix == ".so" and not following.runs("_use_torch_export_aot_compile")):
         return
     if suffix == ".so":
-        from model_archiver.checks.configs.model_config import may_load_libraries  # noqa: PLC0415 - PyYAML is slow to load
-
         if not may_load_libraries(package):
             message = "is loaded only where the config file has pt2: {export: {aot_compile: true}}"
             yield Issue("error", "weights-suffix", message, "say so there (--config-file)", member.where)
