@@ -178,6 +178,8 @@ def _mistake(line: str) -> tuple[str, str] | None:
         return f"{_quoted(marker)} is not a valid condition", 'write one such as python_version >= "3.9"'
     except InvalidRequirement:
         return _invalid_requirement(name)
+    except ValueError:  # how packaging 22 rejects some versions
+        return None
     return None
 
 

@@ -99,12 +99,11 @@ class _Loader(yaml.SafeLoader):
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Merge what ``<<`` refers to, each key once: repeated merges would grow without bound."""
+        count = len(node.value)
         super().flatten_mapping(node)
-        kept = {
-            (key.tag, key.value if isinstance(key, yaml.ScalarNode) else id(key)): (key, value)
-            for key, value in node.value
-        }
-        node.value = list(kept.values())
+        if len(node.value) > count:
+            pairs = {(key.tag, str(key.value)): (key, value) for key, value in node.value}
+            node.value = list(pairs.values())
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
         """Return the value of a node; report a value that its tag does not allow, with its line."""
