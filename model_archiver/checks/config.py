@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from model_archiver.checks.package import Package as CheckContext
-from model_archiver.checks.wording import shortened
-from model_archiver.issue import Issue as Problem
+from model_archiver.checks.package import CheckContext
+from model_archiver.core.problems import Problem
+from model_archiver.core.text import shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from model_archiver.checks.yaml_file import YamlMapping
-    from model_archiver.issue import Level
+    from model_archiver.core.problems import Level
 
     Combination = tuple[Level, str, str, str]
 
@@ -119,7 +119,7 @@ def _read(context: CheckContext) -> YamlMapping | Problem | None:
         return None
     from model_archiver.checks.yaml_file import read_yaml  # noqa: PLC0415 - PyYAML is slow to load
 
-    return read_yaml(raw, file.where)
+    return read_yaml(raw, file.display_path)
 
 
 def _parts(context: CheckContext) -> Iterator[tuple[YamlMapping, Collection[str]]]:
@@ -133,7 +133,7 @@ def _parts(context: CheckContext) -> Iterator[tuple[YamlMapping, Collection[str]
 
 def _path(context: CheckContext) -> str:
     file = context.named_file("configFile")
-    return file.where if file else ""
+    return file.display_path if file else ""
 
 
 def _wrong_values(mapping: Mapping[Any, object], keys: Collection[str]) -> dict[str, str]:

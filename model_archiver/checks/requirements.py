@@ -7,19 +7,19 @@ TorchServe: org/pytorch/serve/wlm/ModelManager.java, `setupModelDependencies`, w
 from __future__ import annotations
 
 import codecs
-import dataclasses
 import posixpath
 import re
 from pathlib import PurePosixPath
 
-from model_archiver.checks.package import Package as CheckContext
-from model_archiver.checks.subject import Located as CheckedFile
-from model_archiver.checks.wording import shortened
-from model_archiver.issue import Issue as Problem
+from model_archiver.checks.package import CheckContext
+from model_archiver.core.problems import Problem
+from model_archiver.core.text import shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from model_archiver.checks.archive import CheckedFile
 
 _MAX_SIZE = 1 << 19
 """Bytes of all files together that are checked."""
@@ -52,7 +52,7 @@ def _limited(problems: Iterator[Problem]) -> Iterator[Problem]:
     """Yield the first problems; the last of them says that the check ends there."""
     for count, problem in enumerate(problems, 1):
         if count == _MAX_PROBLEMS:
-            yield dataclasses.replace(problem, message=f"{problem.message} (later lines are not checked)")
+            yield problem.replace(message=f"{problem.message} (later lines are not checked)")
             return
         yield problem
 
@@ -61,7 +61,7 @@ def _invalid(context: CheckContext) -> Iterator[Problem]:
     for file, number, line in _lines(context):
         mistake = _mistake(line) if number else ("is not UTF-8", "save it as UTF-8")
         if mistake:
-            yield Problem("warning", "requirements-invalid", *mistake, file.where, number or None)
+            yield Problem("warning", "requirements-invalid", *mistake, file.display_path, number or None)
 
 
 def _local(context: CheckContext) -> Iterator[Problem]:
@@ -82,7 +82,7 @@ def _local(context: CheckContext) -> Iterator[Problem]:
         if ".." in paths[0].parts:
             hint = "move it into the model's folder"
         message = f"{shortened(f'{option} {name}'.strip())} is not in the archive, where pip looks for it"
-        yield Problem("warning", "requirements-local", message, hint, file.where, number)
+        yield Problem("warning", "requirements-local", message, hint, file.display_path, number)
 
 
 def _lines(context: CheckContext) -> Iterator[tuple[CheckedFile, int, str]]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import yaml
 
-from model_archiver.checks.wording import shortened
-from model_archiver.issue import Issue as Problem
+from model_archiver.core.problems import Problem
+from model_archiver.core.text import shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
