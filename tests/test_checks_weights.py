@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import json
 import pickle
-import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.archives import manifest, output
 from tests.conftest import Command
+from tests.torch_files import (
+    EXPORTED,
+    GIT_LFS,
+    HTML,
+    LIBRARY,
+    ONNX,
+    PICKLED,
+    RAW,
+    SAVED,
+    SCRIPTED,
+    STATE,
+    Net,
+    np,
+    old_save_of,
+    old_saved,
+    safetensors,
+    saved,
+    torch,
+)
 
-torch = pytest.importorskip("torch")
-np = pytest.importorskip("numpy")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 NET = """\
@@ -37,53 +51,28 @@ DERIVED = "from ts.torch_handler.base_handler import BaseHandler\n\n\nclass Own(
 MODEL = ("--model-file", "net.py")
 
 
-class Net(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.linear = torch.nn.Linear(3, 2)
-
-    def forward(self, rows):
-        return self.linear(rows)
-
-
-def export(path: Path) -> None:
-    torch.export.save(torch.export.export(Net(), (torch.zeros(1, 3),)), path)
-
-
-def saver(value: Any, **options: Any) -> Callable[[Path], None]:
-    return lambda path: torch.save(value, path, **options)
-
-
-def old_save(pickled: bytes) -> bytes:
-    """Return what older versions of torch write, without any storage."""
-    head = [pickle.dumps(value, protocol=2) for value in (0x1950A86A20F9469CFC6C, 1001, {})]
-    return b"".join([*head, pickled, pickle.dumps([], protocol=2)])
-
-
-STATE = Net().state_dict()
-HEADER = json.dumps({"rows": {"dtype": "F32", "shape": [6], "data_offsets": [0, 24]}}).encode()
-WEIGHTS: dict[str, bytes | Callable[[Path], Any]] = {
-    "torchscript": lambda path: torch.jit.script(Net()).save(path),
-    "state-dict": saver(STATE),
-    "old-state-dict": saver(STATE, _use_new_zipfile_serialization=False),
-    "whole": saver(Net()),
-    "old-whole": saver(Net(), _use_new_zipfile_serialization=False),
-    "exported": export,
-    "pickle": pickle.dumps({name: tensor.numpy() for name, tensor in STATE.items()}),
-    "safetensors": struct.pack("<Q", len(HEADER)) + HEADER + bytes(24),
-    "onnx": b"\x08\x09\x12\x07pytorch\x1a\x062.13.0:\x10graph",
-    "library": b"\x7fELF" + bytes(60),
-    "raw": bytes(range(256)) * 8,
-    "numbers": saver({"epoch": np.float64(1), **STATE}),
-    "settings": saver({"settings": argparse.Namespace(rate=1), **STATE}),
-    "functions": old_save(b"\x80\x02" + b"".join(b"cos\nf%d\n0" % number for number in range(5)) + b"}."),
-    "long name": old_save(b"\x80\x02cos\n" + b"x" * 900 + b"\n0}."),
-    "foreign": old_save(b"\x80\x02]ctensorlib.rows\nRows\na."),
-    "many foreign": old_save(b"\x80\x02]" + b"".join(b"cpackage%d\nX\na" % number for number in range(30)) + b"."),
+WEIGHTS = {
+    "torchscript": SCRIPTED,
+    "state-dict": SAVED,
+    "old-state-dict": old_saved(STATE),
+    "whole": saved(Net()),
+    "old-whole": old_saved(Net()),
+    "exported": EXPORTED,
+    "pickle": PICKLED,
+    "safetensors": safetensors(),
+    "onnx": ONNX,
+    "library": LIBRARY,
+    "raw": RAW,
+    "numbers": saved({"epoch": np.float64(1), **STATE}),
+    "settings": saved({"settings": argparse.Namespace(rate=1), **STATE}),
+    "functions": old_save_of(b"\x80\x02" + b"".join(b"cos\nf%d\n0" % number for number in range(5)) + b"}."),
+    "long name": old_save_of(b"\x80\x02cos\n" + b"x" * 900 + b"\n0}."),
+    "foreign": old_save_of(b"\x80\x02]ctensorlib.rows\nRows\na."),
+    "many foreign": old_save_of(b"\x80\x02]" + b"".join(b"cpackage%d\nX\na" % number for number in range(30)) + b"."),
     "empty": b"",
-    "html": b"<!doctype html><title>Sign in</title>",
-    "git lfs": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
-    "truncated": old_save(b"\x80\x02}.")[:-4],
+    "html": HTML,
+    "git lfs": GIT_LFS,
+    "truncated": SAVED[:-30],
 }
 DAMAGED = {
     "empty": "the file is empty; save the weights again",
@@ -107,8 +96,7 @@ def pack(work: Path, run: Command) -> Callable[..., list[str]]:
 
     def call(kind: str | None, *words: object, name: str = "net.pt", handler: str = "base_handler") -> list[str]:
         if kind is not None:
-            made = WEIGHTS[kind]
-            made(Path(name)) if callable(made) else Path(name).write_bytes(made)
+            Path(name).write_bytes(WEIGHTS[kind])
             words = ("--serialized-file", name, *words)
         done = run("--model-name", "m", "--handler", handler, "-f", *words)
         assert (done.status == 0) == (not done.errors)
@@ -125,8 +113,8 @@ WITHOUT_MODEL_FILE = {
     "state-dict": ("a file from torch.save", CLASS_OR_SCRIPT),
     "old-state-dict": ("a file from torch.save", CLASS_OR_SCRIPT),
     "numbers": ("a file from torch.save", CLASS_OR_SCRIPT),
-    "whole": (f"a whole pickled model ({__name__}.Net)", SCRIPT_OR_CLASS),
-    "old-whole": (f"a whole pickled model ({__name__}.Net)", SCRIPT_OR_CLASS),
+    "whole": ("a whole pickled model (tests.torch_files.Net)", SCRIPT_OR_CLASS),
+    "old-whole": ("a whole pickled model (tests.torch_files.Net)", SCRIPT_OR_CLASS),
     "exported": ("an exported program (torch.export)", SCRIPT_OR_CLASS),
     "pickle": ("a plain pickle", SCRIPT_OR_CLASS),
     "safetensors": ("a safetensors file", SCRIPT_OR_CLASS),
@@ -349,8 +337,7 @@ def test_a_package_may_allow_its_own_classes_when_it_is_imported(pack) -> None:
     ],
 )
 def test_the_vocabulary_is_loaded_by_torch_too(pack, kind: str, handler: str, is_reported: bool) -> None:
-    made = WEIGHTS[kind]
-    made(Path("source_vocab.pt")) if callable(made) else Path("source_vocab.pt").write_bytes(made)
+    Path("source_vocab.pt").write_bytes(WEIGHTS[kind])
     Path("own.py").write_text(DERIVED.replace("base_", "text_").replace("Base", "Text") + "pass\n")
     lines = pack("state-dict", *MODEL, "--extra-files", "source_vocab.pt", handler=handler)
     report = f"source_vocab.pt: {NAMESPACE}; save only strings and numbers, as in a dict [weights-unsafe]"

@@ -40,6 +40,8 @@ def _checks(context: CheckContext) -> Iterator[Callable[[CheckContext], Iterator
         from model_archiver.checks import model_file  # noqa: PLC0415
 
         yield from (model_file.model_file_name, model_file.model_file_class)
-    from model_archiver.checks import labels  # noqa: PLC0415
+    from model_archiver.checks import labels, weights  # noqa: PLC0415
 
+    yield from (weights.weights_missing, weights.weights_unreadable, weights.weights_suffix)
+    yield from (weights.weights_without_model_file, weights.weights_with_model_file, weights.weights_unsafe)
     yield from (labels.labels_invalid, labels.vocabulary_missing)

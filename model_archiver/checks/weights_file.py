@@ -100,7 +100,7 @@ def _read_zip(file: BinaryIO, size: int) -> WeightsFile:
     if not end.is_plain or end.position != end.start + end.size or end.size > _LARGEST_DIRECTORY:
         return WeightsFile()
     headers = [header for header in read_central(archive, end.start, end.position) if header is not None]
-    entries = {header.header.text: header for header in headers}
+    entries = {header.told.text: header for header in headers}
     root = next(iter(entries), "").partition("/")[0]
     has_code = any(name.startswith(f"{root}/code/") for name in entries)
     if has_code or f"{root}/constants.pkl" in entries:
@@ -109,9 +109,9 @@ def _read_zip(file: BinaryIO, size: int) -> WeightsFile:
     if saved is None:
         return WeightsFile("exported" if f"{root}/archive_format" in entries else "unknown")
     # torch never compresses; and the system rejects a place that no file has.
-    is_read = saved.header.method == 0 and saved.header.size <= LARGEST_PICKLE and saved.offset < size
+    is_read = saved.told.method == 0 and saved.told.size <= LARGEST_PICKLE and saved.offset < size
     local = read_local(archive, saved.offset, size) if is_read else None
-    data = b"".join(archive.iter_range(local.data, local.data + saved.header.size)) if local is not None else b""
+    data = b"".join(archive.iter_range(local.data, local.data + saved.told.size)) if local is not None else b""
     pickle = _read_pickle(data)
     return WeightsFile("saved", pickle if pickle is not None and pickle.is_whole else None)
 
