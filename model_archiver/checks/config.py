@@ -6,9 +6,6 @@ ts/utils/util.py, `get_yaml_config`.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-from model_archiver.checks.package import CheckContext
 from model_archiver.core.problems import Problem
 from model_archiver.core.text import shortened
 
@@ -17,13 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from typing import Any
 
+    from model_archiver.checks.context import CheckContext
     from model_archiver.checks.yaml_file import YamlMapping
     from model_archiver.core.problems import Level
 
     Combination = tuple[Level, str, str, str]
 
-_MAX_SIZE = 1 << 17
-"""Bytes of a config file that is checked, because PyYAML is slow."""
 _MAX_UNKNOWN = 50
 """More unknown keys than these are a table of the handler's, not misspelt settings."""
 _MAX_SOURCES = 1 << 25
@@ -49,9 +45,8 @@ TORCHRUN_KEYS = (*_TORCHRUN_LEAST, *_TORCHRUN_STRINGS)
 
 def config_invalid(context: CheckContext) -> Iterator[Problem]:
     """Report a config file that the server cannot read, and keys that are not strings, which it does not accept."""
-    content = _read(context)
-    if isinstance(content, Problem):
-        yield content
+    if isinstance(context.config, Problem):
+        yield context.config
     for mapping, _ in _parts(context):
         wrong = [key for key in mapping if not isinstance(key, str)]
         if wrong:
@@ -68,7 +63,7 @@ def config_value(context: CheckContext) -> Iterator[Problem]:
             message = f"{key} is {_shown(mapping[key])}, which the server does not accept"
             yield Problem("warning", "config-value", message, f"write {wanted}", _path(context), mapping.lines[key])
     settings = config_settings(context)
-    if settings and "pt2" in settings and context.following and context.following.runs("initialize"):
+    if settings and "pt2" in settings and context.inherited and context.inherited.runs("initialize"):
         for message, hint, line in _wrong_pt2(settings):
             text = f"{message}, with which the handler does not load"
             yield Problem("error", "config-value", text, hint, _path(context), line)
@@ -96,8 +91,7 @@ def config_combination(context: CheckContext) -> Iterator[Problem]:
 
 def config_settings(context: CheckContext) -> YamlMapping | None:
     """Return the settings of the config file; None if there is no such file, or the server cannot read it."""
-    content = _read(context)
-    return None if isinstance(content, Problem) else content
+    return None if isinstance(context.config, Problem) else context.config
 
 
 def may_load_libraries(context: CheckContext) -> bool:
@@ -106,20 +100,6 @@ def may_load_libraries(context: CheckContext) -> bool:
     if settings is None:
         return bool(context.text_field("configFile"))
     return settings.below("pt2").below("export").get("aot_compile") == 1  # as the server compares it
-
-
-@lru_cache(maxsize=1)  # all checks of a config file ask for it
-def _read(context: CheckContext) -> YamlMapping | Problem | None:
-    """Return the content of the config file, or what is wrong with it; None if it cannot or need not be checked."""
-    file = context.named_file("configFile")
-    if file is None or file.size > _MAX_SIZE or context.server != "torchserve" or not context.runs_python3:
-        return None
-    raw = context.text(file)
-    if raw is None:
-        return None
-    from model_archiver.checks.yaml_file import read_yaml  # noqa: PLC0415 - PyYAML is slow to load
-
-    return read_yaml(raw, file.display_path)
 
 
 def _parts(context: CheckContext) -> Iterator[tuple[YamlMapping, Collection[str]]]:
@@ -180,7 +160,6 @@ def _wrong_pt2(settings: YamlMapping) -> Iterator[tuple[str, str, int]]:
         yield f"pt2 is {_shown(pt2)}", hint, settings.lines["pt2"]
 
 
-@lru_cache(maxsize=1)
 def _misspelt(context: CheckContext) -> dict[str, tuple[str, int]]:
     """Return the keys that are almost one of the server's, with that one and the line.
 
@@ -193,7 +172,7 @@ def _misspelt(context: CheckContext) -> dict[str, tuple[str, int]]:
             meant = _near_key(key, known)
             if meant and meant not in mapping:
                 found[key] = meant, mapping.lines[key]
-    if not found or (context.handler.member is None and context.handler.built_in is None):
+    if not found or (context.handler.file is None and context.handler.built_in is None):
         return {}
     sources = [file for file in context.members if file.path.suffix == ".py"]
     if sum(file.size for file in sources) > _MAX_SOURCES:

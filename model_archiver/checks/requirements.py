@@ -11,7 +11,6 @@ import posixpath
 import re
 from pathlib import PurePosixPath
 
-from model_archiver.checks.package import CheckContext
 from model_archiver.core.problems import Problem
 from model_archiver.core.text import shortened
 
@@ -19,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model_archiver.checks.archive import CheckedFile
+    from model_archiver.checks.context import CheckContext, CheckedFile
 
 _MAX_SIZE = 1 << 19
 """Bytes of all files together that are checked."""

@@ -1,0 +1,192 @@
+"""Check that the server finds the handler file, and in it something that it can call.
+
+TorchServe: ts/model_loader.py, `load` and `_load_handler_file`; Multi Model Server: mms/model_loader.py, `load`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import PurePosixPath
+
+from model_archiver.checks.imports import modules_of_others
+from model_archiver.core.text import shortened
+from model_archiver.core.problems import Problem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from model_archiver.checks.context import CheckContext, CheckedFile
+    from model_archiver.checks.names import Class, Function, Value
+    from model_archiver.checks.source import Outline
+
+_PARAMETERS = "(data, context)"
+_METHODS = {"initialize": "(self, context)", "handle": "(self, data, context)"}
+_MOST_LISTED = 5
+_LONGEST_MESSAGE = 200
+_MOST_NEAR = 300
+"""Names among which a near one is looked for, which takes long for each."""
+
+
+def handler_unreachable(context: CheckContext) -> Iterator[Problem]:
+    """Report a handler file that is packed where the server's import does not find it.
+
+    The servers drop the folders of a handler and import the rest, with the root of the archive on the path. The folders
+    are on it too only if the handler names a function.
+    """
+    handler = context.handler
+    if handler.file is None or context.fields.get("runtime") == "LSP":
+        return
+    path, given, hint, top = handler.file.path, handler.given, "rename one of them", handler.module.partition(".")[0]
+    if handler.is_reachable:
+        is_package = any(folder / top / "__init__.py" in context.by_path for folder in context.roots)
+        if top == handler.module or is_package or top not in modules_of_others(context):
+            return  # else the folder is not a package, and Python looks into all other places before it takes one
+        message = f"the server imports Python's own module {top} instead of this folder"
+        hint = f"put an empty __init__.py into the folder {top}"
+    elif "." in path.stem:
+        message, hint = "the server cannot import a file whose name has a dot", f"rename it to {path.stem.replace('.', '_')}.py"
+    elif "/" in given and ":" not in given:
+        message = f"the server drops the folder of {given} and does not find this file"
+        hint = f"name the function too: --handler {given}:handle{_or_dotted(context, path)}"
+    else:
+        files = (PurePosixPath(f"{folder}.py") for folder in path.parents)
+        other = next((file for file in files if file in context.by_path), "another module")
+        message = f"the server cannot import this file, because {other} shadows its folder"
+    yield Problem("error", "handler-unreachable", message, hint, handler.file.display_path)
+
+
+def _or_dotted(context: CheckContext, path: PurePosixPath) -> str:
+    """Return the other way to name a file, if its dotted name leads to it."""
+    parts = (path.parent if path.name == "__init__.py" else path.with_suffix("")).parts
+    leads_there = context.importable(".".join(parts)) == path and parts[0] not in modules_of_others(context)
+    return f", or use --handler {'.'.join(parts)}" if leads_there and all(map(str.isidentifier, parts)) else ""
+
+
+def handler_syntax(context: CheckContext) -> Iterator[Problem]:
+    """Report a handler file that no Python accepts."""
+    handler = context.handler
+    if handler.file is not None and handler.is_reachable and context.runs_python3:
+        yield from syntax_problems(context, handler.file, "handler-syntax")
+
+
+def syntax_problems(context: CheckContext, file: CheckedFile, code: str) -> Iterator[Problem]:
+    """Report a Python file that certainly does not parse."""
+    error = context.broken_sources.get(file.path) if context.outline(file) is None else None
+    if error is not None and error.is_certain:
+        version = ".".join(map(str, sys.version_info[:2]))
+        message = f"this file is not valid Python {version}: {shortened(error.message, _LONGEST_MESSAGE)}"
+        hint = "fix this line" if error.line else "fix the file"
+        yield Problem("error", code, message, hint, file.display_path, error.line)
+
+
+def handler_entry(context: CheckContext) -> Iterator[Problem]:
+    """Report a handler file without the function that the server calls, and without a single class in its place."""
+    outline, function = context.handler_outline, context.handler.function
+    if outline is None:
+        return
+    if outline.lacks(function):
+        is_single = len(outline.classes) == 1 or (not outline.classes and outline.may_have_more_classes)
+        found = [] if is_single else [_no_function(context, outline)]
+    else:
+        found = list(_function(context, outline, outline.value(function)))
+    for message, hint, line in found:
+        yield Problem("error", "handler-entry", message, hint, context.handler.display_path, line)
+
+
+def _no_function(context: CheckContext, outline: Outline) -> tuple[str, str, int | None]:
+    handler, classes = context.handler, outline.classes
+    name = shortened(handler.function)
+    found = f"but {len(classes)} classes: {listed(classes)}" if classes else "and no class"
+    message = f"this file has no function {name!r}, {found}"
+    known = {name: value for name, value in outline.scope.names.items() if value.kind != "class" and len(name) < 80}
+    if len(handler.function) < 80 and (near := _closest(handler.function, list(known)[:_MOST_NEAR])):
+        return message, f"did you mean {near}?", known[near].line or None
+    define = f"define {name}{_PARAMETERS}"
+    if len({found.line for _, _, found in classes}) == 1:
+        return message, f"remove {shortened(classes[1][0])}, a second name of the same class", None
+    if classes:
+        return message, f"{define}, or move all classes but one to another module", None
+    other = "after the colon" if handler.is_named else f"with --handler {PurePosixPath(handler.module).name}:function"
+    return message, f"{define}, or name another function {other}", None
+
+
+def _closest(given: str, known: list[str]) -> str | None:
+    from model_archiver.core.text import closest  # noqa: PLC0415 - only for a message
+
+    return closest(given, known)
+
+
+def _function(context: CheckContext, outline: Outline, value: Value) -> Iterator[tuple[str, str, int | None]]:
+    from model_archiver.checks.names import Class, Function  # noqa: PLC0415 - only for a handler file
+
+    name = context.handler.function
+    shown = shortened(name)
+    if value.kind == "constant":
+        yield f"{shown!r} is not a function", f"define {shown}{_PARAMETERS}", value.line
+    elif value.kind == "function":
+        yield from _call(context, Function(value.node), shown, _PARAMETERS)
+    elif value.kind == "class" and Class(value.node, outline.scope, outline.facts).makes_no_list:
+        is_only = outline.only_class is not None and outline.only_class.name == name and outline.lacks("handle")
+        remove = f"remove ':{shown}'; the server finds the only class of a file by itself"
+        hint = remove if is_only else f"name a function that takes {_PARAMETERS}"
+        yield f"{shown!r} is a class, but the server calls it as a function", hint, value.line
+
+
+def _call(context: CheckContext, function: Function, name: str, parameters: str) -> Iterator[tuple[str, str, int | None]]:
+    """Report a function that the server cannot call with data and context, or whose result it cannot use."""
+    line = function.node.lineno
+    if not function.takes(parameters.count(",") + 1):
+        message = f"the server calls {name}{_PARAMETERS}, but this function takes {shortened(function.parameters)}"
+        yield message, f"make it {name}{parameters}", line
+    elif function.is_async and not _may_be_awaited(context):
+        is_mms = context.server == "mms"
+        hint = "make it a plain def" + ("" if is_mms else ", or set asyncCommunication in the config file")
+        yield f"{name!r} is async, but the server does not await it", hint, line
+    elif function.is_generator and not function.is_async:
+        yield f"{name!r} is a generator, but the server needs a list", "return a list with one answer per request", line
+
+
+def _may_be_awaited(context: CheckContext) -> bool:
+    """Return whether the config file may set asyncCommunication, with which TorchServe awaits the handler."""
+    config = context.named_file("configFile")
+    text = context.text(config) if config else b""
+    return context.server == "torchserve" and (text is None or b"asyncCommunication" in text)
+
+
+def handler_class(context: CheckContext) -> Iterator[Problem]:
+    """Report a class that the server cannot use as a handler."""
+    outline = context.handler_outline
+    found = outline.only_class if outline is not None and outline.lacks(context.handler.function) else None
+    for message, hint, line in _class_problems(context, found) if found else ():
+        yield Problem("error", "handler-class", message, hint, context.handler.display_path, line)
+
+
+def _class_problems(context: CheckContext, found: Class) -> Iterator[tuple[str, str, int | None]]:
+    is_torchserve = context.server == "torchserve"
+    if missing := [name for name in _METHODS if found.lacks(name)]:
+        message = f"class {shortened(found.name)} has no method {' and no '.join(map(repr, missing))}"
+        define = " and ".join(f"{name}{_METHODS[name]}" for name in missing)
+        yield message, f"define {define}{', or derive the class from BaseHandler' if is_torchserve else ''}", found.line
+    yield from constructor_problems(found)
+    initialize, handle = found.method("initialize"), found.method("handle")
+    if initialize and is_torchserve and not initialize.takes(2):  # Multi Model Server goes on if the call fails
+        message = f"the server calls initialize(context), but this method takes {shortened(initialize.parameters)}"
+        yield message, f"make it initialize{_METHODS['initialize']}", initialize.node.lineno
+    if handle:
+        yield from _call(context, handle, "handle", _METHODS["handle"])
+
+
+def constructor_problems(found: Class) -> Iterator[tuple[str, str, int | None]]:
+    """Report a class that cannot be called without arguments."""
+    function = found.method("__init__")
+    if function is not None and not function.takes(1):
+        message = f"the server calls {shortened(found.name)}(), but __init__ takes {shortened(function.parameters)}"
+        yield message, "give each parameter a default", function.node.lineno
+
+
+def listed(classes: Sequence[tuple[str, int, Class]]) -> str:
+    """Return the names of some classes, each with its line."""
+    names = [f"{shortened(name)} (line {line})" for name, line, _ in classes[:_MOST_LISTED]]
+    more = f" and {len(classes) - _MOST_LISTED} more" if len(classes) > _MOST_LISTED else ""
+    return f"{', '.join(names)}{more}"
