@@ -64,18 +64,16 @@ def _invalid(context: CheckContext) -> Iterator[Problem]:
 
 
 def _local(context: CheckContext) -> Iterator[Problem]:
-    folders = {folder for path in context.by_path for folder in path.parents}
+    packed = context.by_path.keys() | {folder for path in context.by_path for folder in path.parents}
     start = PurePosixPath(context.text_field("requirementsFile")).parent
     for file, number, line in _lines(context):
         option, name = _target(line)
         if not name or name.startswith(("/", "~")) or ":" in name or "@" in name:
-            continue  # there is no path, or it is not one of the archive
-        if option in ("-r", "-c"):
-            paths, packed = [_joined(file.path.parent, name)], set(context.by_path)
-        else:  # SageMaker runs pip in the folder of the file, TorchServe in the model's
-            paths = [_joined(PurePosixPath(), name), _joined(start, name)]
-            packed = context.by_path.keys() | folders
-        if not packed.isdisjoint(paths):
+            continue  # the line names nothing of the archive
+        # SageMaker runs pip in the folder of the file, TorchServe in the model's.
+        bases = (file.path.parent,) if option in ("-r", "-c") else (PurePosixPath(), start)
+        paths = [_joined(base, name) for base in bases]
+        if any(path in packed for path in paths):
             continue
         hint = f"pack it as {shortened(str(paths[0]))}, with --include or --extra-files"
         if ".." in paths[0].parts:

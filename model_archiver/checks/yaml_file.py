@@ -102,7 +102,9 @@ class _Loader(yaml.SafeLoader):
         count = len(node.value)
         super().flatten_mapping(node)
         if len(node.value) > count:
-            pairs = {key.value if isinstance(key, yaml.ScalarNode) else id(key): (key, value) for key, value in node.value}
+            pairs = {
+                key.value if isinstance(key, yaml.ScalarNode) else id(key): (key, value) for key, value in node.value
+            }
             node.value = list(pairs.values())
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
