@@ -9,27 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import manifest, output
+from tests.archives import output
 from tests.conftest import Command
-from tests.torch_files import (
-    EXPORTED,
-    GIT_LFS,
-    HTML,
-    LIBRARY,
-    ONNX,
-    PICKLED,
-    RAW,
-    SAVED,
-    SCRIPTED,
-    STATE,
-    Net,
-    np,
-    old_save_of,
-    old_saved,
-    safetensors,
-    saved,
-    torch,
-)
+from tests.torch_files import FILES, STATE, np, old_save_of, saved, torch
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -52,27 +34,13 @@ MODEL = ("--model-file", "net.py")
 
 
 WEIGHTS = {
-    "torchscript": SCRIPTED,
-    "state-dict": SAVED,
-    "old-state-dict": old_saved(STATE),
-    "whole": saved(Net()),
-    "old-whole": old_saved(Net()),
-    "exported": EXPORTED,
-    "pickle": PICKLED,
-    "safetensors": safetensors(),
-    "onnx": ONNX,
-    "library": LIBRARY,
-    "raw": RAW,
+    **FILES,
     "numbers": saved({"epoch": np.float64(1), **STATE}),
     "settings": saved({"settings": argparse.Namespace(rate=1), **STATE}),
     "functions": old_save_of(b"\x80\x02" + b"".join(b"cos\nf%d\n0" % number for number in range(5)) + b"}."),
     "long name": old_save_of(b"\x80\x02cos\n" + b"x" * 900 + b"\n0}."),
     "foreign": old_save_of(b"\x80\x02]ctensorlib.rows\nRows\na."),
     "many foreign": old_save_of(b"\x80\x02]" + b"".join(b"cpackage%d\nX\na" % number for number in range(30)) + b"."),
-    "empty": b"",
-    "html": HTML,
-    "git lfs": GIT_LFS,
-    "truncated": SAVED[:-30],
 }
 DAMAGED = {
     "empty": "the file is empty; save the weights again",
@@ -85,7 +53,7 @@ SCRIPT = "save TorchScript as .pt (torch.jit.script(model).save(...))"
 ADD_CLASS = "add the model class with --model-file"
 CLASS_OR_SCRIPT = f"{ADD_CLASS}, or {SCRIPT}"
 SCRIPT_OR_CLASS = f"{SCRIPT}, or {ADD_CLASS} and {SAVE_STATE}"
-REJECTED = "which torch.load rejects since 2.6 (older versions execute it)"
+REJECTED = "which torch.load rejects since 2.6 (before, it ran them)"
 PLAIN = "save only tensors, numbers and strings, as in a state_dict"
 NAMESPACE = f"the pickle imports argparse.Namespace, {REJECTED}"
 
@@ -99,9 +67,7 @@ def pack(work: Path, run: Command) -> Callable[..., list[str]]:
             Path(name).write_bytes(WEIGHTS[kind])
             words = ("--serialized-file", name, *words)
         done = run("--model-name", "m", "--handler", handler, "-f", *words)
-        assert (done.status == 0) == (not done.errors)
-        if done.status == 0:
-            assert manifest(output("m"))["model"].get("serializedFile") == (Path(name).name if kind else None)
+        assert output("m").exists() == (done.status == 0) == (not done.errors)
         return [*done.errors, *done.warnings]
 
     (work / "net.py").write_text(NET)
@@ -344,6 +310,11 @@ def test_the_vocabulary_is_loaded_by_torch_too(pack, kind: str, handler: str, is
     assert lines == ([report] if is_reported else [])
 
 
+NO_SCRIPT = "def _load_torchscript_model(self, path):\n        return None"
+NO_STATE = "def _load_pickled_model(self, *words):\n        return None"
+OWN_INITIALIZE = "def initialize(self, context):\n        self.model = None"
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "words", "level", "code"),
     [
@@ -354,15 +325,12 @@ def test_the_vocabulary_is_loaded_by_torch_too(pack, kind: str, handler: str, is
         ("pass", None, MODEL, "warning", "weights-missing"),
         ("pass", "library", (), "error", "weights-suffix"),
         ("pass", "empty", (), "error", "weights-unreadable"),
-        ("def _load_torchscript_model(self, path):\n        return None", "empty", (), "warning", "weights-unreadable"),
-        ("def _load_torchscript_model(self, path):\n        return None", "state-dict", (), "", ""),
-        ("def _load_pickled_model(self, *words):\n        return None", "whole", MODEL, "", ""),
-        ("def _load_pickled_model(self, *words):\n        return None", "settings", MODEL, "", ""),
-        ("def _load_pickled_model(self, *words):\n        return None", None, MODEL, "", ""),
+        (NO_SCRIPT, "empty", (), "warning", "weights-unreadable"),
+        (NO_SCRIPT, "state-dict", (), "", ""),
+        *((NO_STATE, kind, MODEL, "", "") for kind in ("whole", "settings", None)),
         ("def _use_torch_export_aot_compile(self):\n        return True", "library", (), "", ""),
-        ("def initialize(self, context):\n        self.model = None", "state-dict", (), "", ""),
-        ("def initialize(self, context):\n        self.model = None", "settings", MODEL, "", ""),
-        ("def initialize(self, context):\n        self.model = None", None, (), "", ""),
+        *((OWN_INITIALIZE, kind, (), "", "") for kind in ("state-dict", None)),
+        (OWN_INITIALIZE, "settings", MODEL, "", ""),
         ("def preprocess(self, data):\n        return torch.load(data)", None, MODEL, "", ""),
     ],
 )

@@ -56,10 +56,20 @@ with warnings.catch_warnings():
     SCRIPTED = torch.jit.script(Net()).save_to_buffer()
     EXPORTED = _exported()
 STATE = Net().state_dict()
-SAVED = saved(STATE)
-PICKLED = pickle.dumps({name: tensor.numpy() for name, tensor in STATE.items()})
-ONNX = b"\x08\x09\x12\x07pytorch\x1a\x062.13.0:\x10graph"
-LIBRARY = b"\x7fELF" + bytes(60)
-GIT_LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
-HTML = b"\n<!DOCTYPE html>\n<html><body>404</body></html>"
-RAW = bytes(range(256)) * 8
+FILES = {
+    "torchscript": SCRIPTED,
+    "state-dict": saved(STATE),
+    "old-state-dict": old_saved(STATE),
+    "whole": saved(Net()),
+    "old-whole": old_saved(Net()),
+    "exported": EXPORTED,
+    "pickle": pickle.dumps({name: tensor.numpy() for name, tensor in STATE.items()}),
+    "safetensors": safetensors(),
+    "onnx": b"\x08\x09\x12\x07pytorch\x1a\x062.13.0:\x10graph",
+    "library": b"\x7fELF" + bytes(60),
+    "raw": bytes(range(256)) * 8,
+    "empty": b"",
+    "html": b"\n<!DOCTYPE html>\n<html><body>404</body></html>",
+    "git lfs": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
+    "truncated": saved(STATE)[:-30],
+}

@@ -1,7 +1,7 @@
 """What would not serve, or probably not as it is meant.
 
-Each check takes a plan or an opened archive, and yields the problems of one code; it is named after the code. The checks
-assume TorchServe 0.12.0 with torch 2.6 or newer, and Multi Model Server 1.1.
+Each check takes a plan or an opened archive, yields the problems of one code, and has the name of that code. The
+checks assume TorchServe 0.12.0 with torch 2.6 or newer, and Multi Model Server 1.1.
 """
 
 from __future__ import annotations
@@ -40,11 +40,15 @@ def _checks(context: CheckContext) -> Iterator[Callable[[CheckContext], Iterator
         from model_archiver.checks import model_file  # noqa: PLC0415
 
         yield from (model_file.model_file_name, model_file.model_file_class)
-    from model_archiver.checks import labels, weights  # noqa: PLC0415
+    if context.inherited is not None or context.text_field("serializedFile"):
+        from model_archiver.checks import weights  # noqa: PLC0415
 
-    yield from (weights.weights_missing, weights.weights_unreadable, weights.weights_suffix)
-    yield from (weights.weights_without_model_file, weights.weights_with_model_file, weights.weights_unsafe)
-    yield from (labels.labels_invalid, labels.vocabulary_missing)
+        yield from (weights.weights_missing, weights.weights_unreadable, weights.weights_suffix)
+        yield from (weights.weights_without_model_file, weights.weights_with_model_file, weights.weights_unsafe)
+    if context.inherited is not None:
+        from model_archiver.checks import labels  # noqa: PLC0415
+
+        yield from (labels.labels_invalid, labels.vocabulary_missing)
     if context.text_field("configFile"):
         from model_archiver.checks import config  # noqa: PLC0415
 

@@ -11,61 +11,17 @@ from model_archiver.planning.handler import BUILT_IN, packed_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import AbstractContextManager
-    from pathlib import Path
-    from typing import Any, BinaryIO, Literal, Protocol
-
-    from model_archiver.checks.inherited import InheritedHandler
     from model_archiver.checks.source import BrokenSourceError, Outline
     from model_archiver.checks.weights_file import WeightsFile
     from model_archiver.checks.yaml_file import YamlMapping
+    from model_archiver.core.plan import Member, Plan
     from model_archiver.core.problems import Problem
+    from model_archiver.reading.content import SampledFile
+    from model_archiver.reading.opening import OpenedArchive
 
-    class CheckedFile(Protocol):
-        """A file of an archive or of a plan."""
-
-        @property
-        def path(self) -> PurePosixPath:
-            """Return its path in the archive."""
-
-        @property
-        def size(self) -> int:
-            """Return its size in bytes."""
-
-        @property
-        def display_path(self) -> str:
-            """Return the path by which a person knows it: its source, or its path in the archive if that is all."""
-
-        @property
-        def source_path(self) -> Path | None:
-            """Return the file that it is made from, or None if only the archive exists."""
-
-        def open(self) -> AbstractContextManager[BinaryIO]:
-            """Open the file for reading; it is seekable.
-
-            Raises:
-                NotSampledError: bytes are read that an opened archive did not keep.
-            """
-
-    class CheckedArchive(Protocol):
-        """A plan of an archive, or an archive that was opened."""
-
-        @property
-        def name(self) -> str:
-            """Return the model's name."""
-
-        @property
-        def server(self) -> Literal["torchserve", "mms"]:
-            """Return the server that the archive is for."""
-
-        @property
-        def fields(self) -> dict[str, Any]:
-            """Return the fields of the manifest."""
-
-        @property
-        def members(self) -> Sequence[CheckedFile]:
-            """Return the files."""
+    CheckedFile = Member | SampledFile
+    """A file of a plan or of an opened archive; `display_path` is how a person knows it."""
+    CheckedArchive = Plan | OpenedArchive
 
 
 _ROOT = PurePosixPath()
@@ -74,6 +30,18 @@ _LARGEST_CONFIG = 1 << 17
 _MOST_PACKAGES = 50
 """Packages in a dotted name. No real name has more, and each costs a look-up."""
 
+_CLASSES = {
+    "base_handler": ("BaseHandler",),
+    "vision_handler": ("VisionHandler", "BaseHandler"),
+    "text_handler": ("TextHandler", "BaseHandler"),
+    "image_classifier": ("ImageClassifier", "VisionHandler", "BaseHandler"),
+    "image_segmenter": ("ImageSegmenter", "VisionHandler", "BaseHandler"),
+    "object_detector": ("ObjectDetector", "VisionHandler", "BaseHandler"),
+    "text_classifier": ("TextClassifier", "TextHandler", "BaseHandler"),
+    "densenet_handler": ("DenseNetHandler",),
+}
+"""The modules of ``ts.torch_handler``, each with its handler class and the bases of that."""
+
 
 class HandlerReference(Record):
     """The handler as the server resolves it (ts/model_loader.py, `_load_handler_file`; mms/model_loader.py, `load`).
@@ -81,8 +49,7 @@ class HandlerReference(Record):
     Attributes:
         given: the handler field of the manifest.
         module: the module that the server imports.
-        function: the attribute of the module that the server asks for.
-        is_named: whether the manifest names the function; if not, it is ``handle``.
+        function: the attribute of the module that the server asks for; ``handle`` if the manifest names none.
         file: the file that is imported, or that is meant if the server does not find it; None if the handler is
             built in or not in the archive.
         is_reachable: whether the server finds the file under `module`.
@@ -91,7 +58,6 @@ class HandlerReference(Record):
     given: str
     module: str
     function: str
-    is_named: bool
     file: CheckedFile | None
     is_reachable: bool
 
@@ -102,8 +68,25 @@ class HandlerReference(Record):
 
     @property
     def display_path(self) -> str:
-        """Return the path of the handler file, or the handler field if there is no file."""
+        """Return the path of the handler file, or else the handler field."""
         return self.file.display_path if self.file else self.given
+
+
+class InheritedHandler(Record):
+    """A handler that certainly loads its weights as TorchServe's own handlers do.
+
+    Attributes:
+        classes: TorchServe's classes whose ``initialize`` runs, such as ``BaseHandler``.
+        overridden: the methods and attributes that the handler's own class sets. ``initialize`` is not among them:
+            it certainly calls the one of TorchServe.
+    """
+
+    classes: frozenset[str]
+    overridden: frozenset[str] = frozenset()
+
+    def runs(self, method: str, of: str = "BaseHandler") -> bool:
+        """Return whether a method of one of TorchServe's classes runs unchanged."""
+        return of in self.classes and method not in self.overridden
 
 
 class CheckContext:
@@ -170,7 +153,7 @@ class CheckContext:
         found = next((path for folder in self.roots if (path := self.importable(module, folder))), None)
         path = found or packed_module(text, self.by_path)
         file = self.by_path.get(path) if path else None
-        return HandlerReference(given, module, function or "handle", bool(function), file, found is not None)
+        return HandlerReference(given, module, function or "handle", file, found is not None)
 
     def importable(self, module: str, folder: PurePosixPath = _ROOT) -> PurePosixPath | None:
         """Return the file that ``import module`` finds if a folder of the archive is on the path.
@@ -202,14 +185,14 @@ class CheckContext:
     def outline(self, file: CheckedFile) -> Outline | None:
         """Return the outline of a Python file, or None if it does not parse or cannot be judged."""
         if file.path not in self._outlines:
-            from model_archiver.checks.source import BrokenSourceError, read_outline  # noqa: PLC0415 - not for a built-in handler
+            from model_archiver.checks import source  # noqa: PLC0415 - not for a built-in handler
 
-            text = self.text(file)
+            text, is_package = self.text(file), file.path.name == "__init__.py"
+            self._outlines[file.path] = None
             try:
-                is_package = file.path.name == "__init__.py"
-                self._outlines[file.path] = None if text is None else read_outline(text, is_package=is_package)
-            except BrokenSourceError as error:
-                self._outlines[file.path] = None
+                if text is not None:
+                    self._outlines[file.path] = source.read_outline(text, is_package=is_package)
+            except source.BrokenSourceError as error:
                 self.broken_sources[file.path] = error
         return self._outlines[file.path]
 
@@ -222,16 +205,22 @@ class CheckContext:
     @cached_property
     def inherited(self) -> InheritedHandler | None:
         """Return how the handler loads its weights, if that is certainly the way of TorchServe's own handlers."""
-        from model_archiver.checks.inherited import built_in_handler, inherited_handler  # noqa: PLC0415 - not for all
-
         if self.server != "torchserve" or not self.runs_python3:
             return None
-        if self.handler.built_in is not None:
-            return built_in_handler(self.handler.built_in)
+        if self.handler.built_in in _CLASSES:
+            return InheritedHandler(frozenset(_CLASSES[self.handler.built_in]))
         outline = self.handler_outline
-        if outline is None or any(path.parts[0] in ("ts", "ts.py") for path in self.by_path):
+        if outline is None or not outline.lacks(self.handler.function) or outline.only_class is None:
             return None
-        return inherited_handler(outline) if outline.lacks(self.handler.function) else None
+        bases = [base for base in outline.only_class.bases if base not in ("abc.ABC", "builtins.object")]
+        classes = [_server_classes(base) for base in bases]
+        if not bases or () in classes or any(path.parts[0] in ("ts", "ts.py") for path in self.by_path):
+            return None
+        from model_archiver.checks.inherited import initializes_as_its_base  # noqa: PLC0415 - only for such a class
+
+        overridden = outline.only_class.overridden - {"initialize"}
+        is_sure = initializes_as_its_base(outline, outline.only_class)
+        return InheritedHandler(frozenset().union(*classes), overridden) if is_sure else None
 
     @cached_property
     def weights(self) -> WeightsFile | None:
@@ -254,3 +243,10 @@ class CheckContext:
 
         raw = self.text(file)
         return None if raw is None else read_yaml(raw, file.display_path)
+
+
+def _server_classes(origin: str) -> tuple[str, ...]:
+    """Return the name of the handler class of TorchServe that was imported, and of its bases; empty for any other."""
+    module, _, name = origin.removeprefix("ts.torch_handler.").rpartition(".")
+    is_server = origin.startswith("ts.torch_handler.") and module in _CLASSES
+    return next((classes for classes in _CLASSES.values() if classes[0] == name), ()) if is_server else ()

@@ -9,15 +9,17 @@ import sys
 from pathlib import PurePosixPath
 
 from model_archiver.checks.imports import modules_of_others
-from model_archiver.core.text import shortened
+from model_archiver.checks.names import is_generator, takes
 from model_archiver.core.problems import Problem
+from model_archiver.core.text import did_you_mean, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Any
 
     from model_archiver.checks.context import CheckContext, CheckedFile
-    from model_archiver.checks.names import Class, Function, Value
+    from model_archiver.checks.names import Class, Value
     from model_archiver.checks.source import Outline
 
 _PARAMETERS = "(data, context)"
@@ -25,7 +27,8 @@ _METHODS = {"initialize": "(self, context)", "handle": "(self, data, context)"}
 _MOST_LISTED = 5
 _LONGEST_MESSAGE = 200
 _MOST_NEAR = 300
-"""Names among which a near one is looked for, which takes long for each."""
+_LONGEST_NEAR = 80
+"""Names, and letters of each, among which a near one is looked for, which takes long."""
 
 
 def handler_unreachable(context: CheckContext) -> Iterator[Problem]:
@@ -45,22 +48,16 @@ def handler_unreachable(context: CheckContext) -> Iterator[Problem]:
         message = f"the server imports Python's own module {top} instead of this folder"
         hint = f"put an empty __init__.py into the folder {top}"
     elif "." in path.stem:
-        message, hint = "the server cannot import a file whose name has a dot", f"rename it to {path.stem.replace('.', '_')}.py"
+        message = "the server cannot import a file whose name has a dot"
+        hint = f"rename it to {path.stem.replace('.', '_')}.py"
     elif "/" in given and ":" not in given:
         message = f"the server drops the folder of {given} and does not find this file"
-        hint = f"name the function too: --handler {given}:handle{_or_dotted(context, path)}"
+        hint = f"name the function too: --handler {given}:handle"
     else:
         files = (PurePosixPath(f"{folder}.py") for folder in path.parents)
         other = next((file for file in files if file in context.by_path), "another module")
         message = f"the server cannot import this file, because {other} shadows its folder"
     yield Problem("error", "handler-unreachable", message, hint, handler.file.display_path)
-
-
-def _or_dotted(context: CheckContext, path: PurePosixPath) -> str:
-    """Return the other way to name a file, if its dotted name leads to it."""
-    parts = (path.parent if path.name == "__init__.py" else path.with_suffix("")).parts
-    leads_there = context.importable(".".join(parts)) == path and parts[0] not in modules_of_others(context)
-    return f", or use --handler {'.'.join(parts)}" if leads_there and all(map(str.isidentifier, parts)) else ""
 
 
 def handler_syntax(context: CheckContext) -> Iterator[Problem]:
@@ -97,54 +94,41 @@ def handler_entry(context: CheckContext) -> Iterator[Problem]:
 def _no_function(context: CheckContext, outline: Outline) -> tuple[str, str, int | None]:
     handler, classes = context.handler, outline.classes
     name = shortened(handler.function)
-    found = f"but {len(classes)} classes: {listed(classes)}" if classes else "and no class"
-    message = f"this file has no function {name!r}, {found}"
-    known = {name: value for name, value in outline.scope.names.items() if value.kind != "class" and len(name) < 80}
-    if len(handler.function) < 80 and (near := _closest(handler.function, list(known)[:_MOST_NEAR])):
-        return message, f"did you mean {near}?", known[near].line or None
+    message = f"this file has no function {name!r}, {f'but {listed(classes)}' if classes else 'and no class'}"
     define = f"define {name}{_PARAMETERS}"
-    if len({found.line for _, _, found in classes}) == 1:
-        return message, f"remove {shortened(classes[1][0])}, a second name of the same class", None
     if classes:
         return message, f"{define}, or move all classes but one to another module", None
-    other = "after the colon" if handler.is_named else f"with --handler {PurePosixPath(handler.module).name}:function"
-    return message, f"{define}, or name another function {other}", None
-
-
-def _closest(given: str, known: list[str]) -> str | None:
-    from model_archiver.core.text import closest  # noqa: PLC0415 - only for a message
-
-    return closest(given, known)
+    names = [name for name in outline.scope.names if len(name) < _LONGEST_NEAR][:_MOST_NEAR]
+    hint = f"{define}, or name another function: --handler {shortened(handler.given.partition(':')[0])}:function"
+    return message, did_you_mean(handler.function[:_LONGEST_NEAR], names, hint), None
 
 
 def _function(context: CheckContext, outline: Outline, value: Value) -> Iterator[tuple[str, str, int | None]]:
-    from model_archiver.checks.names import Class, Function  # noqa: PLC0415 - only for a handler file
-
-    name = context.handler.function
-    shown = shortened(name)
+    name = shortened(context.handler.function)
     if value.kind == "constant":
-        yield f"{shown!r} is not a function", f"define {shown}{_PARAMETERS}", value.line
+        yield f"{name!r} is not a function", f"define {name}{_PARAMETERS}", value.line
     elif value.kind == "function":
-        yield from _call(context, Function(value.node), shown, _PARAMETERS)
-    elif value.kind == "class" and Class(value.node, outline.scope, outline.facts).makes_no_list:
-        is_only = outline.only_class is not None and outline.only_class.name == name and outline.lacks("handle")
-        remove = f"remove ':{shown}'; the server finds the only class of a file by itself"
-        hint = remove if is_only else f"name a function that takes {_PARAMETERS}"
-        yield f"{shown!r} is a class, but the server calls it as a function", hint, value.line
+        yield from _call(context, value.node, name, _PARAMETERS)
+    elif any(found.node is value.node and found.makes_no_list for _, _, found in outline.classes):
+        remove = f"remove ':{name}', as the server finds the only class of a file by itself"
+        hint = remove if outline.only_class and outline.lacks("handle") else f"name a function that takes {_PARAMETERS}"
+        yield f"{name!r} is a class, but the server calls it as a function", hint, value.line
 
 
-def _call(context: CheckContext, function: Function, name: str, parameters: str) -> Iterator[tuple[str, str, int | None]]:
+def _call(context: CheckContext, function: Any, name: str, parameters: str) -> Iterator[tuple[str, str, int | None]]:  # noqa: ANN401
     """Report a function that the server cannot call with data and context, or whose result it cannot use."""
-    line = function.node.lineno
-    if not function.takes(parameters.count(",") + 1):
-        message = f"the server calls {name}{_PARAMETERS}, but this function takes {shortened(function.parameters)}"
-        yield message, f"make it {name}{parameters}", line
-    elif function.is_async and not _may_be_awaited(context):
-        is_mms = context.server == "mms"
-        hint = "make it a plain def" + ("" if is_mms else ", or set asyncCommunication in the config file")
-        yield f"{name!r} is async, but the server does not await it", hint, line
-    elif function.is_generator and not function.is_async:
-        yield f"{name!r} is a generator, but the server needs a list", "return a list with one answer per request", line
+    if not takes(function, parameters.count(",") + 1):
+        message = f"the server calls {name}{_PARAMETERS}, but this function takes {_parameters(function)}"
+        yield message, f"make it {name}{parameters}", function.lineno
+    elif type(function).__name__ == "AsyncFunctionDef":
+        hint = "make it a plain def"
+        if context.server == "torchserve":
+            hint += ", or set asyncCommunication in the config file"
+        if not _may_be_awaited(context):
+            yield f"{name!r} is async, but the server does not await it", hint, function.lineno
+    elif is_generator(function):
+        message = f"{name!r} is a generator, but the server needs a list"
+        yield message, "return a list with one answer per request", function.lineno
 
 
 def _may_be_awaited(context: CheckContext) -> bool:
@@ -165,14 +149,15 @@ def handler_class(context: CheckContext) -> Iterator[Problem]:
 def _class_problems(context: CheckContext, found: Class) -> Iterator[tuple[str, str, int | None]]:
     is_torchserve = context.server == "torchserve"
     if missing := [name for name in _METHODS if found.lacks(name)]:
-        message = f"class {shortened(found.name)} has no method {' and no '.join(map(repr, missing))}"
-        define = " and ".join(f"{name}{_METHODS[name]}" for name in missing)
-        yield message, f"define {define}{', or derive the class from BaseHandler' if is_torchserve else ''}", found.line
+        message = f"class {shortened(found.node.name)} has no method {' and no '.join(map(repr, missing))}"
+        hint = f"define {' and '.join(f'{name}{_METHODS[name]}' for name in missing)}"
+        hint += ", or derive the class from BaseHandler" if is_torchserve else ""
+        yield message, hint, found.node.lineno
     yield from constructor_problems(found)
     initialize, handle = found.method("initialize"), found.method("handle")
-    if initialize and is_torchserve and not initialize.takes(2):  # Multi Model Server goes on if the call fails
-        message = f"the server calls initialize(context), but this method takes {shortened(initialize.parameters)}"
-        yield message, f"make it initialize{_METHODS['initialize']}", initialize.node.lineno
+    if initialize and is_torchserve and not takes(initialize, 2):  # Multi Model Server goes on if the call fails
+        message = f"the server calls initialize(context), but this method takes {_parameters(initialize)}"
+        yield message, f"make it initialize{_METHODS['initialize']}", initialize.lineno
     if handle:
         yield from _call(context, handle, "handle", _METHODS["handle"])
 
@@ -180,13 +165,19 @@ def _class_problems(context: CheckContext, found: Class) -> Iterator[tuple[str, 
 def constructor_problems(found: Class) -> Iterator[tuple[str, str, int | None]]:
     """Report a class that cannot be called without arguments."""
     function = found.method("__init__")
-    if function is not None and not function.takes(1):
-        message = f"the server calls {shortened(found.name)}(), but __init__ takes {shortened(function.parameters)}"
-        yield message, "give each parameter a default", function.node.lineno
+    if function is not None and not takes(function, 1):
+        message = f"the server calls {shortened(found.node.name)}(), but __init__ takes {_parameters(function)}"
+        yield message, "give each parameter a default", function.lineno
+
+
+def _parameters(function: Any) -> str:  # noqa: ANN401 - as the definition of a function or a lambda
+    import ast  # noqa: PLC0415 - only for a message
+
+    return f"({shortened(ast.unparse(function.args))})"
 
 
 def listed(classes: Sequence[tuple[str, int, Class]]) -> str:
-    """Return the names of some classes, each with its line."""
+    """Return how many classes there are, and their names, each with its line."""
     names = [f"{shortened(name)} (line {line})" for name, line, _ in classes[:_MOST_LISTED]]
     more = f" and {len(classes) - _MOST_LISTED} more" if len(classes) > _MOST_LISTED else ""
-    return f"{', '.join(names)}{more}"
+    return f"{len(classes)} classes: {', '.join(names)}{more}"

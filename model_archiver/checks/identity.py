@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-from model_archiver.core.problems import CONTROL
-from model_archiver.core.problems import Problem
 from model_archiver.core.entries import portable_key
+from model_archiver.core.problems import CONTROL, Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +17,11 @@ if TYPE_CHECKING:
 def name_leading_digit(context: CheckContext) -> Iterator[Problem]:
     """Report a name that both servers accept, but not every platform around them."""
     if context.name[:1].isdigit():
-        message = "the model's name begins with a digit, which some platforms reject"
-        yield Problem("warning", "name-leading-digit", message, "begin it with a letter", f"--model-name {context.name}")
+        message, path = (
+            "the model's name begins with a digit, which some platforms reject",
+            f"--model-name {context.name}",
+        )
+        yield Problem("warning", "name-leading-digit", message, "begin it with a letter", path)
 
 
 def version_unservable(context: CheckContext) -> Iterator[Problem]:
@@ -47,5 +49,5 @@ def path_case_clash(context: CheckContext) -> Iterator[Problem]:
     for file in context.members:
         first = seen.setdefault(portable_key(file.path), file)
         if first.path != file.path:
-            message = f"this file and {first.path} are one file on systems that ignore case, and one of them is lost there"
+            message = f"this file and {first.path} are one file on systems that ignore case, and one is lost there"
             yield Problem("warning", "path-case-clash", message, "rename one of them", str(file.path))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import PurePosixPath
 
-from model_archiver.core.text import shortened
 from model_archiver.core.problems import Problem
+from model_archiver.core.text import shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ TorchServe: ts/torch_handler/base_handler.py and densenet_handler.py, `_load_pic
 from __future__ import annotations
 
 from model_archiver.checks.handler import constructor_problems, listed, syntax_problems
-from model_archiver.core.text import shortened
 from model_archiver.core.problems import Problem
 
 TYPE_CHECKING = False
@@ -50,10 +49,8 @@ def model_file_class(context: CheckContext) -> Iterator[Problem]:
 def _class_problems(outline: Outline) -> Iterator[tuple[str, str, int | None]]:
     classes = outline.classes
     if len(classes) > 1:
-        hint = "keep the model's class, and move the others to a module that it imports"
-        if len({found.line for _, _, found in classes}) == 1:
-            hint = f"remove {shortened(classes[1][0])}, a second name of the same class"
-        yield f"the model file must define one class, but it defines {len(classes)}: {listed(classes)}", hint, None
+        hint = "keep only the model's class, and move the others to a module that it imports"
+        yield f"the model file must define one class, but it defines {listed(classes)}", hint, None
     elif not classes and not outline.may_have_more_classes:
         yield "the model file must define one class, but it defines none", "define the model's class in it", None
     elif outline.only_class:

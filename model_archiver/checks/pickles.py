@@ -77,7 +77,7 @@ def read_pickle(data: bytes, start: int = 0) -> Pickle | None:
     except LookupError:  # no unpickler takes it
         return None
     except (ValueError, AssertionError):  # the data ends, or is not what the opcode needs
-        is_opcode = end == len(data) or chr(data[end]) in pickletools.code2op
+        is_opcode = end == len(data) or chr(data[end]) in _CODES
         if not is_opcode or file.tell() < len(data):
             return None
         return Pickle(tuple(machine.globals), machine.built, count, len(data), is_whole=False)
@@ -180,6 +180,7 @@ def _set_state(target: PickledObject, state: object) -> None:
     target.is_module = isinstance(state, PickledObject) and {"_parameters", "_modules"} <= state.items.keys()
 
 
+_CODES = {opcode.code for opcode in pickletools.opcodes}
 _ACTIONS = {
     **dict.fromkeys(("EMPTY_DICT", "DICT"), "dict"),
     **dict.fromkeys(("EMPTY_LIST", "LIST"), "list"),

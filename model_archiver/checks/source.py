@@ -6,12 +6,7 @@ import _ast
 import sys
 from functools import cached_property
 
-from model_archiver.checks.names import IMPORTS, UNKNOWN, Class, Facts, Scope, Value, makes_no_class, root_of
-from model_archiver.core.record import Record
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from model_archiver.checks.names import IMPORTS, UNKNOWN, Class, Facts, Scope, Value
 
 LARGEST_SOURCE = 3 << 16
 """Bytes of the largest source that is judged. The tree of a source takes a thousand times as much memory, and more."""
@@ -47,29 +42,14 @@ class BrokenSourceError(Exception):
         self.is_certain = is_certain
 
 
-class Import(Record):
-    """An import statement.
-
-    Attributes:
-        module: the dotted name in it; empty for ``from . import name``.
-        level: the dots in front of it.
-        names: what is taken from the module.
-        line: the line, counted from 1.
-    """
-
-    module: str
-    level: int
-    names: tuple[str, ...]
-    line: int
-
-
 class Outline:
     """What a Python file shows.
 
     Attributes:
         facts: what stands anywhere in it.
         scope: the names that it binds at its top level.
-        imports: the imports at its top level that stand under no condition.
+        imports: what it imports at its top level, under no condition: each with the line, the dotted name of the
+            module, with the dots of a relative import in front, and the names that are taken from it.
     """
 
     def __init__(self, tree: _ast.Module, *, is_package: bool = False) -> None:
@@ -80,17 +60,22 @@ class Outline:
             raise BrokenSourceError("'return' outside function", self.facts.stray_return)
         self.scope = Scope(tree.body)
         self.scope.names.update(dict.fromkeys(self.facts.rebound, UNKNOWN))
-        self.imports = [found for node in tree.body if isinstance(node, IMPORTS) for found in _imports(node)]
+        self.imports: list[tuple[int, str, list[str]]] = []
+        for node in tree.body:
+            if isinstance(node, IMPORTS):
+                names, line = [alias.name for alias in node.names], node.lineno
+                is_from = isinstance(node, _ast.ImportFrom)
+                modules = [f"{'.' * node.level}{node.module or ''}"] if isinstance(node, _ast.ImportFrom) else names
+                self.imports += [(line, module, names if is_from else []) for module in modules]
         self._is_package = is_package
 
     @cached_property
     def is_open(self) -> bool:
         """Return whether it may bind names that it does not show."""
-        words, names = self.facts.words, self.scope.names
+        words, hooks = self.facts.words, {"__getattr__", "__name__"}
         is_dynamic = not _DYNAMIC.isdisjoint(words) or {"sys", ".modules"} <= words or "modules" in words
-        calls = [call for call in self.facts.outer_calls if "__name__" in (getattr(word, "id", "") for word in call.args)]
-        tells_name = any("log" not in root_of(call.func) and not makes_no_class(self.scope.value(call.func)) for call in calls)
-        return is_dynamic or tells_name or self.scope.is_open or "__getattr__" in names or "__name__" in names
+        tells_name = any(map(self.scope.may_find_module, self.facts.outer_calls))
+        return is_dynamic or tells_name or self.scope.is_open or not hooks.isdisjoint(self.scope.names)
 
     def value(self, name: str) -> Value:
         """Return what a top-level name stands for; unknown if it may not be bound."""
@@ -112,7 +97,8 @@ class Outline:
     @property
     def may_have_more_classes(self) -> bool:
         """Return whether it may define other classes than those."""
-        return self.is_open or any(value.kind == "unknown" for value in self.scope.names.values())
+        others = [name for name, value in self.scope.names.items() if value.kind == "unknown"]
+        return self.is_open or any(not name.startswith("__") for name in others)
 
     @property
     def only_class(self) -> Class | None:
@@ -134,7 +120,6 @@ def read_outline(text: bytes, *, is_package: bool = False) -> Outline:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about escapes that will be errors one day
             tree: _ast.Module = compile(text, "<source>", "exec", _ONLY_TREE, dont_inherit=True)
-        _check_futures(tree)
         return Outline(tree, is_package=is_package)
     except SyntaxError as error:
         raise BrokenSourceError(error.msg, error.lineno or None, is_certain=not _may_be_valid(error)) from None
@@ -142,19 +127,6 @@ def read_outline(text: bytes, *, is_package: bool = False) -> Outline:
         raise BrokenSourceError("source code string cannot contain null bytes") from None
     except (RecursionError, MemoryError):  # another Python, or one that is called less deeply, may not meet them
         raise BrokenSourceError("is nested too deeply", is_certain=False) from None
-
-
-def _check_futures(tree: _ast.Module) -> None:
-    """Find what Python only finds when it compiles the tree, which can take very long."""
-    start = next((place for place, node in enumerate(tree.body) if not _may_be_first(node)), len(tree.body))
-    for node in tree.body[start:]:
-        if isinstance(node, _ast.ImportFrom) and node.module == "__future__":
-            raise BrokenSourceError("from __future__ imports must occur at the beginning of the file", node.lineno)
-
-
-def _may_be_first(node: _ast.stmt) -> bool:
-    is_text = isinstance(node, _ast.Expr) and isinstance(node.value, _ast.Constant)
-    return is_text or (isinstance(node, _ast.ImportFrom) and node.module == "__future__")
 
 
 def _may_be_valid(error: SyntaxError) -> bool:
@@ -171,10 +143,3 @@ def _may_be_valid(error: SyntaxError) -> bool:
     patterns = [pattern for version, pattern in newer.items() if sys.version_info < version]
     patterns.append(r"^(?:unknown encoding|encoding problem): (?i:mbcs|dbcs|ansi|oem|cp)|^Exceeds the limit")
     return any(re.search(pattern, text) for pattern in patterns for text in (error.text, error.msg) if text)
-
-
-def _imports(node: _ast.Import | _ast.ImportFrom) -> Iterator[Import]:
-    if isinstance(node, _ast.ImportFrom):
-        yield Import(node.module or "", node.level, tuple(alias.name for alias in node.names), node.lineno)
-    else:
-        yield from (Import(alias.name, 0, (), node.lineno) for alias in node.names)

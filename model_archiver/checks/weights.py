@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import sys
 
-from model_archiver.checks.labels import VOCABULARY
-from model_archiver.checks.weights_file import read_weights
 from model_archiver.core.problems import Problem
 from model_archiver.core.text import shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Literal
 
     from model_archiver.checks.context import CheckContext, CheckedFile
     from model_archiver.checks.weights_file import WeightsFile
@@ -101,13 +100,12 @@ _LAYER = rb"\bnn\.(Linear|Bilinear|Conv[123]d|ConvTranspose[123]d|Embedding|LSTM
 def weights_unreadable(context: CheckContext) -> Iterator[Problem]:
     """Report a weights file that nothing can read."""
     file, found = context.named_file("serializedFile"), context.weights
-    if file is None or found is None or not found.damage:
+    if file is None or found is None or context.server != "torchserve" or not context.runs_python3:
         return
-    is_loaded, name = bool(_loader(context, file)), file.path.name.lower()
-    if found.damage == "empty" and not is_loaded and any(word in name for word in _PLACEHOLDERS):
-        return
-    message, hint = _DAMAGES[found.damage]
-    yield Problem("error" if is_loaded else "warning", "weights-unreadable", message, hint, file.display_path)
+    level: Literal["error", "warning"] = "error" if _loader(context, file) else "warning"
+    is_placeholder = found.damage == "empty" and any(word in file.path.name.lower() for word in _PLACEHOLDERS)
+    if found.damage and (level == "error" or not is_placeholder):
+        yield Problem(level, "weights-unreadable", *_DAMAGES[found.damage], file.display_path)
 
 
 def weights_suffix(context: CheckContext) -> Iterator[Problem]:
@@ -160,23 +158,29 @@ def weights_unsafe(context: CheckContext) -> Iterator[Problem]:
 
     The server's text handlers load their vocabulary in the same way (``ts/torch_handler/text_handler.py``).
     """
+    if (inherited := context.inherited) is None:
+        return
+    from model_archiver.checks.labels import VOCABULARY  # noqa: PLC0415 - not for every handler
+
     hint = "save only tensors, numbers and strings, as in a state_dict"
-    loaded = [(*pair, hint) for pair in _loaded_by(context, _STATE_DICT) if not pair[1].is_module]
-    inherited, file = context.inherited, context.by_path.get(VOCABULARY)
-    is_read = inherited is not None and inherited.runs("get_source_vocab_path", of="TextHandler")
+    loaded: list[tuple[CheckedFile, WeightsFile | None, str]] = []
+    loaded += ((*pair, hint) for pair in _loaded_by(context, _STATE_DICT) if not pair[1].is_module)
+    file, is_read = context.by_path.get(VOCABULARY), inherited.runs("get_source_vocab_path", of="TextHandler")
     if file is not None and is_read and not context.text_field("sourceVocab"):
-        loaded += [(file, read_weights(file), "save only strings and numbers, as in a dict")]
+        from model_archiver.checks.weights_file import read_weights  # noqa: PLC0415 - as there is one
+
+        loaded.append((file, read_weights(file), "save only strings and numbers, as in a dict"))
     for file, found, hint in loaded:
         names = _rejected_globals(context, found)
         if names and not _mentions(context, _CHANGES_LOADING):
             shown = ", ".join(map(shortened, names[:_MOST_NAMED]))
             more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-            message = f"the pickle imports {shown}{more}, which torch.load rejects since 2.6 (older versions execute it)"
+            message = f"the pickle imports {shown}{more}, which torch.load rejects since 2.6 (before, it ran them)"
             yield Problem("warning", "weights-unsafe", message, hint, file.display_path)
 
 
 def _rejected_globals(context: CheckContext, found: WeightsFile | None) -> list[str]:
-    """Return what ``torch.load`` rejects, unless an imported package may have allowed it, as torchao does for its own."""
+    """Return what ``torch.load`` rejects, unless an imported package may allow it, as torchao does for its own."""
     if found is None or found.kind != "saved" or found.damage or found.pickle is None:
         return []
     from model_archiver.checks.pickles import rejected_globals  # noqa: PLC0415 - as there is a pickle

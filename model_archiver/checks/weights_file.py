@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from model_archiver.core.problems import NotSampledError
 from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
@@ -49,8 +50,6 @@ class WeightsFile(Record):
 
 def read_weights(weights: CheckedFile) -> WeightsFile | None:
     """Return what a weights file is, or None if the bytes that show it were not kept."""
-    from model_archiver.reading.content import NotSampledError  # noqa: PLC0415 - only with weights
-
     try:
         with weights.open() as file:
             head, size = file.read(_HEAD), weights.size
