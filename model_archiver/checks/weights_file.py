@@ -20,7 +20,7 @@ _LARGEST_HEADER = 100_000_000  # of safetensors, as its documentation says
 _HEAD = 1024
 _ZIP = b"PK\x03\x04"
 _PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
-_HTML = (b"<!doctype html", b"<html>", b"<html ", b"<html\n")
+_HTML = (b"<!doctype html>", b"<!doctype html ", b"<html>", b"<html ", b"<html\n")
 _GIT_LFS = b"version https://git-lfs.github.com/spec/v1\n"
 _LIBRARY = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 _MAGIC = b"\x8a\x0a" + 0x1950A86A20F9469CFC6C.to_bytes(10, "little") + b"."
@@ -60,28 +60,26 @@ def read_weights(weights: CheckedFile) -> WeightsFile | None:
             length = int.from_bytes(head[:8], "little")
             if head[8:10] == b'{"' and length <= _LARGEST_HEADER:
                 return _read_safetensors(file, size, length)
-            return WeightsFile(_kind(head), damage=_damage(head, size))
+            return _read_head(head, size)
     except NotSampledError:
         return None
 
 
-def _damage(head: bytes, size: int) -> str:
+def _read_head(head: bytes, size: int) -> WeightsFile:
+    """Return what a file is whose first bytes show all that can be known."""
     if not head:
-        return "empty"
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower().startswith(_HTML):
-        return "html"
-    return "git lfs" if head.startswith(_GIT_LFS) and size < _HEAD else ""
-
-
-def _kind(head: bytes) -> str:
-    """Return what a file is that begins neither as a zip nor as a pickle."""
-    if head.startswith(_LIBRARY):
-        return "library"
+        return WeightsFile(damage="empty")
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:15].lower().startswith(_HTML):
+        return WeightsFile(damage="html")
+    if head.startswith(_GIT_LFS) and size < _HEAD:
+        return WeightsFile(damage="git lfs")
     # The fields ir_version and producer_name of a ModelProto (onnx/onnx.proto).
-    if len(head) < 5 or head[0] != 0x08 or head[2] != 0x12 or not 0 < head[1] < 0x20 or not 0 < head[3] < 0x80:
-        return "unknown"
-    name = head[4 : 4 + head[3]]
-    return "onnx" if len(name) == head[3] and name.isascii() and name.decode().isprintable() else "unknown"
+    if len(head) > 4 and head[0] == 0x08 and head[2] == 0x12 and 0 < head[1] < 0x20 and 0 < head[3] < 0x80:
+        name = head[4 : 4 + head[3]]
+        return WeightsFile(
+            "onnx" if len(name) == head[3] and name.isascii() and name.decode().isprintable() else "unknown"
+        )
+    return WeightsFile("library" if head.startswith(_LIBRARY) else "unknown")
 
 
 def _read_zip(file: BinaryIO, size: int) -> WeightsFile:
