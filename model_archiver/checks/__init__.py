@@ -40,7 +40,20 @@ def _checks(context: CheckContext) -> Iterator[Callable[[CheckContext], Iterator
         from model_archiver.checks import model_file  # noqa: PLC0415
 
         yield from (model_file.model_file_name, model_file.model_file_class)
+    if context.inherited is not None or context.text_field("serializedFile"):
+        from model_archiver.checks import weights  # noqa: PLC0415
+
+        yield from (weights.weights_missing, weights.weights_unreadable, weights.weights_suffix)
+        yield from (weights.weights_without_model_file, weights.weights_with_model_file, weights.weights_unsafe)
     if context.inherited is not None:
         from model_archiver.checks import labels  # noqa: PLC0415
 
         yield from (labels.labels_invalid, labels.vocabulary_missing)
+    if context.text_field("configFile"):
+        from model_archiver.checks import config  # noqa: PLC0415
+
+        yield from (config.config_invalid, config.config_value, config.config_unknown_key, config.config_combination)
+    if context.text_field("requirementsFile"):
+        from model_archiver.checks import requirements  # noqa: PLC0415
+
+        yield from (requirements.requirements_invalid, requirements.requirements_local)
