@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 FILE_MISSING = "file-missing"
 """The code of every error that says that an input does not exist."""
 
+LARGEST_TEXT = 1 << 22
+"""Bytes of the largest file that a check reads whole, and that is kept whole of an opened archive."""
+
 _LONGEST = 1000
 
 
@@ -66,6 +69,10 @@ class MissingInputError(ModelArchiverError, FileNotFoundError):
 
 class UsageError(ModelArchiverError):
     """The command line is invalid."""
+
+
+class NotSampledError(ModelArchiverError):
+    """A part of a file of an opened archive that was not kept while the archive was read: it cannot be checked."""
 
 
 class ProblemList:
