@@ -49,3 +49,11 @@ def _checks(context: CheckContext) -> Iterator[Callable[[CheckContext], Iterator
         from model_archiver.checks import labels  # noqa: PLC0415
 
         yield from (labels.labels_invalid, labels.vocabulary_missing)
+    if context.text_field("configFile"):
+        from model_archiver.checks import config  # noqa: PLC0415
+
+        yield from (config.config_invalid, config.config_value, config.config_unknown_key, config.config_combination)
+    if context.text_field("requirementsFile"):
+        from model_archiver.checks import requirements  # noqa: PLC0415
+
+        yield from (requirements.requirements_invalid, requirements.requirements_local)

@@ -13,7 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from model_archiver.checks.source import BrokenSourceError, Outline
     from model_archiver.checks.weights_file import WeightsFile
+    from model_archiver.checks.yaml_file import YamlMapping
     from model_archiver.core.plan import Member, Plan
+    from model_archiver.core.problems import Problem
     from model_archiver.reading.content import SampledFile
     from model_archiver.reading.opening import OpenedArchive
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 
 _ROOT = PurePosixPath()
+_LARGEST_CONFIG = 1 << 17
+"""Bytes of a config file that is checked, because PyYAML is slow."""
 _MOST_PACKAGES = 50
 """Packages in a dotted name. No real name has more, and each costs a look-up."""
 
@@ -220,11 +224,25 @@ class CheckContext:
 
     @cached_property
     def weights(self) -> WeightsFile | None:
-        """Return what the weights file is, if the archive has one whose bytes can be read."""
+        """Return what the weights file is, if TorchServe and Python 3 load it and its bytes can be read."""
         from model_archiver.checks.weights_file import read_weights  # noqa: PLC0415 - not every archive has weights
 
         file = self.named_file("serializedFile")
-        return read_weights(file) if file else None
+        return read_weights(file) if file and self.server == "torchserve" and self.runs_python3 else None
+
+    @cached_property
+    def config(self) -> YamlMapping | Problem | None:
+        """Return the settings of the config file, or the problem for which the server rejects it.
+
+        None if there is no config file, if the server does not read it, or if it cannot be checked.
+        """
+        file = self.named_file("configFile")
+        if file is None or file.size > _LARGEST_CONFIG or self.server != "torchserve" or not self.runs_python3:
+            return None
+        from model_archiver.checks.yaml_file import read_yaml  # noqa: PLC0415 - PyYAML is slow to load
+
+        raw = self.text(file)
+        return None if raw is None else read_yaml(raw, file.display_path)
 
 
 def _server_classes(origin: str) -> tuple[str, ...]:

@@ -115,12 +115,10 @@ def weights_suffix(context: CheckContext) -> Iterator[Problem]:
         hint = f"{_ADD_CLASS}, or give it the suffix .pt if it is TorchScript"
         hint = hint if found.kind == "unknown" else _hint_without_model_file(found)
         yield Problem("error", "weights-suffix", message, hint, file.display_path)
-    config = context.named_file("configFile")
-    text = context.text(config) if config is not None else None
-    if text is None and context.text_field("configFile"):
-        return
     for file, _ in _loaded_by(context, _LIBRARY):
-        if text is None or b"aot_compile" not in text:
+        from model_archiver.checks.config import may_load_libraries  # noqa: PLC0415 - few models are libraries
+
+        if not may_load_libraries(context):
             message = "the server loads a .so file only if the config file has pt2: {export: {aot_compile: true}}"
             yield Problem("error", "weights-suffix", message, "add it to --config-file", file.display_path)
 
