@@ -10,7 +10,6 @@ import stat
 import struct
 import subprocess
 import tarfile
-import time
 import zipfile
 import zlib
 from dataclasses import replace
@@ -240,6 +239,7 @@ SERVED_TARS = {
     "folder entries": tar_bytes({"m": special("m", tarfile.DIRTYPE), **honest_members()}),
     "a comment, as git archive writes it": _with_pax("g", comment="abc"),
     "an empty path in a pax header": _with_pax("x", path=""),
+    "thousands of fields in a pax header": _with_pax("x", **{f"{number}": "" for number in range(6000)}),
 }
 
 
@@ -270,6 +270,7 @@ REFUSED_TARS = {
     "GNU's header with something else than a time": (_patched(345, b"m", GNU), "headers-differ"),
     "an old header with a prefix": (_patched(257, b"\0" * 88 + b"zz"), "headers-differ"),
     "a header of many pages": (_with_pax("x", comment="x" * (1 << 17)), "archive-damaged"),
+    "a header of many fields": (_with_pax("x", **{f"{number}": "" for number in range(100_000)}), "archive-damaged"),
     "headers without end": (_with_pax("x", count=100, comment="x"), "archive-damaged"),
     **{
         f"the name {name!r}": (tar_bytes({name: b"x", **honest_members()}), "path-invalid")
@@ -300,12 +301,6 @@ def test_a_damaged_gzip_is_refused(work, run: Command, change, code: str) -> Non
     archive.write_bytes(change(archive.read_bytes()))
     found = codes(run, archive)
     assert code in found or {"entry-damaged", "archive-cut"} & set(found)
-
-
-def test_many_small_records_are_read_at_once(work, run: Command) -> None:
-    start = time.monotonic()
-    run("verify", tgz(_with_pax("x", **{f"{number}": "" for number in range(100_000)})))
-    assert time.monotonic() - start < 60  # minutes, were each looked for among the others
 
 
 @pytest.mark.parametrize("is_right", [True, False])
