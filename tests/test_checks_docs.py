@@ -33,6 +33,7 @@ def commands_of(text: str) -> list[list[str]]:
 @pytest.fixture(scope="session")
 def common(tmp_path_factory) -> Path:
     """The files that all examples have beside them."""
+    pytest.importorskip("torch")
     folder = tmp_path_factory.mktemp("common")
     for name, text in files_of(INTRODUCTION).items():
         (folder / name).write_text(text)
