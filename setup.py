@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "model_archiver" / "__init__.py").read_text(), re.MULTILINE)
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "model_archiver" / "_version.py").read_text(), re.MULTILINE)
 assert VERSION is not None  # noqa: S101 - a build without a version must stop here
 
 # Elsewhere the standard library's zlib serves, and nobody needs a compiler.

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from model_archiver.model_archiver import ModelArchiver
-    from model_archiver.model_archiver_config import ModelArchiverConfig
-    from model_archiver.model_archiver_error import ModelArchiverError
+    from model_archiver._version import __version__
+    from model_archiver.cli.scripts import ModelArchiver
+    from model_archiver.commands.diff import diff
+    from model_archiver.commands.extract import extract
+    from model_archiver.commands.inspect import inspect, verify
+    from model_archiver.core.problems import ModelArchiverError
+    from model_archiver.core.request import ModelArchiverConfig
 
-__version__ = "1.0.0"
-__all__ = ["ModelArchiver", "ModelArchiverConfig", "ModelArchiverError", "__version__"]
+__all__ = [
+    "ModelArchiver",
+    "ModelArchiverConfig",
+    "ModelArchiverError",
+    "__version__",
+    "diff",
+    "extract",
+    "inspect",
+    "verify",
+]
 
 _HOMES = {
-    "ModelArchiver": "model_archiver.model_archiver",
-    "ModelArchiverConfig": "model_archiver.model_archiver_config",
-    "ModelArchiverError": "model_archiver.model_archiver_error",
+    "ModelArchiver": "model_archiver.cli.scripts",
+    "ModelArchiverConfig": "model_archiver.core.request",
+    "ModelArchiverError": "model_archiver.core.problems",
+    "__version__": "model_archiver._version",
+    "diff": "model_archiver.commands.diff",
+    "extract": "model_archiver.commands.extract",
+    "inspect": "model_archiver.commands.inspect",
+    "verify": "model_archiver.commands.inspect",
 }
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name or a module when it is first used, so that ``--help`` loads nothing of the machinery."""
+    """Import a public name or a module on first use, so that the commands import nothing that they do not need."""
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     if not name.startswith("_"):

@@ -1,19 +1,5 @@
-"""The class that scripts call."""
+"""A name that other people's scripts import."""
 
-from __future__ import annotations
+from model_archiver.cli.scripts import ModelArchiver
 
-from model_archiver.model_packaging import generate_model_archive
-
-
-class ModelArchiver:
-    """Packages models.
-
-    Example:
-        >>> config = ModelArchiverConfig("digits", serialized_file="digits.pt", model_file="model.py")
-        >>> ModelArchiver.generate_model_archive(config)
-    """
-
-    @staticmethod
-    def generate_model_archive(config: object | None = None) -> None:
-        """Package a model; see `model_archiver.model_packaging.generate_model_archive`."""
-        generate_model_archive(config)
+__all__ = ["ModelArchiver"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from model_archiver.cli import main
 from tests.conftest import Result
 
-for _name in ("model_packaging", "rendering", "formats.folder", "formats.mar", "formats.tgz"):
+for _name in ("model_packaging", "cli.json_output", "writing.folder", "writing.mar", "writing.tgz"):
     importlib.import_module(f"model_archiver.{_name}")  # so that forks need not
 importlib.import_module("ctypes")  # nor those of a user who may not read where Python lies
 

@@ -238,4 +238,4 @@ def test_json_holds_no_control_characters(work, run: Command) -> None:
     result = run("verify", archive, "--json")
     assert result.out.replace("\n", "").isprintable()
     assert result.out.isascii()
-    assert json.loads(result.out)["issues"][0]["code"] == "path-invalid"
+    assert json.loads(result.out)["problems"][0]["code"] == "path-invalid"

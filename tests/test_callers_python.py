@@ -268,7 +268,7 @@ def test_a_script_that_reads_the_command_line_refuses_what_it_would_not_heed(mod
     monkeypatch.setattr(sys, "argv", ["prog", "--model-name", "m", "--handler", "vllm_handler", *flags])
     with pytest.raises(ModelArchiverError) as raised:
         generate_model_archive()
-    assert [str(issue).partition(":")[0] for issue in raised.value.issues] == flags
+    assert [str(issue).partition(":")[0] for issue in raised.value.problems] == flags
     assert not output("m").exists()
 
 
@@ -338,15 +338,15 @@ def test_another_mistake_is_no_file_not_found(model) -> None:
 def test_an_error_carries_every_issue(model) -> None:
     with pytest.raises(ModelArchiverError) as raised:
         generate_model_archive(SimpleNamespace(model_name="m..", model_file="none.py", runtime="perl"))
-    issues = raised.value.issues
-    assert [issue.code for issue in issues] == ["name-invalid", "value-invalid", "file-missing"]
-    assert str(raised.value) == "\n".join(map(str, issues))
+    problems = raised.value.problems
+    assert [issue.code for issue in problems] == ["name-invalid", "value-invalid", "file-missing"]
+    assert str(raised.value) == "\n".join(map(str, problems))
 
 
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
-        ("archive_format", "tgzz", "^--archive-format: there is no 'tgzz'; did you mean tgz"),
+        ("archive_format", "tgzz", "^--archive-format: 'tgzz' is not a valid choice; did you mean tgz"),
         ("runtime", "perl", "choose one of"),
         ("model_name", "", "no name"),
     ],
@@ -404,7 +404,7 @@ PATH_FIELDS = [
 def test_what_is_no_path_is_refused(model, field: str, value: object) -> None:
     with pytest.raises(ModelArchiverError) as raised:
         generate_model_archive(SimpleNamespace(**{**REQUEST, field: value}))
-    [issue] = raised.value.issues
+    [issue] = raised.value.problems
     assert str(issue).startswith(f"{field}: ")
     assert issue.code == "value-invalid"
     assert not output("m").exists()
@@ -431,7 +431,7 @@ def test_a_value_of_the_wrong_kind_is_refused(model, field: str, value: object) 
 def test_values_of_wrong_kinds_are_told_at_once(model) -> None:
     with pytest.raises(ModelArchiverError) as raised:
         generate_model_archive(SimpleNamespace(model_name=3, serialized_file=["w.pt"], exclude=3))
-    assert [issue.path for issue in raised.value.issues] == ["model_name", "serialized_file", "exclude"]
+    assert [issue.path for issue in raised.value.problems] == ["model_name", "serialized_file", "exclude"]
 
 
 def test_a_field_of_several_paths_takes_any_iterable(model) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from model_archiver.formats.zip_records import ZipEntry, central_header, end_of_directory, local_header
+from model_archiver.writing.zip_records import ZipEntry, central_header, end_of_directory, local_header
 from tests.conftest import Command, Result
 
 PACK = ("--model-name", "m", "--handler", "handler.py", "--dry-run")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from model_archiver.model_archiver_config import ModelArchiverConfig
-from model_archiver.model_archiver_error import ModelArchiverError
-from model_archiver.model_packaging import plan_package
+from model_archiver.commands.package import plan_package
+from model_archiver.core.problems import ModelArchiverError
+from model_archiver.core.request import ModelArchiverConfig
 from tests.conftest import Command, Result
 
 HINT = 'write an object such as {"0": "cat", "1": "dog"}'

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from model_archiver import cli
-from model_archiver.command_parser import command_parser
+from model_archiver.cli.command_parser import command_parser
 from model_archiver.commands import COMMANDS
 from tests.conftest import Command
 from tests.foreign import HONEST, Raw, mar
@@ -95,7 +94,7 @@ def test_a_bug_is_told_in_a_line_and_shown_by_debug(work, run: Command, monkeypa
     def broken(*_: object) -> int:
         raise ZeroDivisionError("by nought")
 
-    monkeypatch.setattr(cli, "_verify", broken)
+    monkeypatch.setattr("model_archiver.cli.main._verify", broken)
     result = run("verify", "m.mar")
     assert result.status == 1
     assert result.errors == ["this is a bug of the archiver: ZeroDivisionError: by nought; --debug shows where"]
@@ -120,7 +119,7 @@ def test_json_of_what_cannot_be_read_has_the_same_shape(work, run: Command) -> N
     result = run("verify", "m.mar", "--json")
     told = json.loads(result.out)
     assert (result.status, result.err, told["digest"], told["files"]) == (1, "", None, [])
-    assert [issue["code"] for issue in told["issues"]] == ["archive-unknown"]
+    assert [issue["code"] for issue in told["problems"]] == ["archive-unknown"]
     mar()
     assert list(told) == list(json.loads(run("verify", "m.mar", "--json").out))
 

@@ -82,7 +82,7 @@ def _look_into(archive: Damaged, whole: dict[str, bytes], suffix: str, run: Comm
     if verified.status == 0:
         assert inspected.status == 0, archive.label
         assert contents(path) == whole, archive.label
-        warnings = {issue["code"] for issue in json.loads(verified.out)["issues"]}
+        warnings = {issue["code"] for issue in json.loads(verified.out)["problems"]}
         assert warnings <= {"entry-duplicate"}, archive.label
         assert extracted.status == bool(warnings), archive.label
         assert warnings or contents(Path("out/side")) == whole, archive.label

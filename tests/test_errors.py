@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from model_archiver import ModelArchiverError
-from model_archiver.issue import Issue, printable
-from model_archiver.model_archiver_error import MissingInputError, refusal
-from model_archiver.sizes import human_size
-from model_archiver.suggestions import did_you_mean
+from model_archiver.core.problems import MissingInputError, Problem, error_of, printable
+from model_archiver.core.text import did_you_mean, human_size
 from tests.conftest import Command
 from tests.packing import refused
 
@@ -118,7 +116,7 @@ def test_a_working_directory_that_is_gone_is_told_in_one_line(nowhere: Path, run
     result = run("--model-name", "m", "--handler", "vllm_handler")
     assert result.status == 1
     [error] = result.errors
-    assert error.startswith("the working directory: No such file or directory; ")
+    assert error.startswith("the current folder: No such file or directory; ")
 
 
 @pytest.mark.parametrize("more", [[], ["--no-checks"]])
@@ -130,14 +128,14 @@ def test_a_flag_that_is_no_utf_8_is_told_in_one_line(model, run: Command, more) 
 @pytest.mark.parametrize(
     ("issue", "line"),
     [
-        (Issue("error", "code", "it is wrong"), "it is wrong [code]"),
-        (Issue("error", "code", "it is wrong", "mend it"), "it is wrong; mend it [code]"),
-        (Issue("error", "code", "is wrong", path="a.py"), "a.py: is wrong [code]"),
-        (Issue("error", "code", "is wrong", "mend it", "a.py", 3), "a.py:3: is wrong; mend it [code]"),
-        (Issue("warning", "code", "two\nlines", path="a\x00"), r"a\x00: two\nlines [code]"),
+        (Problem("error", "code", "it is wrong"), "it is wrong [code]"),
+        (Problem("error", "code", "it is wrong", "mend it"), "it is wrong; mend it [code]"),
+        (Problem("error", "code", "is wrong", path="a.py"), "a.py: is wrong [code]"),
+        (Problem("error", "code", "is wrong", "mend it", "a.py", 3), "a.py:3: is wrong; mend it [code]"),
+        (Problem("warning", "code", "two\nlines", path="a\x00"), r"a\x00: two\nlines [code]"),
     ],
 )
-def test_an_issue_is_one_line(issue: Issue, line: str) -> None:
+def test_an_issue_is_one_line(issue: Problem, line: str) -> None:
     assert str(issue) == line
 
 
@@ -150,9 +148,9 @@ def test_printable_shows_what_no_line_may_hold_as_escapes(text: str, shown: str)
 
 
 def test_the_class_of_an_error_tells_whether_an_input_is_missing() -> None:
-    missing, other = Issue("error", "file-missing", "x"), Issue("error", "name-invalid", "y")
-    assert isinstance(refusal([other, missing]), MissingInputError)
-    assert type(refusal([other])) is ModelArchiverError
+    missing, other = Problem("error", "file-missing", "x"), Problem("error", "name-invalid", "y")
+    assert isinstance(error_of([other, missing]), MissingInputError)
+    assert type(error_of([other])) is ModelArchiverError
     assert str(ModelArchiverError("only a message")) == "only a message"
 
 
@@ -175,7 +173,7 @@ def test_sizes_are_said_the_way_people_do(size: int, said: str) -> None:
 def test_json_tells_the_warnings_of_a_build_with_their_parts(work, run: Command) -> None:
     [issue] = json.loads(
         run("--model-name", "m", "--handler", "vllm_handler", "--extra-files", "*.nothing", "--json").out
-    )["issues"]
+    )["problems"]
     assert issue == {
         "level": "warning",
         "code": "pattern-unmatched",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import model_archiver
-from model_archiver.arg_parser import torch_parser
+from model_archiver.cli.parser import torch_parser
 from tests.archives import contents, manifest, members, output
 from tests.conftest import Command
 from tests.packing import built, packed, refused
@@ -191,7 +191,7 @@ def test_json_prints_the_finished_archive(model, run: Command) -> None:
     roles = {file["path"]: file["role"] for file in told["files"]}
     assert list(roles) == list(contents(output("m")))
     assert list(roles.values()) == ["handler", "weights", "sums", "manifest"]
-    assert [issue["code"] for issue in told["issues"]] == ["runtime-unserved"]
+    assert [issue["code"] for issue in told["problems"]] == ["runtime-unserved"]
 
 
 def test_json_of_a_dry_run_has_the_same_keys(model, run: Command) -> None:
@@ -261,7 +261,7 @@ def test_tool_version_is_that_of_the_tool(run: Command) -> None:
         (["--model-name", "m", "--handler", "vllm_handler", "word"], "word"),
         (
             ["--model-name", "m", "--handler", "vllm_handler", "--archive-format", "zip-stor"],
-            "no 'zip-stor'; did you mean zip-store? [usage-invalid]",
+            "'zip-stor' is not a valid choice; did you mean zip-store? [usage-invalid]",
         ),
         (
             ["--model-name", "m", "--handler", "vllm_handler", "--archive-format", "rar"],

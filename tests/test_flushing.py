@@ -99,7 +99,7 @@ def test_a_folder_of_many_files_is_flushed_by_one_call_or_file_by_file(
         at_once.append(len(files(folder)) == 102)
         return len(at_once) > 1
 
-    monkeypatch.setattr("model_archiver.formats.kernel._sync_file_system", sync_file_system)
+    monkeypatch.setattr("model_archiver.writing.os_calls._sync_file_system", sync_file_system)
     noted = flushes(Path("m"))
     words = ["--model-name", "m", "--handler", "vllm_handler", "--extra-files", "d", "--archive-format", "no-archive"]
     assert run(*words).status == 0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from model_archiver.formats import kernel
+from model_archiver.writing import os_calls
 from tests.archives import MANIFEST, SUMS, members, tree
 from tests.conftest import Command, Result
 from tests.forks import as_nobody, fork, hidden, stop_before_writing
@@ -361,7 +361,7 @@ class TestInPlace:
 @pytest.fixture
 def no_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel that knows only plain renames."""
-    monkeypatch.setattr(kernel, "_rename_function", lambda: None)
+    monkeypatch.setattr(os_calls, "_rename_function", lambda: None)
 
 
 @pytest.mark.usefixtures("no_exchange")

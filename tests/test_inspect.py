@@ -70,10 +70,10 @@ def test_json_says_what_packaging_said(model, run: Command, archive_format: str)
 
 def test_json_has_the_shape_that_is_promised(work, run: Command) -> None:
     found = _json(run, mar())
-    assert list(found) == ["schema", "archive", "format", "size", "digest", "manifest", "files", "issues"]
+    assert list(found) == ["schema", "archive", "format", "size", "digest", "manifest", "files", "problems"]
     assert (found["schema"], found["archive"], found["format"]) == (1, "m.mar", "mar")
     assert found["size"] == Path("m.mar").stat().st_size
-    assert sorted(found["files"][0]) == ["packed", "path", "role", "sha256", "size"]
+    assert sorted(found["files"][0]) == ["compressed_size", "path", "role", "sha256", "size"]
     assert found["files"][0]["sha256"] == hashlib.sha256(HONEST[0].content).hexdigest()
 
 
@@ -112,7 +112,7 @@ def test_no_more_is_read_than_it_takes(model, run: Command) -> None:
     report = inspect("m.mar", progress=told.append)
     assert sum(told) < 10_000
     large = contents(Path("m.mar"))["large.pt"]
-    assert report.entries[0].sha256 == hashlib.sha256(large).hexdigest()
+    assert report.files[0].sha256 == hashlib.sha256(large).hexdigest()
 
 
 def test_a_damaged_archive_is_shown_as_far_as_it_can_be_read(work, run: Command) -> None:
@@ -165,7 +165,7 @@ def test_a_name_that_no_server_takes_is_told_though_its_sum_is_recorded(work, ru
     for command in ("inspect", "verify"):
         result = run(command, archive, "--json")
         assert result.status == 1
-        assert "path-invalid" in {issue["code"] for issue in json.loads(result.out)["issues"]}
+        assert "path-invalid" in {issue["code"] for issue in json.loads(result.out)["problems"]}
 
 
 def test_a_size_that_cannot_be_is_not_believed(work, run: Command) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model_archiver.arg_parser import mms_parser
+from model_archiver.cli.parser import mms_parser
 from tests.archives import FORMATS, manifest, members, output
 from tests.conftest import Command
 

@@ -111,5 +111,8 @@ def test_a_version_that_breaks_urls_is_refused(work, run: Command, version: str)
 
 def test_issues_of_names_are_in_the_json_too(work, run: Command) -> None:
     result = run("--model-name", "1m", "--handler", "vllm_handler", "--version", "a b", "--json")
-    assert [issue["code"] for issue in json.loads(result.out)["issues"]] == ["name-leading-digit", "version-unservable"]
+    assert [issue["code"] for issue in json.loads(result.out)["problems"]] == [
+        "name-leading-digit",
+        "version-unservable",
+    ]
     assert Path("1m.mar").is_file()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from model_archiver.cli import _progress_bar
+from model_archiver.cli.main import _progress_bar
 from tests.conftest import Command
 
 COMMAND = [

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from model_archiver import ModelArchiver, ModelArchiverConfig
-from model_archiver.model_archiver_error import ModelArchiverError
-from model_archiver.model_packaging import package_model, plan_package
-from model_archiver.planning.properties import ENCODING, parse, values
+from model_archiver.commands.package import plan_package
+from model_archiver.core.problems import ModelArchiverError
+from model_archiver.model_packaging import package_model
+from model_archiver.planning.kserve import ENCODING, parse_properties, property_values
 from tests.archives import contents, manifest, members, output, tree
 from tests.conftest import Command
 from tests.forks import fork
@@ -177,7 +178,7 @@ def test_a_config_that_changes_during_the_build_keeps_the_change(model) -> None:
     def change(_: int) -> None:
         CONFIG.write_bytes(CONFIG.read_bytes() + b"# by somebody else\n")
 
-    from model_archiver.formats.build import build  # noqa: PLC0415 - the step that is looked at here
+    from model_archiver.writing.build import build  # noqa: PLC0415 - the step that is looked at here
 
     plan, _ = plan_package(late)
     build(plan, change)
@@ -189,7 +190,7 @@ def test_a_config_that_breaks_during_the_build_stays_and_no_archive_is_left(mode
     late = ModelArchiverConfig("late", "handler.py", export_path="out", target="kserve")
     CONFIG.parent.mkdir(parents=True)
 
-    from model_archiver.formats.build import build  # noqa: PLC0415 - the step that is looked at here
+    from model_archiver.writing.build import build  # noqa: PLC0415 - the step that is looked at here
 
     plan, _ = plan_package(late)
     with pytest.raises(ModelArchiverError, match=r"\[platform-config\]"):
@@ -300,8 +301,8 @@ def _loaded_by_java(*paths: Path) -> list[dict]:
 def test_a_config_is_read_as_java_does(model, run: Command, spelling: str) -> None:
     write_config(SPELLINGS[spelling])
     lay_out(run, "kserve")
-    lines = parse(CONFIG.read_bytes().decode(ENCODING))
-    assert {*json.loads(values(lines)["model_snapshot"])["models"]} == {"mine", "m"}
+    lines = parse_properties(CONFIG.read_bytes().decode(ENCODING))
+    assert {*json.loads(property_values(lines)["model_snapshot"])["models"]} == {"mine", "m"}
     assert "".join(line.raw for line in lines).encode(ENCODING) == CONFIG.read_bytes()
 
 
@@ -313,7 +314,9 @@ def test_java_reads_every_config_as_we_do(model, run: Command) -> None:
         lay_out(run, "kserve", "-f", "--version", '1"\\ü')
         paths.append(CONFIG.rename(f"{number}.properties"))
     for path, loaded in zip(paths, _loaded_by_java(*paths), strict=True):
-        assert loaded == json.loads(values(parse(path.read_bytes().decode(ENCODING)))["model_snapshot"])
+        assert loaded == json.loads(
+            property_values(parse_properties(path.read_bytes().decode(ENCODING)))["model_snapshot"]
+        )
         assert [*loaded["models"]["m"]] == ['1"\\ü']
 
 
@@ -591,6 +594,6 @@ def test_no_platform_runs_python2(model, run_mms: Command) -> None:
 
 def test_an_unknown_platform_is_refused_by_command_and_call(model, run: Command) -> None:
     assert run("--model-name", "m", "--handler", "vllm_handler", "--target", "vertx").status == 2
-    with pytest.raises(ModelArchiverError, match=r"--target: there is no 'azure'.*\[value-invalid\]"):
+    with pytest.raises(ModelArchiverError, match=r"--target: 'azure' is not a valid choice.*\[value-invalid\]"):
         ModelArchiver.generate_model_archive(ModelArchiverConfig("m", target="azure"))  # type: ignore[arg-type]
     assert not output("m").exists()

@@ -6,8 +6,8 @@ import argparse
 
 import pytest
 
-from model_archiver.arg_parser import FlagParser, mms_parser, torch_parser
-from model_archiver.model_archiver_error import UsageError
+from model_archiver.cli.parser import FlagParser, mms_parser, torch_parser
+from model_archiver.core.problems import UsageError
 
 UPSTREAM_TORCH = """
     --model-name --serialized-file --model-file --handler --extra-files --runtime --export-path --archive-format

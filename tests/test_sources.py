@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from model_archiver.model_archiver_config import ModelArchiverConfig
-from model_archiver.model_archiver_error import MissingInputError, ModelArchiverError
-from model_archiver.model_packaging import package
-from model_archiver.planning.source import FileSource
+from model_archiver.commands.package import package
+from model_archiver.core.plan import FileSource
+from model_archiver.core.problems import MissingInputError, ModelArchiverError
+from model_archiver.core.request import ModelArchiverConfig
 from tests.archives import FORMATS, output, tree
 from tests.conftest import Command
 from tests.forks import as_nobody, fork, stop_before_writing

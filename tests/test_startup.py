@@ -19,7 +19,7 @@ NEVER = {
     *("concurrent.futures", "ctypes", "difflib", "logging", "tarfile", "tempfile", "tqdm", "traceback", "zipfile"),
     *("packaging", "yaml"),
 }
-PACKAGING = {"isal", "json", "model_archiver.formats.build", "model_archiver.planning.planner"}
+PACKAGING = {"isal", "json", "model_archiver.writing.build", "model_archiver.planning.planner"}
 
 
 def loaded(*words: str) -> set[str]:
@@ -38,9 +38,9 @@ def test_a_small_build_loads_only_what_it_uses(work: Path, archive_format: str) 
     (work / "model.pt").write_bytes(b"weights" * 1000)
     words = ["--model-name", "m", "--handler", "base_handler", "--serialized-file", "model.pt"]
     modules = loaded(*words, "--archive-format", archive_format, "--force")
-    assert "model_archiver.formats.build" in modules
+    assert "model_archiver.writing.build" in modules
     assert modules.isdisjoint(NEVER - ({"ctypes"} if archive_format == "no-archive" else set()))
-    writers = {f"model_archiver.formats.{name}" for name in ("mar", "tgz", "folder")}
+    writers = {f"model_archiver.writing.{name}" for name in ("mar", "tgz", "folder")}
     assert len(modules & writers) == 1
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from model_archiver.formats import placement
-from model_archiver.planning.former import FormerFolder
+from model_archiver.planning.target import ExistingOutput
+from model_archiver.writing import publish
 from tests.archives import contents, members, output, tree
 from tests.conftest import Command
 
@@ -27,9 +27,9 @@ def test_what_comes_into_a_former_folder_while_it_is_judged_is_kept(
 ) -> None:
     """The moment is made certain: the folder is judged by the real rules, and changes before it is exchanged."""
     assert run(*FOLDER, "--serialized-file", "model.pt").status == 0
-    judge = FormerFolder.is_untouched
+    judge = ExistingOutput.is_untouched
 
-    def judge_and_change(former: FormerFolder) -> bool:
+    def judge_and_change(former: ExistingOutput) -> bool:
         untouched = judge(former)
         if change == "new file":
             (former.path / "precious.txt").write_text("precious")
@@ -39,9 +39,9 @@ def test_what_comes_into_a_former_folder_while_it_is_judged_is_kept(
             (former.path / "precious").mkdir()
         return untouched
 
-    monkeypatch.setattr(FormerFolder, "is_untouched", judge_and_change)
+    monkeypatch.setattr(ExistingOutput, "is_untouched", judge_and_change)
     if not can_exchange:
-        monkeypatch.setattr(placement, "exchange", lambda *_: False)
+        monkeypatch.setattr(publish, "exchange", lambda *_: False)
     assert run(*FOLDER, "--force").status == 0
     after = tree(model / "m")
     assert b"precious" in after.values() or "precious" in after

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from model_archiver import ModelArchiverConfig
-from model_archiver.model_packaging import package
+from model_archiver.commands.package import package
 from tests.archives import FORMATS, SUMS, contents, manifest, members, output, tree
 from tests.conftest import Command
 from tests.packing import packed, refused

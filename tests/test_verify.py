@@ -45,8 +45,8 @@ STORED_H = replace(H, method=0)
 def codes(run: Command, archive: Path, *words: object) -> list[str]:
     """The codes of the errors that are found, and a check that the exit status is theirs."""
     result = run("verify", archive, "--json", *words)
-    issues = json.loads(result.out)["issues"]
-    found = sorted({issue["code"] for issue in issues if issue["level"] == "error"})
+    problems = json.loads(result.out)["problems"]
+    found = sorted({issue["code"] for issue in problems if issue["level"] == "error"})
     assert result.status == bool(found)
     assert result.err == ""
     return found
@@ -102,8 +102,8 @@ def test_records_at_the_end_that_contradict_each_other_are_refused(work, run: Co
 
 def test_a_directory_that_cannot_be_read_is_told_once(work, run: Command) -> None:
     Path("m.mar").write_bytes(WHOLE[: WHOLE.index(b"PK\1\2")])
-    issues = json.loads(run("verify", "m.mar", "--json").out)["issues"]
-    assert [issue["code"] for issue in issues] == ["archive-cut"]
+    problems = json.loads(run("verify", "m.mar", "--json").out)["problems"]
+    assert [issue["code"] for issue in problems] == ["archive-cut"]
 
 
 def test_a_lying_size_hides_nothing_else(work, run: Command) -> None:

@@ -56,7 +56,7 @@ def test_it_is_found_in_the_archive_too(work, run, saved, code, words, archive_f
     assert run(*words, "--no-checks").status == 0
     result = run("verify", FORMATS[archive_format], "--json", "--strict")
     assert result.status == 1
-    (issue,) = json.loads(result.out)["issues"]
+    (issue,) = json.loads(result.out)["problems"]
     assert (issue["code"], issue["level"]) == (code, "error")
     assert not issue["path"].startswith(str(saved))
     assert issue["message"] in told[0]
@@ -70,7 +70,7 @@ def test_a_correct_archive_gives_no_word(work, run, saved, archive_format):
     }.items():
         assert run("--model-name", name, *words, "--archive-format", archive_format, "--strict").status == 0
         output = FORMATS[archive_format].replace("m", name, 1)
-        assert json.loads(run("verify", output, "--json", "--strict").out)["issues"] == []
+        assert json.loads(run("verify", output, "--json", "--strict").out)["problems"] == []
 
 
 def test_what_is_kept_is_bounded_and_what_was_let_go_is_not_judged(work, run, saved):
@@ -80,4 +80,4 @@ def test_what_is_kept_is_bounded_and_what_was_let_go_is_not_judged(work, run, sa
         (many / f"{number:02}.bin").write_bytes(bytes(LARGE))
     words = ("--model-name", "m", "--serialized-file", saved / "state.pt", "--archive-format", "no-archive")
     assert run(*words, "--extra-files", many, "--no-checks").status == 0
-    assert json.loads(run("verify", "m", "--json").out)["issues"] == []
+    assert json.loads(run("verify", "m", "--json").out)["problems"] == []

@@ -24,7 +24,7 @@ import pytest
 from model_archiver.checks.weights_files import pickle_globals, torch_zip
 from model_archiver.checks.weights_files.weights_file import WeightsFile, read_weights
 from model_archiver.checks.weights_files.weights_only import is_spoken, refused_globals
-from model_archiver.formats.zip_records import ZipEntry, central_header, end_of_directory, local_header
+from model_archiver.writing.zip_records import ZipEntry, central_header, end_of_directory, local_header
 
 torch = pytest.importorskip("torch")
 np = pytest.importorskip("numpy")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from model_archiver.formats.workers import Workers
+from model_archiver.writing.deflate import Workers
 
 SECONDS = 30
 

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from model_archiver.formats.zip_records import (
-    DEFLATED,
-    STORED,
+from model_archiver.core.entries import DEFLATED, STORED
+from model_archiver.writing.zip_records import (
     ZipEntry,
     central_header,
     end_of_directory,
@@ -275,7 +274,7 @@ def test_an_entry_of_more_than_four_gigabytes(
         assert "No errors detected" in _output("unzip", "-tq", archive)
 
 
-ENTRY = ZipEntry("a", executable=False, method=STORED, size=1, packed=1, crc32=7, offset=0, zip64=False)
+ENTRY = ZipEntry("a", executable=False, method=STORED, size=1, compressed_size=1, crc32=7, offset=0, zip64=False)
 
 
 @pytest.mark.parametrize(
@@ -284,7 +283,7 @@ ENTRY = ZipEntry("a", executable=False, method=STORED, size=1, packed=1, crc32=7
 )
 def test_a_local_header_has_room_for_large_sizes_only_where_they_may_come(size: int, needed: bool) -> None:
     assert needs_zip64(size) == needed
-    header = local_header(ENTRY._replace(size=size, packed=size, zip64=needed))
+    header = local_header(ENTRY.replace(size=size, compressed_size=size, zip64=needed))
     sizes = LOCAL.unpack_from(header)[7:9]
     if needed:
         assert sizes == (LIMIT, LIMIT)
@@ -297,7 +296,7 @@ def test_a_local_header_has_room_for_large_sizes_only_where_they_may_come(size: 
 @pytest.mark.parametrize("size", [LIMIT - 1, LIMIT, LIMIT + 1])
 @pytest.mark.parametrize("offset", [0, LIMIT - 1, LIMIT, LIMIT + 1])
 def test_the_directory_is_read_right_around_the_limits(size: int, offset: int) -> None:
-    entry = ENTRY._replace(size=size, packed=size, offset=offset, zip64=True)
+    entry = ENTRY.replace(size=size, compressed_size=size, offset=offset, zip64=True)
     header = central_header(entry)
     assert (b"\1\0" in header[46 + 1 :]) == (size >= LIMIT or offset >= LIMIT)
     # Python's reader takes a directory that stands alone for the end of a file whose beginning is cut off.

@@ -5,8 +5,8 @@ The checks assume TorchServe 0.12.0 with torch 2.6 or newer, and Multi Model Ser
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from model_archiver.checks import (
     config,
@@ -21,9 +21,13 @@ from model_archiver.checks import (
     shadows,
     weights,
 )
-from model_archiver.checks.package import Package
-from model_archiver.checks.subject import Subject
-from model_archiver.issue import Issue
+from model_archiver.checks.package import CheckContext
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model_archiver.checks.archive import CheckedArchive
+    from model_archiver.core.problems import Problem
 
 _CHECKS = (
     identity.check_name,
@@ -48,9 +52,9 @@ _CHECKS = (
 )
 
 
-def run_checks(subject: Subject) -> Iterator[Issue]:
+def run_checks(archive: CheckedArchive) -> Iterator[Problem]:
     """Everything that the checks find in a plan or an opened archive."""
-    package = Package(subject)
+    package = CheckContext(archive)
     for check in _CHECKS:
         with suppress(RecursionError, MemoryError):  # nested as no person nests anything: it cannot be judged
             yield from check(package)

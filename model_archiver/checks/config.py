@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from model_archiver.checks.package import Package
-from model_archiver.issue import Issue
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model_archiver.checks.package import CheckContext
+    from model_archiver.core.problems import Problem
 
 
-def check_config(package: Package) -> Iterator[Issue]:
+def check_config(package: CheckContext) -> Iterator[Problem]:
     """``config-invalid``, ``config-value``, ``config-unknown-key`` and ``config-combination``.
 
     TorchServe: org/pytorch/serve/archive/model/ModelArchive.java, `getModelConfig`; ts/utils/util.py,

@@ -6,17 +6,18 @@ TorchServe: ts/model_loader.py, `load`; MMS: mms/model_loader.py, `load`.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from model_archiver.checks.package import Package
 from model_archiver.checks.wording import shortened
-from model_archiver.issue import Issue
-from model_archiver.suggestions import closest
+from model_archiver.core.problems import Problem
+from model_archiver.core.text import closest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model_archiver.checks.package import CheckContext
     from model_archiver.checks.sources.class_facts import ClassFacts
     from model_archiver.checks.sources.module_names import ModuleNames
     from model_archiver.checks.sources.signatures import Function
@@ -47,17 +48,17 @@ _LONGEST_KNOWN = 80
 """Letters of such a name."""
 
 
-def check_syntax(package: Package) -> Iterator[Issue]:
+def check_syntax(package: CheckContext) -> Iterator[Problem]:
     """``handler-syntax``: the handler is no Python."""
     member = package.handler.member
     if member is None or not package.handler.is_reachable or not package.runs_python3:
         return
-    from model_archiver.checks.sources.findings import syntax_issues  # noqa: PLC0415 - not for a built-in handler
+    from model_archiver.checks.sources.problems import syntax_issues  # noqa: PLC0415 - not for a built-in handler
 
     yield from syntax_issues(package, member, "handler-syntax")
 
 
-def check_entry(package: Package) -> Iterator[Issue]:
+def check_entry(package: CheckContext) -> Iterator[Problem]:
     """``handler-entry``: what the server would call is not there, or nothing that it can call."""
     names = package.handler_names
     if names is None:
@@ -71,22 +72,22 @@ def check_entry(package: Package) -> Iterator[Issue]:
         yield from _function(package, names, value)
 
 
-def _no_function(package: Package, names: ModuleNames) -> Iterator[Issue]:
+def _no_function(package: CheckContext, names: ModuleNames) -> Iterator[Problem]:
     classes = names.certain_classes
     if len(classes) == 1 or (not classes and names.has_other_classes):
         return
-    from model_archiver.checks.sources.findings import alias_of, listed  # noqa: PLC0415 - few handlers lack it
+    from model_archiver.checks.sources.problems import alias_of, listed  # noqa: PLC0415 - few handlers lack it
 
     function = package.handler.function
     found = f"{len(classes)} classes where one may be: {listed(classes)}" if classes else "no class"
     message = f"no function {shortened(function)!r} and {found}"
     if meant := _meant(function, names):
         line = names.functions[meant] or None
-        yield Issue("error", "handler-entry", message, f"did you mean {meant}?", _where(package), line)
+        yield Problem("error", "handler-entry", message, f"did you mean {meant}?", _where(package), line)
     else:
         alias = alias_of(classes)
         hint = _instead(package, bool(classes)) if alias is None else f"remove {shortened(alias.name)}, a second name"
-        yield Issue("error", "handler-entry", message, hint, _where(package))
+        yield Problem("error", "handler-entry", message, hint, _where(package))
 
 
 def _meant(function: str, names: ModuleNames) -> str | None:
@@ -95,7 +96,7 @@ def _meant(function: str, names: ModuleNames) -> str | None:
     return closest(function, known[:_MOST_KNOWN]) if len(function) <= _LONGEST_KNOWN else None
 
 
-def _instead(package: Package, has_classes: bool) -> str:
+def _instead(package: CheckContext, has_classes: bool) -> str:
     handler = package.handler
     define = f"define {shortened(handler.function)}{_FUNCTION.arguments}"
     if has_classes:
@@ -105,7 +106,7 @@ def _instead(package: Package, has_classes: bool) -> str:
     return f"{define} or name another with --handler {PurePosixPath(handler.given).name.removesuffix('.py')}:function"
 
 
-def _function(package: Package, names: ModuleNames, value: Value) -> Iterator[Issue]:
+def _function(package: CheckContext, names: ModuleNames, value: Value) -> Iterator[Problem]:
     from model_archiver.checks.sources.class_facts import ClassFacts  # noqa: PLC0415 - not for a built-in handler
 
     name = shortened(package.handler.function)
@@ -118,7 +119,7 @@ def _function(package: Package, names: ModuleNames, value: Value) -> Iterator[Is
         message = f"{name!r} is a class, and the server would call it as a function"
         hint = _instead_of_a_class(names, package.handler.function)
     if message:
-        yield Issue("error", "handler-entry", message, hint, _where(package), value.line)
+        yield Problem("error", "handler-entry", message, hint, _where(package), value.line)
 
 
 def _instead_of_a_class(names: ModuleNames, name: str) -> str:
@@ -127,7 +128,7 @@ def _instead_of_a_class(names: ModuleNames, name: str) -> str:
     return f"name a function that takes {_FUNCTION.arguments}"
 
 
-def _call(package: Package, function: Function, name: str, wanted: _Wanted) -> tuple[str, str]:
+def _call(package: CheckContext, function: Function, name: str, wanted: _Wanted) -> tuple[str, str]:
     """What is wrong with a function that the server calls with data and context, and what to do; or nothing.
 
     Args:
@@ -148,14 +149,14 @@ def _call(package: Package, function: Function, name: str, wanted: _Wanted) -> t
     return "", ""
 
 
-def _async(package: Package, name: str) -> tuple[str, str]:
+def _async(package: CheckContext, name: str) -> tuple[str, str]:
     message, hint = f"{name!r} is async, and the server does not await it", "make it a plain def"
     if package.server == "mms":
         return message, hint
     return ("", "") if _may_await(package) else (message, f"{hint}, or set asyncCommunication in the config file")
 
 
-def _may_await(package: Package) -> bool:
+def _may_await(package: CheckContext) -> bool:
     """Whether the model's configuration may ask for asyncCommunication, with which TorchServe awaits the handler."""
     config = package.named_file("configFile")
     if config is None:
@@ -164,7 +165,7 @@ def _may_await(package: Package) -> bool:
     return text is None or _ASYNC in text
 
 
-def check_class(package: Package) -> Iterator[Issue]:
+def check_class(package: CheckContext) -> Iterator[Problem]:
     """``handler-class``: the class that the server takes for want of a function has not what it asks for."""
     names = package.handler_names
     if names is None or not names.lacks(package.handler.function):
@@ -175,11 +176,11 @@ def check_class(package: Package) -> Iterator[Issue]:
     from model_archiver.checks.sources.class_facts import ClassFacts  # noqa: PLC0415 - not for a built-in handler
 
     for message, hint, line in _class(package, ClassFacts(names, counted.node)):
-        yield Issue("error", "handler-class", message, hint, _where(package), line)
+        yield Problem("error", "handler-class", message, hint, _where(package), line)
 
 
-def _class(package: Package, facts: ClassFacts) -> Iterator[tuple[str, str, int]]:
-    from model_archiver.checks.sources.findings import constructor_faults  # noqa: PLC0415 - not for a built-in handler
+def _class(package: CheckContext, facts: ClassFacts) -> Iterator[tuple[str, str, int]]:
+    from model_archiver.checks.sources.problems import constructor_faults  # noqa: PLC0415 - not for a built-in handler
 
     name = shortened(facts.node.name)
     if missing := [method for method in _METHODS if facts.lacks(method)]:
@@ -201,6 +202,6 @@ def _class(package: Package, facts: ClassFacts) -> Iterator[tuple[str, str, int]
             yield message, hint, handle.lineno
 
 
-def _where(package: Package) -> str:
+def _where(package: CheckContext) -> str:
     member = package.handler.member
-    return member.where if member else ""
+    return member.display_path if member else ""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from model_archiver.checks.sources.server_classes import line_of_module
 
 if TYPE_CHECKING:
-    from model_archiver.checks.package import Package
+    from model_archiver.checks.package import CheckContext
 
 
 @dataclass(frozen=True)
-class Following:
+class InheritedHandler:
     """A handler that certainly loads its weights as TorchServe's own handlers do.
 
     Attributes:
@@ -29,12 +29,12 @@ class Following:
         return of in self.classes and method not in self.overridden
 
 
-def following(package: Package) -> Following | None:
+def following(package: CheckContext) -> InheritedHandler | None:
     """How the handler follows the server's own ones, where that is certain."""
     built_in = package.handler.built_in
     if built_in is not None:
         classes = line_of_module(built_in)
-        return Following(frozenset(classes)) if classes else None
+        return InheritedHandler(frozenset(classes)) if classes else None
     if package.handler_names is None or any(path.parts[0] in ("ts", "ts.py") for path in package.by_path):
         return None
     from model_archiver.checks.sources.following_class import following_class  # noqa: PLC0415 - not for a built-in handler

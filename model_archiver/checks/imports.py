@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from model_archiver.checks.package import Package
-from model_archiver.issue import Issue
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model_archiver.checks.package import CheckContext
+    from model_archiver.core.problems import Problem
 
 
-def check_imports(package: Package) -> Iterator[Issue]:
+def check_imports(package: CheckContext) -> Iterator[Problem]:
     """``import-not-packed`` and ``import-relative``, for handler and model file and all that they import."""
     if package.runs_python3 and (package.handler.member is not None or package.text_field("modelFile")):
         from model_archiver.checks.sources.import_walk import imported_modules  # noqa: PLC0415 - not for a built-in one

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from model_archiver.checks.package import Package
 from model_archiver.checks.wording import shortened
-from model_archiver.issue import Issue
+from model_archiver.core.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model_archiver.checks.package import CheckContext
 
 _LABELS = PurePosixPath("index_to_name.json")
 VOCABULARY = PurePosixPath("source_vocab.pt")
@@ -19,7 +22,7 @@ _COLON = re.compile(r"\s*:")
 _HINT = 'write an object such as {"0": "cat", "1": "dog"}'
 
 
-def check_labels(package: Package) -> Iterator[Issue]:
+def check_labels(package: CheckContext) -> Iterator[Problem]:
     """``labels-invalid``: an index_to_name.json with which no worker starts.
 
     TorchServe: ts/torch_handler/base_handler.py, `initialize`; ts/utils/util.py, `load_label_mapping`.
@@ -29,10 +32,10 @@ def check_labels(package: Package) -> Iterator[Issue]:
         return
     raw = package.text(member)
     for message, hint, line in _wrong(raw) if raw is not None else ():
-        yield Issue("error", "labels-invalid", message, hint, member.where, line)
+        yield Problem("error", "labels-invalid", message, hint, member.display_path, line)
 
 
-def check_vocabulary(package: Package) -> Iterator[Issue]:
+def check_vocabulary(package: CheckContext) -> Iterator[Problem]:
     """``vocabulary-missing``: a handler of texts without the words that its model knows.
 
     TorchServe: ts/torch_handler/text_handler.py, `initialize` and `get_source_vocab_path`.
@@ -44,7 +47,9 @@ def check_vocabulary(package: Package) -> Iterator[Issue]:
         member = package.handler.member
         message = f"reads {VOCABULARY}, which is not at the root of the archive"
         hint = f"add the model's vocabulary: --extra-files {VOCABULARY}"
-        yield Issue("error", "vocabulary-missing", message, hint, member.where if member else package.handler.given)
+        yield Problem(
+            "error", "vocabulary-missing", message, hint, member.display_path if member else package.handler.given
+        )
 
 
 def _wrong(raw: bytes) -> Iterator[tuple[str, str, int | None]]:

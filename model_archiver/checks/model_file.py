@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from model_archiver.checks.package import Package
 from model_archiver.checks.wording import shortened
-from model_archiver.issue import Issue
+from model_archiver.core.problems import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model_archiver.checks.archive import CheckedFile
+    from model_archiver.checks.package import CheckContext
     from model_archiver.checks.sources.module_names import ModuleNames
-    from model_archiver.checks.subject import Located
 
 _LIBRARIES = (".so", ".pyd")
 
 
-def check_name(package: Package) -> Iterator[Issue]:
+def check_name(package: CheckContext) -> Iterator[Problem]:
     """``model-file-name``: the server imports the name up to its first dot, and would not find the file."""
     member = _model_file(package)
     if member is None:
@@ -35,10 +36,10 @@ def check_name(package: Package) -> Iterator[Issue]:
     else:
         message = f"the server imports the model file's name up to its first dot, {module!r}"
         hint = f"rename it to {name.removesuffix('.py').replace('.', '_')}.py"
-    yield Issue("error", "model-file-name", message, hint, member.where)
+    yield Problem("error", "model-file-name", message, hint, member.display_path)
 
 
-def _may_be_imported(package: Package, module: str) -> bool:
+def _may_be_imported(package: CheckContext, module: str) -> bool:
     """Whether the archive holds anything, anywhere, that Python may find under a name."""
     return any(
         part in (module, f"{module}.py", f"{module}.pyc")
@@ -48,25 +49,25 @@ def _may_be_imported(package: Package, module: str) -> bool:
     )
 
 
-def check_class(package: Package) -> Iterator[Issue]:
+def check_class(package: CheckContext) -> Iterator[Problem]:
     """``model-file-class``: not exactly one class that is made without arguments."""
     member = _model_file(package)
     if member is None or package.importable(package.text_field("modelFile").partition(".")[0]) != member.path:
         return
-    from model_archiver.checks.sources.findings import syntax_issues  # noqa: PLC0415 - few packages have a model file
     from model_archiver.checks.sources.module_names import ModuleNames  # noqa: PLC0415
+    from model_archiver.checks.sources.problems import syntax_issues  # noqa: PLC0415 - few packages have a model file
 
     broken = list(syntax_issues(package, member, "model-file-class"))
     yield from broken
     module = None if broken else package.parsed(member)
     if module is not None:
         for message, hint, line in _classes(ModuleNames.of(module, member.path.name)):
-            yield Issue("error", "model-file-class", message, hint, member.where, line)
+            yield Problem("error", "model-file-class", message, hint, member.display_path, line)
 
 
 def _classes(names: ModuleNames) -> Iterator[tuple[str, str, int | None]]:
     from model_archiver.checks.sources.class_facts import ClassFacts  # noqa: PLC0415
-    from model_archiver.checks.sources.findings import alias_of, constructor_faults, listed  # noqa: PLC0415
+    from model_archiver.checks.sources.problems import alias_of, constructor_faults, listed  # noqa: PLC0415
 
     classes = names.certain_classes
     if len(classes) > 1:
@@ -81,7 +82,7 @@ def _classes(names: ModuleNames) -> Iterator[tuple[str, str, int | None]]:
         yield from constructor_faults(ClassFacts(names, names.only_class.node))
 
 
-def _model_file(package: Package) -> Located | None:
+def _model_file(package: CheckContext) -> CheckedFile | None:
     """The model file, where the server's own code certainly loads it."""
     member = package.named_file("modelFile")
     following = package.following if member else None

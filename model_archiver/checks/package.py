@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
-from model_archiver.checks.subject import LARGEST_TEXT, Located, NotKeptError, Subject
+from model_archiver.checks.archive import LARGEST_TEXT, NotSampledError
 from model_archiver.planning.handler import BUILT_IN, packed_module
 
 if TYPE_CHECKING:
-    from model_archiver.checks.following import Following
+    from collections.abc import Sequence
+
+    from model_archiver.checks.archive import CheckedArchive, CheckedFile
+    from model_archiver.checks.following import InheritedHandler
     from model_archiver.checks.sources.module_names import ModuleNames
     from model_archiver.checks.sources.python_module import PythonModule
 
@@ -40,7 +42,7 @@ class HandlerReference:
     module: str
     function: str
     is_named: bool
-    member: Located | None
+    member: CheckedFile | None
     is_reachable: bool
 
     @property
@@ -49,38 +51,38 @@ class HandlerReference:
         return self.module if self.member is None and self.given in BUILT_IN else None
 
 
-class Package:
+class CheckContext:
     """A plan or an opened archive, under the questions that the checks ask.
 
     Attributes:
-        subject: the plan or the archive.
+        archive: the plan or the archive.
     """
 
-    def __init__(self, subject: Subject) -> None:
-        self.subject = subject
+    def __init__(self, archive: CheckedArchive) -> None:
+        self.archive = archive
 
     @property
     def name(self) -> str:
         """The model's name."""
-        return self.subject.name
+        return self.archive.name
 
     @property
     def server(self) -> Literal["torchserve", "mms"]:
         """Whose archive it is."""
-        return self.subject.server
+        return self.archive.server
 
     @property
     def fields(self) -> dict[str, Any]:
         """The manifest's fields."""
-        return self.subject.fields
+        return self.archive.fields
 
     @property
-    def members(self) -> Sequence[Located]:
+    def members(self) -> Sequence[CheckedFile]:
         """The files."""
-        return self.subject.members
+        return self.archive.members
 
     @cached_property
-    def by_path(self) -> dict[PurePosixPath, Located]:
+    def by_path(self) -> dict[PurePosixPath, CheckedFile]:
         """The files by their paths in the archive."""
         return {member.path: member for member in self.members}
 
@@ -90,7 +92,7 @@ class Package:
         value = model.get(field) if isinstance(model, dict) else None
         return str(value) if isinstance(value, (str, int, float)) else ""
 
-    def named_file(self, field: str) -> Located | None:
+    def named_file(self, field: str) -> CheckedFile | None:
         """The file that the manifest names in a field, such as ``serializedFile``, if it names one that is there."""
         name = self.text_field(field)
         return self.by_path.get(PurePosixPath(name)) if name else None
@@ -147,23 +149,23 @@ class Package:
         candidates = (folder / name / "__init__.py", folder / f"{name}.py")  # in Python's own order
         return next((path for path in candidates if path in self.by_path), None)
 
-    def text(self, member: Located) -> bytes | None:
+    def text(self, member: CheckedFile) -> bytes | None:
         """All bytes of a file that is read as a text; None where they are too many, or were not kept."""
         try:
             return read_text(member)
-        except NotKeptError:
+        except NotSampledError:
             return None
 
-    def parsed(self, member: Located) -> PythonModule | None:
+    def parsed(self, member: CheckedFile) -> PythonModule | None:
         """The source of a module; None where it does not parse, is no text, or was not kept."""
         from model_archiver.checks.sources.python_module import BrokenSourceError  # noqa: PLC0415 - not for a built-in handler
 
         try:
             return self.parse(member)
-        except (BrokenSourceError, NotKeptError):
+        except (BrokenSourceError, NotSampledError):
             return None
 
-    def parse(self, member: Located) -> PythonModule:
+    def parse(self, member: CheckedFile) -> PythonModule:
         """The source of a module.
 
         Raises:
@@ -173,7 +175,7 @@ class Package:
         from model_archiver.checks.sources.python_module import PythonModule  # noqa: PLC0415
 
         if member.path not in self._parsed:
-            self._parsed[member.path] = PythonModule.parse(member.where, read_text(member))
+            self._parsed[member.path] = PythonModule.parse(member.display_path, read_text(member))
         return self._parsed[member.path]
 
     @cached_property
@@ -199,20 +201,20 @@ class Package:
         return ModuleNames.of(source, member.path.name)
 
     @cached_property
-    def following(self) -> Following | None:
+    def following(self) -> InheritedHandler | None:
         """How the handler loads its weights, where it certainly does so as TorchServe's own handlers do."""
         from model_archiver.checks.following import following  # noqa: PLC0415
 
         return following(self) if self.server == "torchserve" and self.runs_python3 else None
 
 
-def read_text(member: Located) -> bytes:
+def read_text(member: CheckedFile) -> bytes:
     """All bytes of a file that is read as a text.
 
     Raises:
         NotKeptError: they are too many, or were not kept.
     """
     if member.size > LARGEST_TEXT:
-        raise NotKeptError
+        raise NotSampledError
     with member.open() as file:
         return file.read(LARGEST_TEXT + 1)

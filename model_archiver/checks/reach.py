@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
-from model_archiver.checks.package import Package
 from model_archiver.checks.sources.worker_modules import COMPILED_IN, modules_of_worker
-from model_archiver.issue import Issue
+from model_archiver.core.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model_archiver.checks.package import CheckContext
 
 _OF_PYTHON = COMPILED_IN | {"code", "ts", "mms"}
 """Names that a folder of code may have, and a module that is there besides."""
 
 
-def check_handler_reach(package: Package) -> Iterator[Issue]:
+def check_handler_reach(package: CheckContext) -> Iterator[Problem]:
     """``handler-unreachable``: the handler's module is packed, and the server's import does not find it.
 
     The servers drop the folders of a handler and import the rest, with the archive's root on the path, and with the
@@ -26,10 +30,10 @@ def check_handler_reach(package: Package) -> Iterator[Issue]:
     found = _unfound(package, handler.member.path) if not handler.is_reachable else _outdone(package)
     if found:
         message, hint = found
-        yield Issue("error", "handler-unreachable", message, hint, handler.member.where)
+        yield Problem("error", "handler-unreachable", message, hint, handler.member.display_path)
 
 
-def _unfound(package: Package, path: PurePosixPath) -> tuple[str, str]:
+def _unfound(package: CheckContext, path: PurePosixPath) -> tuple[str, str]:
     """Why the server finds no such module in the archive, and the mend."""
     given = package.handler.given
     if "." in path.stem:
@@ -43,7 +47,7 @@ def _unfound(package: Package, path: PurePosixPath) -> tuple[str, str]:
     return f"cannot be imported, for {before} comes before the folder of that name", "rename one of them"
 
 
-def _or_dotted(package: Package, path: PurePosixPath) -> str:
+def _or_dotted(package: CheckContext, path: PurePosixPath) -> str:
     """The other mend: the module's dotted name, where that leads to it."""
     parts = (path.parent if path.name == "__init__.py" else path.with_suffix("")).parts
     dotted = ".".join(parts)
@@ -51,7 +55,7 @@ def _or_dotted(package: Package, path: PurePosixPath) -> str:
     return f", or --handler {dotted}" if leads and all(map(str.isidentifier, parts)) else ""
 
 
-def _outdone(package: Package) -> tuple[str, str] | None:
+def _outdone(package: CheckContext) -> tuple[str, str] | None:
     """A folder of the archive in whose place Python imports its own package or module of that name, and the mend.
 
     A folder that is no package comes last, wherever it lies.
@@ -64,5 +68,5 @@ def _outdone(package: Package) -> tuple[str, str] | None:
     return message, f"put an empty {top}/__init__.py there, which comes before it"
 
 
-def _names_of_others(package: Package) -> frozenset[str]:
+def _names_of_others(package: CheckContext) -> frozenset[str]:
     return _OF_PYTHON | modules_of_worker(package.server)

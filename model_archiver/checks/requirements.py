@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from model_archiver.checks.package import Package
 from model_archiver.checks.wording import fewer
-from model_archiver.issue import Issue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model_archiver.checks.package import CheckContext
+    from model_archiver.core.problems import Problem
 
 
-def check_requirements(package: Package) -> Iterator[Issue]:
+def check_requirements(package: CheckContext) -> Iterator[Problem]:
     """``requirements-invalid`` and ``requirements-local``.
 
     Warnings, since it is read only by a server that has ``install_py_dep_per_model=true``.

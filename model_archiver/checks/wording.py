@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from model_archiver.issue import Issue
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from model_archiver.core.problems import Problem
 
 _MOST_ALIKE = 20
 
@@ -16,20 +18,20 @@ def shortened(text: str, most: int = 80) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
-def fewer(issues: Iterable[Issue]) -> list[Issue]:
+def fewer(problems: Iterable[Problem]) -> list[Problem]:
     """The issues, but of one code and file no more than 20, of which the last says how many more there are."""
-    kept: list[Issue] = []
+    kept: list[Problem] = []
     last: dict[tuple[str, str], int] = {}
     counts: Counter[tuple[str, str]] = Counter()
-    for issue in issues:
-        kind = issue.code, issue.path
+    for problem in problems:
+        kind = problem.code, problem.path
         counts[kind] += 1
         if counts[kind] <= _MOST_ALIKE:
             last[kind] = len(kept)
-            kept.append(issue)
+            kept.append(problem)
     for kind, index in last.items():
         more = counts[kind] - _MOST_ALIKE
         if more > 0:
             lines = "line" if more == 1 else "lines"
-            kept[index] = replace(kept[index], message=f"{kept[index].message} (and {more} more {lines} like it)")
+            kept[index] = kept[index].replace(message=f"{kept[index].message} (and {more} more {lines} like it)")
     return kept

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Any, Literal
 
 from model_archiver.commands.inspect import inspected
-from model_archiver.manifest_components.manifest import MAR_INF
-from model_archiver.model_archiver_config import StrPath
-from model_archiver.model_archiver_error import refusal
-from model_archiver.progress import Progress, silent
-from model_archiver.reading.opened import as_files
-from model_archiver.report import ArchiveReport, Entry
-from model_archiver.sums import OF_THE_BUILD
+from model_archiver.core.manifest import MAR_INF
+from model_archiver.core.problems import error_of
+from model_archiver.core.record import Record
+from model_archiver.core.running import no_progress
+from model_archiver.core.sums import FIELDS_OF_THE_BUILD
+from model_archiver.reading.opening import with_server_errors_as_warnings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import PurePosixPath
+    from typing import Any, Literal
+
+    from model_archiver.core.report import ArchiveEntry, ArchiveReport
+    from model_archiver.core.request import StrPath
+    from model_archiver.core.running import Progress
 
 
-@dataclass(frozen=True)
-class FieldChange:
+class FieldChange(Record):
     """A field of the manifest that differs.
 
     Attributes:
@@ -33,8 +37,7 @@ class FieldChange:
     b: Any
 
 
-@dataclass(frozen=True)
-class FileChange:
+class FileChange(Record):
     """A file that differs.
 
     Attributes:
@@ -46,12 +49,11 @@ class FileChange:
 
     path: PurePosixPath
     change: Literal["added", "removed", "changed"]
-    a: Entry | None
-    b: Entry | None
+    a: ArchiveEntry | None
+    b: ArchiveEntry | None
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(Record):
     """What differs between two archives.
 
     Attributes:
@@ -72,7 +74,7 @@ class Difference:
         return not self.fields and not self.files
 
 
-def diff(a: StrPath, b: StrPath, *, max_size: int | None = None, progress: Progress = silent) -> Difference:
+def diff(a: StrPath, b: StrPath, *, max_size: int | None = None, progress: Progress = no_progress) -> Difference:
     """Compare two archives by their manifests and the sums of their files; nothing is unpacked where these are known.
 
     Args:
@@ -87,7 +89,7 @@ def diff(a: StrPath, b: StrPath, *, max_size: int | None = None, progress: Progr
     one, other = (_inspected(archive, max_size, progress) for archive in (a, b))
     if not _sums_hold(_outside(one), _outside(other)):
         one, other = (
-            _inspected(report.path, max_size, progress, believes_sums=False) if _is_believed(report) else report
+            _inspected(report.path, max_size, progress, trusts_sums=False) if _trusts_sums(report) else report
             for report in (one, other)
         )
     fields = _field_changes(_flat(one.manifest), _flat(other.manifest))
@@ -96,20 +98,20 @@ def diff(a: StrPath, b: StrPath, *, max_size: int | None = None, progress: Progr
 
 
 def _inspected(
-    archive: StrPath, max_size: int | None, progress: Progress, *, believes_sums: bool = True
+    archive: StrPath, max_size: int | None, progress: Progress, *, trusts_sums: bool = True
 ) -> ArchiveReport:
-    report = as_files(inspected(archive, max_size, progress, believes_sums=believes_sums))
-    if not report.is_sound:
-        raise refusal(report.issues)
+    report = with_server_errors_as_warnings(inspected(archive, max_size, progress, trusts_sums=trusts_sums))
+    if not report.is_ok:
+        raise error_of(report.problems)
     return report
 
 
-def _is_believed(report: ArchiveReport) -> bool:
+def _trusts_sums(report: ArchiveReport) -> bool:
     """Whether its sums are those that it carries."""
-    return any(entry.crc32 is not None for entry in report.entries)
+    return any(entry.crc32 is not None for entry in report.files)
 
 
-def _sums_hold(one: dict[PurePosixPath, Entry], other: dict[PurePosixPath, Entry]) -> bool:
+def _sums_hold(one: dict[PurePosixPath, ArchiveEntry], other: dict[PurePosixPath, ArchiveEntry]) -> bool:
     """Whether files have equal sums where, and only where, the zips say equal sizes and CRC-32s of them."""
     pairs = [(one[path], other[path]) for path in one.keys() & other.keys()]
     return all(
@@ -124,7 +126,7 @@ def _flat(manifest: dict[str, Any]) -> dict[str, Any]:
     for name, value in manifest.items():
         if name == "model" and isinstance(value, dict):
             flat.update({f"model.{inner}": field for inner, field in value.items()})
-        elif name not in OF_THE_BUILD:
+        elif name not in FIELDS_OF_THE_BUILD:
             flat[name] = value
     return flat
 
@@ -136,11 +138,13 @@ def _field_changes(one: dict[str, Any], other: dict[str, Any]) -> Iterator[Field
             yield FieldChange(name, a, b)
 
 
-def _outside(report: ArchiveReport) -> dict[PurePosixPath, Entry]:
-    return {entry.path: entry for entry in report.entries if entry.path.parts[0] != MAR_INF}
+def _outside(report: ArchiveReport) -> dict[PurePosixPath, ArchiveEntry]:
+    return {entry.path: entry for entry in report.files if entry.path.parts[0] != MAR_INF}
 
 
-def _file_changes(one: dict[PurePosixPath, Entry], other: dict[PurePosixPath, Entry]) -> Iterator[FileChange]:
+def _file_changes(
+    one: dict[PurePosixPath, ArchiveEntry], other: dict[PurePosixPath, ArchiveEntry]
+) -> Iterator[FileChange]:
     for path in sorted({*one, *other}, key=str):
         a, b = one.get(path), other.get(path)
         if a is None or b is None:

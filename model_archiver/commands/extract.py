@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from itertools import takewhile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from model_archiver.formats.kernel import sync_tree
-from model_archiver.formats.output import OutputFile
-from model_archiver.formats.placement import place_folder
-from model_archiver.formats.temporary import TemporaryDirectory
-from model_archiver.interruption import uninterrupted
-from model_archiver.issue import Issue
-from model_archiver.model_archiver_config import StrPath
-from model_archiver.model_archiver_error import ModelArchiverError, refusal
-from model_archiver.planning.archive_paths import fits_windows, portable_key
-from model_archiver.planning.findings import Findings
-from model_archiver.planning.names import check_model_name
-from model_archiver.progress import Progress, expect, silent
-from model_archiver.reading.allowance import Allowance
-from model_archiver.reading.archive import Archive, Content, FoundMember, Reading
+from model_archiver.core.entries import check_model_name, fits_windows, mode, portable_key
+from model_archiver.core.manifest import model_of
+from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, error_of
+from model_archiver.core.record import Record
+from model_archiver.core.running import add_total, block_signals, no_progress
+from model_archiver.reading.archive import Reading, UnpackLimit
 from model_archiver.reading.content import read_content
-from model_archiver.reading.manifest import model_of
-from model_archiver.reading.opened import as_files, check_sums, report_of
-from model_archiver.reading.opening import open_archive
-from model_archiver.report import ArchiveReport, Entry
-from model_archiver.reproducible import mode
+from model_archiver.reading.opening import check_sums, open_archive, report_of, with_server_errors_as_warnings
+from model_archiver.writing.os_calls import OutputFile, sync_tree
+from model_archiver.writing.publish import publish_folder
+from model_archiver.writing.staging import StagingDirectory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import PurePosixPath
+
+    from model_archiver.core.report import ArchiveEntry, ArchiveReport
+    from model_archiver.core.request import StrPath
+    from model_archiver.core.running import Progress
+    from model_archiver.reading.archive import Archive, Content, FoundMember
 
 _IS_WINDOWS = os.name == "nt"
 
 
-@dataclass(frozen=True)
-class Extraction:
+class Extraction(Record):
     """An archive that was unpacked.
 
     Attributes:
@@ -51,7 +49,7 @@ def extract(
     *,
     force: bool = False,
     max_size: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Extraction:
     """Unpack an archive into a model folder, which is there as a whole or not at all.
 
@@ -68,13 +66,13 @@ def extract(
         ModelArchiverError: the archive is damaged, or holds what must not be unpacked; or the folder exists already.
     """
     opened = open_archive(archive)
-    expect(progress, 2 * opened.size)
-    findings = Findings()
-    content = read_content(opened, Reading(findings, Allowance(opened.path, opened.size, max_size), progress))
-    report = as_files(report_of(opened, content, findings.issues))
+    add_total(progress, 2 * opened.size)
+    problems = ProblemList()
+    content = read_content(opened, Reading(problems, UnpackLimit(opened.path, opened.size, max_size), progress))
+    report = with_server_errors_as_warnings(report_of(opened, content, tuple(problems)))
     target = _target(to, report)
-    _refuse([*report.issues, *_obstacles(report, content), *_in_the_way(target, opened.path, force=force)])
-    reading = Reading(Findings(), Allowance(opened.path, opened.size, max_size), progress)
+    _refuse([*report.problems, *_obstacles(report, content), *_in_the_way(target, opened.path, force=force)])
+    reading = Reading(ProblemList(), UnpackLimit(opened.path, opened.size, max_size), progress)
     _unpack(opened, report, target, reading, force=force)
     return Extraction(target, report)
 
@@ -83,40 +81,42 @@ def _target(to: StrPath | None, report: ArchiveReport) -> Path:
     """The folder, a link followed to where it leads."""
     if to is not None:
         return Path(os.path.realpath(to))
-    findings = Findings()
+    problems = ProblemList()
     name = str(model_of(report.manifest).get("modelName") or "")
-    if not check_model_name(name, findings):
+    if not check_model_name(name, problems):
         hint = "name the folder with --to"
-        _refuse([*report.issues, *(replace(issue, hint=hint, path="the model's name") for issue in findings.issues)])
+        _refuse(
+            [*report.problems, *(problem.replace(hint=hint, path="the model's name") for problem in tuple(problems))]
+        )
     return Path(os.path.realpath(name))
 
 
-def _refuse(issues: list[Issue]) -> None:
+def _refuse(problems: list[Problem]) -> None:
     """Refuse the archive if there is an error among what was found.
 
     Raises:
         ModelArchiverError: with every issue.
     """
-    if any(issue.level == "error" for issue in issues):
-        raise refusal(issues)
+    if any(problem.level == "error" for problem in problems):
+        raise error_of(problems)
 
 
-def _obstacles(report: ArchiveReport, content: Content) -> Iterator[Issue]:
+def _obstacles(report: ArchiveReport, content: Content) -> Iterator[Problem]:
     """What serves, and still cannot be unpacked safely everywhere."""
     yield from check_sums(content, report.archive_format)
-    for former, path in _clashes(report.entries):
-        message = f"and {former} are one file, or folder, on systems that ignore case"
-        yield Issue("error", "path-case-clash", message, "package the model again, under another name", str(path))
-    for entry in report.entries:
+    for existing, path in _clashes(report.files):
+        message = f"and {existing} are one file, or folder, on systems that ignore case"
+        yield Problem("error", "path-case-clash", message, "package the model again, under another name", str(path))
+    for entry in report.files:
         if _IS_WINDOWS and not fits_windows(entry.path):
             hint = "unpack it on another system, or package the model again, under another name"
-            yield Issue("error", "path-invalid", "is no name of a file on Windows", hint, str(entry.path))
-    for issue in report.issues:
-        if issue.code == "entry-duplicate":
-            yield replace(issue, level="error")
+            yield Problem("error", "path-invalid", "is no name of a file on Windows", hint, str(entry.path))
+    for problem in report.problems:
+        if problem.code == "entry-duplicate":
+            yield problem.replace(level="error")
 
 
-def _clashes(entries: Iterable[Entry]) -> Iterator[tuple[PurePosixPath, PurePosixPath]]:
+def _clashes(entries: Iterable[ArchiveEntry]) -> Iterator[tuple[PurePosixPath, PurePosixPath]]:
     """Paths, of files or of the folders they lie in, that are one where case does not count."""
     met: dict[str, PurePosixPath] = {}
     for entry in entries:
@@ -124,48 +124,50 @@ def _clashes(entries: Iterable[Entry]) -> Iterator[tuple[PurePosixPath, PurePosi
             key = portable_key(path)
             if met.get(key) == path:  # then all that it lies in was met, too
                 break
-            former = met.setdefault(key, path)
-            if former != path:
-                yield former, path
+            existing = met.setdefault(key, path)
+            if existing != path:
+                yield existing, path
 
 
-def _in_the_way(target: Path, archive: Path, *, force: bool) -> Iterator[Issue]:
+def _in_the_way(target: Path, archive: Path, *, force: bool) -> Iterator[Problem]:
     hint = "name another folder with --to"
     source = Path(os.path.realpath(archive))
     if target == source or target in source.parents or source in target.parents:
-        yield Issue("error", "target-in-the-way", "is, or holds, the archive itself, or lies in it", hint, str(target))
+        yield Problem(
+            "error", "target-in-the-way", "is, or holds, the archive itself, or lies in it", hint, str(target)
+        )
     elif not os.path.lexists(target):
         return
     elif not target.is_dir():
-        yield Issue("error", "target-in-the-way", "is a file, and the folder goes there", hint, str(target))
+        yield Problem("error", "target-in-the-way", "is a file, and the folder goes there", hint, str(target))
     elif not force:
-        yield Issue("error", "target-exists", "exists already", f"-f replaces it; or {hint}", str(target))
+        yield Problem("error", "target-exists", "exists already", f"-f replaces it; or {hint}", str(target))
 
 
 def _unpack(opened: Archive, report: ArchiveReport, target: Path, reading: Reading, *, force: bool) -> None:
     try:
-        with uninterrupted() as interruptible, TemporaryDirectory(target, target.name) as temporary:
-            built = temporary.path / target.name
-            with interruptible():
+        with block_signals() as unblocked, StagingDirectory(target, target.name) as staging:
+            built = staging.path / target.name
+            with unblocked():
                 built.mkdir()
                 written = read_content(opened, reading, _Writer(built))
                 _refuse_changed(report, written)
                 sync_tree(built)
-                place_folder(built, target, temporary.set_aside, replace=force)
+                publish_folder(built, target, staging.set_aside, replace=force)
     except OSError as error:
         if isinstance(error, ModelArchiverError):
             raise
         hint = "nothing was unpacked; free some space, or check the path and its rights"
         path = str(error.filename or target)
-        issue = Issue("error", "write-failed", error.strerror or str(error), hint, path)
-        raise ModelArchiverError(issues=[issue]) from error
+        problem = Problem("error", "write-failed", error.strerror or str(error), hint, path)
+        raise ModelArchiverError(problems=[problem]) from error
 
 
 def _refuse_changed(report: ArchiveReport, written: Content) -> None:
-    if tuple(written.entries) != report.entries:
+    if tuple(written.entries) != report.files:
         message = "changed while it was unpacked"
         hint = "unpack it again when nothing writes to it any more"
-        raise ModelArchiverError(issues=[Issue("error", "file-changed", message, hint, str(report.path))])
+        raise ModelArchiverError(problems=[Problem("error", "file-changed", message, hint, str(report.path))])
 
 
 class _Writer:

@@ -1,4 +1,4 @@
-"""What is written to ``MAR-INF/MANIFEST.json``."""
+"""Names that other people's scripts import."""
 
 from model_archiver.manifest_components import manifest, model
 

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import filecmp
-from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
-from model_archiver.manifest_components.manifest import MAR_INF
-from model_archiver.planning.archive_paths import is_reserved, path_problem
-from model_archiver.planning.findings import Findings
-from model_archiver.planning.plan import Member
+from model_archiver.core.entries import is_reserved, path_problem
+from model_archiver.core.manifest import MAR_INF
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from model_archiver.core.plan import Member
+    from model_archiver.core.problems import ProblemList
 
 
-def settle(members: Iterable[Member], findings: Findings) -> tuple[Member, ...]:
+def resolve_collisions(members: Iterable[Member], problems: ProblemList) -> tuple[Member, ...]:
     """The members, one for each path, sorted by path; what cannot be settled is a finding."""
     settled: dict[PurePosixPath, Member] = {}
     told: set[PurePosixPath] = set()
     for member in members:
-        _check_path(member, told, findings)
-        former = settled.setdefault(member.path, member)
-        if not _same(former, member):
-            _report_clash(former, member, findings)
+        _check_path(member, told, problems)
+        existing = settled.setdefault(member.path, member)
+        if not _same(existing, member):
+            _report_clash(existing, member, problems)
     for folder, member in _folders(settled.values()):
         if folder in settled:
-            _report_clash(settled[folder], member, findings)
+            _report_clash(settled[folder], member, problems)
     return tuple(sorted(settled.values(), key=lambda member: str(member.path)))
 
 
@@ -38,12 +42,12 @@ def _folders(members: Iterable[Member]) -> Iterator[tuple[PurePosixPath, Member]
             folder = folder.parent
 
 
-def _check_path(member: Member, told: set[PurePosixPath], findings: Findings) -> None:
+def _check_path(member: Member, told: set[PurePosixPath], problems: ProblemList) -> None:
     """What is wrong with a path, told once for the folder that it is wrong with."""
     if is_reserved(member.path):
         if PurePosixPath(MAR_INF) not in told:
             message = f"would land in MAR-INF, which is the archive's own ({member.flag})"
-            findings.error("path-reserved", message, "pack it under another name", path=member.source.path)
+            problems.error("path-reserved", message, "pack it under another name", path=member.source.path)
         told.add(PurePosixPath(MAR_INF))
         return
     if path_problem(member.path) is None:
@@ -51,7 +55,7 @@ def _check_path(member: Member, told: set[PurePosixPath], findings: Findings) ->
     wrong = next(path for path in [*reversed(member.path.parents), member.path] if path_problem(path))
     if wrong not in told:
         message = f"the name {path_problem(wrong)} ({member.flag})"
-        findings.error("path-invalid", message, "rename it", path=member.source.path)
+        problems.error("path-invalid", message, "rename it", path=member.source.path)
     told.add(wrong)
 
 
@@ -64,13 +68,13 @@ def _same(one: Member, other: Member) -> bool:
         return False
 
 
-def _report_clash(one: Member, other: Member, findings: Findings) -> None:
+def _report_clash(one: Member, other: Member, problems: ProblemList) -> None:
     if one.path == other.path:
         message = f"and {_told(one)} both go to {one.path}"
     else:
         message = f"goes to {other.path}, and {_told(one)} is a file there called {one.path}"
     hint = "rename one, or pack its folder under its own name with --include"
-    findings.error("path-clash", message, hint, path=_told(other))
+    problems.error("path-clash", message, hint, path=_told(other))
 
 
 def _told(member: Member) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from model_archiver.issue import FILE_MISSING
-from model_archiver.planning.findings import Findings
-from model_archiver.suggestions import did_you_mean
+from model_archiver.core.problems import FILE_MISSING
+from model_archiver.core.record import Record
+from model_archiver.core.text import did_you_mean
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from model_archiver.core.problems import ProblemList
 
 BUILT_IN = {
     "base_handler": "anything",
@@ -28,8 +32,7 @@ LSP_BUILT_IN = {"BaseHandler", "TorchScriptHandler"}
 _FUNCTION = re.compile(r"\w+")
 
 
-@dataclass(frozen=True)
-class Handler:
+class Handler(Record):
     """A resolved handler.
 
     Attributes:
@@ -66,7 +69,7 @@ def resolve_torchserve_handler(
     return Handler(Path(module).name + function, file)
 
 
-def resolve_mms_handler(given: str, model_path: Collection[PurePosixPath], findings: Findings) -> Handler:
+def resolve_mms_handler(given: str, model_path: Collection[PurePosixPath], problems: ProblemList) -> Handler:
     """The handler that Multi Model Server is to use: a module of the packed folder, or a finding.
 
     SageMaker's toolkit names one that is installed beside the server, by its dotted name or by its file.
@@ -79,26 +82,26 @@ def resolve_mms_handler(given: str, model_path: Collection[PurePosixPath], findi
     if Path(module).is_file() or (dot and "/" not in module and not module.endswith(".py") and not in_folder):
         message = "is not in the model's folder and is not packed (--handler)"
         hint = "have it installed where the server runs, or put it there"
-        findings.warning("handler-outside", message, hint, path=given)
+        problems.warning("handler-outside", message, hint, path=given)
     else:
         message = "no such module in the model's folder (--handler)"
-        findings.error("handler-missing", message, _modules_there(model_path), path=given)
+        problems.error("handler-missing", message, _modules_there(model_path), path=given)
     return Handler(given)
 
 
-def missing_handler(given: str, file: Path, findings: Findings) -> None:
+def missing_handler(given: str, file: Path, problems: ProblemList) -> None:
     """The finding for a handler that is neither built in nor a file nor packed."""
     module, _ = split_function(given)
     if given.endswith(":"):
         hint = f"say {given}handle, or {given[:-1]} alone"
-        findings.error("handler-invalid", "names no function after its colon (--handler)", hint, path=given)
+        problems.error("handler-invalid", "names no function after its colon (--handler)", hint, path=given)
     elif Path(module).is_file():
-        findings.error("handler-invalid", "is no Python file (--handler)", "name a .py file", path=given)
+        problems.error("handler-invalid", "is no Python file (--handler)", "name a .py file", path=given)
     elif built_in := did_you_mean(module, BUILT_IN, ""):
         message = "is no built-in handler, and there is no such file (--handler)"
-        findings.error(FILE_MISSING, message, built_in, path=given)
+        problems.error(FILE_MISSING, message, built_in, path=given)
     else:
-        findings.missing(file, "--handler")
+        problems.missing(file, "--handler")
 
 
 def _library(module: str) -> Path:

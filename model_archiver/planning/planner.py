@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import replace
-from enum import Enum
 from pathlib import Path
-from typing import TypeVar, get_args
 
-from model_archiver.archive_format import ArchiveFormat, Deflate, Platform
-from model_archiver.manifest_components.manifest import Manifest, RuntimeType
-from model_archiver.manifest_components.model import Model
-from model_archiver.model_archiver_config import ModelArchiverConfig, Server, StrPath, as_list
-from model_archiver.model_archiver_error import ModelArchiverError
-from model_archiver.planning.collisions import settle
-from model_archiver.planning.exclusions import Exclusions
-from model_archiver.planning.findings import Findings
-from model_archiver.planning.gathering import Gatherer
+from model_archiver.core.entries import check_model_name
+from model_archiver.core.manifest import Manifest, Model, RuntimeType
+from model_archiver.core.plan import Plan
+from model_archiver.core.problems import ModelArchiverError
+from model_archiver.core.request import DEFLATE, SERVERS, ArchiveFormat, Platform, as_list
+from model_archiver.core.text import invalid_choice
+from model_archiver.planning.collisions import resolve_collisions
+from model_archiver.planning.gathering import Exclusions, Gatherer
 from model_archiver.planning.handler import (
     Handler,
     default_handler,
@@ -26,8 +21,6 @@ from model_archiver.planning.handler import (
     resolve_mms_handler,
     resolve_torchserve_handler,
 )
-from model_archiver.planning.names import check_model_name
-from model_archiver.planning.plan import Member, Plan
 from model_archiver.planning.platforms import (
     LAYOUTS,
     check_platform_handler,
@@ -39,45 +32,56 @@ from model_archiver.planning.target import (
     check_in_place,
     check_laid_over,
     choose_target,
-    former_outputs,
-    plan_companions,
+    existing_outputs,
+    plan_sidecars,
 )
-from model_archiver.suggestions import no_choice
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from enum import Enum
+    from typing import TypeVar
+
+    _Choice = TypeVar("_Choice", bound=Enum)
+    from collections.abc import Iterator
+
+    from model_archiver.core.plan import Member
+    from model_archiver.core.problems import ProblemList
+    from model_archiver.core.request import ModelArchiverConfig, StrPath
 
 DEFAULT_VERSION = "1.0"
 
 
-def make_plan(config: ModelArchiverConfig, manifest: str | None, findings: Findings) -> Plan:
+def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: ProblemList) -> Plan:
     """Decide everything about a build, and write nothing.
 
     Args:
         config: what is asked.
         manifest: the text of the manifest where the caller has one of their own.
-        findings: takes what is wrong; the plan is to be built only if there is no error among it.
+        problems: takes what is wrong; the plan is to be built only if there is no error among it.
     """
-    named = check_model_name(config.model_name, findings)
-    archive_format = _choice(ArchiveFormat, config.archive_format, "--archive-format", ArchiveFormat.DEFAULT, findings)
-    runtime = _choice(RuntimeType, config.runtime, "--runtime", RuntimeType.PYTHON, findings).value
-    platform = _choice(Platform, config.target, "--target", Platform.TORCHSERVE, findings)
-    archive_format = platform_format(platform, archive_format, findings)
-    target = choose_target(config, platform, archive_format, findings, named=named)
-    _check_tuning(config, findings)
+    named = check_model_name(config.model_name, problems)
+    archive_format = _choice(ArchiveFormat, config.archive_format, "--archive-format", ArchiveFormat.DEFAULT, problems)
+    runtime = _choice(RuntimeType, config.runtime, "--runtime", RuntimeType.PYTHON, problems).value
+    platform = _choice(Platform, config.target, "--target", Platform.TORCHSERVE, problems)
+    archive_format = platform_format(platform, archive_format, problems)
+    target = choose_target(config, platform, archive_format, problems, named=named)
+    _check_tuning(config, problems)
     patterns = [os.fspath(pattern) for pattern in as_list(config.exclude)]
-    exclusions = Exclusions(patterns, former_outputs(config, platform, target, archive_format))
-    gatherer = Gatherer(exclusions, findings)
+    exclusions = Exclusions(patterns, existing_outputs(config, platform, target, archive_format))
+    gatherer = Gatherer(exclusions, problems)
     model_path = gatherer.model_path(config.model_path) if config.model_path else []
     packed = [*model_path, *_included(config, gatherer)]
-    check_platform_handler(platform, config, packed, findings)
-    handler = platform_handler(platform, _resolve_handler(config, runtime, model_path, packed, findings))
-    named_files = _named_files(config, handler, gatherer, findings)
-    members = settle([*packed, *(_placed(member, platform) for member in named_files)], findings)
+    check_platform_handler(platform, config, packed, problems)
+    handler = platform_handler(platform, _resolve_handler(config, runtime, model_path, packed, problems))
+    named_files = _named_files(config, handler, gatherer, problems)
+    members = resolve_collisions([*packed, *(_placed(member, platform) for member in named_files)], problems)
     if target.in_place:
-        check_in_place(target, members, findings)
-    elif archive_format is ArchiveFormat.NO_ARCHIVE and target.replace:
-        check_laid_over(target, members, findings)
+        check_in_place(target, members, problems)
+    elif archive_format is ArchiveFormat.NO_ARCHIVE and target.force:
+        check_laid_over(target, members, problems)
     elif config.link and archive_format is not ArchiveFormat.NO_ARCHIVE:
-        findings.error("link-impossible", "only a folder can hold links", _unlink(platform), path="--link")
-    text = _given_manifest(manifest, findings) or _manifest_text(config, platform, runtime, handler.entry, findings)
+        problems.error("link-impossible", "only a folder can hold links", _unlink(platform), path="--link")
+    text = _given_manifest(manifest, problems) or _manifest_text(config, platform, runtime, handler.entry, problems)
     plan = Plan(
         name=config.model_name,
         server=config.server if platform is Platform.TORCHSERVE else "torchserve",  # which all other platforms run
@@ -89,36 +93,33 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, findings: Findi
         link=config.link,
         jobs=config.jobs or _cores(),
         notes=() if config.handler else (f"no --handler is given: {handler.entry} is used",),
-        left_out=exclusions.left_out,
+        excluded=exclusions.excluded,
         top=config.model_name if LAYOUTS[platform].has_top else "",
-        companions=(),
+        sidecars=(),
     )
-    return plan_companions(config, platform, plan, _version(config), findings)
+    return plan_sidecars(config, platform, plan, _version(config), problems)
 
 
-_Choice = TypeVar("_Choice", bound=Enum)
-
-
-def _choice(kind: type[_Choice], given: object, flag: str, default: _Choice, findings: Findings) -> _Choice:
+def _choice(kind: type[_Choice], given: object, flag: str, default: _Choice, problems: ProblemList) -> _Choice:
     """The member of an enumeration that a value names; the default, and a finding, where it names none."""
     try:
         return kind(given)
     except ValueError:
-        findings.error("value-invalid", *no_choice(given, [str(member.value) for member in kind]), path=flag)
+        problems.error("value-invalid", *invalid_choice(given, [str(member.value) for member in kind]), path=flag)
         return default
 
 
-def _check_tuning(config: ModelArchiverConfig, findings: Findings) -> None:
+def _check_tuning(config: ModelArchiverConfig, problems: ProblemList) -> None:
     """Values that the parser of a command line does not let through, and that come from Python code all the same."""
     for flag, value, choices in (
-        ("--deflate", config.deflate, get_args(Deflate)),
-        ("server", config.server, get_args(Server)),
+        ("--deflate", config.deflate, DEFLATE),
+        ("server", config.server, SERVERS),
     ):
         if value not in choices:
-            findings.error("value-invalid", *no_choice(value, choices), path=flag)
+            problems.error("value-invalid", *invalid_choice(value, choices), path=flag)
     # type(), for True is an int too.
     if config.jobs is not None and (type(config.jobs) is not int or config.jobs < 1):
-        findings.error("value-invalid", "is no number of cores", "give 1 or more", path=f"--jobs {config.jobs}")
+        problems.error("value-invalid", "is no number of cores", "give 1 or more", path=f"--jobs {config.jobs}")
 
 
 def _unlink(platform: Platform) -> str:
@@ -138,24 +139,24 @@ def _resolve_handler(
     runtime: str,
     model_path: list[Member],
     packed: list[Member],
-    findings: Findings,
+    problems: ProblemList,
 ) -> Handler:
     given = os.fspath(config.handler) if config.handler else default_handler(runtime)
     in_folder = {member.path for member in model_path}
     if config.server == "mms":  # a folder without a file is a finding already
-        return resolve_mms_handler(given, in_folder, findings) if in_folder else Handler(given)
+        return resolve_mms_handler(given, in_folder, problems) if in_folder else Handler(given)
     return resolve_torchserve_handler(given, runtime, in_folder, {member.path for member in packed})
 
 
 def _named_files(
-    config: ModelArchiverConfig, handler: Handler, gatherer: Gatherer, findings: Findings
+    config: ModelArchiverConfig, handler: Handler, gatherer: Gatherer, problems: ProblemList
 ) -> Iterator[Member]:
     """The files that have a flag of their own."""
     if handler.file is not None:
         if os.path.lexists(handler.file):
             yield from gatherer.single_file(handler.file, "--handler")
         else:
-            missing_handler(os.fspath(config.handler or ""), handler.file, findings)
+            missing_handler(os.fspath(config.handler or ""), handler.file, problems)
     flags = {
         "--model-file": config.model_file,
         "--serialized-file": config.serialized_file,
@@ -171,11 +172,11 @@ def _placed(member: Member, platform: Platform) -> Member:
     """A file that has a flag of its own, where the platform looks for it."""
     path = platform_path(platform, member.flag, member.path.name)
     flag = member.flag if path == member.path else f"{member.flag}, for {platform.value}"
-    return replace(member, path=path, flag=flag)
+    return member.replace(path=path, flag=flag)
 
 
 def _manifest_text(
-    config: ModelArchiverConfig, platform: Platform, runtime: str, handler: str, findings: Findings
+    config: ModelArchiverConfig, platform: Platform, runtime: str, handler: str, problems: ProblemList
 ) -> str:
     requirements = _base_name(config.requirements_file)
     model = Model(
@@ -190,11 +191,11 @@ def _manifest_text(
     try:
         return str(Manifest(runtime, model, for_mms=config.server == "mms"))
     except ModelArchiverError as error:
-        findings.extend(error.issues)
+        problems.extend(error.problems)
         return "{}"
 
 
-def _given_manifest(manifest: str | None, findings: Findings) -> str | None:
+def _given_manifest(manifest: str | None, problems: ProblemList) -> str | None:
     """A caller's own manifest, if it is one."""
     if manifest is None:
         return None
@@ -206,7 +207,7 @@ def _given_manifest(manifest: str | None, findings: Findings) -> str | None:
     except (AttributeError, ValueError, RecursionError):
         pass
     message = "the manifest that was given is no text of a JSON object whose model is one too"
-    findings.error("manifest-invalid", message, "give what ModelExportUtils.generate_manifest_json returns")
+    problems.error("manifest-invalid", message, "give what ModelExportUtils.generate_manifest_json returns")
     return None
 
 

@@ -11,21 +11,25 @@ The rules are those of the platforms' own start scripts:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from model_archiver.archive_format import ArchiveFormat, Platform
-from model_archiver.model_archiver_config import ModelArchiverConfig
-from model_archiver.planning.findings import Findings
-from model_archiver.planning.handler import Handler, split_function
-from model_archiver.planning.plan import Member
+from model_archiver.core.record import Record
+from model_archiver.core.request import ArchiveFormat, Platform
+from model_archiver.planning.handler import split_function
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from model_archiver.core.plan import Member
+    from model_archiver.core.problems import ProblemList
+    from model_archiver.core.request import ModelArchiverConfig
+    from model_archiver.planning.handler import Handler
 
 _CODE = PurePosixPath("code")
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(Record):
     """Where a platform looks for what.
 
     Attributes:
@@ -62,7 +66,7 @@ LAYOUTS = {
 """Where each platform looks for what."""
 
 
-def platform_format(platform: Platform, given: ArchiveFormat, findings: Findings) -> ArchiveFormat:
+def platform_format(platform: Platform, given: ArchiveFormat, problems: ProblemList) -> ArchiveFormat:
     """The form of the output; a finding where the platform does not take the one that was asked for."""
     formats = LAYOUTS[platform].formats
     if given in formats:
@@ -70,27 +74,27 @@ def platform_format(platform: Platform, given: ArchiveFormat, findings: Findings
     if given is not ArchiveFormat.DEFAULT:
         message = f"{platform.value} does not take this format"
         hint = f"choose {' or '.join(taken.value for taken in formats)}, or leave it out"
-        findings.error("platform-format", message, hint, path=f"--archive-format {given.value}")
+        problems.error("platform-format", message, hint, path=f"--archive-format {given.value}")
     return formats[0]
 
 
-def check_platform_name(platform: Platform, name: str, findings: Findings) -> None:
+def check_platform_name(platform: Platform, name: str, problems: ProblemList) -> None:
     """A finding for a model whose archive the platform would not see."""
     if "." in name and not LAYOUTS[platform].may_hold_dots:
         message = f"{platform.value} does not see an archive whose name holds a dot before .mar"
         hint = "choose a name without dots; the version has a flag of its own, --version"
-        findings.error("platform-name", message, hint, path=f"--model-name {name}")
+        problems.error("platform-name", message, hint, path=f"--model-name {name}")
 
 
 def check_platform_handler(
-    platform: Platform, config: ModelArchiverConfig, packed: Iterable[Member], findings: Findings
+    platform: Platform, config: ModelArchiverConfig, packed: Iterable[Member], problems: ProblemList
 ) -> None:
     """A finding for code that the platform would serve, were there not the manifest and the handler that it names."""
     inference = [member for member in packed if member.path == _CODE / "inference.py"]
     if LAYOUTS[platform].has_code and inference and not config.handler:
         message = "would not be used: the manifest names a handler, and that wins"
         hint = f"choose with --handler, such as {inference[0].path}:handle if it has that function"
-        findings.error("platform-handler", message, hint, path=inference[0].source.path)
+        problems.error("platform-handler", message, hint, path=inference[0].source.path)
 
 
 def platform_handler(platform: Platform, handler: Handler) -> Handler:
@@ -102,7 +106,7 @@ def platform_handler(platform: Platform, handler: Handler) -> Handler:
     if handler.file is None or not LAYOUTS[platform].has_code:
         return handler
     _, function = split_function(handler.entry)
-    return replace(handler, entry=f"{_CODE / handler.file.name}{function or ':handle'}")
+    return handler.replace(entry=f"{_CODE / handler.file.name}{function or ':handle'}")
 
 
 def platform_path(platform: Platform, flag: str, name: str) -> PurePosixPath:

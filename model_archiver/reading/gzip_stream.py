@@ -6,13 +6,15 @@ TorchServe reads the first member only and takes what follows it for nothing: wh
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 
-from model_archiver.formats.digests import crc32
-from model_archiver.reading.allowance import Allowance
-from model_archiver.reading.archive import AGAIN, DamageError
-from model_archiver.reading.archive_file import BLOCK, ArchiveFile
-from model_archiver.reading.inflating import DeflatedStretch
+from model_archiver.core.sums import crc32
+from model_archiver.reading.archive import AGAIN, BLOCK, DamageError, DeflatedRange
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model_archiver.reading.archive import ArchiveFile, UnpackLimit
 
 _HEADER = struct.Struct("<2s2BL2B")
 _TRAILER = struct.Struct("<2L")
@@ -26,15 +28,15 @@ class GzipStream:
         is_broken: damage was met, behind which nothing can be read.
     """
 
-    def __init__(self, file: ArchiveFile, allowance: Allowance) -> None:
+    def __init__(self, file: ArchiveFile, limit: UnpackLimit) -> None:
         """Begin at the beginning.
 
         Raises:
             DamageError: the header is damaged.
         """
         self._file = file
-        self._allowance = allowance
-        self._deflated = DeflatedStretch(file, _data_start(file), file.size)
+        self._limit = limit
+        self._deflated = DeflatedRange(file, _data_start(file), file.size)
         self._blocks = iter(self._deflated)
         self._rest = b""
         self._crc32 = 0
@@ -67,7 +69,7 @@ class GzipStream:
         except DamageError:
             self.is_broken = True
             raise
-        self._allowance.spend(len(block))
+        self._limit.consume(len(block))
         self._crc32 = crc32(block, self._crc32)
         self._size += len(block)
         return block

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from model_archiver.issue import Issue
-from model_archiver.manifest_components.manifest import MANIFEST_PATH, RuntimeType
+from model_archiver.core.manifest import MANIFEST_PATH, RuntimeType, model_of
+from model_archiver.core.problems import Problem
 from model_archiver.planning.handler import BUILT_IN, LSP_BUILT_IN, packed_module, split_function
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from typing import Any
 
 _DEEPEST = 50
 _REPACK = "package the model again"
@@ -23,7 +26,7 @@ _NAMING_FILES = ("serializedFile", "modelFile", "requirementsFile", "configFile"
 _TEXTS_OF_MODEL = ("modelName", "modelVersion", "handler", "envelope", "description", *_NAMING_FILES)
 
 
-def read_manifest(text: bytes | None) -> tuple[dict[str, Any], list[Issue]]:
+def read_manifest(text: bytes | None) -> tuple[dict[str, Any], list[Problem]]:
     """The manifest's fields, none where it cannot be read, and what is wrong with it by itself.
 
     Args:
@@ -31,22 +34,22 @@ def read_manifest(text: bytes | None) -> tuple[dict[str, Any], list[Issue]]:
     """
     if text is None:
         hint = "a .mar has it at MAR-INF/MANIFEST.json; in a tar.gz everything lies below one folder"
-        return {}, [_issue("manifest-missing", "there is no manifest, without which no server takes it", hint)]
+        return {}, [_problem("manifest-missing", "there is no manifest, without which no server takes it", hint)]
     fields = _parsed(text)
     if fields is None:
-        return {}, [_issue("manifest-invalid", "is no JSON object in UTF-8 without a mark before it")]
+        return {}, [_problem("manifest-invalid", "is no JSON object in UTF-8 without a mark before it")]
     return fields, list(manifest_problems(fields))
 
 
-def manifest_problems(fields: dict[str, Any]) -> Iterator[Issue]:
+def manifest_problems(fields: dict[str, Any]) -> Iterator[Problem]:
     """What no server takes in a manifest that can be read."""
     model = model_of(fields)
     if model.get("modelName") in (None, ""):
-        yield _issue("manifest-invalid", "gives the model no name (model.modelName)")
+        yield _problem("manifest-invalid", "gives the model no name (model.modelName)")
     runtime = fields.get("runtime", RuntimeType.PYTHON.value)
     if runtime not in [known.value for known in RuntimeType]:
         message = f"names the runtime {runtime!r}, which no server knows"
-        yield _issue("runtime-unserved", message, "use python, python3 or LSP")
+        yield _problem("runtime-unserved", message, "use python, python3 or LSP")
     for field, known in _KINDS.items():
         yield from _misfits(fields, field, known)
     for field in _TEXTS_OF_MODEL:
@@ -54,10 +57,12 @@ def manifest_problems(fields: dict[str, Any]) -> Iterator[Issue]:
     if "specificationVersion" in fields:
         yield from _misfits(fields, "engine", (dict,))
         if not model.get("handler"):
-            yield _issue("manifest-invalid", "gives the model no handler, without which Multi Model Server refuses it")
+            yield _problem(
+                "manifest-invalid", "gives the model no handler, without which Multi Model Server refuses it"
+            )
 
 
-def missing_files(manifest: dict[str, Any], paths: Collection[PurePosixPath]) -> Iterator[Issue]:
+def missing_files(manifest: dict[str, Any], paths: Collection[PurePosixPath]) -> Iterator[Problem]:
     """What the manifest names and the archive does not hold.
 
     Args:
@@ -68,27 +73,21 @@ def missing_files(manifest: dict[str, Any], paths: Collection[PurePosixPath]) ->
     for field in _NAMING_FILES:
         name = model.get(field)
         if isinstance(name, str) and name and PurePosixPath(name) not in paths:
-            yield _issue("manifest-file-missing", f"names {name} as its {field}, which is not in the archive")
+            yield _problem("manifest-file-missing", f"names {name} as its {field}, which is not in the archive")
     handler = model.get("handler")
     if isinstance(handler, str) and handler:
         yield from _missing_handler(handler, paths)
 
 
-def model_of(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The manifest's ``model`` object, empty where there is none."""
-    model = manifest.get("model")
-    return model if isinstance(model, dict) else {}
-
-
-def _misfits(fields: dict[str, Any], field: str, kinds: tuple[type, ...], above: str = "") -> Iterator[Issue]:
+def _misfits(fields: dict[str, Any], field: str, kinds: tuple[type, ...], above: str = "") -> Iterator[Problem]:
     """A field that is there and of none of the kinds that the server's reader takes."""
     value = fields.get(field)
     if value is not None and not isinstance(value, kinds):
         what = "an object" if kinds == (dict,) else "a text"
-        yield _issue("manifest-invalid", f"has something else than {what} as {above}{field}")
+        yield _problem("manifest-invalid", f"has something else than {what} as {above}{field}")
 
 
-def _missing_handler(handler: str, paths: Collection[PurePosixPath]) -> Iterator[Issue]:
+def _missing_handler(handler: str, paths: Collection[PurePosixPath]) -> Iterator[Problem]:
     module, _ = split_function(handler)
     if handler in BUILT_IN or handler in LSP_BUILT_IN:
         return
@@ -97,9 +96,9 @@ def _missing_handler(handler: str, paths: Collection[PurePosixPath]) -> Iterator
         return
     if "." in module.removesuffix(".py") and "/" not in module:
         message = f"names the handler {handler}, which is not in the archive"
-        yield Issue("warning", "handler-outside", message, "have it installed where the server runs", MANIFEST_PATH)
+        yield Problem("warning", "handler-outside", message, "have it installed where the server runs", MANIFEST_PATH)
     else:
-        yield _issue("handler-missing", f"names the handler {handler}, which is neither in the archive nor built in")
+        yield _problem("handler-missing", f"names the handler {handler}, which is neither in the archive nor built in")
 
 
 def _parsed(text: bytes) -> dict[str, Any] | None:
@@ -125,5 +124,5 @@ def _is_deeper(value: object, levels: int) -> bool:
     return levels == 0 or any(_is_deeper(item, levels - 1) for item in inside)
 
 
-def _issue(code: str, message: str, hint: str = _REPACK) -> Issue:
-    return Issue("error", code, message, hint, MANIFEST_PATH)
+def _problem(code: str, message: str, hint: str = _REPACK) -> Problem:
+    return Problem("error", code, message, hint, MANIFEST_PATH)

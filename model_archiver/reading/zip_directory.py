@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, replace
 from functools import cached_property
 
-from model_archiver.formats.zip_records import END, END_64, LIMIT, LIMIT_ENTRIES, LOCATOR_64
-from model_archiver.planning.findings import Findings
+from model_archiver.core.entries import END, END_64, LIMIT, LIMIT_ENTRIES, LOCATOR_64
+from model_archiver.core.problems import ProblemList
+from model_archiver.core.record import Record
 from model_archiver.reading.archive import AGAIN
-from model_archiver.reading.archive_file import ArchiveFile
-from model_archiver.reading.zip_headers import LOCAL_SIGNATURE, CentralHeader, read_central
+from model_archiver.reading.zip_headers import LOCAL_SIGNATURE, read_central
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from model_archiver.reading.archive import ArchiveFile
+    from model_archiver.reading.zip_headers import CentralHeader
 
 _LONGEST_COMMENT = 0xFFFF
 _END_SIGNATURE = b"PK\x05\x06"
 
 
-@dataclass(frozen=True)
-class Directory:
+class Directory(Record):
     """A central directory.
 
     Attributes:
@@ -55,8 +58,7 @@ class Directory:
         return sum(entry.told.size for entry in self.entries)
 
 
-@dataclass(frozen=True)
-class End:
+class End(Record):
     """The records behind a central directory.
 
     Attributes:
@@ -76,44 +78,44 @@ class End:
 
 def looks_like_zip(file: ArchiveFile) -> bool:
     """Whether a file begins, or ends, as zips do."""
-    return file.at(0, 4) == LOCAL_SIGNATURE or find_end(file, Findings()) is not None
+    return file.at(0, 4) == LOCAL_SIGNATURE or find_end(file, ProblemList()) is not None
 
 
-def read_directory(file: ArchiveFile, findings: Findings) -> Directory:
+def read_directory(file: ArchiveFile, problems: ProblemList) -> Directory:
     """The central directory; what is wrong with it, and with what follows it, goes to the findings."""
-    end = find_end(file, findings)
+    end = find_end(file, problems)
     if end is None:
         message = "has no central directory: its end is missing"
-        findings.error("archive-cut", message, AGAIN)
+        problems.error("archive-cut", message, AGAIN)
         return Directory((), file.size, is_usable=False)
     start = end.position - end.size
     prefix = start - end.start
     if start < 0 or prefix < 0:
-        findings.error("archive-cut", "its central directory is not where its end says", AGAIN)
+        problems.error("archive-cut", "its central directory is not where its end says", AGAIN)
         return Directory((), end.position, is_usable=False)
     headers = list(read_central(file, start, end.position))
     entries = [header for header in headers if header is not None]
     is_usable = len(headers) == len(entries) == end.entries
     if not is_usable:
         message = f"its central directory has {len(entries)} entries, and its end says {end.entries}"
-        findings.error("headers-differ", message, AGAIN)
-    return Directory(_placed(entries, prefix, start, findings), start, prefix, is_usable)
+        problems.error("headers-differ", message, AGAIN)
+    return Directory(_placed(entries, prefix, start, problems), start, prefix, is_usable)
 
 
-def _placed(entries: list[CentralHeader], prefix: int, start: int, findings: Findings) -> tuple[CentralHeader, ...]:
+def _placed(entries: list[CentralHeader], prefix: int, start: int, problems: ProblemList) -> tuple[CentralHeader, ...]:
     """The entries with their true places; those that can be none, or are another's, are findings."""
     placed: dict[int, CentralHeader] = {}
     for entry in entries:
         offset = entry.offset + prefix
         if offset >= start or offset in placed:
             message = "the central directory says that it lies where another one does, or nothing can"
-            findings.error("headers-differ", message, AGAIN, path=entry.told.text)
+            problems.error("headers-differ", message, AGAIN, path=entry.told.text)
         else:
-            placed[offset] = replace(entry, offset=offset)
+            placed[offset] = entry.replace(offset=offset)
     return tuple(placed[offset] for offset in sorted(placed))
 
 
-def find_end(file: ArchiveFile, findings: Findings) -> End | None:
+def find_end(file: ArchiveFile, problems: ProblemList) -> End | None:
     """The records at the end, searched from there as every tool does."""
     tail_start = max(file.size - END.size - _LONGEST_COMMENT, 0)
     tail = file.at(tail_start, file.size - tail_start)
@@ -124,19 +126,19 @@ def find_end(file: ArchiveFile, findings: Findings) -> End | None:
     position = tail_start + at
     surplus = file.size - position - END.size - comment
     if surplus > 0:
-        findings.error("archive-trailing", f"{surplus} bytes follow its end", AGAIN)
+        problems.error("archive-trailing", f"{surplus} bytes follow its end", AGAIN)
     elif surplus < 0:
-        findings.error("archive-cut", "its end is missing", AGAIN)
+        problems.error("archive-cut", "its end is missing", AGAIN)
     if disk or first_disk or here != entries:
-        findings.error("headers-differ", "it says that it is one of several parts", "join the parts")
+        problems.error("headers-differ", "it says that it is one of several parts", "join the parts")
     wide = _find_end_64(file, position)
     if wide is not None:
         told = ((entries, wide.entries, LIMIT_ENTRIES), (size, wide.size, LIMIT), (start, wide.start, LIMIT))
         if not wide.is_plain or any(plain not in (large, limit) for plain, large, limit in told):
-            findings.error("headers-differ", "the records at its end contradict each other", AGAIN)
+            problems.error("headers-differ", "the records at its end contradict each other", AGAIN)
         return wide
     if entries == LIMIT_ENTRIES or LIMIT in (size, start):
-        findings.error("headers-differ", "its end leaves out numbers that have no other place", AGAIN)
+        problems.error("headers-differ", "its end leaves out numbers that have no other place", AGAIN)
     return End(position, entries, size, start)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
 
-from model_archiver.formats.zip_records import CENTRAL, LIMIT, LOCAL, STORED, UTF8_NAME
-from model_archiver.reading.archive_file import ArchiveFile
-from model_archiver.reproducible import DOS_DATE, DOS_TIME
+from model_archiver.core.entries import CENTRAL, DOS_DATE, DOS_TIME, LIMIT, LOCAL, STORED, UTF8_NAME
+from model_archiver.core.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model_archiver.reading.archive import ArchiveFile
 
 LOCAL_SIGNATURE = b"PK\x03\x04"
 CENTRAL_SIGNATURE = b"PK\x01\x02"
@@ -22,8 +25,7 @@ _UNICODE_PATH = 0x7075
 _BEFORE_PATH = 5  # a version, and the CRC-32 of the plain name
 
 
-@dataclass(frozen=True)
-class ZipHeader:
+class ZipHeader(Record):
     """What both headers of an entry say.
 
     Attributes:
@@ -31,7 +33,7 @@ class ZipHeader:
         flags: those that tell how the entry is to be read.
         method: of compression.
         crc32: of the unpacked bytes.
-        packed: in the archive.
+        compressed_size: in the archive.
         size: unpacked.
     """
 
@@ -39,7 +41,7 @@ class ZipHeader:
     flags: int
     method: int
     crc32: int
-    packed: int
+    compressed_size: int
     size: int
 
     @property
@@ -50,7 +52,7 @@ class ZipHeader:
     @property
     def numbers(self) -> tuple[int, int, int]:
         """CRC-32 and both sizes, in the order in which a data descriptor says them."""
-        return self.crc32, self.packed, self.size
+        return self.crc32, self.compressed_size, self.size
 
     @property
     def is_folder(self) -> bool:
@@ -58,8 +60,7 @@ class ZipHeader:
         return self.name.endswith(b"/")
 
 
-@dataclass(frozen=True)
-class LocalHeader:
+class LocalHeader(Record):
     """The header before an entry's data.
 
     Attributes:
@@ -73,8 +74,7 @@ class LocalHeader:
     contradiction: str | None
 
 
-@dataclass(frozen=True)
-class CentralHeader:
+class CentralHeader(Record):
     """An entry of the central directory.
 
     Attributes:
@@ -93,9 +93,9 @@ class CentralHeader:
 
     @property
     def is_plausible(self) -> bool:
-        """Whether so many bytes can have come out of the packed ones: deflate makes no more than 1032 of each."""
+        """Whether the sizes are possible: deflate makes at most 1032 bytes of each."""
         told = self.told
-        return told.size == told.packed if told.method == STORED else told.size <= 1032 * told.packed
+        return told.size == told.compressed_size if told.method == STORED else told.size <= 1032 * told.compressed_size
 
 
 def read_local(file: ArchiveFile, offset: int, limit: int) -> LocalHeader | None:
@@ -103,17 +103,17 @@ def read_local(file: ArchiveFile, offset: int, limit: int) -> LocalHeader | None
     fixed = file.at(offset, LOCAL.size)
     if len(fixed) < LOCAL.size or fixed[:4] != LOCAL_SIGNATURE:
         return None
-    _, _, flags, method, _, _, crc32, packed, size, name_length, extra_length = LOCAL.unpack(fixed)
+    _, _, flags, method, _, _, crc32, compressed_size, size, name_length, extra_length = LOCAL.unpack(fixed)
     data = offset + LOCAL.size + name_length + extra_length
     if data > limit:
         return None
     variable = file.at(offset + LOCAL.size, name_length + extra_length)
-    plain = (size, packed)
+    plain = (size, compressed_size)
     wide = _zip64(variable[name_length:])
     if len(wide) >= 16:
-        size, packed = struct.unpack_from("<2Q", wide)
-    differs = any(number not in (LIMIT, told) for number, told in zip(plain, (size, packed), strict=True))
-    told = ZipHeader(variable[:name_length], flags & _TOLD_TWICE, method, crc32, packed, size)
+        size, compressed_size = struct.unpack_from("<2Q", wide)
+    differs = any(number not in (LIMIT, told) for number, told in zip(plain, (size, compressed_size), strict=True))
+    told = ZipHeader(variable[:name_length], flags & _TOLD_TWICE, method, crc32, compressed_size, size)
     contradiction = _contradiction(told.name, variable[name_length:])
     if differs and not flags & DESCRIPTOR:
         contradiction = contradiction or "its header says two sizes"
@@ -140,15 +140,19 @@ def _is_signature(file: ArchiveFile, start: int, end: int) -> bool:
 
 def _central(file: ArchiveFile, start: int, fixed: bytes) -> tuple[CentralHeader, int] | None:
     """The header at a place, and where the next one begins."""
-    _, _, _, flags, method, time, date, crc32, packed, size, *lengths, _, _, attributes, offset = CENTRAL.unpack(fixed)
+    _, _, _, flags, method, time, date, crc32, compressed_size, size, *lengths, _, _, attributes, offset = (
+        CENTRAL.unpack(fixed)
+    )
     name_length, extra_length, comment_length = lengths
     variable = file.at(start + CENTRAL.size, name_length + extra_length)
     if len(variable) < name_length + extra_length:
         return None
     wide = _zip64(variable[name_length:])
     numbers = iter(struct.unpack(f"<{len(wide) // 8}Q", wide[: len(wide) // 8 * 8]))
-    size, packed, offset = (next(numbers, LIMIT) if number == LIMIT else number for number in (size, packed, offset))
-    told = ZipHeader(variable[:name_length], flags & _TOLD_TWICE, method, crc32, packed, size)
+    size, compressed_size, offset = (
+        next(numbers, LIMIT) if number == LIMIT else number for number in (size, compressed_size, offset)
+    )
+    told = ZipHeader(variable[:name_length], flags & _TOLD_TWICE, method, crc32, compressed_size, size)
     following = start + CENTRAL.size + name_length + extra_length + comment_length
     is_stamped = (date, time) == (DOS_DATE, DOS_TIME)
     contradiction = _contradiction(told.name, variable[name_length:])

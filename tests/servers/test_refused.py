@@ -88,11 +88,11 @@ def refuses(server: ModelServer, archive: Path, trial: Trial) -> None:
     """
     logged = server.console.stat().st_size
     for _ in range(LOOKS):
-        with pytest.raises(ServerError) as refusal, server.serving(archive, "refused"):
+        with pytest.raises(ServerError) as rejection, server.serving(archive, "refused"):
             server.predict("refused")
-        if trial.says in str(refusal.value) or appears(server.console, logged, trial.says):
+        if trial.says in str(rejection.value) or appears(server.console, logged, trial.says):
             return
-    pytest.fail(f"nothing says {trial.says!r}: {refusal.value}")
+    pytest.fail(f"nothing says {trial.says!r}: {rejection.value}")
 
 
 def appears(log: Path, start: int, words: str) -> bool:

@@ -6,21 +6,28 @@ each worker at its start; all else that is wrong is ignored by the server.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import yaml
 
+from model_archiver.checks.archive import NotSampledError
 from model_archiver.checks.configs.config_combinations import Settings, combinations
-from model_archiver.checks.configs.config_keys import KEYS, TORCHRUN_KEYS, Rule
+from model_archiver.checks.configs.config_keys import KEYS, TORCHRUN_KEYS
 from model_archiver.checks.configs.config_values import wrong_keys, wrong_pt2, wrong_torchrun, wrong_values
 from model_archiver.checks.configs.model_config import below, settings
 from model_archiver.checks.configs.near_misses import near_miss
-from model_archiver.checks.configs.yaml_text import BrokenYamlError, Entry
-from model_archiver.checks.package import Package
+from model_archiver.checks.configs.yaml_text import BrokenYamlError
 from model_archiver.checks.sources.python_texts import parts
-from model_archiver.checks.subject import Located, NotKeptError
 from model_archiver.checks.wording import fewer, shortened
-from model_archiver.issue import Issue
+from model_archiver.core.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from model_archiver.checks.archive import CheckedFile
+    from model_archiver.checks.configs.config_keys import Rule
+    from model_archiver.checks.configs.yaml_text import Entry
+    from model_archiver.checks.package import CheckContext
 
 _MOST_KEYS = 500
 """Of a map whose keys are compared with the server's."""
@@ -29,40 +36,40 @@ _MOST_NEAR = 20
 """So many slips of the pen in one map are none."""
 
 
-def judge(package: Package, member: Located) -> Iterator[Issue]:
+def judge(package: CheckContext, member: CheckedFile) -> Iterator[Problem]:
     """Everything that is wrong with a file.
 
     Args:
         package: what it configures.
         member: the file.
     """
-    where = member.where
+    display_path = member.display_path
     try:
         top = settings(package, member)
     except BrokenYamlError as error:
-        yield Issue(error.level, "config-invalid", error.message, error.hint, where, error.line)
+        yield Problem(error.level, "config-invalid", error.message, error.hint, display_path, error.line)
         return
     if top is not None:
-        yield from sorted(fewer(_judged(top, where, package)), key=lambda issue: issue.line or 0)
+        yield from sorted(fewer(_judged(top, display_path, package)), key=lambda problem: problem.line or 0)
 
 
-def _judged(top: list[Entry], where: str, package: Package) -> Iterator[Issue]:
+def _judged(top: list[Entry], display_path: str, package: CheckContext) -> Iterator[Problem]:
     torchrun = below("torchrun", top)
     unknown = {**_near_misses(top, KEYS, package), **_near_misses(torchrun, TORCHRUN_KEYS, package, slips=3)}
-    yield from wrong_keys([*top, *torchrun], where)
-    yield from wrong_values(top, KEYS, where)
-    yield from wrong_values(torchrun, TORCHRUN_KEYS, where)
-    yield from wrong_torchrun(top, where)
-    yield from _unknown(unknown, where)
+    yield from wrong_keys([*top, *torchrun], display_path)
+    yield from wrong_values(top, KEYS, display_path)
+    yield from wrong_values(torchrun, TORCHRUN_KEYS, display_path)
+    yield from wrong_torchrun(top, display_path)
+    yield from _unknown(unknown, display_path)
     if package.following and package.following.runs("initialize"):
-        yield from wrong_pt2(top, where)
-    yield from combinations(_settings(top, where, unknown.values()))
+        yield from wrong_pt2(top, display_path)
+    yield from combinations(_settings(top, display_path, unknown.values()))
 
 
-def _settings(top: list[Entry], where: str, misspelt: Iterable[str]) -> Settings:
+def _settings(top: list[Entry], display_path: str, misspelt: Iterable[str]) -> Settings:
     is_right = {entry: _takes(entry) for entry in top}
     right = {entry.key: entry for entry in top if is_right[entry]}
-    return Settings(where, right, {entry.key for entry in top if not is_right[entry]} | set(misspelt))
+    return Settings(display_path, right, {entry.key for entry in top if not is_right[entry]} | set(misspelt))
 
 
 def _takes(entry: Entry) -> bool:
@@ -71,7 +78,9 @@ def _takes(entry: Entry) -> bool:
     return entry.key not in KEYS or KEYS[entry.key].takes(entry.value)
 
 
-def _near_misses(part: list[Entry], keys: Mapping[str, Rule], package: Package, slips: int = 2) -> dict[Entry, str]:
+def _near_misses(
+    part: list[Entry], keys: Mapping[str, Rule], package: CheckContext, slips: int = 2
+) -> dict[Entry, str]:
     """The keys that are almost one that the server reads, unless that one is there too or the handler knows it."""
     given = {entry.key for entry in part}
     known = keys if slips > 2 else [*keys, "torchrun"]
@@ -87,17 +96,17 @@ def _near_misses(part: list[Entry], keys: Mapping[str, Rule], package: Package, 
     return {entry: word for entry, word in found.items() if entry.key not in known_to_code}
 
 
-def _unknown(unknown: Mapping[Entry, str], where: str) -> Iterator[Issue]:
+def _unknown(unknown: Mapping[Entry, str], display_path: str) -> Iterator[Problem]:
     for entry, meant in unknown.items():
         message = f"the server ignores {shortened(entry.key)!r}"
-        yield Issue("warning", "config-unknown-key", message, f"did you mean {meant}?", where, entry.line)
+        yield Problem("warning", "config-unknown-key", message, f"did you mean {meant}?", display_path, entry.line)
 
 
-def _known_to_code(keys: list[str], package: Package) -> set[str]:
+def _known_to_code(keys: list[str], package: CheckContext) -> set[str]:
     """The keys that a module of the archive has, or one that is elsewhere may have: then a handler reads them."""
     if package.handler.member is None and package.handler.built_in is None:
         return set(keys)
     try:
         return parts(package, keys)
-    except NotKeptError:
+    except NotSampledError:
         return set(keys)

@@ -5,9 +5,11 @@ TorchServe: org/pytorch/serve/archive/model/ModelConfig.java, and servers.md's t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LARGEST = 2**31 - 1
 """Of Java's Integer; the server ignores larger ones, also where it counts in long."""

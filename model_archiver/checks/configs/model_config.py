@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import yaml
 
-from model_archiver.checks.configs.yaml_text import BrokenYamlError, Entry, entries, read
-from model_archiver.checks.package import Package
-from model_archiver.checks.subject import Located
+from model_archiver.checks.configs.yaml_text import BrokenYamlError, entries, read
+
+if TYPE_CHECKING:
+    from model_archiver.checks.archive import CheckedFile
+    from model_archiver.checks.configs.yaml_text import Entry
+    from model_archiver.checks.package import CheckContext
 
 _LARGEST = 1 << 17
 """Bytes; the largest file that is judged, since reading YAML takes its time."""
 
 
-def settings(package: Package, member: Located) -> list[Entry] | None:
+def settings(package: CheckContext, member: CheckedFile) -> list[Entry] | None:
     """What stands at the top of a config file; None where that cannot be judged.
 
     Raises:
@@ -22,7 +27,7 @@ def settings(package: Package, member: Located) -> list[Entry] | None:
     return None if raw is None else _read(raw)
 
 
-def may_load_libraries(package: Package) -> bool:
+def may_load_libraries(package: CheckContext) -> bool:
     """Whether the config file may have ``pt2: {export: {aot_compile: true}}``."""
     member = package.named_file("configFile")
     if member is None:

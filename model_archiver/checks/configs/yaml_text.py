@@ -6,15 +6,18 @@ no harm.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from yaml.constructor import SafeConstructor
 
 from model_archiver.checks.wording import shortened
-from model_archiver.issue import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model_archiver.core.problems import Level
 
 _MERGE, _VALUE = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value"
 _UNHASHABLE = {f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "set", "omap", "pairs")}

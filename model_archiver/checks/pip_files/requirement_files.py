@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
-from model_archiver.checks.package import Package
-from model_archiver.checks.pip_files.requirement_lines import Line, RefusedError, numbered, parse
-from model_archiver.checks.subject import Located
+from model_archiver.checks.pip_files.requirement_lines import RefusedError, numbered, parse
 from model_archiver.checks.wording import shortened
-from model_archiver.issue import Issue
+from model_archiver.core.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model_archiver.checks.archive import CheckedFile
+    from model_archiver.checks.package import CheckContext
+    from model_archiver.checks.pip_files.requirement_lines import Line
 
 _LARGEST = 1 << 18
 """Bytes of a file that is judged."""
@@ -28,14 +33,14 @@ class RequirementFiles:
         package: what they are a part of.
     """
 
-    def __init__(self, package: Package) -> None:
+    def __init__(self, package: CheckContext) -> None:
         self._package = package
         self._files = package.by_path
         self._folders = {folder for path in package.by_path for folder in path.parents}
         self._judged: set[PurePosixPath] = set()
         self._left = _MOST
 
-    def judge(self, member: Located, within: tuple[PurePosixPath, ...] = ()) -> Iterator[Issue]:
+    def judge(self, member: CheckedFile, within: tuple[PurePosixPath, ...] = ()) -> Iterator[Problem]:
         """What is wrong with a file and those that it names.
 
         Args:
@@ -49,18 +54,20 @@ class RequirementFiles:
         try:
             lines = list(numbered(self._package.text(member) or b""))
         except UnicodeDecodeError:
-            yield Issue("warning", "requirements-invalid", "is no text in UTF-8", "save it as UTF-8", member.where)
+            yield Problem(
+                "warning", "requirements-invalid", "is no text in UTF-8", "save it as UTF-8", member.display_path
+            )
             return
         for number, text in lines:
             try:
                 yield from self._judge_line(parse(text), number, member, (*within, member.path))
             except RefusedError as error:
                 message = f"pip refuses this line: {shortened(error.message, 160)}"
-                yield Issue("warning", "requirements-invalid", message, error.hint, member.where, number)
+                yield Problem("warning", "requirements-invalid", message, error.hint, member.display_path, number)
 
     def _judge_line(
-        self, line: Line, number: int, member: Located, within: tuple[PurePosixPath, ...]
-    ) -> Iterator[Issue]:
+        self, line: Line, number: int, member: CheckedFile, within: tuple[PurePosixPath, ...]
+    ) -> Iterator[Problem]:
         if line.file and not _is_elsewhere(line.file):
             path = _joined(member.path.parent, line.file)
             if path in within:
@@ -86,9 +93,9 @@ def _joined(folder: PurePosixPath, name: str) -> PurePosixPath:
     return PurePosixPath(posixpath.normpath(posixpath.join(str(folder), name)))
 
 
-def _missing(what: str, path: PurePosixPath, number: int, member: Located) -> Issue:
+def _missing(what: str, path: PurePosixPath, number: int, member: CheckedFile) -> Problem:
     message = f"{shortened(what)} is not in the archive, where pip looks for it"
     hint = f"pack it as {shortened(str(path))}, with --include or --extra-files"
     if path.parts[:1] == ("..",):
         hint = "name something that can be packed below the model's folder"
-    return Issue("warning", "requirements-local", message, hint, member.where, number)
+    return Problem("warning", "requirements-local", message, hint, member.display_path, number)

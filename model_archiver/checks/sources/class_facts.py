@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from model_archiver.checks.sources.expressions import meaning
 from model_archiver.checks.sources.known_names import BARREN, BUILTINS, PLAIN_LIBRARIES
-from model_archiver.checks.sources.module_names import ModuleNames
 from model_archiver.checks.sources.scope import Scope
 from model_archiver.checks.sources.server_classes import line_of
 from model_archiver.checks.sources.values import NOTHING, kinds, origin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model_archiver.checks.sources.module_names import ModuleNames
 
 _OWN_WAYS = frozenset({"__new__", "__getattr__", "__getattribute__", "__class_getitem__", "__init_subclass__"})
 _TAKES_CLASSES = frozenset({"super", "isinstance", "issubclass"})

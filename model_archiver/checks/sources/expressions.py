@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -17,10 +16,13 @@ from model_archiver.checks.sources.known_names import (
     TELLS_TYPING,
     gives_no_class,
 )
-from model_archiver.checks.sources.values import ABSENT, Value, Values, any_of, kinds, one, origin_of
+from model_archiver.checks.sources.values import ABSENT, Value, any_of, kinds, one, origin_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from model_archiver.checks.sources.scope import Scope
+    from model_archiver.checks.sources.values import Values
 
 _LITERALS = (
     ast.Constant,

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from model_archiver.checks.following import Following
+from model_archiver.checks.following import InheritedHandler
 from model_archiver.checks.sources.class_facts import ClassFacts
 from model_archiver.checks.sources.expressions import meaning
-from model_archiver.checks.sources.module_names import ModuleNames
 from model_archiver.checks.sources.server_classes import line_of
-from model_archiver.checks.sources.values import ABSENT, Value, kinds, origin_of
+from model_archiver.checks.sources.values import ABSENT, kinds, origin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from model_archiver.checks.sources.module_names import ModuleNames
+    from model_archiver.checks.sources.values import Value
 
 _BESIDE = frozenset({"builtins.object", "abc.ABC"})
 """Bases that change nothing."""
@@ -23,7 +28,7 @@ _HARMLESS = frozenset(
 _MONKEY = frozenset({"add_safe_globals", "monkeypatch", "patch", "safe_globals", "setattr", "delattr"})
 
 
-def following_class(names: ModuleNames, function: str) -> Following | None:
+def following_class(names: ModuleNames, function: str) -> InheritedHandler | None:
     """How the only class of a handler follows the server's own, where that is certain.
 
     Args:
@@ -39,7 +44,7 @@ def following_class(names: ModuleNames, function: str) -> Following | None:
     if not (any(lines) and known and _is_undisturbed(facts) and _initializes(facts)):
         return None
     own = {name for name, values in facts.scope.names.items() if kinds(values) != {"absent"}} | facts.set_on_instances
-    return Following(frozenset().union(*lines), frozenset(own - {"initialize"}))
+    return InheritedHandler(frozenset().union(*lines), frozenset(own - {"initialize"}))
 
 
 def _is_undisturbed(facts: ClassFacts) -> bool:

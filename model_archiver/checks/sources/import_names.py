@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from model_archiver.checks.sources.python_module import last_name
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
 
 _UNPACKERS = {"patoolib", "py7zr", "shutil", "subprocess", "system", "tarfile", "zipfile", "zipimport"}
 _OF_A_BASE = {"preprocess", "inference", "postprocess"}

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from model_archiver.checks.sources.expressions import meaning
 from model_archiver.checks.sources.known_names import gives_no_class
-from model_archiver.checks.sources.python_module import PythonModule
 from model_archiver.checks.sources.scope import Scope
-from model_archiver.checks.sources.values import ABSENT, NOTHING, UNKNOWN, Value, Values, kinds
+from model_archiver.checks.sources.values import ABSENT, NOTHING, UNKNOWN, kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from model_archiver.checks.sources.python_module import PythonModule
+    from model_archiver.checks.sources.values import Value, Values
 
 _DYNAMIC_NAMES = frozenset(
     {

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from model_archiver.checks.package import Package
-from model_archiver.checks.subject import Located
+if TYPE_CHECKING:
+    from pathlib import Path, PurePosixPath
+
+    from model_archiver.checks.archive import CheckedFile
+    from model_archiver.checks.package import CheckContext
 
 Name = tuple[str, ...]
 """The parts of a dotted name."""
@@ -22,10 +25,10 @@ _NAMELESS = re.compile(rb"^[ \t]*(?:-e|--editable|-r|--requirement|\.|/|[^\s#;-]
 class ModuleSearch:
     """What can be imported from an archive, and what need not be in it."""
 
-    def __init__(self, package: Package) -> None:
+    def __init__(self, package: CheckContext) -> None:
         self._package = package
 
-    def packed(self, name: Name) -> Located | None:
+    def packed(self, name: Name) -> CheckedFile | None:
         """The source of a module in the archive."""
         paths = (self._package.importable(".".join(name), root) for root in self._package.roots)
         return next((self._package.by_path[path] for path in paths if path is not None), None)

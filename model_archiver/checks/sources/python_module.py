@@ -54,15 +54,15 @@ class PythonModule:
     """A module's source.
 
     Attributes:
-        where: how a person knows the file.
+        display_path: how a person knows the file.
         tree: what stands in it.
     """
 
-    where: str
+    display_path: str
     tree: ast.Module
 
     @classmethod
-    def parse(cls, where: str, text: bytes) -> PythonModule:
+    def parse(cls, display_path: str, text: bytes) -> PythonModule:
         """The module of a text.
 
         Raises:
@@ -73,7 +73,7 @@ class PythonModule:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of escapes that will be errors one day; nobody asked
-                return cls(where, _tree(text))
+                return cls(display_path, _tree(text))
         except SyntaxError as error:
             is_certain = not (_is_newer(error.text, error.msg) or _OF_PLATFORM.search(error.msg))
             raise BrokenSourceError(error.msg, error.lineno or None, is_certain=is_certain) from None

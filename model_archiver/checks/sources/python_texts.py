@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from model_archiver.checks.package import Package, read_text
-from model_archiver.checks.subject import NotKeptError
+from model_archiver.checks.archive import NotSampledError
+from model_archiver.checks.package import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from model_archiver.checks.package import CheckContext
 
 _MOST = 1 << 25
 """Bytes of all files together that are looked through."""
@@ -13,7 +18,7 @@ _MOST = 1 << 25
 _IDENTIFIERS = bytes(code if code > 127 or chr(code).isalnum() or chr(code) == "_" else 32 for code in range(256))
 
 
-def python_texts(package: Package) -> Iterator[bytes]:
+def python_texts(package: CheckContext) -> Iterator[bytes]:
     """The files, one by one.
 
     Raises:
@@ -21,11 +26,11 @@ def python_texts(package: Package) -> Iterator[bytes]:
     """
     members = [member for member in package.members if member.path.suffix == ".py"]
     if sum(member.size for member in members) > _MOST:
-        raise NotKeptError
+        raise NotSampledError
     return (read_text(member) for member in members)
 
 
-def identifiers(package: Package, words: Iterable[str]) -> set[str]:
+def identifiers(package: CheckContext, words: Iterable[str]) -> set[str]:
     """Those of some identifiers that stand somewhere in it.
 
     Raises:
@@ -38,7 +43,7 @@ def identifiers(package: Package, words: Iterable[str]) -> set[str]:
     return {wanted[word] for word in found}
 
 
-def parts(package: Package, words: Iterable[str]) -> set[str]:
+def parts(package: CheckContext, words: Iterable[str]) -> set[str]:
     """Those of some texts that stand somewhere in it, also as a part of a longer word; keep them few.
 
     Raises:

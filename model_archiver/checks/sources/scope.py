@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model_archiver.checks.sources import expressions
 from model_archiver.checks.sources.known_names import LEAVES
-from model_archiver.checks.sources.values import ABSENT, NOTHING, UNKNOWN, Values, any_of, kinds, one, origin_of
+from model_archiver.checks.sources.values import ABSENT, NOTHING, UNKNOWN, any_of, kinds, one, origin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from model_archiver.checks.sources.values import Values
 
 
 @dataclass

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import ast
 
 Kind = Literal["absent", "class", "function", "import", "literal", "other", "unknown"]
 

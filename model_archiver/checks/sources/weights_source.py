@@ -6,10 +6,15 @@ import ast
 import builtins
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import TYPE_CHECKING
 
-from model_archiver.checks.sources.python_module import PythonModule, last_name
+from model_archiver.checks.sources.python_module import last_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from model_archiver.checks.sources.python_module import PythonModule
 
 _BRINGS = re.compile(
     r"load|pretrained|hub|weights|checkpoint|ckpt|state_dict|restore|from(file|buffer)|(fill|constant|copy|eye)_$|open$",

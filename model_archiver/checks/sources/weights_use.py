@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from model_archiver.checks.package import Package
 from model_archiver.checks.sources.python_texts import python_texts
+
+if TYPE_CHECKING:
+    from model_archiver.checks.package import CheckContext
 
 _ALTERED = re.compile(rb"weights_only|WEIGHTS_ONLY|safe_globals|\btorch\.load\s*=[^=]|[\"'](?:torch\.)?load[\"']")
 
 
-def alters_loading(package: Package) -> bool:
+def alters_loading(package: CheckContext) -> bool:
     """Whether some Python of the archive may change what ``torch.load`` takes, or replace it.
 
     Raises:

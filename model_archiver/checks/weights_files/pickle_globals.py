@@ -6,10 +6,15 @@ and the storages that torch keeps beside the pickle. The opcodes are those of Py
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from model_archiver.checks.weights_files.pickle_opcodes import Argument, EndlessPickleError, NotPickleError, Opcodes
+from model_archiver.checks.weights_files.pickle_opcodes import EndlessPickleError, NotPickleError, Opcodes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from model_archiver.checks.weights_files.pickle_opcodes import Argument
 
 MOST_OPCODES = 500_000
 """Of a pickle that is judged; a state_dict has some thirty for each of its tensors."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import islice
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from model_archiver.formats.zip_records import DEFLATED, STORED
-from model_archiver.planning.findings import Findings
-from model_archiver.reading.archive import DamageError
-from model_archiver.reading.archive_file import ArchiveFile
-from model_archiver.reading.inflating import DeflatedStretch
-from model_archiver.reading.zip_directory import End, find_end
-from model_archiver.reading.zip_headers import CentralHeader, read_central, read_local
+from model_archiver.core.entries import DEFLATED, STORED
+from model_archiver.core.problems import ProblemList
+from model_archiver.reading.archive import DamageError, DeflatedRange
+from model_archiver.reading.zip_directory import find_end
+from model_archiver.reading.zip_headers import read_central, read_local
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model_archiver.reading.archive import ArchiveFile
+    from model_archiver.reading.zip_directory import End
+    from model_archiver.reading.zip_headers import CentralHeader
 
 LARGEST_PICKLE = 1 << 24
 """Bytes of the largest pickle that is judged."""
@@ -64,16 +68,16 @@ class TorchZip:
         # The system refuses to seek to where no file can reach.
         is_within = entry.offset < self._file.size
         local = read_local(self._file, entry.offset, self._file.size) if is_within else None
-        if local is None or max(entry.told.packed, entry.told.size) > LARGEST_PICKLE:
+        if local is None or max(entry.told.compressed_size, entry.told.size) > LARGEST_PICKLE:
             return None
         if entry.told.method == STORED:
-            return b"".join(self._file.stretch(local.data, local.data + entry.told.size))
+            return b"".join(self._file.iter_range(local.data, local.data + entry.told.size))
         return self._inflated(entry, local.data) if entry.told.method == DEFLATED else None
 
     def _inflated(self, entry: CentralHeader, start: int) -> bytes | None:
         unpacked = bytearray()
         try:
-            for block in DeflatedStretch(self._file, start, start + entry.told.packed):
+            for block in DeflatedRange(self._file, start, start + entry.told.compressed_size):
                 unpacked += block
                 if len(unpacked) > LARGEST_PICKLE:
                     return None
@@ -84,7 +88,7 @@ class TorchZip:
 
 def _entries(file: ArchiveFile) -> Iterator[CentralHeader]:
     """The entries of a zip; none where they are too many."""
-    end = find_end(file, Findings())
+    end = find_end(file, ProblemList())
     if end is None or end.position - end.size - end.start < 0:
         raise CutShortError
     if end.entries <= MOST_ENTRIES and end.size <= _LARGEST_DIRECTORY and _is_plain(end):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from model_archiver.checks.weights_files.pickle_globals import Pickle, TooLongError, read_pickle
+from model_archiver.checks.weights_files.pickle_globals import TooLongError, read_pickle
 from model_archiver.checks.weights_files.pickle_opcodes import NotPickleError
 from model_archiver.checks.weights_files.torch_zip import LARGEST_PICKLE, CutShortError, TorchZip
-from model_archiver.progress import silent
-from model_archiver.reading.archive_file import ArchiveFile
+from model_archiver.core.running import no_progress
+from model_archiver.reading.archive import ArchiveFile
 from model_archiver.reading.zip_headers import LOCAL_SIGNATURE
 
+if TYPE_CHECKING:
+    from model_archiver.checks.weights_files.pickle_globals import Pickle
+
 Kind = Literal["torchscript", "saved", "exported", "tar", "pickle", "safetensors", "onnx", "library", "unknown"]
-Problem = Literal["empty", "cut short", "html", "git lfs"]
+Fault = Literal["empty", "cut short", "html", "git lfs"]
 
 _HEAD = 1024
 _HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
@@ -43,7 +46,7 @@ class WeightsFile:
 
     kind: Kind
     pickle: Pickle | None = None
-    problem: Problem | None = None
+    problem: Fault | None = None
 
 
 _UNKNOWN = WeightsFile("unknown")
@@ -65,7 +68,7 @@ def read_weights(file: BinaryIO, size: int) -> WeightsFile:
     if not head:
         return WeightsFile("unknown", problem="empty")
     if head.startswith(LOCAL_SIGNATURE):
-        return _read_zip(ArchiveFile(file, size, silent))
+        return _read_zip(ArchiveFile(file, size, no_progress))
     if _PICKLE.match(head):
         return _read_pickles(file, size)
     if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") <= _LARGEST_HEADER:

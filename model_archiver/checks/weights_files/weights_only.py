@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from model_archiver.checks.weights_files.pickle_globals import Pickle
+if TYPE_CHECKING:
+    from model_archiver.checks.weights_files.pickle_globals import Pickle
 
 _NUMBERS = "Byte|Char|Short|Int|Long|Half|BFloat16|Float|Double"
 

@@ -1,0 +1,89 @@
+"""The packaging job as a table of contents: plan, check, write."""
+
+from __future__ import annotations
+
+from model_archiver.core.problems import ModelArchiverError, ProblemList
+from model_archiver.core.request import ModelArchiverConfig
+from model_archiver.core.running import no_progress
+from model_archiver.planning.planner import make_plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from model_archiver.core.plan import Plan
+    from model_archiver.core.problems import Problem
+    from model_archiver.core.report import ArchiveReport
+    from model_archiver.core.running import Progress
+
+
+def package(config: object, manifest: str | None = None, progress: Progress = no_progress) -> ArchiveReport:
+    """Package a model and return what was written. Warnings go to the log named ``model_archiver``.
+
+    Args:
+        config: a `ModelArchiverConfig`, or any object with some of its fields as attributes.
+        manifest: the text of the manifest; None makes it from the request.
+        progress: is called with the number of source bytes just processed.
+
+    Raises:
+        ModelArchiverError: everything that is wrong with the request, or what went wrong with the build. It is a
+            FileNotFoundError too if an input is missing.
+    """
+    import logging  # noqa: PLC0415 - the commands print warnings themselves and start faster without it
+
+    plan, warnings = plan_package(config, manifest)
+    for level, lines in ((logging.WARNING, warnings), (logging.INFO, plan.notes)):
+        for line in lines:
+            logging.getLogger("model_archiver").log(level, "%s", line)
+    return write_package(plan, warnings, progress)
+
+
+def plan_package(
+    config: object, manifest: str | None = None, *, dry_run: bool = False
+) -> tuple[Plan, tuple[Problem, ...]]:
+    """Return what packaging would write, and the warnings that it would give. Write nothing.
+
+    Args:
+        config: as for `package`.
+        manifest: as for `package`.
+        dry_run: nothing is going to be written; an existing target is only a warning then.
+
+    Raises:
+        ModelArchiverError: everything that is wrong with the request.
+    """
+    request = ModelArchiverConfig.from_args(config)
+    problems = ProblemList()
+    try:
+        plan = make_plan(request, manifest, problems)
+        if request.checks:
+            from model_archiver.checks import run_checks  # noqa: PLC0415 - not with --no-checks
+
+            problems.extend(run_checks(plan))
+    except ModelArchiverError as error:  # a source changed while it was checked
+        problems.extend(error.problems)
+        problems.raise_errors(strict=request.strict)
+        raise
+    except OSError as error:  # something cannot be read, or disappeared since it was found
+        reason = error.strerror or str(error)
+        path = error.filename or "the current folder"  # for which the system gives no name
+        problems.error("file-unreadable", reason, "check the path and its permissions", path=path)
+        problems.raise_errors(strict=request.strict)
+        raise
+    if dry_run:
+        problems.downgrade("target-exists")
+    problems.raise_errors(strict=request.strict)
+    return plan, problems.warnings
+
+
+def write_package(plan: Plan, warnings: tuple[Problem, ...], progress: Progress) -> ArchiveReport:
+    """Write a plan and return what was written.
+
+    Args:
+        plan: what `plan_package` returned.
+        warnings: those that it returned; they go into the report.
+        progress: as for `package`.
+
+    Raises:
+        ModelArchiverError: what went wrong with the build.
+    """
+    from model_archiver.writing.build import build  # noqa: PLC0415 - not needed for --dry-run
+
+    return build(plan, progress).replace(problems=warnings)

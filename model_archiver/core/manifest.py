@@ -1,0 +1,121 @@
+"""The manifest of an archive, ``MAR-INF/MANIFEST.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from enum import Enum
+
+from model_archiver._version import __version__
+from model_archiver.core.problems import error
+from model_archiver.core.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+MAR_INF = "MAR-INF"
+MANIFEST_PATH = f"{MAR_INF}/MANIFEST.json"
+SUMS_PATH = f"{MAR_INF}/SHA256SUMS"
+
+_LAST_YEAR = 9999  # the last one with four digits
+_MMS_FIELDS = dict.fromkeys(("modelServerVersion", "implementationVersion", "specificationVersion"), "1.0")
+
+
+class RuntimeType(Enum):
+    """What the server runs the handler with."""
+
+    PYTHON = "python"
+    PYTHON2 = "python2"
+    PYTHON3 = "python3"
+    LSP = "LSP"
+
+
+class Model(Record):
+    """What the server needs to know of a model; file names are paths in the archive.
+
+    Attributes:
+        model_name: the model's name.
+        serialized_file: the weights.
+        handler: the handler, as the server imports it.
+        model_file: the Python file that defines the model class.
+        model_version: the model's version.
+        requirements_file: Python requirements.
+        config_file: the model's configuration, YAML.
+    """
+
+    model_name: str
+    serialized_file: str | None
+    handler: str
+    model_file: str | None = None
+    model_version: str | None = None
+    requirements_file: str | None = None
+    config_file: str | None = None
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the fields that have a value, in the order in which upstream writes them."""
+        fields = {
+            "modelName": self.model_name,
+            "serializedFile": self.serialized_file,
+            "handler": self.handler,
+            "modelFile": self.model_file,
+            "modelVersion": self.model_version,
+            "requirementsFile": self.requirements_file,
+            "configFile": self.config_file,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+class Manifest(Record):
+    """The manifest of an archive; ``str()`` of it is the text of the file.
+
+    Attributes:
+        runtime: a value of `RuntimeType`.
+        model: the model.
+        for_mms: also write the fields that Multi Model Server's archiver writes; TorchServe ignores them.
+    """
+
+    runtime: str
+    model: Model
+    for_mms: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the manifest's fields, in the order in which upstream writes them."""
+        return {
+            "createdOn": creation_time(),
+            "runtime": self.runtime,
+            "model": self.model.to_dict(),
+            "archiverVersion": __version__,
+            **(_MMS_FIELDS if self.for_mms else {}),
+        }
+
+    def __str__(self) -> str:
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+
+def model_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the manifest's ``model`` object, empty where there is none."""
+    model = manifest.get("model")
+    return model if isinstance(model, dict) else {}
+
+
+def creation_time() -> str:
+    """Return the local time as ``dd/mm/YYYY HH:MM:SS``; if SOURCE_DATE_EPOCH is set, that moment in UTC.
+
+    Raises:
+        ModelArchiverError: SOURCE_DATE_EPOCH is not a number of seconds, or is after the year 9999.
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "").strip()
+    try:
+        if epoch and not (epoch.isascii() and epoch.isdigit()):
+            raise ValueError(epoch)
+        moment = time.gmtime(int(epoch)) if epoch else time.localtime()
+        if moment.tm_year > _LAST_YEAR:
+            raise ValueError(epoch)
+    except (ValueError, OverflowError, OSError):
+        message = f"SOURCE_DATE_EPOCH is {epoch!r}, which is not a point in time"
+        hint = "set it to whole seconds since 1970, as `date +%s` prints them, or unset it"
+        raise error("epoch-invalid", message, hint) from None
+    return time.strftime("%d/%m/%Y %H:%M:%S", moment)

@@ -1,0 +1,190 @@
+"""The nouns of a planned build: data only, so that it can be printed, checked or written."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from contextlib import contextmanager
+from functools import cached_property
+
+from model_archiver.core.problems import FILE_MISSING, error
+from model_archiver.core.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path, PurePosixPath
+    from typing import Any, BinaryIO
+
+    from model_archiver.core.problems import ModelArchiverError
+    from model_archiver.core.request import ArchiveFormat, Deflate, Server
+
+
+class FileSource(Record):
+    """A regular file, as it was found when the build was planned.
+
+    Attributes:
+        path: the file.
+        size: in bytes.
+        modified: time of the last change, in nanoseconds.
+        identity: device and inode.
+        executable: whether its owner may execute it.
+    """
+
+    path: Path
+    size: int
+    modified: int
+    identity: tuple[int, int]
+    executable: bool
+
+    @classmethod
+    def from_stat(cls, path: Path, status: os.stat_result) -> FileSource:
+        """Return the source at a path whose status, links followed, is known."""
+        executable = bool(status.st_mode & stat.S_IXUSR)
+        return cls(path, status.st_size, status.st_mtime_ns, (status.st_dev, status.st_ino), executable)
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Open the file for reading; whoever reads it reads all of it before the context ends.
+
+        Raises:
+            MissingInputError: it no longer exists.
+            ModelArchiverError: it changed since the build was planned, or while it was read.
+        """
+        try:
+            file = open(self.path, "rb", buffering=0, opener=_open_without_waiting)  # noqa: SIM115 - Path has no opener
+        except FileNotFoundError:
+            raise self._error(FILE_MISSING, "disappeared while it was read") from None
+        with file:
+            self._check_unchanged(file)
+            yield file
+            self._check_unchanged(file)
+
+    def truncated(self) -> ModelArchiverError:
+        """Return the error of a reader that reached the end of the file before its size."""
+        return self._error("file-changed", "became shorter while it was read")
+
+    def _check_unchanged(self, file: BinaryIO) -> None:
+        # Without the permission to execute: Windows derives it from the name, which an open file does not have.
+        status = os.fstat(file.fileno())
+        found = (status.st_size, status.st_mtime_ns, (status.st_dev, status.st_ino))
+        if found != (self.size, self.modified, self.identity):
+            raise self._error("file-changed", "changed while it was read")
+
+    def _error(self, code: str, message: str) -> ModelArchiverError:
+        return error(code, message, "try again when nothing writes to it any more", self.path)
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open a file; if a named pipe has replaced it, do not wait for a writer."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+class Member(Record):
+    """One file of the archive to be written.
+
+    Attributes:
+        path: its path in the archive.
+        source: where its bytes come from.
+        flag: the flag that named it.
+    """
+
+    path: PurePosixPath
+    source: FileSource
+    flag: str
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return self.source.size
+
+    @property
+    def display_path(self) -> str:
+        """Its source, as the user named it."""
+        return str(self.source.path)
+
+    @property
+    def source_path(self) -> Path:
+        """The file that it is made from."""
+        return self.source.path
+
+    def open(self) -> AbstractContextManager[BinaryIO]:
+        """Open its source, as `FileSource.open` does."""
+        return self.source.open()
+
+
+class Target(Record):
+    """Where the output goes.
+
+    Attributes:
+        path: the finished file or folder.
+        force: whether it may replace existing output.
+        in_place: the folder is the model folder itself: only its manifest is written.
+    """
+
+    path: Path
+    force: bool
+    in_place: bool = False
+
+
+class SidecarFile(Record):
+    """A server's configuration next to the archive, in which the model is to be entered.
+
+    Attributes:
+        path: the file; what it holds already is kept.
+        model_name: the model's name.
+        version: the model's version.
+        archive: the archive's file name.
+    """
+
+    path: Path
+    model_name: str
+    version: str
+    archive: str
+
+
+class Plan(Record):
+    """Everything that will be written.
+
+    Attributes:
+        name: the model's name.
+        server: the server that the archive is for.
+        archive_format: the format of the output.
+        target: where it goes.
+        members: the files, sorted by path.
+        manifest: the text of ``MAR-INF/MANIFEST.json``.
+        deflate: which members are deflated where the format leaves the choice.
+        link: make hard links instead of copies.
+        jobs: how many cores to use.
+        notes: what was decided because the user did not say, a sentence each.
+        excluded: how many files of walked folders are not packed.
+        top: the folder in a tar that holds everything; empty where the platform needs none.
+        sidecars: what is written next to the archive.
+    """
+
+    name: str
+    server: Server
+    archive_format: ArchiveFormat
+    target: Target
+    members: tuple[Member, ...]
+    manifest: str
+    deflate: Deflate
+    link: bool
+    jobs: int
+    notes: tuple[str, ...]
+    excluded: int
+    top: str
+    sidecars: tuple[SidecarFile, ...]
+
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """The manifest's fields."""
+        fields: dict[str, Any] = json.loads(self.manifest)
+        return fields
+
+    @property
+    def size(self) -> int:
+        """The bytes of all members, uncompressed."""
+        return sum(member.source.size for member in self.members)

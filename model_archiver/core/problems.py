@@ -1,0 +1,173 @@
+"""What is wrong with a request, an archive or a build, and the exceptions that carry it."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from model_archiver.core.record import Record
+from model_archiver.core.text import did_you_mean
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+    from typing import Literal
+
+    Level = Literal["error", "warning"]
+
+FILE_MISSING = "file-missing"
+"""The code of every error that says that an input does not exist."""
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""A character that ends a line or controls a terminal. No name in an archive and no printed line may have one."""
+
+_INVISIBLE = re.compile(rf"{CONTROL.pattern}|[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_LONGEST = 1000
+
+
+class Problem(Record):
+    """One thing that is wrong: what, where, and what to do about it.
+
+    Attributes:
+        level: ``"error"`` stops the build; ``"warning"`` stops it only with ``--strict``.
+        code: a stable name of the rule, such as ``file-missing``; ``core/codes.yaml`` describes each.
+        message: what is wrong, as a fact.
+        hint: what to do, as an imperative; empty where there is nothing certain to advise.
+        path: the file or value that it is about, as the user wrote it; may be empty.
+        line: the line in that file, counted from 1, or None.
+    """
+
+    level: Level
+    code: str
+    message: str
+    hint: str = ""
+    path: str = ""
+    line: int | None = None
+
+    def __str__(self) -> str:
+        """Return the problem as one line, as compilers print it, without its level."""
+        place = f"{self.path}:{self.line}" if self.line is not None else self.path
+        text = ": ".join(part for part in (place, _without_middle(self.message)) if part)
+        hint = f"; {_without_middle(self.hint)}" if self.hint else ""
+        return printable(f"{text}{hint} [{self.code}]")
+
+
+class ModelArchiverError(Exception):
+    """The root of all exceptions of this package: a request was rejected, or a build failed.
+
+    Attributes:
+        problems: everything that is wrong; empty where only a message was given.
+    """
+
+    def __init__(self, message: str = "", problems: Sequence[Problem] = ()) -> None:
+        self.problems = tuple(problems)
+        super().__init__(message or "\n".join(str(problem) for problem in self.problems))
+
+
+class MissingInputError(ModelArchiverError, FileNotFoundError):
+    """At least one input does not exist."""
+
+
+class UsageError(ModelArchiverError):
+    """The command line is invalid."""
+
+
+class ProblemList:
+    """The problems found so far, in the order in which they were found; equal ones count once."""
+
+    def __init__(self) -> None:
+        self._problems: dict[Problem, None] = {}
+
+    def __iter__(self) -> Iterator[Problem]:
+        return iter(tuple(self._problems))
+
+    def __len__(self) -> int:
+        return len(self._problems)
+
+    def error(self, code: str, message: str, hint: str = "", *, path: object = "") -> None:
+        """Add an error."""
+        self.add(Problem("error", code, message, hint, str(path)))
+
+    def warning(self, code: str, message: str, hint: str = "", *, path: object = "") -> None:
+        """Add a warning."""
+        self.add(Problem("warning", code, message, hint, str(path)))
+
+    def missing(self, path: Path, flag: str) -> None:
+        """Add the error for a path that does not exist, named by a flag."""
+        self.error(FILE_MISSING, f"no such file or folder ({flag})", _advice_on_missing(path), path=path)
+
+    def add(self, problem: Problem) -> None:
+        """Add a problem."""
+        self._problems[problem] = None
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        """Add several problems."""
+        for problem in problems:
+            self.add(problem)
+
+    def downgrade(self, code: str) -> None:
+        """Turn the errors with this code into warnings."""
+        self._problems = {
+            problem.replace(level="warning") if problem.code == code else problem: None for problem in self._problems
+        }
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """The warnings."""
+        return tuple(problem for problem in self._problems if problem.level == "warning")
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether there is an error."""
+        return any(problem.level == "error" for problem in self._problems)
+
+    def raise_errors(self, *, strict: bool) -> None:
+        """Raise if there is an error; with `strict`, warnings are errors.
+
+        Raises:
+            ModelArchiverError: with all problems, the warnings too.
+        """
+        raise_errors([problem.replace(level="error") if strict else problem for problem in self._problems])
+
+
+def raise_errors(problems: Sequence[Problem]) -> None:
+    """Raise if there is an error among some problems.
+
+    Raises:
+        ModelArchiverError: with all problems, the warnings too.
+    """
+    if any(problem.level == "error" for problem in problems):
+        raise error_of(problems)
+
+
+def error_of(problems: Iterable[Problem]) -> ModelArchiverError:
+    """Return the exception that carries these problems; a FileNotFoundError too if an input is missing."""
+    carried = tuple(problems)
+    is_missing = any(problem.code == FILE_MISSING for problem in carried)
+    return (MissingInputError if is_missing else ModelArchiverError)(problems=carried)
+
+
+def error(code: str, message: str, hint: str = "", path: object = "") -> ModelArchiverError:
+    """Return the exception that carries one error."""
+    return error_of([Problem("error", code, message, hint, str(path))])
+
+
+def printable(text: str) -> str:
+    r"""Return the text as one line: invisible characters and lone surrogates become escapes (``\n``, ``\x1b``)."""
+    escaped = _INVISIBLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+    return escaped.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _without_middle(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+
+
+def _advice_on_missing(path: Path) -> str:
+    """Return what exists under nearly that name, or where the path was looked for."""
+    try:
+        names = os.listdir(path.parent)  # noqa: PTH208 - one undecodable name must not fail the others
+    except OSError:
+        return f"there is no folder {path.parent}"
+    otherwise = "check the path" if path.is_absolute() else "paths are relative to the current folder"
+    return did_you_mean(str(path), [str(path.parent / name) for name in names], otherwise)

@@ -1,0 +1,198 @@
+"""What is asked of the archiver: one packaging request, and the values that its flags take."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+
+from model_archiver.core.problems import ModelArchiverError, Problem
+from model_archiver.core.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Literal
+
+    StrPath = str | os.PathLike[str]
+    Paths = StrPath | Sequence[StrPath]
+    Server = Literal["torchserve", "mms"]
+    Deflate = Literal["auto", "always", "never"]
+
+SERVERS = ("torchserve", "mms")
+DEFLATE = ("auto", "always", "never")
+"""The values of ``--deflate``: which members of a ``.mar`` are deflated where the format leaves the choice."""
+
+
+class ArchiveFormat(str, Enum):
+    """The value of ``--archive-format``."""
+
+    TGZ = "tgz"
+    NO_ARCHIVE = "no-archive"
+    ZIP_STORE = "zip-store"
+    DEFAULT = "default"
+
+    @property
+    def suffix(self) -> str:
+        """What follows the model's name in the name of the output."""
+        return {"tgz": ".tar.gz", "no-archive": ""}.get(self.value, ".mar")
+
+
+class Platform(str, Enum):
+    """The value of ``--target``."""
+
+    TORCHSERVE = "torchserve"
+    KSERVE = "kserve"
+    VERTEX = "vertex"
+    SAGEMAKER = "sagemaker"
+
+
+class _DataclassFields:
+    """Makes ``dataclasses.fields``, ``replace`` and ``asdict`` work on a class that is a dataclass in upstream."""
+
+    def __get__(self, _: object, owner: type[Record]) -> dict[str, Any]:
+        import dataclasses  # noqa: PLC0415 - as slow to import as a third of a small build takes
+
+        defaults = {name: getattr(owner, name, dataclasses.MISSING) for name in owner._fields}
+        fields = [(name, object, dataclasses.field(default=default)) for name, default in defaults.items()]
+        made: dict[str, Any] = vars(dataclasses.make_dataclass(owner.__name__, fields))["__dataclass_fields__"]
+        return made
+
+
+class ModelArchiverConfig(Record, frozen=False):
+    """Everything that can be asked of the archiver; each field is the flag of the same name.
+
+    An empty string means the same as no value. Paths may be strings or path objects; they are relative to the current
+    folder at the time of the build.
+
+    Attributes:
+        model_name: the name by which the server knows the model, and the name of the output.
+        handler: a built-in handler, a file, or a module of a packed folder, each with an optional ``:function``;
+            None means ``base_handler``.
+        version: the model's version; None means ``1.0``.
+        serialized_file: the weights.
+        model_file: the Python file that defines the model class.
+        extra_files: files, folders and patterns; each string may be a comma-separated list of them.
+        runtime: ``python``, ``python2``, ``python3`` or ``LSP``.
+        export_path: the folder for the output; None means the current folder.
+        archive_format: ``default``, ``zip-store``, ``tgz`` or ``no-archive``.
+        force: replace existing output.
+        requirements_file: Python requirements of the model.
+        config_file: the model's configuration, YAML.
+        model_path: a folder that is packed with its tree.
+        include: files and folders that are packed under their own names.
+        exclude: patterns of what is left out of walked folders.
+        deflate: ``auto`` deflates what shrinks by a quarter or more, ``always`` everything, ``never`` nothing.
+        link: make hard links instead of copies; for ``no-archive`` only.
+        jobs: how many cores to use; None means all available cores.
+        strict: do not build if there is a warning.
+        checks: check whether the model will serve.
+        server: the server that the archive is for, ``torchserve`` or ``mms``.
+        target: the platform whose layout the output has: ``torchserve``, ``kserve``, ``vertex`` or ``sagemaker``.
+    """
+
+    __dataclass_fields__ = _DataclassFields()
+
+    model_name: str
+    handler: StrPath | None = None
+    version: str | None = None
+    serialized_file: StrPath | None = None
+    model_file: StrPath | None = None
+    extra_files: Paths | None = None
+    runtime: str = "python"
+    export_path: StrPath | None = None
+    archive_format: str = "default"
+    force: bool = False
+    requirements_file: StrPath | None = None
+    config_file: StrPath | None = None
+    model_path: StrPath | None = None
+    include: Paths = ()
+    exclude: str | Sequence[str] = ()
+    deflate: Deflate = "auto"
+    link: bool = False
+    jobs: int | None = None
+    strict: bool = False
+    checks: bool = True
+    server: Server = "torchserve"
+    target: Literal["torchserve", "kserve", "vertex", "sagemaker"] = "torchserve"
+
+    @classmethod
+    def from_args(cls, args: object) -> ModelArchiverConfig:
+        """Return the request that an object's attributes describe.
+
+        Args:
+            args: anything that has some of the fields as attributes: a namespace, a config, a class of the caller's.
+                A field that is missing, None or only spaces has its default.
+
+        Raises:
+            ModelArchiverError: fields have values of the wrong type; all of them are named.
+        """
+        given = {name: getattr(args, name, None) for name in cls._fields}
+        values: dict[str, Any] = {name: _as_sequence(value) for name, value in given.items() if not _is_absent(value)}
+        problems = [problem for name, value in values.items() for problem in _wrong_type(name, value)]
+        if problems:
+            raise ModelArchiverError(problems=problems)
+        return cls(**{"model_name": "", **values})
+
+
+def as_list(value: Paths | None) -> list[StrPath]:
+    """Return the values of a field that takes one value or several, without absent ones."""
+    values = [value] if value is None or isinstance(value, (str, os.PathLike)) else value
+    return [path for path in values if path is not None and not _is_absent(path)]
+
+
+def _is_absent(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _as_sequence(value: object) -> object:
+    """Return the value; an iterator that yields its items only once becomes a list."""
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, os.PathLike, Sequence, Mapping)):
+        return list(value)
+    return value
+
+
+def _wrong_type(name: str, value: object) -> Iterable[Problem]:
+    """Yield the error of a value with the wrong type; choices are checked where they are known."""
+    is_right, expected = _TYPES.get(name, (None, ""))
+    if is_right is not None and not is_right(value):
+        yield Problem("error", "value-invalid", f"does not take {value!r}", f"give {expected}", name)
+
+
+def _is_string(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_version(value: object) -> bool:
+    if isinstance(value, str):
+        return value == value.encode("utf-8", "replace").decode("utf-8")
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_switch(value: object) -> bool:
+    return isinstance(value, int)
+
+
+def _is_path(value: object) -> bool:
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    return isinstance(text, str) and "\0" not in text
+
+
+def _is_paths(value: object) -> bool:
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return all(item is None or _is_path(item) for item in value)
+    return _is_path(value)
+
+
+_PATH = (_is_path, "a path: a string without NUL, or a path object")
+_PATHS = (_is_paths, "a path or a list of paths: strings without NUL, or path objects")
+_SWITCH = (_is_switch, "True or False")
+_TYPES: dict[str, tuple[Callable[[object], bool], str]] = {
+    "model_name": (_is_string, "a string"),
+    "version": (_is_version, "a number, or a string that is valid UTF-8"),
+    **dict.fromkeys(("handler", "serialized_file", "model_file", "export_path"), _PATH),
+    **dict.fromkeys(("requirements_file", "config_file", "model_path"), _PATH),
+    **dict.fromkeys(("extra_files", "include", "exclude"), _PATHS),
+    **dict.fromkeys(("force", "link", "strict", "checks"), _SWITCH),
+}
+"""The fields whose value can have a wrong type: the test, and what to give instead."""

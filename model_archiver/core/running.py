@@ -1,0 +1,73 @@
+"""What a long run needs: progress, and steps that a signal must not interrupt."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from functools import partial
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
+
+    Progress = Callable[[int], object]
+    """Called from the main thread with the number of bytes just processed.
+
+    Where it has a method ``add_total``, that is called first with the number of bytes to come; a bar needs it to
+    estimate the time left.
+    """
+
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+ENDING_SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+"""The signals by which people and supervisors end a command."""
+
+
+def no_progress(_count: int) -> None:
+    """Show nothing."""
+
+
+def add_total(progress: Progress, total: int) -> None:
+    """Announce how many bytes there will be."""
+    announce = getattr(progress, "add_total", None)
+    if announce is not None:
+        announce(total)
+
+
+@contextmanager
+def block_signals() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Block the signals that end a command until the block is left.
+
+    Threads that are started inside keep them blocked for good, and so leave them to the main thread.
+
+    Yields:
+        A function that returns a context in which the signals are delivered, for the long part between two steps that
+        must both be done.
+    """
+    before = _blocked()
+    with _masked({*before, *ENDING_SIGNALS}):
+        yield partial(_masked, before)
+
+
+def signal_pending() -> bool:
+    """Return whether a blocked signal is waiting."""
+    return hasattr(signal, "sigpending") and bool(signal.sigpending())
+
+
+@contextmanager
+def _masked(signals: Iterable[int]) -> Iterator[None]:
+    """Block these signals and no others; one that waited is raised here, inside or after the block."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows: Python looks for Ctrl-C between two steps only
+        yield
+        return
+    before = _blocked()
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _blocked() -> set[int]:
+    """Return the signals that are blocked now."""
+    return set(signal.pthread_sigmask(signal.SIG_BLOCK, ())) if hasattr(signal, "pthread_sigmask") else set()

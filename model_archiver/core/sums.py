@@ -1,0 +1,87 @@
+"""Checksums: CRC-32 and SHA-256, the file ``MAR-INF/SHA256SUMS``, and the digest of all that an archive holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zlib
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+from model_archiver.core.manifest import MAR_INF
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+    from typing import Any
+
+    from model_archiver.core.report import ArchiveEntry
+
+FIELDS_OF_THE_BUILD = ("createdOn", "archiverVersion")
+"""The fields of a manifest that say when and by which version it was written."""
+
+_SMALL = 1 << 16
+_READ_SIZE = 1 << 20
+_LINE = re.compile(r"([0-9a-f]{64})  (.+)")
+
+
+@lru_cache(maxsize=1)
+def fast_zlib() -> Any:  # noqa: ANN401 - two modules with one interface
+    """Return ISA-L, or the standard library's zlib where ISA-L is not installed."""
+    try:
+        from isal import isal_zlib  # noqa: PLC0415 - small builds need only zlib
+    except ImportError:
+        return zlib
+    return isal_zlib
+
+
+def crc32(data: bytes | memoryview, value: int = 0) -> int:
+    """Return the CRC-32 of some bytes that follow others with the CRC-32 `value`."""
+    checksum: int = (zlib if len(data) < _SMALL else fast_zlib()).crc32(data, value)
+    return checksum
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 of some bytes, as hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content, as hexadecimal digits.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_READ_SIZE):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sums_text(entries: Iterable[ArchiveEntry]) -> str:
+    """Return the text of a sums file, in the format of ``sha256sum -c``, sorted by path."""
+    return "".join(f"{entry.sha256}  {entry.path}\n" for entry in sorted(entries, key=lambda entry: str(entry.path)))
+
+
+def read_sums(text: str) -> dict[PurePosixPath, str]:
+    """Return the sums of a text, by path, without invalid lines and without paths that lead out of the archive."""
+    matches = (_LINE.fullmatch(line) for line in text.split("\n"))
+    sums = {PurePosixPath(match[2]): match[1] for match in matches if match}
+    return {path: digest for path, digest in sums.items() if not path.is_absolute() and ".." not in path.parts}
+
+
+def content_digest(entries: Iterable[ArchiveEntry], manifest: Mapping[str, Any]) -> str:
+    """Return the identity of what an archive holds, whatever the format, the time and the version of the tool.
+
+    It is the SHA-256 of the lines ``<sha256>  <path>`` of all files outside MAR-INF, sorted by path, followed by the
+    manifest without ``createdOn`` and ``archiverVersion`` as JSON with sorted keys and no spaces.
+    """
+    fields = {name: value for name, value in manifest.items() if name not in FIELDS_OF_THE_BUILD}
+    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    outside = [entry for entry in entries if entry.path.parts[0] != MAR_INF]
+    # Manifests of other tools may hold lone surrogates.
+    content = (sums_text(outside) + canonical).encode("utf-8", "surrogatepass")
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"

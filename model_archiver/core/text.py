@@ -1,0 +1,63 @@
+"""Short texts for people: sizes, and the word that was likely meant."""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_SIZE = r"([0-9]{1,15}(?:\.[0-9]{1,3})?)\s*(?:([KMGT]?)(?:i?B)?)"
+
+
+def human_size(size: float) -> str:
+    """Return a number of bytes as people write it, such as ``12.3 MiB``."""
+    if size == 1:
+        return "1 byte"
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes that ``2000000``, ``500M`` or ``1.5 GiB`` stand for; units are powers of 1024.
+
+    Raises:
+        ValueError: the text is not a size.
+    """
+    match = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
+    if match is None:
+        raise ValueError(text)
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, such as ``1 file`` or ``1,200 files``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """Return the text, or as many characters of it as a printed line has room for."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def closest(given: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is closest to a given one, or None if none is close."""
+    import difflib  # noqa: PLC0415 - most command lines are right
+
+    return next(iter(difflib.get_close_matches(given, list(known), n=1)), None)
+
+
+def did_you_mean(given: str, known: Iterable[str], otherwise: str) -> str:
+    """Return a hint that names the closest known word, or `otherwise` if none is close."""
+    word = closest(given, known)
+    return f"did you mean {word}?" if word else otherwise
+
+
+def invalid_choice(given: object, choices: Sequence[str]) -> tuple[str, str]:
+    """Return message and hint for a value that is none of a few choices."""
+    hint = did_you_mean(str(given), choices, f"choose one of {', '.join(choices)}")
+    return f"{str(given)!r} is not a valid choice", hint
