@@ -80,7 +80,7 @@ def test_builds_of_one_name_at_a_time_do_not_mix(work, temporary) -> None:
             f"out{number}",
         ]
         builds.append(subprocess.Popen([*COMMAND, *words], stderr=subprocess.PIPE))
-    assert [build.wait(60) for build in builds if build.communicate()] == [0] * 4
+    assert [build.wait() for build in builds if build.communicate()] == [0] * 4
     assert [members(Path(f"out{number}/m.mar")) for number in range(4)] == [
         {f"only{number}.txt"} for number in range(4)
     ]
@@ -149,7 +149,6 @@ def _fails_while_writing(*words: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16)),
     )
     assert done.returncode == 1
@@ -250,7 +249,7 @@ def test_names_that_no_url_or_file_can_have_are_refused(work, run: Command, name
     [["--model-name", "m", "--handler", "vllm_handler", "--model-flie", "x"], ["--runtime", "x"], ["--model-name"]],
 )
 def test_a_usage_mistake_is_one_line_and_no_traceback(work, words: list[str]) -> None:
-    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert "Traceback" not in done.stderr
