@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from model_archiver.cli.command_parser import command_parser
+from model_archiver.cli.parser import command_parser
 from model_archiver.commands import COMMANDS
 from tests.conftest import Command
 from tests.foreign import HONEST, Raw, mar

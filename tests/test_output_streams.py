@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from model_archiver.cli.main import _progress_bar
+from model_archiver.cli.terminal import progress_bar
 from tests.conftest import Command
 
 COMMAND = [
@@ -89,7 +89,7 @@ def _shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch, *, hidden: bool) -> st
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
     with os.fdopen(terminal, "w", buffering=1) as stderr:
         monkeypatch.setattr(sys, "stderr", stderr)
-        with _progress_bar(4 << 20, hidden=hidden) as progress:
+        with progress_bar(4 << 20, hidden=hidden) as progress:
             progress(1 << 20)
             time.sleep(1.1)
             progress(2 << 20)

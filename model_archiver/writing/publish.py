@@ -11,7 +11,7 @@ from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
 from model_archiver.core.problems import ModelArchiverError, Problem
 from model_archiver.core.running import block_signals
 from model_archiver.planning.kserve import config_content
-from model_archiver.planning.target import ExistingOutput
+from model_archiver.planning.existing_output import ExistingOutput
 from model_archiver.writing.os_calls import OutputFile, exchange, rename_new, sync_folder
 from model_archiver.writing.staging import StagingDirectory, folder_lock
 
@@ -76,7 +76,7 @@ def _replace_folder(built: Path, target: Path, set_aside: Path) -> None:
             return
     existing = ExistingOutput(target)
     judged = existing.snapshot()
-    if not (existing.is_untouched() and _exchange(built, target, set_aside, judged)):
+    if not (existing.is_unchanged() and _exchange(built, target, set_aside, judged)):
         _merge(built, ExistingOutput(target))
 
 
@@ -109,7 +109,7 @@ def _merge(built: Path, existing: ExistingOutput) -> None:
     """Lay the new files over a folder that holds others too, and remove what only a former build left there."""
     paths = list(_files(built))
     stale = existing.unchanged_files().difference(paths)
-    obstacles = list(existing.in_the_way(paths, stale))
+    obstacles = list(existing.obstacles(paths, stale))
     if obstacles:
         raise ModelArchiverError(problems=obstacles)
     last = [path for path in (PurePosixPath(SUMS_PATH), PurePosixPath(MANIFEST_PATH)) if path in paths]
