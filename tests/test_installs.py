@@ -7,6 +7,7 @@ whichever is removed takes them along.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,11 +63,9 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     [theirs] = folder.iterdir()
     # The sources are copied, because a build in place leaves old modules in build/.
     source = tmp_path_factory.mktemp("source")
-    for name in run(
-        "git", "-C", ROOT, "ls-files", "model_archiver", "setup.py", "pyproject.toml", "README.md"
-    ).stdout.split():
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        (source / name).write_bytes((ROOT / name).read_bytes())
+    shutil.copytree(ROOT / "model_archiver", source / "model_archiver", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.py", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, source)
     ours = tmp_path_factory.mktemp("ours")
     run(sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", ours, source)
     [wheel] = ours.glob("torch_model_archiver-*.whl")
