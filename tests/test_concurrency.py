@@ -15,7 +15,7 @@ from tests.forks import fork, hidden, result, start
 
 BUILDS = 12
 ROUNDS = 2
-REFUSAL = "exists already"
+REFUSAL = "already exists"
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_a_missing_file_that_several_flags_name_is_reported_for_each(work, run: 
     ]
 
 
-@pytest.mark.parametrize("words", [["--json"], ["--dry-run"], ["--dry-run", "--json"], ["--quiet"]])
+@pytest.mark.parametrize("words", [["--dry-run"], ["--quiet"]])
 def test_a_refusal_leaves_stdout_empty(work, run: Command, words) -> None:
     assert len(refused(run, "--model-file", "none.py", *words)) == 1
 
@@ -166,8 +166,8 @@ def test_json_has_the_parts_of_each_warning(work, run: Command) -> None:
     assert issue == {
         "level": "warning",
         "code": "pattern-unmatched",
-        "message": "matches nothing that is packed (--extra-files)",
-        "hint": "check the pattern, and what is there",
+        "message": "matches nothing to pack (--extra-files)",
+        "hint": "check the pattern and the folder",
         "path": "*.nothing",
         "line": None,
     }

@@ -53,7 +53,7 @@ def test_a_pattern_leaves_the_same_out(littered, run: Command) -> None:
 
 
 def test_the_closing_line_counts_what_was_left_out(littered, run: Command) -> None:
-    assert f"{len(LEFT_OUT)} left out" in run(*MODEL, "--extra-files", "d").err
+    assert f"{len(LEFT_OUT)} excluded" in run(*MODEL, "--extra-files", "d").err
     assert "left out" not in run(*MODEL, "-f", "--extra-files", "d/a.txt").err
 
 
@@ -74,7 +74,7 @@ def test_mar_inf_is_never_packed(littered, run: Command) -> None:
     assert "path-reserved" in first
     make("low/mar-inf/x.txt")
     [error] = refused(run, "--extra-files", "low")
-    assert "low/mar-inf/x.txt: would land in MAR-INF" in error
+    assert "low/mar-inf/x.txt: would go to MAR-INF" in error
 
 
 TREE = {"a.txt", "run.log", "tests/t.py", "src/tests/u.py", "src/v.py", "src/deep.log"}

@@ -46,7 +46,7 @@ def test_what_is_not_given_has_a_default(model, run: Command) -> None:
     assert manifest(output("m"))["runtime"] == "python"
     assert manifest(output("m"))["model"]["handler"] == "base_handler"
     assert manifest(output("m"))["model"]["modelVersion"] == "1.0"
-    assert "note: no --handler is given: base_handler is used" in result.err
+    assert "note: no --handler is given, so base_handler is used" in result.err
 
 
 @pytest.mark.parametrize("runtime", ["python", "python2", "python3", "LSP"])
@@ -113,7 +113,7 @@ def test_the_closing_line_names_the_archive_its_files_and_its_size(model, run: C
 
 def test_the_closing_line_counts_the_files_that_the_dry_run_counts(model, run: Command) -> None:
     words = [*DEFAULT_FLAGS, "--model-file", "model.py", "--archive-format", "no-archive"]
-    assert run(*words, "--dry-run").out.splitlines()[-1].startswith("2 files, 2.0 KiB, would go to m")
+    assert run(*words, "--dry-run").out.splitlines()[-1].startswith("2 files, 2.0 KiB, would be written to m")
     assert "wrote m (2 files, " in run(*words).err
 
 
@@ -123,7 +123,7 @@ def test_a_dry_run_in_place_says_that_only_the_manifest_would_be_written(model, 
     words = ["--model-path", "store/m", "--export-path", "store", "--archive-format", "no-archive"]
     lines = run(*MODEL, *words, "--dry-run").out.splitlines()
     assert lines[0].startswith("model.py ")
-    assert lines[-1] == "1 file, 20 bytes, stays in store/m; only MAR-INF/MANIFEST.json would be written there"
+    assert lines[-1] == "1 file, 20 bytes, would stay in store/m, where only MAR-INF/MANIFEST.json would be written"
 
 
 def test_debug_shows_where_an_error_came_from(model, run: Command) -> None:
@@ -186,7 +186,7 @@ def test_jobs_changes_nothing_in_the_archive(model, run: Command, words) -> None
 def test_help_has_every_flag_in_its_group(run: Command) -> None:
     result = run("--help")
     assert (result.status, result.err) == (0, "")
-    groups = ["the model:", "what else is packed:", "the output:", "how it is done:"]
+    groups = ["model:", "other contents:", "output:", "behavior:"]
     places = [result.out.index(f"\n{group}\n") for group in groups]
     assert places == sorted(places)
     for flag in torch_parser()._option_string_actions:
@@ -204,13 +204,13 @@ def test_tool_version_is_that_of_the_tool(run: Command) -> None:
 MISTAKES = [
     ([], "required: --model-name"),
     (["--model-name"], "--model-name: expected one argument"),
-    ([*MODEL, "--model-flie", "model.py"], "there is no flag --model-flie; did you mean --model-file?"),
-    ([*MODEL, "--serialised-file=x"], "no flag --serialised-file; did you mean --serialized-file?"),
+    ([*MODEL, "--model-flie", "model.py"], "unknown flag --model-flie; did you mean --model-file?"),
+    ([*MODEL, "--serialised-file=x"], "unknown flag --serialised-file; did you mean --serialized-file?"),
     ([*MODEL, "--extra-file-list", "x"], "did you mean --extra-files?"),
-    ([*MODEL, "--zzzzzz"], "there is no flag --zzzzzz; see torch-model-archiver --help"),
+    ([*MODEL, "--zzzzzz"], "unknown flag --zzzzzz; see torch-model-archiver --help"),
     ([*MODEL, "-x"], "unrecognized arguments: -x"),
-    (["-modelname", "m"], "there is no flag -modelname; did you mean --model-name? [flag-unknown]"),
-    ([*MODEL, "-force"], "there is no flag -force; did you mean --force? [flag-unknown]"),
+    (["-modelname", "m"], "unknown flag -modelname; did you mean --model-name? [flag-unknown]"),
+    ([*MODEL, "-force"], "unknown flag -force; did you mean --force? [flag-unknown]"),
     ([*MODEL, "-handler", "h.py"], "did you mean --handler?"),
     ([*MODEL, "-requirements_file=r.txt"], "did you mean --requirements-file?"),
     ([*MODEL, "-version", "1.0"], "did you mean --version?"),
@@ -256,8 +256,8 @@ def test_every_mistyped_flag_is_reported(run: Command) -> None:
     result = run("--model-nam", "m", "--handlr", "h.py", "--exprot-path=x")
     assert result.status == 2
     assert [line.partition(";")[0] for line in result.errors] == [
-        "there is no flag --handlr",
-        "there is no flag --exprot-path",
+        "unknown flag --handlr",
+        "unknown flag --exprot-path",
     ]
 
 

@@ -113,7 +113,7 @@ def test_a_module_that_other_flags_pack_serves_too(work, run: Command, words, gi
 def test_a_mistyped_built_in_handler_is_reported(work, run: Command) -> None:
     [error] = refused(run, "--handler", "image_clasifier")
     assert error == (
-        "image_clasifier: is no built-in handler, and there is no such file (--handler); "
+        "image_clasifier: is not a built-in handler, and there is no such file (--handler); "
         "did you mean image_classifier? [file-missing]"
     )
 
@@ -144,7 +144,7 @@ def test_mms_names_the_modules_of_the_folder(work, run_mms: Command) -> None:
     make("d/svc.py", "d/pkg/x.py", text=CODE)
     result = run_mms("--model-name", "m", "--model-path", "d", "--handler", "serve:handle")
     assert result.status == 1
-    assert "name one of pkg/x.py, svc.py, with :function where wanted" in result.errors[0]
+    assert "name one of pkg/x.py, svc.py, with :function if needed" in result.errors[0]
 
 
 @pytest.mark.parametrize("given", ["toolkit.handler_service", "toolkit.handler_service:handle", "lib/svc.py:handle"])

@@ -73,7 +73,7 @@ def test_what_is_documented_as_left_out_is_left_out_at_every_level(
     result = run_mms(*WORDS)
     assert result.status == 0
     assert members(output("squeezenet_v1.1")) == {*DOCUMENTED, Path(below, "kept.txt").as_posix()}
-    assert "1 left out" in result.err
+    assert "1 excluded" in result.err
 
 
 def test_a_target_in_the_folder_is_never_packed_again(squeezenet: Path, run_mms: Command) -> None:

@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from model_archiver.checks.configs.config_keys import TORCHRUN_KEYS
-from model_archiver.cli.parser import command_parser
-from model_archiver.cli.parser import mms_parser, torch_parser
+from model_archiver.cli.parser import command_parser, mms_parser, torch_parser
 from model_archiver.commands import COMMANDS
 from tests.archives import manifest, members
 from tests.servers import served
@@ -113,7 +111,7 @@ def test_the_closing_line_is_the_one_that_is_shown(clone: Path) -> None:
 def test_the_verdict_is_the_one_that_is_shown(clone: Path) -> None:
     [looking] = LOOKING
     assert set(re.findall(r"^torch-model-archiver (\w+)", looking, re.MULTILINE)) == set(COMMANDS)
-    shown = re.search(r"^model_store/digits\.mar: sound, .*$", README, re.MULTILINE)
+    shown = re.search(r"^model_store/digits\.mar: OK, .*$", README, re.MULTILINE)
     assert shown is not None
     done = typed(PACKAGING[0] + looking, clone)
     assert done.returncode == 0, done.stderr
@@ -210,14 +208,3 @@ def test_the_other_command_has_the_flags_that_are_said() -> None:
     mms = {flag for action in mms_parser()._actions for flag in action.option_strings}
     assert {flag for flag in torch - mms if flag.startswith("--")} == torch_only
     assert mms - torch == {"--convert"}
-
-
-def test_every_code_is_explained() -> None:
-    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "model_archiver").rglob("*.py"))
-    quoted = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', sources))
-    page = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")  # to which the README links
-    explained = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", README.partition("## When it says no")[2]))
-    explained |= set(re.findall(r"^### `(.+)`", page, re.MULTILINE))
-    no_codes = {"torch-model-archiver", "model-archiver", "no-archive", "zip-store", "utf-8", "model-store"}
-    no_codes |= set(TORCHRUN_KEYS)
-    assert quoted - no_codes == explained - {"no-archive"} - no_codes

@@ -231,7 +231,7 @@ def test_a_build_into_a_folder_of_somebody_else_is_refused(model: Path, archive_
     Path("out").mkdir(0o755)
     ended = as_nobody(words_for(archive_format, "model.pt"), model)
     assert ended.status == 1
-    assert ended.err.splitlines()[0].endswith("choose a folder of yours [export-path-invalid]")
+    assert ended.err.splitlines()[0].endswith("choose a folder that you may write to [export-path-invalid]")
     assert tree(Path("out")) == {}
 
 

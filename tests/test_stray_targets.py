@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from model_archiver.planning.target import ExistingOutput
+from model_archiver.planning.existing_output import ExistingOutput
 from model_archiver.writing import publish
 from tests.archives import contents, members, output, tree
 from tests.conftest import Command
@@ -28,7 +28,7 @@ def test_a_change_of_the_existing_folder_while_it_is_compared_is_kept(
 ) -> None:
     """The moment is made certain: the folder is judged by the real rules, and changes before it is exchanged."""
     assert run(*FOLDER, "--serialized-file", "model.pt").status == 0
-    judge = ExistingOutput.is_untouched
+    judge = ExistingOutput.is_unchanged
 
     def judge_and_change(former: ExistingOutput) -> bool:
         untouched = judge(former)
@@ -40,7 +40,7 @@ def test_a_change_of_the_existing_folder_while_it_is_compared_is_kept(
             (former.path / "precious").mkdir()
         return untouched
 
-    monkeypatch.setattr(ExistingOutput, "is_untouched", judge_and_change)
+    monkeypatch.setattr(ExistingOutput, "is_unchanged", judge_and_change)
     if not can_exchange:
         monkeypatch.setattr(publish, "exchange", lambda *_: False)
     assert run(*FOLDER, "--force").status == 0
@@ -86,7 +86,7 @@ def test_folders_of_previous_builds_are_left_out_whatever_their_names(model: Pat
 def test_a_link_that_is_left_out_counts_as_one_and_is_not_walked(model: Path, run: Command) -> None:
     make("folder/kept.txt", *(f"elsewhere/{number}" for number in range(5)))
     Path("folder/.cache").symlink_to("../elsewhere")
-    assert "1 left out" in run(*WORDS, "--extra-files", "folder").err
+    assert "1 excluded" in run(*WORDS, "--extra-files", "folder").err
 
 
 def test_a_tilde_that_the_shell_left_is_refused(model: Path, run: Command) -> None:

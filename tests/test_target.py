@@ -27,7 +27,7 @@ def test_an_existing_output_is_refused_without_force(model, run: Command, archiv
     target = _existing(archive_format)
     [error] = refused(run, *WORDS, "--archive-format", archive_format)
     assert error == (
-        f"{target.absolute()}: exists already; -f replaces it; or choose another --model-name or --export-path "
+        f"{target.absolute()}: already exists; use -f to replace it, or choose another --model-name or --export-path "
         "[target-exists]"
     )
 
@@ -47,7 +47,7 @@ def test_a_folder_instead_of_a_file_or_the_other_way_round_is_refused(
     target.touch() if archive_format == "no-archive" else target.mkdir()
     [error] = refused(run, *WORDS, "--archive-format", archive_format, *force)
     kind = "a file" if archive_format == "no-archive" else "a folder"
-    assert f"is {kind}, and the output goes there" in error
+    assert f"is {kind}, but the output goes there" in error
 
 
 def test_a_link_at_the_target_is_followed_and_stays(model, run: Command) -> None:
@@ -78,7 +78,10 @@ def test_an_export_path_that_is_a_link_is_followed_or_made(model, run: Command, 
 @pytest.mark.parametrize("path", ["model.pt", "model.pt/deeper/still"])
 def test_an_export_path_that_is_a_file_is_refused(model, run: Command, path: str) -> None:
     [error] = refused(run, *WORDS, "--export-path", path)
-    assert error == f"{Path('model.pt').absolute()}: is a file (--export-path); name a folder [export-path-invalid]"
+    assert (
+        error
+        == f"{Path('model.pt').absolute()}: is a file, not a folder (--export-path); name a folder [export-path-invalid]"
+    )
 
 
 def test_an_export_path_that_is_a_device_is_refused(model, run: Command) -> None:
@@ -113,7 +116,7 @@ def test_a_build_in_place_says_so_and_touches_only_the_manifest(model, run: Comm
     words = ["--model-path", ".", "--export-path", "..", "--archive-format", "no-archive", "--handler", "handler.py"]
     result = run("--model-name", "here", *words)
     assert result.status == 0, result.err
-    assert "wrote MAR-INF/MANIFEST.json, and nothing else there" in result.err
+    assert "wrote MAR-INF/MANIFEST.json; the folder's other files are unchanged" in result.err
     assert manifest(model)["model"]["handler"] == "handler.py"
     after = tree(model)
     assert {path: after.pop(path) for path in ("MAR-INF", "MAR-INF/MANIFEST.json")}

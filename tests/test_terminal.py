@@ -60,7 +60,7 @@ def test_a_table_fits_the_terminal(work) -> None:
     long = Raw(f"{'deep/' * 30}weights.bin".encode(), b"x" * 2000)
     lines = lines_of(screen("inspect", mar(long, *HONEST)))
     assert max(map(len, lines)) == 80
-    assert re.fullmatch(r"deep/deep/.*\.\.\..*/weights\.bin  2,000   2,000  extra", lines[11])
+    assert re.fullmatch(r"deep/deep/.*\.\.\..*/weights\.bin  2,000       2,000  extra", lines[11])
     assert len(lines[8]) == 80
     assert re.fullmatch(r"digest   sha256:[0-9a-f]{64}", lines[8])
 
@@ -72,16 +72,14 @@ def test_a_wider_terminal_shows_more(work) -> None:
     assert "..." not in screen("inspect", archive, columns=200)
 
 
-def test_what_is_wrong_is_wrapped_between_words(deep: Path) -> None:
+def test_problems_are_whole_lines_before_the_verdict(deep: Path) -> None:
     lines = lines_of(screen("verify", deep))
-    assert max(map(len, lines)) <= 80
-    text = " ".join(line.strip() for line in lines)
-    assert "error: broken.bin: its content is damaged: its CRC-32 is another one; get the archive again" in text
-    assert lines[-1] == "m.mar: refused, 1 error"
+    assert ["torch-model-archiver: error: broken.bin: " in line for line in lines] == [True, False]
+    assert lines[-1] == "m.mar: rejected, 1 error"
 
 
 def test_colours_are_for_terminals_that_want_them(deep: Path, run: Command) -> None:
-    assert "\x1b[31merror\x1b[0m" in screen("verify", deep)
+    assert "\x1b[31mrejected\x1b[0m" in screen("verify", deep)
     assert "\x1b[1mpath" in screen("inspect", deep)
     for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
         assert "\x1b" not in screen("verify", deep, **environment)
@@ -89,7 +87,7 @@ def test_colours_are_for_terminals_that_want_them(deep: Path, run: Command) -> N
 
 
 def test_what_is_piped_is_whole(deep: Path, run: Command) -> None:
-    assert f"{'deep/' * 30}weights.bin  2,000   2,000  extra" in run("inspect", deep).out
+    assert f"{'deep/' * 30}weights.bin  2,000       2,000  extra" in run("inspect", deep).out
 
 
 @pytest.fixture

@@ -135,8 +135,8 @@ def _read(path: Path) -> list[_Line]:
 def _line(raw: str) -> _Line:
     if raw.lstrip(" \t\f")[:1] in ("", "#", "!", "\r", "\n"):
         return _Line(raw, "", "")
-    [(key, value)] = re.findall(_KEY_AND_VALUE, re.sub(_CONTINUATION, "", raw), re.DOTALL)
-    return _Line(raw, _unescaped(key), _unescaped(value))
+    match = re.match(_KEY_AND_VALUE, re.sub(_CONTINUATION, "", raw), re.DOTALL)
+    return _Line(raw, _unescaped(match[1]), _unescaped(match[2])) if match else _Line(raw, "", "")
 
 
 def _unescaped(text: str) -> str:
