@@ -93,7 +93,7 @@ def test_a_bug_is_told_in_a_line_and_shown_by_debug(work, run: Command, monkeypa
     def broken(*_: object) -> int:
         raise ZeroDivisionError("by nought")
 
-    monkeypatch.setattr("model_archiver.cli.main._verify", broken)
+    monkeypatch.setattr("model_archiver.cli.run._verify", broken)
     result = run("verify", "m.mar")
     assert result.status == 1
     assert result.errors == [

@@ -1,0 +1,207 @@
+"""The one place that runs commands, prints what they return, and decides the exit status."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import sys
+
+from model_archiver.cli.terminal import Reporter, interrupted_by_signals, print_result, progress_bar
+from model_archiver.core.problems import ModelArchiverError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from model_archiver.cli.parser import FlagParser
+    from model_archiver.cli.text_output import TextStyle
+    from model_archiver.core.problems import Problem
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+DIFFERENT, NOT_COMPARED = 1, 2
+"""The exit status of ``diff``, as of the tool of that name."""
+
+
+def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
+    """Run what the arguments ask for.
+
+    Args:
+        parser: the parser of the program.
+        argv: the arguments after its name; None means those of the process.
+
+    Returns:
+        The exit status: 0 done, 1 rejected or failed, 2 invalid usage, 130 interrupted.
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    command = words[0] if words and not words[0].startswith("-") else "package"
+    # Needed before the arguments are parsed; the parser also knows these flags where they are abbreviated.
+    args = argparse.Namespace(debug="--debug" in words, json="--json" in words)
+    reporter = Reporter(parser.prog)
+    try:
+        with interrupted_by_signals():
+            if command == "package":
+                _parse(parser, words, args)
+                return _package(args, reporter)
+            return _run_reader(parser.prog, words, args, reporter)
+    except SystemExit as done:  # of --help and --tool-version, or nobody reads stdout
+        return int(done.code or DONE)
+    except KeyboardInterrupt:
+        reporter.line("error: interrupted")
+        return INTERRUPTED
+    except ModelArchiverError as error:
+        status = USAGE if isinstance(error, UsageError) else _failed(command)
+        return _report_failure(error, status, command, args, reporter)
+    except Exception as error:  # noqa: BLE001 - whatever it is, a user gets one line
+        _print_traceback(args)
+        hint = "" if args.debug else "; run it again with --debug to see where"
+        reporter.line(f"error: internal error: {type(error).__name__}: {error}{hint}; please report it")
+        return _failed(command)
+
+
+def _failed(command: str) -> int:
+    return NOT_COMPARED if command == "diff" else FAILED
+
+
+def _report_failure(
+    error: ModelArchiverError, status: int, command: str, args: argparse.Namespace, reporter: Reporter
+) -> int:
+    """Print the problems of a failed command, and its JSON document if that was asked for; return the status."""
+    _print_traceback(args)
+    if error.problems:
+        reporter.problems(error.problems)
+    else:
+        reporter.line(f"error: {error}")
+    if args.json and not any(problem.code == "stdout-unwritable" for problem in error.problems):
+        with contextlib.suppress(ModelArchiverError, SystemExit):  # stdout is closed or full; the status says it all
+            _print_json(command, status, error.problems)
+    return status
+
+
+def _print_traceback(args: argparse.Namespace) -> None:
+    if args.debug:
+        import traceback  # noqa: PLC0415 - only for --debug
+
+        traceback.print_exc()
+
+
+def _print_json(command: str, status: int, problems: Sequence[Problem], **fields: object) -> None:
+    from model_archiver.cli.json_output import document  # noqa: PLC0415 - only for --json
+
+    print_result(document(command, status, problems, **fields))
+
+
+def _parse(parser: FlagParser, words: Sequence[str], args: argparse.Namespace) -> None:
+    """Parse the arguments; print what --help and --tool-version say as every result is printed."""
+    output = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(output):
+            parser.parse_args(words, args)
+    except SystemExit:
+        print_result(output.getvalue().removesuffix("\n"))
+        raise
+
+
+def _package(args: argparse.Namespace, reporter: Reporter) -> int:
+    # Imported here, so that --help and a mistyped flag are answered at once.
+    from model_archiver.cli import text_output  # noqa: PLC0415
+    from model_archiver.commands.package import plan_package, write_package  # noqa: PLC0415
+
+    plan, warnings = plan_package(args, dry_run=args.dry_run)
+    reporter.problems(warnings)
+    for note in plan.notes:
+        reporter.line(f"note: {note}")
+    if args.dry_run:
+        if args.json:
+            from model_archiver.cli.json_output import plan_fields  # noqa: PLC0415
+
+            _print_json("package", DONE, warnings, **plan_fields(plan))
+        else:
+            print_result(text_output.plan_table(plan))
+        return DONE
+    with progress_bar(plan.size, hidden=args.quiet) as progress:
+        report = write_package(plan, warnings, progress)
+    if not args.quiet:  # first: the archive exists, whether or not its JSON can be printed
+        reporter.line(text_output.written_line(report))
+    if args.json:
+        from model_archiver.cli.json_output import report_fields  # noqa: PLC0415
+
+        _print_json("package", DONE, report.problems, **report_fields(report))
+    return DONE
+
+
+def _run_reader(program: str, words: Sequence[str], args: argparse.Namespace, reporter: Reporter) -> int:
+    """Run one of the commands that read an archive; return its exit status."""
+    from model_archiver.cli.parser import command_parser  # noqa: PLC0415
+
+    name, *rest = words
+    _parse(command_parser(program, name), rest, args)
+    return {"inspect": _inspect, "verify": _verify, "extract": _extract, "diff": _diff}[name](args, reporter)
+
+
+def _inspect(args: argparse.Namespace, reporter: Reporter) -> int:
+    from model_archiver.cli import json_output, text_output  # noqa: PLC0415
+    from model_archiver.commands.inspect import inspect  # noqa: PLC0415
+
+    with progress_bar(None, hidden=args.quiet) as progress:
+        report = inspect(args.archive, max_size=args.max_size, progress=progress)
+    status = DONE if report.is_ok else FAILED
+    reporter.problems(report.problems)
+    if args.json:
+        _print_json("inspect", status, report.problems, **json_output.report_fields(report))
+    else:
+        print_result(text_output.archive_table(report, _stdout_style()))
+    return status
+
+
+def _verify(args: argparse.Namespace, reporter: Reporter) -> int:
+    from model_archiver.cli import json_output, text_output  # noqa: PLC0415
+    from model_archiver.commands.inspect import verify  # noqa: PLC0415
+
+    with progress_bar(None, hidden=args.quiet) as progress:
+        report = verify(args.archive, strict=args.strict, max_size=args.max_size, progress=progress)
+    status = DONE if report.is_ok else FAILED
+    reporter.problems(report.problems)
+    if args.json:
+        _print_json("verify", status, report.problems, **json_output.report_fields(report))
+    elif not args.quiet:
+        print_result(text_output.verdict(report, _stdout_style()))
+    return status
+
+
+def _extract(args: argparse.Namespace, reporter: Reporter) -> int:
+    from model_archiver.cli import json_output, text_output  # noqa: PLC0415
+    from model_archiver.commands.extract import extract  # noqa: PLC0415
+
+    with progress_bar(None, hidden=args.quiet) as progress:
+        done = extract(args.archive, args.to or None, force=args.force, max_size=args.max_size, progress=progress)
+    reporter.problems(done.archive.problems)
+    if not args.quiet:
+        reporter.line(text_output.extracted_line(done))
+    if args.json:
+        fields = {"folder": str(done.folder), **json_output.report_fields(done.archive)}
+        _print_json("extract", DONE, done.archive.problems, **fields)
+    return DONE
+
+
+def _diff(args: argparse.Namespace, reporter: Reporter) -> int:
+    from model_archiver.cli import json_output, text_output  # noqa: PLC0415
+    from model_archiver.commands.diff import diff  # noqa: PLC0415
+
+    with progress_bar(None, hidden=args.quiet) as progress:
+        difference = diff(args.a, args.b, max_size=args.max_size, progress=progress)
+    status = DONE if difference.same else DIFFERENT
+    problems = [*difference.a.problems, *difference.b.problems]
+    reporter.problems(problems)
+    if args.json:
+        _print_json("diff", status, problems, **json_output.difference_fields(difference))
+    else:
+        print_result(text_output.difference_table(difference, _stdout_style()))
+    return status
+
+
+def _stdout_style() -> TextStyle:
+    """Return how stdout shows text: truncated and in color on a terminal, plain elsewhere."""
+    from model_archiver.cli.text_output import terminal_style  # noqa: PLC0415
+
+    return terminal_style(sys.stdout)
