@@ -9,7 +9,6 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-
 from model_archiver.checks.sources.worker_modules import ON_SOME, modules_of_worker
 
 from . import environments
