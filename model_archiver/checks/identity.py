@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from model_archiver.core.entries import portable_key
-from model_archiver.core.problems import CONTROL, Problem
+from model_archiver.core.problems import Problem, has_control
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def version_unservable(context: CheckContext) -> Iterator[Problem]:
     """Report a version that the URLs of TorchServe cannot contain."""
     version = context.text_field("modelVersion")
     path = f"--version {version}"
-    if CONTROL.search(version) or "/" in version or ".." in version:
+    if has_control(version) or "/" in version or ".." in version:
         message = "a URL cannot contain a version with '/', '..' or a control character"
         yield Problem("error", "version-unservable", message, "choose another version, such as 1.0", path)
     elif version and not re.fullmatch("[A-Za-z0-9._+-]+", version):

@@ -14,6 +14,9 @@ LARGEST_SOURCE = 3 << 16
 _DEEPEST = 150
 """Levels of the deepest tree that is judged. What reads an expression calls itself for each level."""
 
+_MOST_CALLS = 1000
+"""Calls outside functions in a source that is judged: to follow each chain of calls takes long for a long chain."""
+
 _ONLY_TREE = 0x400  # ast.PyCF_ONLY_AST
 
 _DYNAMIC = {
@@ -74,8 +77,10 @@ class Outline:
         """Return whether it may bind names that it does not show."""
         words, hooks = self.facts.words, {"__getattr__", "__name__"}
         is_dynamic = not _DYNAMIC.isdisjoint(words) or {"sys", ".modules"} <= words or "modules" in words
-        tells_name = any(map(self.scope.may_find_module, self.facts.outer_calls))
-        return is_dynamic or tells_name or self.scope.is_open or not hooks.isdisjoint(self.scope.names)
+        if is_dynamic or self.scope.is_open or not hooks.isdisjoint(self.scope.names):
+            return True
+        calls = self.facts.outer_calls
+        return len(calls) > _MOST_CALLS or any(map(self.scope.may_find_module, calls))
 
     def value(self, name: str) -> Value:
         """Return what a top-level name stands for; unknown if it may not be bound."""
