@@ -97,4 +97,5 @@ def _is_name(label: Any) -> bool:  # noqa: ANN401 - any JSON
 
 
 def _kind(value: object) -> str:
-    return {list: "a list", dict: "an object", str: "a string"}.get(type(value)) or json.dumps(value)[:20]
+    kinds: dict[type, str] = {list: "a list", dict: "an object", str: "a string"}
+    return kinds.get(type(value)) or json.dumps(value)[:20]
