@@ -158,10 +158,42 @@ def test_what_shadows_a_module_of_the_worker(work, run: Command, level: str, pat
 
 
 UNUSED = {
-    "what the worker can do without": "code service base_handler csv gzip psutil model time os mms test tokenizers".split(),
-    "other files": "json/x logging/x numpy/x torch/x ts/x yaml/x lib/json lib/__init__ lib/types".split(),
-    "what pip installs": "numpy/__init__ numpy/linalg/__init__ yaml/__init__ yaml/nodes torch/__init__ torch/nn/__init__ "
-    "packaging/__init__ ts/__init__ ts/arg_parser".split(),
+    "what the worker can do without": [
+        "code",
+        "service",
+        "base_handler",
+        "csv",
+        "gzip",
+        "psutil",
+        "model",
+        "time",
+        "os",
+        "mms",
+        "test",
+        "tokenizers",
+    ],
+    "other files": [
+        "json/x",
+        "logging/x",
+        "numpy/x",
+        "torch/x",
+        "ts/x",
+        "yaml/x",
+        "lib/json",
+        "lib/__init__",
+        "lib/types",
+    ],
+    "what pip installs": [
+        "numpy/__init__",
+        "numpy/linalg/__init__",
+        "yaml/__init__",
+        "yaml/nodes",
+        "torch/__init__",
+        "torch/nn/__init__",
+        "packaging/__init__",
+        "ts/__init__",
+        "ts/arg_parser",
+    ],
     "other packages": ["packaging/__init__", "mms/__init__"],
 }
 
