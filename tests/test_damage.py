@@ -93,6 +93,6 @@ def _look_into(archive: Damaged, whole: dict[str, bytes], suffix: str, run: Comm
 def _answer(run: Command, archive: Damaged, *words: object):
     result = run(*words)
     assert result.status in (0, 1), archive.label
-    assert "bug of the archiver" not in result.err, f"{archive.label}: {result.err}"
+    assert "internal error" not in result.err, f"{archive.label}: {result.err}"
     assert "Traceback" not in result.err, archive.label
     return result
