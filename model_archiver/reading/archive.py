@@ -72,8 +72,8 @@ class UnpackLimit:
         """Raise TooLargeError if so many more bytes would exceed the limit."""
         total = self._consumed + size
         if total > self._limit:
-            message = f"unpacks from {human_size(self._archive.size)} to {human_size(total)} or more"
-            hint = f"if you trust the archive, raise the limit of {human_size(self._limit)} with --max-size"
+            message = f"unpacks to {human_size(total)} or more, but the limit is {human_size(self._limit)}"
+            hint = "if you trust the archive, raise the limit with --max-size"
             raise TooLargeError(
                 problems=[Problem("error", "unpacked-too-large", message, hint, str(self._archive.path))]
             )
