@@ -9,8 +9,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from model_archiver.checks.context import CheckedFile
     from model_archiver.checks.pickles import Pickle
+    from model_archiver.core.plan import Member
+    from model_archiver.reading.content import SampledFile
 
 LARGEST_PICKLE = 1 << 24
 """Bytes of the largest pickle that is judged."""
@@ -48,7 +49,7 @@ class WeightsFile(Record):
         return self.pickle is not None and self.pickle.built.is_module
 
 
-def read_weights(weights: CheckedFile) -> WeightsFile | None:
+def read_weights(weights: Member | SampledFile) -> WeightsFile | None:
     """Return what a weights file is, or None if the bytes that show it were not kept."""
     try:
         with weights.open() as file:
