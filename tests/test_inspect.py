@@ -146,7 +146,7 @@ def test_a_name_that_is_there_twice_is_a_warning(work, run: Command) -> None:
     assert result.status == 0
     assert [file["path"] for file in json.loads(result.out)["files"]] == ["handler.py", "handler.py", MANIFEST]
     assert result.warnings == [
-        "handler.py: appears twice in the archive, and servers use the last one; package the model again [entry-duplicate]"
+        "handler.py: appears twice, and servers use the last one; package the model again [entry-duplicate]"
     ]
 
 

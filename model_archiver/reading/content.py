@@ -136,7 +136,7 @@ def _check_paths(entries: Iterable[ArchiveEntry], problems: ProblemList) -> None
     paths: dict[PurePosixPath, None] = {}
     for entry in entries:
         if entry.path in paths:
-            message = "appears twice in the archive, and servers use the last one"
+            message = "appears twice, and servers use the last one"
             problems.warning("entry-duplicate", message, REPACK, path=entry.path)
         paths[entry.path] = None
     for path in paths:
