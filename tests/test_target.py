@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from model_archiver.planning.existing_output import ExistingOutput
+from model_archiver.planning.target import ExistingOutput
 from model_archiver.writing import publish
 from tests.archives import FORMATS, contents, manifest, members, output, tree
 from tests.conftest import Command

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
 from model_archiver.core.problems import ModelArchiverError, Problem
 from model_archiver.core.running import block_signals
-from model_archiver.planning.existing_output import ExistingOutput
 from model_archiver.planning.kserve import config_content
+from model_archiver.planning.target import ExistingOutput
 from model_archiver.writing.os_calls import OutputFile, exchange, rename_new, sync_folder
 from model_archiver.writing.staging import StagingDirectory, folder_lock
 
