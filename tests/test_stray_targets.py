@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from model_archiver.planning.target import ExistingOutput
-from model_archiver.writing import publish
+from model_archiver.writing import folder
 from tests.archives import contents, members, output, tree
 from tests.conftest import Command
 
@@ -41,7 +41,7 @@ def test_what_comes_into_a_former_folder_while_it_is_judged_is_kept(
 
     monkeypatch.setattr(ExistingOutput, "is_untouched", judge_and_change)
     if not can_exchange:
-        monkeypatch.setattr(publish, "exchange", lambda *_: False)
+        monkeypatch.setattr(folder, "exchange", lambda *_: False)
     assert run(*FOLDER, "--force").status == 0
     after = tree(model / "m")
     assert b"precious" in after.values() or "precious" in after
