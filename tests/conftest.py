@@ -53,6 +53,14 @@ def model(work: Path) -> Path:
 
 
 @pytest.fixture
+def inputs(model: Path) -> Path:
+    """The small model, with requirements.txt and config.yaml."""
+    (model / "requirements.txt").write_text("numpy\n")
+    (model / "config.yaml").write_text("minWorkers: 1\n")
+    return model
+
+
+@pytest.fixture
 def run(capfd: pytest.CaptureFixture[str]) -> Command:
     """``torch-model-archiver`` with these words, in this process."""
     return _command(main, capfd)

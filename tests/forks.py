@@ -61,11 +61,18 @@ def fork(words: list[str], err: Path, before: Callable[[], object] = lambda: Non
 def stop_before_writing() -> None:
     """Have this process stop when a build has planned everything and is about to make its temporary directory."""
 
-    def stop(event: str, arguments: tuple[object, ...]) -> None:
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
         if event == "os.mkdir" and str(arguments[0]).endswith(".building"):
-            os.kill(os.getpid(), signal.SIGSTOP)
+            stop()
 
-    sys.addaudithook(stop)
+    sys.addaudithook(hook)
+
+
+def stopped(words: list[str]) -> Fork:
+    """Start a build that has planned everything and waits before it writes."""
+    running = fork(words, Path("err").resolve(), stop_before_writing)
+    running.wait_until_stopped()
+    return running
 
 
 def as_nobody(words: list[str], folder: Path) -> Result:
@@ -104,3 +111,37 @@ def result(process: subprocess.Popen[str]) -> Result:
 def hidden(folder: Path) -> list[str]:
     """What lies in a folder and is not seen at once."""
     return sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
+
+
+def on_rename_to(target: Path, act: Callable[[], object]) -> None:
+    """Have this process do something right before it first gives something this name."""
+    target = target.resolve()
+    done = False
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal done
+        if event == "os.rename" and str(arguments[1]) == str(target) and not done:
+            done = True
+            act()
+
+    sys.addaudithook(hook)
+
+
+def fail() -> None:
+    """Fail as a broken disk does."""
+    raise OSError(5, "Input/output error")
+
+
+def stop() -> None:
+    """Stop this process until it gets SIGCONT."""
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def terminate() -> None:
+    """Send SIGTERM to this process."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def kill() -> None:
+    """Kill this process."""
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -7,6 +7,7 @@ import dataclasses
 import importlib.metadata
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ from model_archiver.model_archiver_error import ModelArchiverError
 from model_archiver.model_packaging import ModelExportUtils, generate_model_archive, package_model
 from model_archiver.model_packaging_utils import archiving_options, model_handlers
 from tests.archives import MANIFEST, contents, manifest, members, output
+from tests.packing import MODEL, make
 
 UPSTREAM_FIELDS = (
     "model_name",
@@ -74,6 +76,20 @@ class Validated:
 
 
 KINDS = [argparse.Namespace, SimpleNamespace, OwnClass, Validated, ModelArchiverConfig]
+
+
+def build(**values: Any) -> Path:
+    """Return the archive that these values make, by a handler that needs no weights."""
+    generate_model_archive(SimpleNamespace(**{"model_name": "m", "handler": "vllm_handler", **values}))
+    return output("m")
+
+
+def refusal(**values: Any) -> ModelArchiverError:
+    """Return the error of a build that is refused."""
+    with pytest.raises(ModelArchiverError) as raised:
+        build(**values)
+    assert not output("m").exists()
+    return raised.value
 
 
 def test_every_name_is_found_where_callers_import_it_from() -> None:
@@ -151,10 +167,9 @@ def test_an_object_may_lack_nearly_everything(model) -> None:
     assert manifest(output("m"))["model"] == {"modelName": "m", "handler": "base_handler", "modelVersion": "1.0"}
 
 
-def test_none_and_empty_texts_mean_that_nothing_is_given(model) -> None:
+def test_none_and_empty_strings_mean_that_nothing_is_given(model) -> None:
     empty = dict.fromkeys(UPSTREAM_FIELDS, None) | {"model_name": "m", "extra_files": "", "requirements_file": ""}
-    generate_model_archive(SimpleNamespace(**empty, checks=False))  # the default handler wants weights
-    assert members(output("m")) == set()
+    assert members(build(**empty, checks=False)) == set()  # the default handler wants weights
 
 
 @pytest.mark.parametrize(
@@ -164,18 +179,22 @@ def test_none_and_empty_texts_mean_that_nothing_is_given(model) -> None:
         ("model.py", Path("index_to_name.json")),
         ["model.py,index_to_name.json", "", None],
         "model.py, index_to_name.json",
+        {"model.py", "index_to_name.json"},
     ],
 )
-def test_extra_files_may_be_a_list(model, extra_files) -> None:
-    generate_model_archive(SimpleNamespace(model_name="m", handler="vllm_handler", extra_files=extra_files))
-    assert members(output("m")) == {"model.py", "index_to_name.json"}
+def test_extra_files_may_be_any_iterable(model, extra_files) -> None:
+    assert members(build(extra_files=extra_files)) == {"model.py", "index_to_name.json"}
+
+
+def test_a_field_of_several_paths_takes_a_generator(model) -> None:
+    extra_files = (path for path in (Path("model.py"), "index_to_name.json"))
+    assert members(build(extra_files=extra_files, include={"handler.py"})) == PACKED - {"model.pt"}
 
 
 def test_every_path_may_be_a_path_object(model) -> None:
     Path("config.yaml").write_text("minWorkers: 1\n")
     Path("requirements.txt").write_text("numpy\n")
-    Path("d").mkdir()
-    Path("d/deep.txt").write_text("x")
+    make("d/deep.txt")
     config = ModelArchiverConfig(
         model_name="m",
         handler=Path("handler.py"),
@@ -197,23 +216,19 @@ def test_every_path_may_be_a_path_object(model) -> None:
 
 @pytest.mark.parametrize(("version", "written"), [(1, "1"), (0, "0"), (2.5, "2.5"), ("base", "base"), (None, "1.0")])
 def test_a_version_may_be_a_number(model, version, written: str) -> None:
-    generate_model_archive(SimpleNamespace(model_name="m", handler="vllm_handler", version=version))
-    assert manifest(output("m"))["model"]["modelVersion"] == written
+    assert manifest(build(version=version))["model"]["modelVersion"] == written
 
 
 def test_force_may_be_none(model) -> None:
-    generate_model_archive(SimpleNamespace(model_name="m", handler="vllm_handler", force=None))
+    build(force=None)
     with pytest.raises(ModelArchiverError, match="exists already"):
-        generate_model_archive(SimpleNamespace(model_name="m", handler="vllm_handler", force=None))
-    generate_model_archive(SimpleNamespace(model_name="m", handler="vllm_handler", force=True))
+        build(force=None)
+    build(force=True)
 
 
-def test_a_pattern_to_exclude_may_be_one_text(work) -> None:
-    Path("d").mkdir()
-    for name in ("a.txt", "t", "*"):
-        Path("d", name).write_text("x")
-    generate_model_archive(SimpleNamespace(model_name="m", handler="vllm_handler", include="d", exclude="*.txt"))
-    assert members(output("m")) == {"d/t", "d/*"}
+def test_a_pattern_to_exclude_may_be_one_string(work) -> None:
+    make("d/a.txt", "d/t", "d/*")
+    assert members(build(include="d", exclude="*.txt")) == {"d/t", "d/*"}
 
 
 def test_a_manifest_of_the_callers_own_is_written_as_it_is_given(model) -> None:
@@ -229,7 +244,7 @@ def test_a_manifest_of_the_callers_own_is_written_as_it_is_given(model) -> None:
         *('{"model": []}', '{"model": "x"}', '{"model": null}'),
     ],
 )
-def test_a_manifest_that_is_no_text_of_an_object_is_refused(model, text: Any) -> None:
+def test_a_manifest_that_is_not_a_json_object_is_refused(model, text: Any) -> None:
     with pytest.raises(ModelArchiverError, match="manifest-invalid"):
         package_model(SimpleNamespace(**REQUEST), text)
     assert not output("m").exists()
@@ -247,25 +262,18 @@ def test_generate_model_archive_without_a_config_reads_the_command_line(model, m
         generate_model_archive()
 
 
-def test_arg_parser_makes_a_config(model, monkeypatch) -> None:
-    monkeypatch.setattr(
-        sys,
-        "argv",
-        ["prog", "--model-name", "m", "--handler", "vllm_handler", "--extra-files", "a,b", "--extra-files", "c", "-f"],
-    )
+@pytest.mark.parametrize(("words", "extra_files"), [(["a,b"], "a,b"), (["a,b", "c"], ["a,b", "c"])])
+def test_arg_parser_makes_a_config(monkeypatch, words, extra_files) -> None:
+    flags = [word for value in words for word in ("--extra-files", value)]
+    monkeypatch.setattr(sys, "argv", ["prog", *MODEL, *flags, "-f"])
     config = ArgParser.export_model_args_parser()
     assert isinstance(config, ModelArchiverConfig)
-    assert (config.model_name, config.force, config.extra_files) == ("m", True, ["a,b", "c"])
-
-
-def test_arg_parser_gives_one_value_of_extra_files_as_a_text(monkeypatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["prog", "--model-name", "m", "--handler", "vllm_handler", "--extra-files", "a,b"])
-    assert ArgParser.export_model_args_parser().extra_files == "a,b"
+    assert (config.model_name, config.force, config.extra_files) == ("m", True, extra_files)
 
 
 @pytest.mark.parametrize("flags", [["--dry-run"], ["--json"], ["--dry-run", "--json"]])
-def test_a_script_that_reads_the_command_line_refuses_what_it_would_not_heed(model, monkeypatch, flags) -> None:
-    monkeypatch.setattr(sys, "argv", ["prog", "--model-name", "m", "--handler", "vllm_handler", *flags])
+def test_a_script_that_reads_the_command_line_refuses_flags_that_it_would_ignore(model, monkeypatch, flags) -> None:
+    monkeypatch.setattr(sys, "argv", ["prog", *MODEL, *flags])
     with pytest.raises(ModelArchiverError) as raised:
         generate_model_archive()
     assert [str(issue).partition(":")[0] for issue in raised.value.problems] == flags
@@ -320,52 +328,26 @@ def test_the_export_path_is_the_working_directory_at_the_time_of_the_call(model,
 
 
 @pytest.mark.parametrize("field", ["serialized_file", "model_file", "handler", "requirements_file", "config_file"])
-def test_a_missing_input_is_a_file_not_found_and_an_error_of_ours(model, field: str) -> None:
-    request = SimpleNamespace(**{**REQUEST, field: "nowhere/none.x"})
-    with pytest.raises(FileNotFoundError) as raised:
-        generate_model_archive(request)
-    assert isinstance(raised.value, ModelArchiverError)
-    assert "nowhere/none.x" in str(raised.value)
-    assert not output("m").exists()
+def test_a_missing_input_is_a_file_not_found_error_of_ours(model, field: str) -> None:
+    error = refusal(**{**REQUEST, field: "nowhere/none.x"})
+    assert isinstance(error, FileNotFoundError)
+    assert "nowhere/none.x" in str(error)
 
 
-def test_another_mistake_is_no_file_not_found(model) -> None:
-    with pytest.raises(ModelArchiverError) as raised:
-        generate_model_archive(SimpleNamespace(model_name="a/b"))
-    assert not isinstance(raised.value, FileNotFoundError)
-
-
-def test_an_error_carries_every_issue(model) -> None:
-    with pytest.raises(ModelArchiverError) as raised:
-        generate_model_archive(SimpleNamespace(model_name="m..", model_file="none.py", runtime="perl"))
-    problems = raised.value.problems
-    assert [issue.code for issue in problems] == ["name-invalid", "value-invalid", "file-missing"]
-    assert str(raised.value) == "\n".join(map(str, problems))
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "told"),
-    [
-        ("archive_format", "tgzz", "^--archive-format: 'tgzz' is not a valid choice; did you mean tgz"),
-        ("runtime", "perl", "choose one of"),
-        ("model_name", "", "no name"),
-    ],
-)
-def test_a_value_that_is_none_is_refused_with_advice(model, field: str, value: str, told: str) -> None:
-    with pytest.raises(ModelArchiverError, match=told):
-        generate_model_archive(SimpleNamespace(**{**REQUEST, field: value}))
+def test_an_error_carries_every_problem(model) -> None:
+    error = refusal(model_name="m..", model_file="none.py", runtime="perl")
+    assert [issue.code for issue in error.problems] == ["name-invalid", "value-invalid", "file-missing"]
+    assert str(error) == "\n".join(map(str, error.problems))
 
 
 def test_the_checks_run_for_callers_in_python_too(model) -> None:
-    with pytest.raises(ModelArchiverError, match="version-unservable"):
-        generate_model_archive(SimpleNamespace(model_name="m", handler="vllm_handler", version="a/b"))
-    with pytest.raises(ModelArchiverError, match="name-leading-digit"):
-        generate_model_archive(ModelArchiverConfig(model_name="1m", handler="vllm_handler", strict=True))
-    generate_model_archive(ModelArchiverConfig(model_name="m", handler="vllm_handler", version="a/b", checks=False))
+    assert "version-unservable" in str(refusal(version="a/b"))
+    assert "name-leading-digit" in str(refusal(model_name="1m", strict=True))
+    build(version="a/b", checks=False)
 
 
 def test_warnings_go_to_the_log(model, caplog) -> None:
-    generate_model_archive(SimpleNamespace(model_name="1m", handler="vllm_handler"))
+    build(model_name="1m")
     assert ["name-leading-digit" in record.getMessage() for record in caplog.records] == [True]
     assert caplog.records[0].levelname == "WARNING"
 
@@ -385,58 +367,43 @@ def test_the_package_says_that_it_is_typed() -> None:
     assert Path(model_archiver.__file__).with_name("py.typed").is_file()
 
 
-@pytest.mark.parametrize(
-    "values", [{"jobs": -1}, {"jobs": "4"}, {"jobs": True}, {"deflate": "sometimes"}, {"deflate": 3}, {"server": "MMS"}]
-)
-def test_a_field_of_ours_with_a_value_that_it_cannot_have_is_refused(model, values: dict[str, Any]) -> None:
-    with pytest.raises(ModelArchiverError, match="value-invalid"):
-        generate_model_archive(SimpleNamespace(**REQUEST, **values))
-    assert not output("m").exists()
-
-
-PATH_FIELDS = [
-    *("handler", "serialized_file", "model_file", "export_path", "requirements_file", "config_file", "model_path")
+NOT_PATHS = (3, ["w.pt"], b"w.pt", "a\0b", {}, 1.5)
+INVALID_VALUES = [
+    ("archive_format", "tgzz", "^--archive-format: 'tgzz' is not a valid choice; did you mean tgz"),
+    ("runtime", "perl", "choose one of"),
+    ("model_name", "", "no name"),
+    ("model_name", "a/b", "name-invalid"),
+    *(("jobs", value, "value-invalid") for value in (-1, "4", True)),
+    *(("deflate", value, "value-invalid") for value in ("sometimes", 3)),
+    ("server", "MMS", "value-invalid"),
 ]
-
-
-@pytest.mark.parametrize("value", [3, ["w.pt"], b"w.pt", "a\0b", {}, 1.5])
-@pytest.mark.parametrize("field", PATH_FIELDS)
-def test_what_is_no_path_is_refused(model, field: str, value: object) -> None:
-    with pytest.raises(ModelArchiverError) as raised:
-        generate_model_archive(SimpleNamespace(**{**REQUEST, field: value}))
-    [issue] = raised.value.problems
-    assert str(issue).startswith(f"{field}: ")
-    assert issue.code == "value-invalid"
-    assert not output("m").exists()
+WRONG_KINDS = {
+    "model_name": (3, Path("m"), ["m"], b"m"),
+    "version": (["1"], b"1", True),
+    "extra_files": (3, [["handler.py"]], b"handler.py", [3], {"handler.py": 1}, ["a\0b"]),
+    "include": (3, [b"d"]),
+    "exclude": (3, [3], [b"*.txt"]),
+    "force": ("no", [False]),
+    "strict": ("yes",),
+    **dict.fromkeys(("handler", "serialized_file", "model_file"), NOT_PATHS),
+    **dict.fromkeys(("export_path", "requirements_file", "config_file", "model_path"), NOT_PATHS),
+}
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
+    ("field", "value", "message"),
     [
-        *(("model_name", value) for value in (3, Path("m"), ["m"], b"m")),
-        *(("version", value) for value in (["1"], b"1", True)),
-        *(("extra_files", value) for value in (3, [["handler.py"]], b"handler.py", [3], {"handler.py": 1}, ["a\0b"])),
-        *(("include", value) for value in (3, [b"d"])),
-        *(("exclude", value) for value in (3, [3], [b"*.txt"])),
-        *(("force", value) for value in ("no", [False])),
-        ("strict", "yes"),
+        *INVALID_VALUES,
+        *((field, value, f"^{field}: .*value-invalid") for field in WRONG_KINDS for value in WRONG_KINDS[field]),
     ],
 )
-def test_a_value_of_the_wrong_kind_is_refused(model, field: str, value: object) -> None:
-    with pytest.raises(ModelArchiverError, match=f"^{field}: .*value-invalid"):
-        generate_model_archive(SimpleNamespace(**{**REQUEST, field: value}))
-    assert not output("m").exists()
+def test_a_value_that_a_field_cannot_have_is_refused(model, field: str, value: object, message: str) -> None:
+    error = refusal(**{**REQUEST, field: value})
+    assert re.search(message, str(error)), error
+    assert len(error.problems) == 1
+    assert not isinstance(error, FileNotFoundError)
 
 
-def test_values_of_wrong_kinds_are_told_at_once(model) -> None:
-    with pytest.raises(ModelArchiverError) as raised:
-        generate_model_archive(SimpleNamespace(model_name=3, serialized_file=["w.pt"], exclude=3))
-    assert [issue.path for issue in raised.value.problems] == ["model_name", "serialized_file", "exclude"]
-
-
-def test_a_field_of_several_paths_takes_any_iterable(model) -> None:
-    extra_files = (path for path in (Path("model.py"), "index_to_name.json"))
-    generate_model_archive(
-        SimpleNamespace(model_name="m", handler="vllm_handler", extra_files=extra_files, include={"handler.py"})
-    )
-    assert members(output("m")) == {"model.py", "index_to_name.json", "handler.py"}
+def test_values_of_wrong_kinds_are_reported_at_once(model) -> None:
+    error = refusal(model_name=3, serialized_file=["w.pt"], exclude=3)
+    assert [issue.path for issue in error.problems] == ["model_name", "serialized_file", "exclude"]

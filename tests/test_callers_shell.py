@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.archives import MANIFEST, contents, manifest, members, output, tree
+from tests.packing import HANDLER, make
 
 BESIDE_PYTHON = Path(sys.executable).parent
 COMMANDS = {
@@ -34,15 +35,6 @@ def _process(words: list[str]) -> subprocess.CompletedProcess[str]:
 def _succeeds(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
-
-
-@pytest.fixture
-def inputs(model: Path) -> Path:
-    """The small model, with what some callers also have."""
-    (model / "requirements.txt").write_text("numpy\n")
-    (model / "config.yaml").write_text("minWorkers: 1\n")
-    (model / "model_store").mkdir()
-    return model
 
 
 def test_all_flags_of_upstream_at_once(inputs, archiver: Archiver) -> None:
@@ -82,23 +74,11 @@ def test_shortened_flags(inputs, archiver: Archiver) -> None:
     assert len(members(Path("model_store/m.mar"))) == 5
 
 
-@pytest.mark.parametrize(
-    "empty",
-    [
-        ["-r", ""],
-        ["--extra-files", ""],
-        ["--extra-files", " "],
-        ["--config-file", ""],
-        ["--model-file", ""],
-        ["--version", ""],
-        ["--handler", ""],
-        ["--export-path", ""],
-        ["--runtime", ""],
-        ["--model-path", ""],
-        ["--include", ""],
-    ],
-    ids=lambda words: words[0],
-)
+EMPTY = ["-r", "--extra-files", "--config-file", "--model-file", "--version", "--handler", "--export-path"]
+EMPTY += ["--runtime", "--model-path", "--include"]
+
+
+@pytest.mark.parametrize("empty", [*([flag, ""] for flag in EMPTY), ["--extra-files", " "]], ids=" ".join)
 def test_an_empty_value_means_that_none_is_given(inputs, empty: list[str]) -> None:
     words = ["--model-name", "m", "--serialized-file", "model.pt"]
     _succeeds(_process([*COMMANDS["module"], *words, *empty]))
@@ -111,7 +91,7 @@ def test_an_empty_value_means_that_none_is_given(inputs, empty: list[str]) -> No
     }
 
 
-def test_blanks_and_a_leading_comma_in_extra_files_mean_nothing(inputs, archiver: Archiver) -> None:
+def test_spaces_and_a_leading_comma_in_extra_files_mean_nothing(inputs, archiver: Archiver) -> None:
     _succeeds(
         archiver("--model-name m --handler vllm_handler --extra-files", ",model.py, handler.py ,, index_to_name.json")
     )
@@ -182,9 +162,7 @@ def test_kserves_image_passes_an_empty_requirements_file(inputs, archiver: Archi
 
 
 def test_sagemaker_samples_read_the_folder_that_comes_out(inputs, archiver: Archiver) -> None:
-    (inputs / "extra/code").mkdir(parents=True)
-    (inputs / "extra/code/inference.py").write_text("x = 1\n")
-    (inputs / "extra/weights.bin").write_bytes(b"w")
+    make("extra/code/inference.py", "extra/weights.bin", text="x = 1\n")
     words = "--model-name m --version 1.0 --handler handler.py --extra-files extra -r requirements.txt"
     _succeeds(archiver(f"{words} --config-file config.yaml --archive-format no-archive --export-path tmp"))
     assert set(contents(Path("tmp/m"))) == {
@@ -196,12 +174,9 @@ def test_sagemaker_samples_read_the_folder_that_comes_out(inputs, archiver: Arch
 @pytest.fixture
 def sagemaker(work: Path) -> Path:
     """A model's folder as SageMaker's MMS toolkit has it: it is the output as well."""
-    folder = work / "store/model"
-    folder.mkdir(parents=True)
-    (folder / "service.py").write_text("def handle(data, context):\n    return data\n")
-    (folder / "model-0000.params").write_bytes(b"weights")
-    (folder / ".hidden").write_text("kept")
-    return folder
+    make("store/model/service.py", text=HANDLER)
+    make("store/model/model-0000.params", "store/model/.hidden")
+    return Path("store/model")
 
 
 def _toolkit(*more: str, model_path: str = "store/model") -> subprocess.CompletedProcess[str]:
@@ -220,22 +195,12 @@ def test_sagemakers_toolkit_has_the_manifest_written_in_place_and_nothing_else_t
     assert set(after) - set(before) == {"MAR-INF", MANIFEST}
 
 
-def test_in_place_a_former_manifest_is_replaced_only_with_force(sagemaker: Path) -> None:
-    _succeeds(_toolkit())
-    former = tree(sagemaker)
-    refused = _toolkit()
-    assert refused.returncode == 1
-    assert "MANIFEST.json: exists already; -f replaces it" in refused.stderr
-    assert tree(sagemaker) == former
-    _succeeds(_toolkit("-f"))
-
-
 def test_in_place_is_known_through_links_and_other_spellings(sagemaker: Path) -> None:
     Path("linked").symlink_to("store/model")
     _succeeds(_toolkit(model_path="linked/../model/."))
     assert not (sagemaker / "MAR-INF/SHA256SUMS").exists()
     _succeeds(_toolkit("-f", model_path="linked"))
-    assert (sagemaker / ".hidden").read_text() == "kept"
+    assert (sagemaker / ".hidden").read_text() == "store/model/.hidden"
 
 
 def test_in_place_refuses_what_would_have_to_be_copied(sagemaker: Path) -> None:
@@ -247,7 +212,7 @@ def test_in_place_refuses_what_would_have_to_be_copied(sagemaker: Path) -> None:
     assert tree(sagemaker) == before
 
 
-def test_sagemakers_toolkit_copies_a_folder_that_lies_elsewhere(sagemaker: Path) -> None:
+def test_sagemakers_toolkit_copies_a_folder_from_elsewhere(sagemaker: Path) -> None:
     sagemaker.rename("elsewhere")
     _succeeds(_toolkit(model_path="elsewhere"))
     assert members(sagemaker) == {"service.py", "model-0000.params"}

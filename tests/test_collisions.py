@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Command
-from tests.packing import built, packed, refused
+from tests.packing import HANDLER, MODEL, built, make, packed, refused
 
 
 def _make(**contents: str) -> None:
@@ -45,27 +45,26 @@ def test_different_bytes_are_refused_naming_both(work, run: Command) -> None:
     assert packed(run, "--include", "d", "--include", "e") == {"d/vocab", "e/vocab"}
 
 
-@pytest.mark.parametrize("flag", ["--handler", "--model-file", "--serialized-file", "-r", "-c"])
-def test_a_file_flag_is_never_overwritten_by_extra_files(work, run: Command, flag: str) -> None:
-    Path("d").mkdir()
-    python = "class Net:\n    pass\n\n\ndef handle(data, context):\n    return data\n"
+@pytest.mark.parametrize("flag", ["--handler", "--model-file", "--serialized-file", "-r", "-c", "--extra-files"])
+def test_a_file_is_never_overwritten_by_extra_files(work, run: Command, flag: str) -> None:
+    python = f"class Net:\n    pass\n\n\n{HANDLER}"
     ours = {"-c": "minWorkers: 1\nmaxWorkers: 1\n", "-r": "numpy\n"}.get(flag, python)
-    Path("h.py").write_text(ours)
-    Path("d/h.py").write_text(f"# theirs\n{ours}")
-    [error] = refused(run, flag, "h.py", "--extra-files", "d")
-    assert "h.py" in error
+    make("src/h.py", text=ours)
+    make("d/h.py", text=f"# theirs\n{ours}")
+    [error] = refused(run, flag, "src/h.py", "--extra-files", "d")
+    assert "src/h.py" in error
     assert "d/h.py (--extra-files)" in error
     assert "path-clash" in error
 
 
-def test_files_of_equal_size_and_time_are_told_apart(work, run: Command) -> None:
+def test_files_of_equal_size_and_time_are_compared(work, run: Command) -> None:
     _make(d__vocab="one", e__vocab="two")
     for folder in "de":
         os.utime(f"{folder}/vocab", ns=(0, 0))
     assert "path-clash" in refused(run, "--extra-files", "d,e")[0]
 
 
-def test_each_of_three_sources_is_told(work, run: Command) -> None:
+def test_each_of_three_sources_is_reported(work, run: Command) -> None:
     _make(d__v="one", e__v="two", f__v="three", g__v="one")
     errors = refused(run, "--extra-files", "d,e,f,g")
     assert [error.split()[0] for error in errors] == ["e/v", "f/v"]
@@ -82,7 +81,7 @@ def test_a_file_and_a_folder_of_one_name_clash(work, run: Command) -> None:
 
 def test_paths_that_differ_only_in_case_are_a_warning(work, run: Command) -> None:
     _make(d__Vocab="1", e__vocab="2")
-    result = run("--model-name", "m", "--handler", "vllm_handler", "--extra-files", "d,e")
+    result = run(*MODEL, "--extra-files", "d,e")
     assert result.status == 0
     assert result.warnings == [
         "vocab: and Vocab are one file on systems that ignore case; one of them is lost there; "
@@ -92,15 +91,13 @@ def test_paths_that_differ_only_in_case_are_a_warning(work, run: Command) -> Non
 
 
 def test_paths_that_differ_only_in_normal_form_are_a_warning(work, run: Command) -> None:
-    Path("d").mkdir()
-    Path("d/e\u0301").write_text("1")
-    Path("d/\u00e9").write_text("2")
+    make("d/e\u0301", "d/\u00e9")
     if len(list(Path("d").iterdir())) == 1:
         pytest.skip("this file system has one normal form")
-    assert "path-case-clash" in run("--model-name", "m", "--handler", "vllm_handler", "--extra-files", "d").warnings[0]
+    assert "path-case-clash" in run(*MODEL, "--extra-files", "d").warnings[0]
 
 
 @pytest.mark.parametrize("folders", ["d,e", "e,d"])
 def test_folders_whose_names_differ_only_in_case_are_no_clash_by_themselves(work, run: Command, folders: str) -> None:
     _make(d__sub__a="1", e__Sub__b="2")
-    assert run("--model-name", "m", "--handler", "vllm_handler", "--extra-files", folders).warnings == []
+    assert run(*MODEL, "--extra-files", folders).warnings == []

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import FORMATS, contents, output
+from tests.archives import FORMATS, members
 from tests.conftest import Command
-from tests.packing import packed, refused
+from tests.packing import MODEL, MODEL_FILES, build, make, packed, refused
 
 LEFT_OUT = (
     ".DS_Store",
@@ -39,14 +39,8 @@ KEPT = ("a.txt", "sub/b.txt", "manifest.json", "x.tar.gz", "mar", "MAR-INFO/x.tx
 @pytest.fixture
 def littered(work: Path) -> Path:
     """A folder ``d`` with all that is left out, and some files that are not."""
-    _make(*(f"d/{path}" for path in LEFT_OUT + KEPT))
+    make(*(f"d/{path}" for path in LEFT_OUT + KEPT))
     return work
-
-
-def _make(*paths: str) -> None:
-    for path in paths:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(path)
 
 
 @pytest.mark.parametrize(("flag", "prefix"), [("--extra-files", ""), ("--model-path", ""), ("--include", "d/")])
@@ -59,9 +53,8 @@ def test_a_pattern_leaves_the_same_out(littered, run: Command) -> None:
 
 
 def test_the_closing_line_counts_what_was_left_out(littered, run: Command) -> None:
-    result = run("--model-name", "m", "--handler", "vllm_handler", "--extra-files", "d")
-    assert f"{len(LEFT_OUT)} left out" in result.err
-    assert "left out" not in run("--model-name", "n", "--handler", "vllm_handler", "--extra-files", "d/a.txt").err
+    assert f"{len(LEFT_OUT)} left out" in run(*MODEL, "--extra-files", "d").err
+    assert "left out" not in run(*MODEL, "-f", "--extra-files", "d/a.txt").err
 
 
 @pytest.mark.parametrize("name", [".hidden", "a.pyc", "former.mar", ".DS_Store", "MANIFEST.json"])
@@ -79,101 +72,60 @@ def test_a_hidden_folder_that_is_named_by_itself_is_packed(littered, run: Comman
 def test_mar_inf_is_never_packed(littered, run: Command) -> None:
     [first, *_] = refused(run, "--include", "d/MAR-INF")
     assert "path-reserved" in first
-    _make("low/mar-inf/x.txt")
+    make("low/mar-inf/x.txt")
     [error] = refused(run, "--extra-files", "low")
     assert "low/mar-inf/x.txt: would land in MAR-INF" in error
 
 
+TREE = {"a.txt", "run.log", "tests/t.py", "src/tests/u.py", "src/v.py", "src/deep.log"}
+
+
 @pytest.mark.parametrize(
-    ("patterns", "kept"),
+    ("patterns", "left_out"),
     [
-        (["*.log"], {"a.txt", "tests/t.py", "src/tests/u.py", "src/v.py"}),
-        (["tests"], {"a.txt", "run.log", "src/v.py", "src/deep.log"}),
-        (["tests/"], {"a.txt", "run.log", "src/v.py", "src/deep.log"}),
-        (["./tests"], {"a.txt", "run.log", "src/v.py", "src/deep.log"}),
-        (["src/tests"], {"a.txt", "run.log", "tests/t.py", "src/v.py", "src/deep.log"}),
-        (["src/*.py", "*.txt"], {"run.log", "tests/t.py", "src/deep.log"}),
-        (["src", "tests", "*.log"], {"a.txt"}),
-        (["nothing"], {"a.txt", "run.log", "tests/t.py", "src/tests/u.py", "src/v.py", "src/deep.log"}),
-        ([""], {"a.txt", "run.log", "tests/t.py", "src/tests/u.py", "src/v.py", "src/deep.log"}),
+        (["*.log"], {"run.log", "src/deep.log"}),
+        *(([pattern], {"tests/t.py", "src/tests/u.py"}) for pattern in ("tests", "tests/", "./tests")),
+        (["src/tests"], {"src/tests/u.py"}),
+        (["src/*.py", "*.txt"], {"src/tests/u.py", "src/v.py", "a.txt"}),
+        (["src", "tests", "*.log"], TREE - {"a.txt"}),
+        (["nothing"], set()),
+        ([""], set()),
     ],
 )
 @pytest.mark.parametrize("flag", ["--extra-files", "--include", "--model-path"])
-def test_exclude_leaves_out_names_and_paths_below_the_folder(work, run: Command, flag, patterns, kept) -> None:
-    _make(*(f"d/{path}" for path in ("a.txt", "run.log", "tests/t.py", "src/tests/u.py", "src/v.py", "src/deep.log")))
+def test_exclude_leaves_out_names_and_paths_below_the_folder(work, run: Command, flag, patterns, left_out) -> None:
+    make(*(f"d/{path}" for path in TREE))
     words = [word for pattern in patterns for word in ("--exclude", pattern)]
     prefix = "d/" if flag == "--include" else ""
-    assert packed(run, flag, "d", *words) == {f"{prefix}{path}" for path in kept}
+    assert packed(run, flag, "d", *words) == {f"{prefix}{path}" for path in TREE - left_out}
 
 
 def test_exclude_does_not_touch_a_file_that_is_named_by_itself(model, run: Command) -> None:
-    assert packed(run, "--exclude", "*", "--model-file", "model.py", "--extra-files", "model.pt") == {
-        "model.py",
-        "model.pt",
-    }
+    words = ("--model-file", "model.py", "--extra-files", "model.pt")
+    assert packed(run, "--exclude", "*", *words) == {"model.py", "model.pt"}
 
 
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_a_former_output_is_never_packed_again(model, run: Command, archive_format: str) -> None:
-    words = [
-        "--model-name",
-        "m",
-        "--handler",
-        "vllm_handler",
-        "--extra-files",
-        ".",
-        "--archive-format",
-        archive_format,
-        "-f",
-    ]
-    assert run(*words).status == 0
-    first = contents(output("m", archive_format))
-    for other in FORMATS:
-        assert (
-            run(
-                "--model-name", "m", "--handler", "vllm_handler", "--extra-files", ".", "--archive-format", other, "-f"
-            ).status
-            == 0
-        )
-    assert run(*words).status == 0
-    assert contents(output("m", archive_format)).keys() == first.keys()
+def test_a_previous_output_is_never_packed_again(model, run: Command, archive_format: str) -> None:
+    for form in (*FORMATS, archive_format):
+        archive = build(run, "--extra-files", ".", "-f", archive_format=form)
+    assert members(archive) == MODEL_FILES
 
 
-def test_the_export_path_may_lie_in_the_folder_that_is_packed(model, run: Command) -> None:
-    words = [
-        "--model-name",
-        "m",
-        "--handler",
-        "vllm_handler",
-        "--extra-files",
-        ".",
-        "--export-path",
-        "store",
-        "--archive-format",
-        "no-archive",
-        "-f",
-    ]
-    assert run(*words).status == 0
-    assert run(*words).status == 0
-    assert not Path("store/m/store").exists()
-    assert Path("store/m/model.py").is_file()
+def test_the_export_path_may_be_in_the_folder_that_is_packed(model, run: Command) -> None:
+    for _ in range(2):
+        folder = build(run, "--extra-files", ".", "-f", archive_format="no-archive", to="store")
+    assert members(folder) == MODEL_FILES
 
 
-def test_a_users_own_file_that_is_called_like_the_model_is_packed(work, run: Command) -> None:
-    _make("d/m", "d/other.txt")
-    result = run("--model-name", "m", "--handler", "vllm_handler", "--extra-files", "d", "--export-path", "d")
-    assert result.status == 0
-    assert {"m", "other.txt"} < contents(Path("d/m.mar")).keys()
-
-
-def test_a_users_own_folder_that_is_called_like_the_model_is_packed(work, run: Command) -> None:
-    _make("m/x.txt", "other.txt")
-    assert packed(run, "--extra-files", ".") == {"m/x.txt", "other.txt"}
+def test_a_users_own_file_or_folder_with_the_models_name_is_packed(work, run: Command) -> None:
+    make("d/m", "d/other.txt", "e/m/x.txt", "e/other.txt")
+    assert members(build(run, "--extra-files", "d", to="d")) == {"m", "other.txt"}
+    assert members(build(run, "--extra-files", "e", to="e")) == {"m/x.txt", "other.txt"}
 
 
 def test_a_hard_link_to_the_output_is_left_out(model, run: Command) -> None:
-    run("--model-name", "m", "--handler", "vllm_handler", "--model-file", "model.py")
-    Path("d").mkdir()
-    Path("d/renamed.bin").hardlink_to("m.mar")
-    Path("d/a.txt").write_text("x")
+    archive = build(run, "--model-file", "model.py")
+    make("d/a.txt")
+    Path("d/renamed.bin").hardlink_to(archive)
     assert packed(run, "--extra-files", "d", "-f") == {"a.txt"}

@@ -6,46 +6,38 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import contents, output
+from tests.archives import members
 from tests.conftest import Command
-from tests.packing import built, packed, refused
+from tests.packing import MODEL, build, built, make, packed, refused
+
+LAYOUTS = {
+    "a file": (["deep/down/a.txt"], "deep/down/a.txt", {"a.txt"}),
+    "a folder": (["d/a.txt", "d/sub/sub/c.txt"], "d", {"a.txt", "sub/sub/c.txt"}),
+    "a folder with a slash": (["d/a.txt", "d/sub/sub/c.txt"], "d/", {"a.txt", "sub/sub/c.txt"}),
+    "two folders with a common sub-folder": (["d/sub/a.txt", "e/sub/b.txt"], "d,e", {"sub/a.txt", "sub/b.txt"}),
+    "a pattern for files": (["d/a.txt", "d/b.txt", "d/c.bin", "d/sub/d.txt"], "d/*.txt", {"a.txt", "b.txt"}),
+    "a pattern with brackets": (["d/a.txt", "d/b.txt", "d/c.bin"], "d/[ac].*", {"a.txt", "c.bin"}),
+    "two patterns": (["d/a.txt", "d/b.txt", "d/c.bin"], "d/?.bin,d/b.*", {"b.txt", "c.bin"}),
+    "a pattern for all": (["d/a.txt", "d/sub/low/b.txt", "d/e/c.txt"], "d/*", {"a.txt", "sub/low/b.txt", "e/c.txt"}),
+    "a pattern for folders": (["d/top.txt", "d/sub/a.txt", "d/sub/low/b.txt"], "d/s*", {"sub/a.txt", "sub/low/b.txt"}),
+    "a recursive pattern": (["d/a.json", "d/sub/low/c.json", "d/sub/d.txt"], "d/**/*.json", {"a.json", "c.json"}),
+    "two stars alone": (["d/a.json", "d/sub/low/c.json"], "d/**", {"a.json", "sub/low/c.json"}),
+}
 
 
-@pytest.fixture
-def plant(work: Path):
-    """Make files that hold their own paths."""
-
-    def make(*paths: str) -> None:
-        for path in paths:
-            (work / path).parent.mkdir(parents=True, exist_ok=True)
-            (work / path).write_text(path)
-
-    return make
+@pytest.mark.parametrize(("files", "value", "expected"), LAYOUTS.values(), ids=LAYOUTS)
+def test_where_extra_files_go(work, run: Command, files: list[str], value: str, expected: set[str]) -> None:
+    make(*files)
+    archive = built(run, "--extra-files", value)
+    assert {path for path in archive if "MAR-INF" not in path} == expected
+    assert all(archive[path].decode().endswith(path) for path in expected)
 
 
-def test_a_file_goes_to_the_root(plant, run: Command) -> None:
-    plant("deep/down/a.txt")
-    assert packed(run, "--extra-files", "deep/down/a.txt") == {"a.txt"}
-
-
-def test_the_contents_of_a_folder_go_to_the_root_with_their_tree(plant, run: Command) -> None:
-    plant("d/a.txt", "d/sub/b.txt", "d/sub/sub/c.txt")
-    archive = built(run, "--extra-files", "d")
-    assert {path for path in archive if "MAR-INF" not in path} == {"a.txt", "sub/b.txt", "sub/sub/c.txt"}
-    assert archive["sub/sub/c.txt"] == b"d/sub/sub/c.txt"
-    assert packed(run, "-f", "--extra-files", "d/") == {"a.txt", "sub/b.txt", "sub/sub/c.txt"}
-
-
-def test_an_empty_folder_adds_nothing(plant, run: Command) -> None:
-    plant("d/a.txt")
+def test_an_empty_folder_adds_nothing(work, run: Command) -> None:
+    make("d/a.txt")
     Path("d/empty").mkdir()
     Path("none").mkdir()
     assert packed(run, "--extra-files", "d,none") == {"a.txt"}
-
-
-def test_two_folders_with_a_common_sub_folder_are_merged(plant, run: Command) -> None:
-    plant("d/sub/a.txt", "e/sub/b.txt")
-    assert packed(run, "--extra-files", "d,e") == {"sub/a.txt", "sub/b.txt"}
 
 
 @pytest.mark.parametrize(
@@ -58,56 +50,33 @@ def test_two_folders_with_a_common_sub_folder_are_merged(plant, run: Command) ->
         ["--extra-files=a.txt", "--extra-files=b.txt,a.txt"],
     ],
 )
-def test_values_are_comma_separated_and_repeatable(plant, run: Command, words) -> None:
-    plant("a.txt", "b.txt")
+def test_values_are_comma_separated_and_repeatable(work, run: Command, words) -> None:
+    make("a.txt", "b.txt")
     assert packed(run, *words) == {"a.txt", "b.txt"}
 
 
 @pytest.mark.parametrize("name", ["a,b.txt", "a, b", " a.txt", "a.txt ", "vocab[1].txt", "what?.txt", "a*.txt", ","])
-def test_a_value_that_names_an_existing_file_is_that_file(plant, run: Command, name: str) -> None:
-    plant(name, "vocab1.txt", "whats.txt")
+def test_a_value_that_names_an_existing_file_is_that_file(work, run: Command, name: str) -> None:
+    make(name, "vocab1.txt", "whats.txt")
     assert packed(run, "--extra-files", name) == {name}
 
 
 @pytest.mark.parametrize("name", [" a.txt", "a.txt ", "vocab[1].txt", "a*.txt"])
-def test_so_is_a_piece_between_commas(plant, run: Command, name: str) -> None:
-    plant(name, "a.txt", "vocab1.txt", "other.txt")
+def test_so_is_a_piece_between_commas(work, run: Command, name: str) -> None:
+    make(name, "a.txt", "vocab1.txt", "other.txt")
     assert packed(run, "--extra-files", f"other.txt,{name}") == {"other.txt", name}
 
 
-def test_a_pattern_takes_files_to_the_root(plant, run: Command) -> None:
-    plant("d/a.txt", "d/b.txt", "d/c.bin", "d/sub/d.txt")
-    assert packed(run, "--extra-files", "d/*.txt") == {"a.txt", "b.txt"}
-    assert packed(run, "-f", "--extra-files", "d/[ac].*") == {"a.txt", "c.bin"}
-    assert packed(run, "-f", "--extra-files", "d/?.bin,d/b.*") == {"b.txt", "c.bin"}
-
-
-def test_a_pattern_takes_folders_under_their_own_names(plant, run: Command) -> None:
-    plant("d/top.txt", "d/sub/a.txt", "d/sub/low/b.txt", "d/other/c.txt")
-    assert packed(run, "--extra-files", "d/*") == {"top.txt", "sub/a.txt", "sub/low/b.txt", "other/c.txt"}
-    assert packed(run, "-f", "--extra-files", "d/s*") == {"sub/a.txt", "sub/low/b.txt"}
-
-
-def test_a_recursive_pattern_takes_all_files_of_a_kind_to_the_root(plant, run: Command) -> None:
-    plant("d/a.json", "d/sub/b.json", "d/sub/low/c.json", "d/sub/d.txt")
-    assert packed(run, "--extra-files", "d/**/*.json") == {"a.json", "b.json", "c.json"}
-
-
-def test_two_stars_alone_keep_the_tree(plant, run: Command) -> None:
-    plant("d/a.json", "d/sub/b.json", "d/sub/low/c.json")
-    assert packed(run, "--extra-files", "d/**") == {"a.json", "sub/b.json", "sub/low/c.json"}
-
-
-def test_a_pattern_that_matches_nothing_is_a_warning(plant, run: Command) -> None:
-    plant("a.txt")
-    result = run("--model-name", "m", "--handler", "vllm_handler", "--extra-files", "a.txt,*.nothing")
+def test_a_pattern_that_matches_nothing_is_a_warning(work, run: Command) -> None:
+    make("a.txt")
+    result = run(*MODEL, "--extra-files", "a.txt,*.nothing")
     assert result.status == 0
     assert "*.nothing: matches nothing that is packed (--extra-files)" in result.warnings[0]
     assert "pattern-unmatched" in refused(run, "-f", "--extra-files", "*.nothing", "--strict")[0]
 
 
-def test_a_missing_path_is_an_error_with_advice(plant, run: Command) -> None:
-    plant("index_to_name.json", "d/vocab.txt")
+def test_a_missing_path_is_an_error_with_advice(work, run: Command) -> None:
+    make("index_to_name.json", "d/vocab.txt")
     errors = refused(run, "--extra-files", "index_to_names.json,d/vocab.tx,zzz,no/where.txt,/no-such-root/x")
     assert errors == [
         "index_to_names.json: no such file or folder (--extra-files); did you mean index_to_name.json? [file-missing]",
@@ -118,48 +87,45 @@ def test_a_missing_path_is_an_error_with_advice(plant, run: Command) -> None:
     ]
 
 
-def test_a_file_below_a_file_is_missing(plant, run: Command) -> None:
-    plant("a.txt")
+def test_a_file_below_a_file_is_missing(work, run: Command) -> None:
+    make("a.txt")
     [error] = refused(run, "--extra-files", "a.txt/b.txt")
     assert error.startswith("a.txt/b.txt: no such file or folder")
 
 
-@pytest.mark.parametrize("name", ["helpers", "helpers/", "./helpers", "../here/helpers"])
-def test_include_keeps_the_name_of_a_folder(plant, run: Command, name: str) -> None:
-    plant("helpers/__init__.py", "helpers/sub/x.py")
-    assert packed(run, "--include", name) == {"helpers/__init__.py", "helpers/sub/x.py"}
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        *((name, {"helpers/__init__.py", "helpers/sub/x.py"}) for name in ("helpers", "helpers/", "../here/helpers")),
+        ("helpers/sub", {"sub/x.py"}),
+        (".", {"here/helpers/__init__.py", "here/helpers/sub/x.py"}),
+    ],
+)
+def test_include_keeps_the_last_name_of_a_folder(work, run: Command, value: str, expected: set[str]) -> None:
+    make("helpers/__init__.py", "helpers/sub/x.py")
+    assert packed(run, "--include", value) == expected
 
 
-def test_include_of_a_deep_folder_has_its_last_name_only(plant, run: Command) -> None:
-    plant("src/lib/helpers/x.py")
-    assert packed(run, "--include", "src/lib/helpers") == {"helpers/x.py"}
-
-
-def test_include_of_the_working_directory_has_its_name(plant, run: Command) -> None:
-    plant("a.txt")
-    assert packed(run, "--include", ".") == {"here/a.txt"}
-
-
-def test_include_takes_its_value_as_it_is(plant, run: Command) -> None:
-    plant("a,b/x.txt", "c*/y.txt", "cd/z.txt")
+def test_include_takes_its_value_as_it_is(work, run: Command) -> None:
+    make("a,b/x.txt", "c*/y.txt", "cd/z.txt")
     assert packed(run, "--include", "a,b", "--include", "c*") == {"a,b/x.txt", "c*/y.txt"}
 
 
-def test_a_missing_include_is_an_error(plant, run: Command) -> None:
-    plant("helpers/x.py")
+def test_a_missing_include_is_an_error(work, run: Command) -> None:
+    make("helpers/x.py")
     [error] = refused(run, "--include", "helper")
     assert error == "helper: no such file or folder (--include); did you mean helpers? [file-missing]"
 
 
-def test_model_path_must_be_a_folder_with_something_in_it(plant, run: Command) -> None:
-    plant("a.txt", "d/.hidden")
+def test_model_path_must_be_a_folder_with_something_in_it(work, run: Command) -> None:
+    make("a.txt", "d/.hidden")
     assert "folder-is-file" in refused(run, "--model-path", "a.txt")[0]
     assert "folder-empty" in refused(run, "--model-path", "d")[0]
     assert "file-missing" in refused(run, "--model-path", "e")[0]
 
 
-def test_a_flag_for_a_file_takes_no_folder(plant, run: Command) -> None:
-    plant("d/a.txt")
+def test_a_flag_for_a_file_takes_no_folder(work, run: Command) -> None:
+    make("d/a.txt")
     flags = ["--serialized-file", "--model-file", "--requirements-file", "--config-file"]
     errors = refused(run, *[word for flag in flags for word in (flag, "d")])
     assert [error.partition(";")[0] for error in errors] == [
@@ -168,8 +134,8 @@ def test_a_flag_for_a_file_takes_no_folder(plant, run: Command) -> None:
     ]
 
 
-def test_many_files_and_empty_ones(plant, run: Command) -> None:
-    plant(*(f"d/{index % 7}/{index}.txt" for index in range(500)))
+def test_many_files_and_empty_ones(work, run: Command) -> None:
+    make(*(f"d/{index % 7}/{index}.txt" for index in range(500)))
     Path("d/empty.bin").touch()
     archive = built(run, "--extra-files", "d")
     assert len(archive) == 503
@@ -177,27 +143,16 @@ def test_many_files_and_empty_ones(plant, run: Command) -> None:
     assert archive["3/3.txt"] == b"d/3/3.txt"
 
 
-def test_files_are_sorted_by_path_whatever_brought_them(plant, run: Command) -> None:
-    plant("z.txt", "d/b.txt", "d/a/x.txt", "h.py", "d/B.txt")
+def test_files_are_sorted_by_path_whatever_brought_them(work, run: Command) -> None:
+    make("z.txt", "d/b.txt", "d/a/x.txt", "h.py", "d/B.txt")
     words = ["--model-file", "z.txt", "--handler", "vllm_handler"]
     archive = built(run, *words, "--include", "h.py", "--extra-files", "d")
     assert list(archive)[:-2] == ["B.txt", "a/x.txt", "b.txt", "h.py", "z.txt"]
 
 
-def test_names_in_every_alphabet(plant, run: Command) -> None:
+def test_names_in_every_alphabet(work, run: Command) -> None:
     names = {"größe.txt", "日本語/モデル.txt", "emoji 🙂.txt", "mit leerzeichen.txt", "quote'\".txt", "-dash.txt"}
-    plant(*(f"d/{name}" for name in names))
+    make(*(f"d/{name}" for name in names))
     assert packed(run, "--extra-files", "d") == names
     for archive_format in ("tgz", "no-archive"):
-        words = [
-            "--model-name",
-            "n",
-            "--handler",
-            "vllm_handler",
-            "--extra-files",
-            "d",
-            "--archive-format",
-            archive_format,
-        ]
-        assert run(*words).status == 0
-        assert names < contents(output("n", archive_format)).keys()
+        assert members(build(run, "--extra-files", "d", archive_format=archive_format)) == names

@@ -15,22 +15,21 @@ from model_archiver.commands.extract import extract
 from tests.archives import FORMATS, MANIFEST, ONE_FILE_FORMATS, SUMS, contents, output, tree
 from tests.conftest import Command
 from tests.foreign import HONEST, Raw, honest_members, manifest_bytes, mar, tar_bytes, tgz
+from tests.packing import build, make
 
 
 @pytest.fixture
 def packed(model: Path, run: Command, monkeypatch) -> Path:
     """The working directory, with the model packed in each format below ``default``, ``tgz`` and so on."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
-    (model / "pkg/sub").mkdir(parents=True)
-    (model / "pkg/sub/é.txt").write_text("accent")
-    (model / "pkg/run.sh").write_text("#!/bin/sh\n")
+    make("pkg/sub/é.txt", text="accent")
+    make("pkg/run.sh", text="#!/bin/sh\n")
     (model / "pkg/run.sh").chmod(0o755)
     (model / "empty.txt").touch()
     for archive_format in FORMATS:
         words = ["--serialized-file", "model.pt", "--model-file", "model.py", "--handler", "handler.py"]
         more = ["--include", "pkg", "--extra-files", "empty.txt,index_to_name.json"]
-        place = ["--archive-format", archive_format, "--export-path", archive_format]
-        assert run("--model-name", "m", "--handler", "vllm_handler", *words, *more, *place).status == 0
+        build(run, *words, *more, archive_format=archive_format, to=archive_format)
     return model
 
 
@@ -52,9 +51,7 @@ def test_what_comes_out_is_what_went_in(packed, run: Command, archive_format: st
 def test_packing_it_again_gives_the_same_bytes(packed, run: Command, archive_format: str) -> None:
     assert run("extract", _archive(archive_format), "--to", "out", "--quiet").err == ""
     words = ["--model-path", "out", "--model-file", "out/model.py", "--serialized-file", "out/model.pt"]
-    place = ["--archive-format", archive_format, "--export-path", "again"]
-    assert run("--model-name", "m", *words, "--handler", "handler.py", *place).status == 0
-    again = output("m", archive_format, Path("again"))
+    again = build(run, *words, "--handler", "handler.py", archive_format=archive_format, to="again")
     if again.is_dir():
         assert tree(again) == tree(_archive(archive_format))
     else:
@@ -110,7 +107,7 @@ def test_a_folder_is_not_unpacked_onto_itself(packed, run: Command, to: str) -> 
 
 
 @pytest.mark.parametrize("name", ["../out", "/tmp/out", "a/b", "", "..", "a\\b"])
-def test_the_models_name_is_not_taken_for_a_path(work, run: Command, name: str) -> None:
+def test_the_models_name_is_not_used_as_a_path(work, run: Command, name: str) -> None:
     archive = mar(HONEST[0], Raw(MANIFEST.encode(), manifest_bytes(name)))
     before = tree(work.parent)
     result = run("extract", archive)
@@ -119,7 +116,7 @@ def test_the_models_name_is_not_taken_for_a_path(work, run: Command, name: str) 
     assert tree(work.parent) == before
 
 
-def test_what_only_a_server_minds_is_told_and_unpacked(work, run: Command) -> None:
+def test_what_only_a_server_rejects_is_a_warning_and_unpacked(work, run: Command) -> None:
     result = run("extract", mar(HONEST[0], Raw(MANIFEST.encode(), manifest_bytes(runtime="python4"))))
     assert result.status == 0
     assert "[runtime-unserved]" in result.warnings[0]
@@ -137,7 +134,7 @@ def test_an_empty_folder_is_the_default_one(work, run: Command) -> None:
     assert Path("m/handler.py").is_file()
 
 
-def test_what_has_no_manifest_is_no_model(work, run: Command) -> None:
+def test_an_archive_without_a_manifest_is_not_unpacked(work, run: Command) -> None:
     result = run("extract", tgz(tar_bytes(honest_members(""))), "--to", "out")
     assert result.status == 1
     assert "[manifest-missing]" in result.err
@@ -145,7 +142,7 @@ def test_what_has_no_manifest_is_no_model(work, run: Command) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a user whom rights bind")
-def test_a_folder_that_may_not_be_written_to_is_told(work, run: Command) -> None:
+def test_a_folder_that_is_not_writable_is_an_error(work, run: Command) -> None:
     archive = mar().rename(work / "m2.mar")
     Path("closed").mkdir(mode=0o500)
     result = run("extract", archive, "--to", "closed/m")
@@ -159,11 +156,11 @@ def test_an_ended_extraction_leaves_nothing(packed, monkeypatch) -> None:
     class EndedError(Exception):
         pass
 
-    told: list[int] = []
+    counts: list[int] = []
 
     def progress(count: int) -> None:
-        told.append(count)
-        if sum(told) > 1.5 * _archive("tgz").stat().st_size:  # in the second half: while it writes
+        counts.append(count)
+        if sum(counts) > 1.5 * _archive("tgz").stat().st_size:  # in the second half: while it writes
             raise EndedError
 
     with pytest.raises(EndedError):
@@ -172,7 +169,7 @@ def test_an_ended_extraction_leaves_nothing(packed, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["h.py:evil", "CON", "sub/nul.txt", "a. /x", "a ", "a."])
-def test_a_name_that_windows_makes_another_of_is_refused_there(work, run: Command, monkeypatch, name: str) -> None:
+def test_a_name_that_windows_changes_is_refused_there(work, run: Command, monkeypatch, name: str) -> None:
     archive = mar(Raw(name.encode(), b"x"), Raw(b"console.py", b"x"), *HONEST)
     assert run("verify", archive).status == run("extract", archive).status == 0
     monkeypatch.setattr("model_archiver.commands.extract._IS_WINDOWS", True)

@@ -1,4 +1,4 @@
-"""The folder as an output: over nothing, over a former build, and over a folder with somebody's own files in it."""
+"""The folder as an output: over nothing, over a previous build, and over a folder with somebody's own files in it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +15,8 @@ import pytest
 from model_archiver.writing import os_calls
 from tests.archives import MANIFEST, SUMS, members, tree
 from tests.conftest import Command, Result
-from tests.forks import as_nobody, fork, hidden, stop_before_writing
+from tests.forks import as_nobody, fail, fork, hidden, kill, on_rename_to, stopped
+from tests.packing import make
 
 MEGABYTE = 1 << 20
 TARGET = Path("out/m")
@@ -40,6 +40,13 @@ def refused(ended: Result, code: str) -> None:
     assert hidden(Path("out")) == []
 
 
+def keep_all(ended: Callable[[], Result], code: str) -> None:
+    """See that a build is refused and leaves everything below ``out`` as it was."""
+    before = tree(Path("out"))
+    refused(ended(), code)
+    assert tree(Path("out")) == before
+
+
 @pytest.fixture
 def sources(work: Path) -> Path:
     """Two small files, one of them in a folder, and a larger one."""
@@ -51,8 +58,8 @@ def sources(work: Path) -> Path:
 
 
 @pytest.fixture
-def former(sources: Path, run: Command) -> Path:
-    """A former build of these sources, which then become fewer and others."""
+def previous(sources: Path, run: Command) -> Path:
+    """A previous build of these sources, which then become fewer and others."""
     build(run, sources, more=())
     (sources / "weights.bin").unlink()
     shutil.rmtree(sources / "package")
@@ -61,18 +68,16 @@ def former(sources: Path, run: Command) -> Path:
     return TARGET
 
 
-def test_a_folder_that_is_as_a_former_build_left_it_is_exchanged(former: Path, run: Command) -> None:
-    inode = former.stat().st_ino
+def test_a_folder_that_is_as_a_former_build_left_it_is_exchanged(previous: Path, run: Command) -> None:
+    inode = previous.stat().st_ino
     build(run, "sources")
-    assert former.stat().st_ino != inode
-    assert members(former) == {"a.txt", "new.txt"}
-    assert {path.name for path in former.iterdir()} == {"a.txt", "new.txt", "MAR-INF"}
+    assert previous.stat().st_ino != inode
+    assert members(previous) == {"a.txt", "new.txt"}
+    assert {path.name for path in previous.iterdir()} == {"a.txt", "new.txt", "MAR-INF"}
 
 
-def test_without_force_it_stays(former: Path, run: Command) -> None:
-    before = tree(former)
-    refused(run(*words_for("sources")), "target-exists")
-    assert tree(former) == before
+def test_without_force_it_stays(previous: Path, run: Command) -> None:
+    keep_all(lambda: run(*words_for("sources")), "target-exists")
 
 
 CHANGES = {
@@ -87,14 +92,14 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_folder_in_which_anything_else_is_keeps_what_is_not_ours(former: Path, run: Command, change: str) -> None:
+def test_a_folder_in_which_anything_else_is_keeps_what_is_not_ours(previous: Path, run: Command, change: str) -> None:
     Path("x").write_text("not in the target")
-    CHANGES[change](former)
-    inode = former.stat().st_ino
-    before = tree(former)
+    CHANGES[change](previous)
+    inode = previous.stat().st_ino
+    before = tree(previous)
     build(run, "sources")
-    after = tree(former)
-    assert former.stat().st_ino == inode
+    after = tree(previous)
+    assert previous.stat().st_ino == inode
     assert Path("x").read_text() == "not in the target"
     ours = {"a.txt", "new.txt", "MAR-INF", MANIFEST, SUMS}
     theirs = {"mine.txt", ".mine", "mine", "MAR-INF/notes.txt"}
@@ -120,18 +125,18 @@ def test_an_empty_folder_is_filled(sources: Path, run: Command) -> None:
     assert members(TARGET) == {"a.txt", "package/b.py", "weights.bin"}
 
 
-def test_sums_that_name_files_outside_remove_none(former: Path, run: Command) -> None:
+def test_sums_that_name_files_outside_remove_none(previous: Path, run: Command) -> None:
     outside = [Path("outside.txt"), Path("out/beside.txt")]
     for path in outside:
         path.write_text("theirs")
     digest = hashlib.sha256(b"theirs").hexdigest()
-    with (former / SUMS).open("a") as sums:
+    with (previous / SUMS).open("a") as sums:
         for path in ["../../outside.txt", "../beside.txt", "package/../../beside.txt", outside[0].resolve(), ".", "/"]:
             sums.write(f"{digest}  {path}\n")
         sums.write(f"{digest}  {'n' * 300}\n{digest}  a\0b\nno sum at all\n\n")
     build(run, "sources")
     assert [path.read_text() for path in outside] == ["theirs", "theirs"]
-    assert members(former) == {"a.txt", "new.txt"}
+    assert members(previous) == {"a.txt", "new.txt"}
 
 
 def test_links_to_files_are_replaced_and_not_written_through(sources: Path, run: Command) -> None:
@@ -150,93 +155,62 @@ def test_nothing_is_written_through_a_link_to_a_folder(sources: Path, run: Comma
     Path("theirs").mkdir()
     TARGET.mkdir(parents=True)
     (TARGET / name).symlink_to(Path("theirs").resolve())
-    before = tree(Path("out"))
-    refused(run(*words_for(sources), "-f"), "target-in-the-way")
+    keep_all(lambda: run(*words_for(sources), "-f"), "target-in-the-way")
     assert list(Path("theirs").iterdir()) == []
-    assert tree(Path("out")) == before
 
 
 OBSTACLES = {
-    "a file where a folder goes": lambda folder: (folder / "package").write_text("theirs"),
-    "a folder where a file goes": lambda folder: [
-        (folder / "a.txt").mkdir(),
-        (folder / "a.txt" / "theirs.txt").write_text("theirs"),
+    "a file where a folder goes": lambda: make("out/m/package"),
+    "a folder where a file goes": lambda: make("out/m/a.txt/theirs.txt"),
+    "an empty folder where a file goes": (TARGET / "a.txt").mkdir,
+    "a folder with a link where a file goes": lambda: [
+        (TARGET / "a.txt").mkdir(),
+        (TARGET / "a.txt/l").symlink_to(".."),
     ],
-    "an empty folder where a file goes": lambda folder: (folder / "a.txt").mkdir(),
-    "a folder with a link where a file goes": lambda folder: [
-        (folder / "a.txt").mkdir(),
-        (folder / "a.txt" / "link").symlink_to(".."),
-    ],
-    "a file where MAR-INF goes": lambda folder: (folder / "MAR-INF").write_text("theirs"),
-    "a folder where the manifest goes": lambda folder: (folder / MANIFEST).mkdir(parents=True),
+    "a file where MAR-INF goes": lambda: make("out/m/MAR-INF"),
+    "a folder where the manifest goes": lambda: (TARGET / MANIFEST).mkdir(parents=True),
 }
 
 
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
 @pytest.mark.parametrize("obstacle", OBSTACLES)
-def test_what_stands_in_the_way_is_an_error_and_all_stays_as_it_was(
-    sources: Path, run: Command, tmp_path: Path, obstacle: str
-) -> None:
-    TARGET.mkdir(parents=True)
-    (TARGET / "zz.txt").write_text("theirs")
-    OBSTACLES[obstacle](TARGET)
-    before = tree(Path("out"))
-    refused(run(*words_for(sources), "-f"), "target-in-the-way")
-    assert tree(Path("out")) == before
-
-
-@pytest.mark.parametrize("obstacle", OBSTACLES)
-def test_what_comes_in_the_way_meanwhile_is_an_error_too(sources: Path, work: Path, obstacle: str) -> None:
-    TARGET.mkdir(parents=True)
-    (TARGET / "zz.txt").write_text("theirs")
-    running = fork([*words_for(sources), "-f"], work / "err", stop_before_writing)
-    running.wait_until_stopped()
-    OBSTACLES[obstacle](TARGET)
-    before = tree(Path("out"))
-    refused(running.go_on(), "target-in-the-way")
-    assert tree(Path("out")) == before
+def test_something_in_the_way_is_an_error_and_all_stays_as_it_was(sources: Path, run: Command, obstacle, when) -> None:
+    make("out/m/zz.txt", text="theirs")
+    words = [*words_for(sources), "-f"]
+    running = stopped(words) if when == "meanwhile" else None
+    OBSTACLES[obstacle]()
+    keep_all(running.go_on if running else lambda: run(*words), "target-in-the-way")
 
 
 def test_a_folder_that_holds_many_files_stands_in_the_way_once(sources: Path, run: Command) -> None:
-    for number in range(5):
-        (sources / "package" / f"{number}.py").touch()
-    TARGET.mkdir(parents=True)
-    (TARGET / "package").write_text("theirs")
-    (TARGET / "MAR-INF").write_text("theirs")
+    make(*(f"sources/package/{number}.py" for number in range(5)), "out/m/package", "out/m/MAR-INF")
     assert len(run(*words_for(sources), "-f").errors) == 2
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may be another user")
 @pytest.mark.parametrize("name", ["", "package", "MAR-INF"])
-def test_a_folder_that_may_not_be_written_to_stands_in_the_way(sources: Path, work: Path, name: str) -> None:
+def test_a_folder_that_is_not_writable_is_in_the_way(sources: Path, work: Path, name: str) -> None:
     for folder in ("package", "MAR-INF"):
         (TARGET / folder).mkdir(parents=True)
     (TARGET / "a.txt").write_text("theirs")
     for folder in [Path("out"), *(path for path in Path("out").rglob("*") if path.is_dir())]:
         folder.chmod(0o777)
     (TARGET / name).chmod(0o555)
-    before = tree(Path("out"))
-    refused(as_nobody([*words_for(sources), "-f"], work), "target-in-the-way")
-    assert tree(Path("out")) == before
+    keep_all(lambda: as_nobody([*words_for(sources), "-f"], work), "target-in-the-way")
 
 
 def test_a_folder_of_stale_files_makes_way_for_a_file_and_the_other_way_round(work: Path, run: Command) -> None:
-    for name in ("one/x/a.txt", "one/y", "two/x", "two/y/b.txt"):
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_text(name)
+    make("one/x/a.txt", "one/y", "two/x", "two/y/b.txt")
     build(run, "one", more=())
-    (TARGET / "mine.txt").write_text("mine")
+    make("out/m/mine.txt")
     build(run, "two")
     assert members(TARGET) == {"mine.txt", "x", "y/b.txt"}
 
 
 def test_a_target_made_meanwhile_is_not_replaced_without_force(sources: Path, work: Path) -> None:
-    running = fork(words_for(sources), work / "err", stop_before_writing)
-    running.wait_until_stopped()
-    TARGET.mkdir()
-    (TARGET / "theirs.txt").write_text("theirs")
-    before = tree(Path("out"))
-    refused(running.go_on(), "target-exists")
-    assert tree(Path("out")) == before
+    running = stopped(words_for(sources))
+    make("out/m/theirs.txt")
+    keep_all(running.go_on, "target-exists")
 
 
 def test_a_target_that_is_a_link_is_followed(sources: Path, run: Command) -> None:
@@ -254,7 +228,6 @@ def test_link_makes_hard_links(sources: Path, run: Command) -> None:
     build(run, sources, more=("--link",))
     for name in ("a.txt", "package/b.py", "weights.bin"):
         assert (TARGET / name).samefile(sources / name)
-    subprocess.run(["sha256sum", "--quiet", "-c", SUMS], cwd=TARGET, check=True)
 
 
 @pytest.mark.parametrize("theirs", [True, False])
@@ -271,11 +244,11 @@ def test_over_a_folder_of_hard_links_the_sources_stay_as_they_are(sources: Path,
 
 
 @pytest.mark.skipif(not shutil.which("sha256sum"), reason="needs sha256sum")
-def test_the_sums_are_those_of_the_files(former: Path, run: Command) -> None:
-    subprocess.run(["sha256sum", "--quiet", "--strict", "-c", SUMS], cwd=former, check=True)
-    (former / "mine.txt").touch()
+def test_the_sums_are_those_of_the_files(previous: Path, run: Command) -> None:
+    subprocess.run(["sha256sum", "--quiet", "--strict", "-c", SUMS], cwd=previous, check=True)
+    (previous / "mine.txt").touch()
     build(run, "sources")
-    subprocess.run(["sha256sum", "--quiet", "--strict", "-c", SUMS], cwd=former, check=True)
+    subprocess.run(["sha256sum", "--quiet", "--strict", "-c", SUMS], cwd=previous, check=True)
 
 
 @pytest.mark.parametrize(
@@ -301,18 +274,6 @@ def test_modes_follow_the_users_umask(
 class TestInPlace:
     """The target is the folder of --model-path itself."""
 
-    WORDS = (
-        "--model-name",
-        "m",
-        "--handler",
-        "vllm_handler",
-        "--archive-format",
-        "no-archive",
-        "--export-path",
-        "out",
-        "--quiet",
-    )
-
     @pytest.fixture
     def folder(self, work: Path) -> Path:
         """A user's folder, at the place of the target."""
@@ -321,8 +282,8 @@ class TestInPlace:
         (TARGET / "notes.pyc").write_text("left out elsewhere")
         return TARGET
 
-    def words(self, *more: str) -> tuple[str, ...]:
-        return (*self.WORDS, "--handler", "service:handle", "--model-path", "out/m", *more)
+    def words(self, *more: str, folder: str = "out/m") -> list[str]:
+        return [*words_for()[:-2], "--handler", "service:handle", "--model-path", folder, *more]
 
     def test_only_the_manifest_is_written(self, folder: Path, run_mms: Command) -> None:
         before = tree(folder)
@@ -336,26 +297,19 @@ class TestInPlace:
 
     def test_a_manifest_that_is_there_needs_force(self, folder: Path, run_mms: Command) -> None:
         assert run_mms(*self.words()).status == 0
-        before = tree(folder)
-        refused(run_mms(*self.words("--version", "2")), "target-exists")
-        assert tree(folder) == before
+        keep_all(lambda: run_mms(*self.words("--version", "2")), "target-exists")
         assert run_mms(*self.words("--version", "2", "-f")).status == 0
         assert b'"modelVersion": "2"' in tree(folder)[MANIFEST]
         assert hidden(folder / "MAR-INF") == []
 
     def test_a_link_to_the_folder_is_the_folder(self, folder: Path, run_mms: Command) -> None:
         Path("link").symlink_to("out/m")
-        words = list(self.words())
-        words[words.index("out/m")] = "link"
-        assert run_mms(*words).status == 0
+        assert run_mms(*self.words(folder="link")).status == 0
         assert set(tree(folder)) == {"service.py", "notes.pyc", "MAR-INF", MANIFEST}
 
     def test_a_file_where_mar_inf_goes_stays(self, folder: Path, run_mms: Command) -> None:
         (folder / "MAR-INF").write_text("theirs")
-        before = tree(folder)
-        ended = run_mms(*self.words())
-        assert (ended.status, len(ended.errors)) == (1, 1)
-        assert tree(folder) == before
+        keep_all(lambda: run_mms(*self.words()), "write-failed")
 
 
 @pytest.fixture
@@ -366,11 +320,11 @@ def no_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_exchange")
 class TestWithoutExchange:
-    """Where the former folder is set aside first."""
+    """Where the previous folder is set aside first."""
 
-    def test_the_new_one_takes_the_place_of_the_former(self, former: Path, run: Command) -> None:
+    def test_the_new_one_takes_the_place_of_the_former(self, previous: Path, run: Command) -> None:
         build(run, "sources")
-        assert members(former) == {"a.txt", "new.txt"}
+        assert members(previous) == {"a.txt", "new.txt"}
         assert [path.name for path in Path("out").iterdir()] == ["m"]
 
     @pytest.mark.parametrize("archive_format", ["default", "no-archive"])
@@ -378,65 +332,36 @@ class TestWithoutExchange:
         Path("a.txt").write_text("a")
         words = words_for("a.txt")
         words[words.index("no-archive")] = archive_format
-        running = fork(words, work / "err", stop_before_writing)
-        running.wait_until_stopped()
-        Path("out").mkdir(exist_ok=True)
-        target = Path("out/m" if archive_format == "no-archive" else "out/m.mar")
-        target.mkdir() if archive_format == "no-archive" else target.write_text("theirs")
-        before = tree(Path("out"))
-        refused(running.go_on(), "target-exists")
-        assert tree(Path("out")) == before
+        running = stopped(words)
+        make("out/m/theirs.txt" if archive_format == "no-archive" else "out/m.mar")
+        keep_all(running.go_on, "target-exists")
 
-    def test_what_fails_gives_the_former_its_place_back(self, former: Path, work: Path) -> None:
-        before = tree(Path("out"))
-        ended = fork([*words_for("sources"), "-f"], work / "err", lambda: on_rename_to(former, _fail)).result()
-        refused(ended, "write-failed")
-        assert tree(Path("out")) == before
+    def test_what_fails_gives_the_former_its_place_back(self, previous: Path, work: Path) -> None:
+        running = fork([*words_for("sources"), "-f"], work / "err", lambda: on_rename_to(previous, fail))
+        keep_all(running.result, "write-failed")
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_a_signal_between_the_two_renames_waits(self, former: Path, work: Path, number: int) -> None:
+    def test_a_signal_between_the_two_renames_waits(self, previous: Path, work: Path, number: int) -> None:
         words = [*words_for("sources"), "-f"]
-        ended = fork(words, work / "err", lambda: on_rename_to(former, lambda: os.kill(os.getpid(), number))).result()
+        ended = fork(words, work / "err", lambda: on_rename_to(previous, lambda: os.kill(os.getpid(), number))).result()
         assert (ended.status, ended.err) == (130, "torch-model-archiver: error: interrupted\n")
-        assert members(former) == {"a.txt", "new.txt"}
+        assert members(previous) == {"a.txt", "new.txt"}
         assert [path.name for path in Path("out").iterdir()] == ["m"]
 
     @pytest.mark.parametrize("more", [(), ("-f",)])
     def test_after_a_kill_between_the_two_renames_the_next_build_finds_the_former_again(
-        self, former: Path, work: Path, run: Command, more: tuple[str, ...]
+        self, previous: Path, work: Path, run: Command, more: tuple[str, ...]
     ) -> None:
-        before = tree(former)
+        before = tree(previous)
         words = [*words_for("sources"), "-f"]
-        ended = fork(words, work / "err", lambda: on_rename_to(former, _kill)).result()
+        ended = fork(words, work / "err", lambda: on_rename_to(previous, kill)).result()
         assert ended.status == -signal.SIGKILL
-        assert not former.exists()
+        assert not previous.exists()
         ended = run(*words_for("sources"), *more)
         assert hidden(Path("out")) == []
         if more:
             assert ended.status == 0
-            assert members(former) == {"a.txt", "new.txt"}
+            assert members(previous) == {"a.txt", "new.txt"}
         else:
             refused(ended, "target-exists")
-            assert tree(former) == before
-
-
-def on_rename_to(target: Path, act: Callable[[], object]) -> None:
-    """Have this process do something right before it first gives something this name."""
-    target = target.resolve()
-    done = False
-
-    def hook(event: str, arguments: tuple[object, ...]) -> None:
-        nonlocal done
-        if event == "os.rename" and str(arguments[1]) == str(target) and not done:
-            done = True
-            act()
-
-    sys.addaudithook(hook)
-
-
-def _fail() -> None:
-    raise OSError(5, "Input/output error")
-
-
-def _kill() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+            assert tree(previous) == before

@@ -32,13 +32,9 @@ def _deflated() -> set[str]:
 @pytest.mark.parametrize("archive_format", FORMATS)
 @pytest.mark.parametrize("deflate", ["auto", "always", "never"])
 def test_every_format_holds_the_same_files_however_they_are_packed(mixed, run: Command, archive_format, deflate):
-    result = run(*WORDS, "--archive-format", archive_format, "--deflate", deflate)
-    assert result.status == 0
+    assert run(*WORDS, "--archive-format", archive_format, "--deflate", deflate).status == 0
     packed = contents(output("m", archive_format))
-    assert {path: packed[path] for path in ("long.py", "noise.pt")} == {
-        "long.py": (mixed / "long.py").read_bytes(),
-        "noise.pt": (mixed / "noise.pt").read_bytes(),
-    }
+    assert {packed[name] == Path(name).read_bytes() for name in ("long.py", "noise.pt")} == {True}
 
 
 @pytest.mark.parametrize(
@@ -62,38 +58,18 @@ def test_an_empty_format_is_the_default_one(mixed, run: Command) -> None:
     assert output("m").is_file()
 
 
-def test_link_shares_the_bytes_with_the_sources(mixed, run: Command) -> None:
-    assert run(*WORDS, "--archive-format", "no-archive", "--link").status == 0
-    assert Path("m/noise.pt").samefile("noise.pt")
-    assert Path("m/long.py").samefile("long.py")
-
-
-def test_without_link_the_sources_are_copied(mixed, run: Command) -> None:
-    assert run(*WORDS, "--archive-format", "no-archive").status == 0
-    assert not Path("m/noise.pt").samefile("noise.pt")
-
-
-def test_a_linked_build_follows_symbolic_links(mixed, run: Command) -> None:
+@pytest.mark.parametrize("link", [True, False])
+def test_link_shares_the_bytes_with_the_sources(mixed, run: Command, link: bool) -> None:
     Path("by_link.pt").symlink_to("noise.pt")
-    words = ["--model-name", "m", "--serialized-file", "by_link.pt", "--archive-format", "no-archive", "--link"]
-    assert run(*words).status == 0
-    assert not Path("m/by_link.pt").is_symlink()
-    assert Path("m/by_link.pt").samefile("noise.pt")
+    words = ["--include", "by_link.pt", "--archive-format", "no-archive", *["--link"] * link]
+    assert run(*WORDS, *words).status == 0
+    assert Path("m/long.py").samefile("long.py") is link
+    for name in ("noise.pt", "by_link.pt"):
+        assert Path("m", name).samefile("noise.pt") is link
+        assert not Path("m", name).is_symlink()
 
 
 @pytest.mark.parametrize("archive_format", ["default", "zip-store", "tgz"])
 def test_link_needs_a_folder(mixed, run: Command, archive_format: str) -> None:
     [error] = refused(run, *WORDS[2:], "--link", "--archive-format", archive_format)
     assert "link-impossible" in error
-
-
-def test_the_x_bit_survives_and_no_other_mode(mixed, run: Command) -> None:
-    Path("long.py").chmod(0o700)
-    Path("noise.pt").chmod(0o600)
-    umask = os.umask(0o022)
-    try:
-        assert run(*WORDS, "--archive-format", "no-archive").status == 0
-    finally:
-        os.umask(umask)
-    assert Path("m/long.py").stat().st_mode & 0o777 == 0o755
-    assert Path("m/noise.pt").stat().st_mode & 0o777 == 0o644

@@ -9,15 +9,9 @@ import pytest
 from model_archiver.model_packaging_utils import model_handlers
 from tests.archives import manifest, members, output
 from tests.conftest import Command
-from tests.packing import packed, refused
+from tests.packing import make, packed, refused
 
 CODE = "def handle(data, context):\n    return data\n\n\nentry = entry_2 = run = handle\n"
-
-
-def _make(*paths: str) -> None:
-    for path in paths:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(CODE)
 
 
 def _entry() -> str:
@@ -31,7 +25,7 @@ def test_a_built_in_handler_packs_nothing(work, run: Command, name: str) -> None
 
 
 def test_a_built_in_handler_comes_before_a_file(work, run: Command) -> None:
-    _make("image_classifier.py")
+    make("image_classifier.py", text=CODE)
     assert packed(run, "--handler", "image_classifier", "--no-checks") == set()
     assert packed(run, "-f", "--handler", "image_classifier.py") == {"image_classifier.py"}
 
@@ -56,48 +50,47 @@ def test_the_handlers_of_lsp_are_built_in_there_only(work, run: Command, name: s
         ("src/deep/k:entry", "k:entry"),
         ("dir.py/k.py", "k.py"),
         ("dir.py/k.py:entry", "k.py:entry"),
+        ("dir.py/k", "k"),
         ("v1.2/k.py", "k.py"),
         ("a:b/k.py", "k.py"),
     ],
 )
 def test_a_file_goes_to_the_root_and_the_manifest_has_its_base_name(work, run: Command, given, entry) -> None:
-    _make("h.py", "src/deep/k.py", "dir.py/k.py", "v1.2/k.py", "a:b/k.py")
+    make("h.py", "src/deep/k.py", "dir.py/k.py", "v1.2/k.py", "a:b/k.py", text=CODE)
     module = entry.partition(":")[0].removesuffix(".py")
     assert packed(run, "--handler", given) == {f"{module}.py"}
+    assert packed(run, "-f", "--handler", Path(given).absolute()) == {f"{module}.py"}
     assert _entry() == entry
 
 
-def test_an_absolute_path_is_a_file(work, run: Command) -> None:
-    _make("src/k.py")
-    assert packed(run, "--handler", Path("src/k.py").absolute()) == {"k.py"}
-    assert _entry() == "k.py"
-
-
 def test_a_file_with_dots_in_its_name_keeps_them(work, run: Command) -> None:
-    _make("my.handler.py")
+    make("my.handler.py", text=CODE)
     assert packed(run, "--handler", "my.handler.py", "--no-checks") == {"my.handler.py"}
 
 
-@pytest.mark.parametrize("given", ["svc", "svc.py", "svc:run", "pkg.svc", "pkg.svc:run", "pkg/svc.py:run", "pkg"])
+MODULES = ("svc", "svc.py", "pkg.svc", "pkg", "pkg/svc.py", "pkg/svc", "with-dash")
+
+
+@pytest.mark.parametrize("given", [*MODULES, *(f"{module}:run" for module in MODULES)])
 @pytest.mark.parametrize("server", ["torch", "mms"])
 def test_a_module_of_model_path_is_named_as_it_is_given(work, run: Command, run_mms: Command, given, server) -> None:
-    _make("d/svc.py", "d/pkg/__init__.py", "d/pkg/svc.py")
+    make("d/svc.py", "d/with-dash.py", "d/pkg/__init__.py", "d/pkg/svc.py", text=CODE)
     command = run if server == "torch" else run_mms
     assert command("--model-name", "m", "--model-path", "d", "--handler", given).status == 0
-    assert members(output("m")) == {"svc.py", "pkg/__init__.py", "pkg/svc.py"}
+    assert members(output("m")) == {"svc.py", "with-dash.py", "pkg/__init__.py", "pkg/svc.py"}
     assert _entry() == given
 
 
 def test_model_path_comes_before_built_in_handlers_and_files(work, run: Command) -> None:
-    _make("d/h.py", "h.py")
+    make("d/h.py", "h.py", text=CODE)
     Path("h.py").write_text(f"different = 1\n{CODE}")
     assert packed(run, "--model-path", "d", "--handler", "h.py") == {"h.py"}
-    _make("d/image_classifier.py")
+    make("d/image_classifier.py", text=CODE)
     assert packed(run, "-f", "--model-path", "d", "--handler", "image_classifier") == {"h.py", "image_classifier.py"}
 
 
 def test_a_file_beside_model_path_is_packed_too(work, run: Command) -> None:
-    _make("d/a.py", "h.py")
+    make("d/a.py", "h.py", text=CODE)
     assert packed(run, "--model-path", "d", "--handler", "h.py:handle") == {"a.py", "h.py"}
     assert _entry() == "h.py:handle"
 
@@ -112,12 +105,12 @@ def test_a_file_beside_model_path_is_packed_too(work, run: Command) -> None:
     ],
 )
 def test_a_module_that_other_flags_pack_serves_too(work, run: Command, words, given: str) -> None:
-    _make("d/svc.py", "d/pkg/__init__.py", "d/pkg/svc.py")
+    make("d/svc.py", "d/pkg/__init__.py", "d/pkg/svc.py", text=CODE)
     assert run("--model-name", "m", *words, "--handler", given).status == 0
     assert _entry() == given
 
 
-def test_a_mistyped_built_in_handler_is_told(work, run: Command) -> None:
+def test_a_mistyped_built_in_handler_is_reported(work, run: Command) -> None:
     [error] = refused(run, "--handler", "image_clasifier")
     assert error == (
         "image_clasifier: is no built-in handler, and there is no such file (--handler); "
@@ -125,21 +118,21 @@ def test_a_mistyped_built_in_handler_is_told(work, run: Command) -> None:
     )
 
 
-def test_a_mistyped_handler_file_is_told(work, run: Command) -> None:
-    _make("src/my_service.py")
+def test_a_mistyped_handler_file_is_reported(work, run: Command) -> None:
+    make("src/my_service.py", text=CODE)
     [error] = refused(run, "--handler", "src/my_servce.py:handle")
     assert error == (
         "src/my_servce.py: no such file or folder (--handler); did you mean src/my_service.py? [file-missing]"
     )
 
 
-def test_a_folder_is_no_handler(work, run: Command) -> None:
+def test_a_folder_is_not_a_handler(work, run: Command) -> None:
     Path("h.py").mkdir()
     assert "h.py: is a folder, not a file (--handler)" in refused(run, "--handler", "h.py")[0]
 
 
 def test_two_different_handlers_of_one_name_clash(work, run: Command) -> None:
-    _make("d/h.py", "src/h.py")
+    make("d/h.py", "src/h.py", text=CODE)
     Path("src/h.py").write_text(f"different = 1\n{CODE}")
     [error] = refused(run, "--extra-files", "d", "--handler", "src/h.py")
     assert "src/h.py (--handler)" in error
@@ -147,8 +140,8 @@ def test_two_different_handlers_of_one_name_clash(work, run: Command) -> None:
     assert "path-clash" in error
 
 
-def test_mms_tells_which_modules_there_are(work, run_mms: Command) -> None:
-    _make("d/svc.py", "d/pkg/x.py")
+def test_mms_names_the_modules_of_the_folder(work, run_mms: Command) -> None:
+    make("d/svc.py", "d/pkg/x.py", text=CODE)
     result = run_mms("--model-name", "m", "--model-path", "d", "--handler", "serve:handle")
     assert result.status == 1
     assert "name one of pkg/x.py, svc.py, with :function where wanted" in result.errors[0]
@@ -156,7 +149,7 @@ def test_mms_tells_which_modules_there_are(work, run_mms: Command) -> None:
 
 @pytest.mark.parametrize("given", ["toolkit.handler_service", "toolkit.handler_service:handle", "lib/svc.py:handle"])
 def test_mms_takes_a_handler_that_is_installed_beside_the_server_with_a_warning(work, run_mms: Command, given) -> None:
-    _make("d/other.py", "lib/svc.py")
+    make("d/other.py", "lib/svc.py", text=CODE)
     words = ["--model-path", "d", "--archive-format", "no-archive", "--handler", given]
     result = run_mms("--model-name", "m", *words)
     assert result.status == 0, result.err
@@ -167,7 +160,7 @@ def test_mms_takes_a_handler_that_is_installed_beside_the_server_with_a_warning(
 
 @pytest.mark.parametrize("given", ["pkg.svce:handle", "svce.py", "pkg/svce.py:handle", "none"])
 def test_mms_refuses_a_mistyped_module_of_the_folder(work, run_mms: Command, given: str) -> None:
-    _make("d/pkg/svc.py", "d/svc.py")
+    make("d/pkg/svc.py", "d/svc.py", text=CODE)
     result = run_mms("--model-name", "m", "--model-path", "d", "--handler", given)
     assert result.status == 1
     assert "handler-missing" in result.errors[0]

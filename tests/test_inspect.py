@@ -14,6 +14,7 @@ from model_archiver.commands.inspect import inspect
 from tests.archives import FORMATS, MANIFEST, SUMS, contents, output
 from tests.conftest import Command
 from tests.foreign import DEFLATED, HONEST, Raw, honest_members, mar, tar_bytes, tgz
+from tests.packing import MODEL, build
 
 TABLE = r"""name     m
 version  2\.1
@@ -33,14 +34,15 @@ MAR-INF/MANIFEST\.json    223 +\d+  manifest
 """
 
 
+FILES = ("--serialized-file", "model.pt", "--handler", "handler.py")
+
+
 @pytest.fixture
 def packed(model: Path, run: Command, monkeypatch) -> Path:
     """The working directory with the model packed in each format."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     for archive_format in FORMATS:
-        words = ["--serialized-file", "model.pt", "--handler", "handler.py", "--version", "2.1"]
-        place = ["--archive-format", archive_format, "--export-path", archive_format]
-        assert run("--model-name", "m", "--handler", "vllm_handler", *words, *place).status == 0
+        build(run, *FILES, "--version", "2.1", archive_format=archive_format, to=archive_format)
     return model
 
 
@@ -58,8 +60,7 @@ def test_a_table_says_what_an_archive_is(packed, run: Command) -> None:
 
 @pytest.mark.parametrize("archive_format", FORMATS)
 def test_json_says_what_packaging_said(model, run: Command, archive_format: str) -> None:
-    words = ["--serialized-file", "model.pt", "--handler", "handler.py", "--archive-format", archive_format]
-    said = json.loads(run("--model-name", "m", "--handler", "vllm_handler", *words, "--json").out)
+    said = json.loads(run(*MODEL, *FILES, "--archive-format", archive_format, "--json").out)
     found = _json(run, output("m", archive_format))
     assert Path(found.pop("archive")).resolve() == Path(said.pop("archive"))
     if archive_format == "no-archive":
@@ -81,12 +82,10 @@ def test_the_digest_is_that_of_the_content_alone(packed, run: Command, monkeypat
     digests = {_json(run, output("m", form, Path(form)))["digest"] for form in FORMATS}
     assert len(digests) == 1
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
-    words = ["--serialized-file", "model.pt", "--handler", "handler.py", "--version", "2.1", "--deflate", "always"]
-    assert run("--model-name", "m", "--handler", "vllm_handler", *words).status == 0
-    assert _json(run, "m.mar")["digest"] in digests
+    words = [*FILES, "--version", "2.1", "--deflate", "always", "-f"]
+    assert _json(run, build(run, *words))["digest"] in digests
     (packed / "model.pt").write_bytes(b"other")
-    assert run("--model-name", "m", "--handler", "vllm_handler", *words, "-f").status == 0
-    assert _json(run, "m.mar")["digest"] not in digests
+    assert _json(run, build(run, *words))["digest"] not in digests
 
 
 def test_the_digest_is_computed_as_the_design_says(work, run: Command) -> None:
@@ -107,11 +106,11 @@ def test_an_archive_of_another_tool_has_the_same_digest_in_each_format(work, run
 
 def test_no_more_is_read_than_it_takes(model, run: Command) -> None:
     (model / "large.pt").write_bytes(bytes(range(256)) * 40_000)
-    assert run("--model-name", "m", "--serialized-file", "large.pt", "--deflate", "never").status == 0
-    told: list[int] = []
-    report = inspect("m.mar", progress=told.append)
-    assert sum(told) < 10_000
-    large = contents(Path("m.mar"))["large.pt"]
+    archive = build(run, "--serialized-file", "large.pt", "--deflate", "never")
+    counts: list[int] = []
+    report = inspect(archive, progress=counts.append)
+    assert 0 < sum(counts) < 10_000
+    large = contents(archive)["large.pt"]
     assert report.files[0].sha256 == hashlib.sha256(large).hexdigest()
 
 
@@ -125,25 +124,20 @@ def test_a_damaged_archive_is_shown_as_far_as_it_can_be_read(work, run: Command)
     assert (file["path"], file["sha256"]) == ("handler.py", None)
 
 
-def test_roles_are_those_of_the_manifest(model, run: Command) -> None:
-    Path("req.txt").write_text("numpy\n")
-    Path("config.yaml").write_text("minWorkers: 1\n")
-    words = ["--model-file", "model.py", "--serialized-file", "model.pt", "--handler", "handler.py:handle"]
-    assert (
-        run("--model-name", "m", "--handler", "vllm_handler", *words, "-r", "req.txt", "-c", "config.yaml").status == 0
-    )
-    assert {file["path"]: file["role"] for file in _json(run, "m.mar")["files"]} == {
+def test_roles_are_those_of_the_manifest(inputs, run: Command) -> None:
+    words = ("--model-file", "model.py", *FILES, "-r", "requirements.txt", "-c", "config.yaml")
+    assert {file["path"]: file["role"] for file in _json(run, build(run, *words))["files"]} == {
         "config.yaml": "config",
         "handler.py": "handler",
         "model.pt": "weights",
         "model.py": "model file",
-        "req.txt": "requirements",
+        "requirements.txt": "requirements",
         MANIFEST: "manifest",
         SUMS: "sums",
     }
 
 
-def test_a_name_that_is_there_twice_is_told(work, run: Command) -> None:
+def test_a_name_that_is_there_twice_is_a_warning(work, run: Command) -> None:
     result = run("inspect", mar(Raw(b"handler.py", b"one", DEFLATED), *HONEST), "--json")
     assert result.status == 0
     assert [file["path"] for file in json.loads(result.out)["files"]] == ["handler.py", "handler.py", MANIFEST]
@@ -160,7 +154,7 @@ def _with_sums(*entries: Raw) -> Path:
 
 
 @pytest.mark.parametrize("name", [".", "../x", "a\\b", "/x", "a\x1b[31mb"])
-def test_a_name_that_no_server_takes_is_told_though_its_sum_is_recorded(work, run: Command, name: str) -> None:
+def test_a_name_that_no_server_takes_is_an_error_though_its_sum_is_recorded(work, run: Command, name: str) -> None:
     archive = _with_sums(Raw(name.encode(), b"x"))
     for command in ("inspect", "verify"):
         result = run(command, archive, "--json")
@@ -168,7 +162,7 @@ def test_a_name_that_no_server_takes_is_told_though_its_sum_is_recorded(work, ru
         assert "path-invalid" in {issue["code"] for issue in json.loads(result.out)["problems"]}
 
 
-def test_a_size_that_cannot_be_is_not_believed(work, run: Command) -> None:
+def test_an_impossible_size_is_an_error(work, run: Command) -> None:
     archive = _with_sums(Raw(b"w", b"x" * 9, DEFLATED, size=900_000_000))
     result = run("inspect", archive)
     assert result.status == 1

@@ -17,7 +17,7 @@ from model_archiver.model_packaging import package_model
 from model_archiver.model_packaging_utils import ModelExportUtils
 from tests.archives import FORMATS, MANIFEST, contents, manifest, output
 from tests.conftest import Command
-from tests.packing import built, refused
+from tests.packing import MODEL, build, built, make, refused
 
 ALL = (
     *("--model-file", "model.py", "--serialized-file", "model.pt", "--handler", "handler.py", "--version", "3"),
@@ -25,18 +25,9 @@ ALL = (
 )
 
 
-@pytest.fixture
-def inputs(model: Path) -> Path:
-    """The small model, with requirements and a config."""
-    (model / "requirements.txt").write_text("numpy\n")
-    (model / "config.yaml").write_text("minWorkers: 1\n")
-    return model
-
-
 @pytest.mark.parametrize("archive_format", FORMATS)
 def test_the_fields_are_upstreams_in_upstreams_order(inputs, run: Command, archive_format: str) -> None:
-    assert run("--model-name", "m", "--handler", "vllm_handler", *ALL, "--archive-format", archive_format).status == 0
-    fields = manifest(output("m", archive_format))
+    fields = manifest(build(run, *ALL, archive_format=archive_format))
     assert list(fields) == ["createdOn", "runtime", "model", "archiverVersion"]
     assert fields["archiverVersion"] == model_archiver.__version__
     assert list(fields["model"].items()) == [
@@ -51,23 +42,20 @@ def test_the_fields_are_upstreams_in_upstreams_order(inputs, run: Command, archi
 
 
 def test_absent_fields_are_left_out(work, run: Command) -> None:
-    built(run)
-    assert list(manifest(output("m"))["model"]) == ["modelName", "handler", "modelVersion"]
+    assert list(manifest(build(run))["model"]) == ["modelName", "handler", "modelVersion"]
 
 
 def test_a_files_field_is_its_base_name(inputs, run: Command) -> None:
-    Path("deep/down").mkdir(parents=True)
-    Path("deep/down/net.pt").write_bytes(b"w")
-    built(run, "--serialized-file", Path("deep/down/net.pt").absolute(), "--model-file", "../here/model.py")
-    fields = manifest(output("m"))["model"]
+    make("deep/down/net.pt")
+    words = ("--serialized-file", Path("deep/down/net.pt").absolute(), "--model-file", "../here/model.py")
+    fields = manifest(build(run, *words))["model"]
     assert (fields["serializedFile"], fields["modelFile"]) == ("net.pt", "model.py")
 
 
 def test_the_time_is_now_in_local_time(work, run: Command, monkeypatch) -> None:
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
     before = int(time.time())
-    built(run)
-    text = manifest(output("m"))["createdOn"]
+    text = manifest(build(run))["createdOn"]
     assert re.fullmatch(r"\d\d/\d\d/\d{4} \d\d:\d\d:\d\d", text)
     assert before <= time.mktime(time.strptime(text, "%d/%m/%Y %H:%M:%S")) <= time.time()
 
@@ -94,12 +82,11 @@ def test_source_date_epoch_is_the_time_in_utc(work, run: Command, monkeypatch, e
 
 def test_an_empty_source_date_epoch_is_none(work, run: Command, monkeypatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "")
-    built(run)
-    assert str(time.localtime().tm_year) in manifest(output("m"))["createdOn"]
+    assert str(time.localtime().tm_year) in manifest(build(run))["createdOn"]
 
 
 @pytest.mark.parametrize("epoch", ["yesterday", "1.5", "1e9", "9" * 30, "1_0", "+5", "-1", "\u0661", "253402300800"])
-def test_a_source_date_epoch_that_is_no_moment_is_refused(work, run: Command, monkeypatch, epoch: str) -> None:
+def test_a_source_date_epoch_that_is_not_a_moment_is_refused(work, run: Command, monkeypatch, epoch: str) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
     [error] = refused(run)
     assert error.startswith(f"SOURCE_DATE_EPOCH is {epoch!r}, which is not a point in time")
@@ -130,7 +117,7 @@ def test_mms_has_the_fields_of_its_own_archiver_too(model, run_mms: Command) -> 
 
 
 def _digest(run: Command, *words: object) -> str:
-    result = run("--model-name", "m", "--handler", "vllm_handler", "-f", "--json", *words)
+    result = run(*MODEL, "-f", "--json", *words)
     assert result.status == 0, result.err
     return json.loads(result.out)["digest"]
 
@@ -144,9 +131,8 @@ def test_the_digest_is_the_same_in_every_format_and_at_any_time(model, run: Comm
     assert re.fullmatch("sha256:[0-9a-f]{64}", digests.pop())
 
 
-def test_the_digest_tells_contents_names_and_manifests_apart(model, run: Command) -> None:
-    Path("other").mkdir()
-    Path("other/model.py").write_text("other = 1\n")
+def test_the_digest_differs_by_contents_names_and_manifest(model, run: Command) -> None:
+    make("other/model.py", text="other = 1\n")
     Path("renamed.py").write_bytes(Path("model.py").read_bytes())
     words = [
         ["--extra-files", "model.py"],

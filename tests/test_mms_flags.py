@@ -10,17 +10,16 @@ import pytest
 from model_archiver.cli.parser import mms_parser
 from tests.archives import FORMATS, manifest, members, output
 from tests.conftest import Command
+from tests.packing import HANDLER, make
 
 WORDS = ("--model-name", "m", "--model-path", "d", "--handler", "svc:handle")
 
 
 @pytest.fixture(autouse=True)
-def folder(work: Path) -> Path:
+def _folder(work: Path) -> None:
     """A model's folder."""
-    (work / "d/pkg").mkdir(parents=True)
-    (work / "d/svc.py").write_text("def handle(data, context):\n    return data\n")
-    (work / "d/pkg/labels.txt").write_text("cat\n")
-    return work / "d"
+    make("d/svc.py", text=HANDLER)
+    make("d/pkg/labels.txt", "more.txt")
 
 
 @pytest.mark.parametrize("archive_format", FORMATS)
@@ -48,20 +47,8 @@ def test_export_path_and_force(run_mms: Command) -> None:
 
 
 def test_the_flags_that_both_commands_share(run_mms: Command) -> None:
-    Path("more.txt").write_text("x")
-    shared = [
-        "--version",
-        "2",
-        "--include",
-        "more.txt",
-        "--exclude",
-        "pkg",
-        "--strict",
-        "--quiet",
-        "--deflate",
-        "never",
-    ]
-    result = run_mms(*WORDS, *shared, "--jobs", "1", "--json")
+    shared = ["--version", "2", "--include", "more.txt", "--exclude", "pkg", "--strict", "--quiet"]
+    result = run_mms(*WORDS, *shared, "--deflate", "never", "--jobs", "1", "--json")
     assert (result.status, result.err) == (0, "")
     assert json.loads(result.out)["manifest"]["model"]["modelVersion"] == "2"
     assert members(output("m")) == {"svc.py", "more.txt"}
@@ -77,7 +64,7 @@ def test_a_dry_run_writes_nothing(run_mms: Command) -> None:
 @pytest.mark.parametrize(
     "words", [["--extra-files", "x"], ["--serialized-file", "x"], ["--model-file", "x"], ["-r", "x"], ["-v", "1"]]
 )
-def test_torchserves_file_flags_are_none_of_this_command(run_mms: Command, words) -> None:
+def test_torchserves_file_flags_are_refused(run_mms: Command, words) -> None:
     result = run_mms(*WORDS, *words)
     assert (result.status, result.out) == (2, "")
     assert words[0] in result.err
@@ -92,7 +79,7 @@ def test_name_folder_and_handler_are_required(run_mms: Command, missing: str) ->
     assert f"required: {missing}" in result.err
 
 
-def test_lsp_is_no_runtime_of_mms(run_mms: Command) -> None:
+def test_lsp_is_not_a_runtime_of_mms(run_mms: Command) -> None:
     assert run_mms(*WORDS, "--runtime", "LSP").status == 2
 
 

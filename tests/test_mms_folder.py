@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 from model_archiver import __version__
 from tests.archives import manifest, members, output, tree
 from tests.conftest import Command
+from tests.packing import HANDLER, make
 
 DOCUMENTED = (
     "squeezenet_v1.1-symbol.json",
@@ -32,13 +32,8 @@ def squeezenet(work: Path) -> Path:
     folder.mkdir()
     for name in DOCUMENTED:
         (folder / name).write_text(f"content of {name}\n")
-    (folder / "mxnet_vision_service.py").write_text("def handle(data, context):\n    return data\n")
+    (folder / "mxnet_vision_service.py").write_text(HANDLER)
     return folder
-
-
-def put(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(str(path))
 
 
 @pytest.mark.parametrize("archive_format", ["default", "tgz", "no-archive"])
@@ -46,9 +41,7 @@ def put(path: Path) -> None:
 def test_the_documented_command_runs_as_written(squeezenet: Path, more: str, archive_format: str) -> None:
     before = tree(squeezenet)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    command = (
-        f"{COMMAND} --archive-format {archive_format} {more}" if archive_format != "default" else f"{COMMAND} {more}"
-    )
+    command = f"{COMMAND} {more}" + (f" --archive-format {archive_format}" if archive_format != "default" else "")
     done = subprocess.run(command, shell=True, env={**os.environ, "PATH": path}, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (0, b""), done.stderr
     archive = output("squeezenet_v1.1", archive_format, Path("out") if more else None)
@@ -57,42 +50,26 @@ def test_the_documented_command_runs_as_written(squeezenet: Path, more: str, arc
     assert written.pop("createdOn")
     assert written == {
         "runtime": "python3" if more else "python",
-        "model": {
-            "modelName": "squeezenet_v1.1",
-            "handler": "mxnet_vision_service:handle",
-            "modelVersion": "1.0",
-        },
+        "model": {"modelName": "squeezenet_v1.1", "handler": "mxnet_vision_service:handle", "modelVersion": "1.0"},
         "archiverVersion": __version__,
-        "modelServerVersion": "1.0",
-        "implementationVersion": "1.0",
-        "specificationVersion": "1.0",
+        **dict.fromkeys(("modelServerVersion", "implementationVersion", "specificationVersion"), "1.0"),
     }
     assert tree(squeezenet) == before
 
 
-@pytest.mark.parametrize("below", ["", "vocabulary", "a/b/c"])
-@pytest.mark.parametrize(
-    "left_out",
-    [
-        ".hidden",
-        ".folder/file.txt",
-        "__MACOSX/file.txt",
-        ".DS_Store",
-        "._file.txt",
-        "MANIFEST.json",
-        "MAR-INF/MANIFEST.json",
-        "module.pyc",
-        "module.pyo",
-        "__pycache__/module.cpython-311.pyc",
-        "__pycache__/notes.txt",
-        "former.mar",
-    ],
+LEFT_OUT = (
+    *(".hidden", ".folder/file.txt", "__MACOSX/file.txt", ".DS_Store", "._file.txt", "MANIFEST.json"),
+    *("MAR-INF/MANIFEST.json", "module.pyc", "module.pyo", "__pycache__/module.cpython-311.pyc"),
+    *("__pycache__/notes.txt", "previous.mar"),
 )
+
+
+@pytest.mark.parametrize("below", ["", "vocabulary", "a/b/c"])
+@pytest.mark.parametrize("left_out", LEFT_OUT)
 def test_what_is_documented_as_left_out_is_left_out_at_every_level(
     squeezenet: Path, run_mms: Command, below: str, left_out: str
 ) -> None:
-    put(squeezenet / below / left_out)
-    put(squeezenet / below / "kept.txt")
+    make(f"squeezenet/{below}/{left_out}", f"squeezenet/{below}/kept.txt")
     result = run_mms(*WORDS)
     assert result.status == 0
     assert members(output("squeezenet_v1.1")) == {*DOCUMENTED, Path(below, "kept.txt").as_posix()}
@@ -105,29 +82,6 @@ def test_a_target_in_the_folder_is_never_packed_again(squeezenet: Path, run_mms:
             words = ["--export-path", squeezenet, "--archive-format", archive_format, "--force"]
             assert run_mms(*WORDS, *words).status == 0
             assert members(output("squeezenet_v1.1", archive_format, squeezenet)) == set(DOCUMENTED)
-
-
-@pytest.mark.parametrize(
-    "handler",
-    [
-        "service",
-        "service:run",
-        "service.py",
-        "service.py:run",
-        "package.module:run",
-        "package.module",
-        "folder/module.py:run",
-        "folder/module:run",
-        "with-dash:run",
-    ],
-)
-def test_a_handler_is_written_as_it_is_given(squeezenet: Path, run_mms: Command, handler: str) -> None:
-    for path in ("service.py", "package/module.py", "package/__init__.py", "folder/module.py", "with-dash.py"):
-        (squeezenet / path).parent.mkdir(exist_ok=True)
-        (squeezenet / path).write_text("def run(data, context):\n    return data\n\nhandle = run\n")
-    words = ["--model-name", "m", "--model-path", squeezenet, "--handler", handler]
-    assert run_mms(*words).status == 0
-    assert manifest(output("m"))["model"]["handler"] == handler
 
 
 def test_an_onnx_file_is_packed_as_it_is(squeezenet: Path, run_mms: Command) -> None:
@@ -143,7 +97,7 @@ BAD = {
     "no folder": ("nowhere", "service:handle", "[file-missing]"),
     "a file": ("squeezenet/synset.txt", "service:handle", "[folder-is-file]"),
     "an empty folder": ("empty", "service:handle", "[folder-empty]"),
-    "a folder of nothing that counts": ("caches", "service:handle", "[folder-empty]"),
+    "a folder of files that are left out": ("caches", "service:handle", "[folder-empty]"),
     "a handler that is not there": ("squeezenet", "elsewhere:handle", "[handler-missing]"),
     "a loop of links": ("loop", "service:handle", "[link-loop]"),
     "a named pipe": ("pipe", "service:handle", "[file-special]"),
@@ -154,9 +108,8 @@ BAD = {
 def test_bad_input_gets_one_line_and_nothing_is_written(squeezenet: Path, run_mms: Command, case: str) -> None:
     for name in ("empty", "caches/__pycache__", "loop", "pipe"):
         Path(name).mkdir(parents=True)
-    for name in ("loop", "pipe"):
-        Path(name, "service.py").write_text("def handle(data, context):\n    return data\n")
-    Path("caches", ".hidden").touch()
+    make("loop/service.py", "pipe/service.py", text=HANDLER)
+    make("caches/.hidden")
     Path("loop", "again").symlink_to(".")
     os.mkfifo("pipe/fifo")
     folder, handler, code = BAD[case]
@@ -169,23 +122,9 @@ def test_bad_input_gets_one_line_and_nothing_is_written(squeezenet: Path, run_mm
     assert sorted(Path().iterdir()) == before
 
 
-def test_a_manifest_in_place_is_all_that_is_written(squeezenet: Path, run_mms: Command) -> None:
-    before = tree(squeezenet)
-    words = ["--model-name", "squeezenet", *WORDS[2:], "--export-path", ".", "--archive-format", "no-archive"]
-    assert run_mms(*words).status == 0
-    after = tree(squeezenet)
-    written = json.loads(after.pop("MAR-INF/MANIFEST.json"))
-    assert written["model"]["modelName"] == "squeezenet"
-    assert after.pop("MAR-INF") == "folder"
-    assert after == before
-    assert "[target-exists]" in run_mms(*words).err
-    assert run_mms(*words, "--force").status == 0
-
-
 def test_the_torch_command_takes_a_folder_alone_or_with_files(squeezenet: Path, run: Command) -> None:
-    Path("weights.pt").write_bytes(b"weights")
-    Path("net.py").write_text("class Net:\n    pass\n")
-    Path("extra.txt").write_text("extra")
+    make("weights.pt", "extra.txt")
+    make("net.py", text="class Net:\n    pass\n")
     alone = run("--model-name", "alone", "--model-path", "squeezenet", "--handler", "mxnet_vision_service:handle")
     assert alone.status == 0
     assert members(output("alone")) == set(DOCUMENTED)

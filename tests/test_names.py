@@ -11,7 +11,7 @@ from model_archiver import ModelArchiverConfig, ModelArchiverError
 from model_archiver.model_packaging import generate_model_archive
 from tests.archives import FORMATS, manifest, output
 from tests.conftest import Command
-from tests.packing import refused
+from tests.packing import MODEL, build, refused
 
 
 @pytest.mark.parametrize("name", ["m", "M", "densenet161", "densenet_161", "my-model", "a.b", "m1.0-rc_2", "x" * 200])
@@ -24,21 +24,16 @@ def test_a_good_name_gives_the_output_its_name(work, run: Command, name: str) ->
 
 @pytest.mark.parametrize("archive_format", FORMATS)
 def test_a_name_with_dots_keeps_them_in_every_format(work, run: Command, archive_format: str) -> None:
-    assert run("--model-name", "m.v1.2", "--handler", "vllm_handler", "--archive-format", archive_format).status == 0
-    assert output("m.v1.2", archive_format).exists()
+    assert build(run, name="m.v1.2", archive_format=archive_format).exists()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
+BAD_NAMES = [
+    *(
         "a..b",
         "..",
         ".",
         "m.",
         ".m",
-        "m\n",
-        "\nm",
-        "m\r",
         "a b",
         "a/b",
         "../m",
@@ -50,13 +45,13 @@ def test_a_name_with_dots_keeps_them_in_every_format(work, run: Command, archive
         "_m",
         "-m",
         "m*",
-        "m\x00",
         "$HOME",
-        "a,b",
-        "",
-        " ",
-    ],
-)
+    ),
+    *("a,b", "", " ", "m\n", "\nm", "m\r", "m\x00"),
+]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
 def test_a_bad_name_is_refused_by_command_and_api(work, run: Command, name: str) -> None:
     result = run(f"--model-name={name}", "--handler", "vllm_handler")
     assert (result.status, result.out) == (1, "")
@@ -82,21 +77,21 @@ def test_a_leading_digit_is_a_warning_and_an_error_under_strict(work, run: Comma
 
 
 def test_a_name_that_is_too_long_for_a_file_is_refused_in_one_line(work, run: Command) -> None:
-    assert run("--model-name", "x" * 248, "--handler", "vllm_handler", "--archive-format", "tgz").status == 0
+    build(run, name="x" * 248, archive_format="tgz")
     [error] = refused(run, name="y" * 249)
     assert "name-invalid" in error
 
 
 @pytest.mark.parametrize("version", ["1", "1.0", "base", "2.0.1-rc1", "1_0", "1.0+cu118"])
 def test_a_good_version_is_written_as_it_is(work, run: Command, version: str) -> None:
-    result = run("--model-name", "m", "--handler", "vllm_handler", "--version", version)
+    result = run(*MODEL, "--version", version)
     assert (result.status, result.warnings) == (0, [])
     assert manifest(output("m"))["model"]["modelVersion"] == version
 
 
 @pytest.mark.parametrize("version", ["1 0", "v1,2", "é", "1.0 ", "a:b", "100%", "a?b", "a#b"])
 def test_a_version_that_urls_cannot_name_is_a_warning(work, run: Command, version: str) -> None:
-    result = run("--model-name", "m", "--handler", "vllm_handler", "--version", version)
+    result = run(*MODEL, "--version", version)
     assert result.status == 0
     assert ["version-unservable" in warning for warning in result.warnings] == [True]
     assert manifest(output("m"))["model"]["modelVersion"] == version

@@ -1,4 +1,4 @@
-"""What stands at the target, or beside it, and is not a former build's."""
+"""What is at the target, or next to it, and does not come from a previous build."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from model_archiver.planning.target import ExistingOutput
 from model_archiver.writing import folder
 from tests.archives import contents, members, output, tree
 from tests.conftest import Command
+from tests.packing import build, make, packed
 
 WORDS = ["--model-name", "m", "--handler", "handler.py"]
 FOLDER = [*WORDS, "--archive-format", "no-archive"]
@@ -22,7 +23,7 @@ FOLDER = [*WORDS, "--archive-format", "no-archive"]
 
 @pytest.mark.parametrize("can_exchange", [True, False])
 @pytest.mark.parametrize("change", ["new file", "changed file", "new folder"])
-def test_what_comes_into_a_former_folder_while_it_is_judged_is_kept(
+def test_a_change_of_the_existing_folder_while_it_is_compared_is_kept(
     model: Path, run: Command, monkeypatch: pytest.MonkeyPatch, change: str, can_exchange: bool
 ) -> None:
     """The moment is made certain: the folder is judged by the real rules, and changes before it is exchanged."""
@@ -64,23 +65,17 @@ def test_a_device_or_pipe_is_never_replaced(model: Path, run: Command, kind: str
     assert os.path.samestat(special.lstat(), before)
 
 
-def test_a_users_own_tar_that_is_called_like_the_model_is_packed(model: Path, run: Command) -> None:
+def test_a_tar_with_the_models_name_is_packed_unless_it_is_a_previous_output(model: Path, run: Command) -> None:
     with tarfile.open("m.tar.gz", "w:gz") as archive:
         archive.add("model.pt", "m/model.pt")
-    assert run(*WORDS, "--extra-files", ".").status == 0
-    assert "m.tar.gz" in members(output("m"))
-    Path("m.tar.gz").write_bytes(gzip.compress(b"no tar"))
-    assert run(*WORDS, "--extra-files", ".", "-f").status == 0
-    assert "m.tar.gz" in members(output("m"))
+    assert "m.tar.gz" in packed(run, "--extra-files", ".")
+    Path("m.tar.gz").write_bytes(gzip.compress(b"not a tar"))
+    assert "m.tar.gz" in packed(run, "--extra-files", ".", "-f")
+    build(run, "-f", archive_format="tgz")
+    assert "m.tar.gz" not in packed(run, "--extra-files", ".", "-f")
 
 
-def test_a_former_tar_of_the_model_is_left_out(model: Path, run: Command) -> None:
-    assert run(*WORDS, "--archive-format", "tgz").status == 0
-    assert run(*WORDS, "--extra-files", ".").status == 0
-    assert "m.tar.gz" not in members(output("m"))
-
-
-def test_folders_of_former_builds_are_left_out_whatever_their_names(model: Path, run_mms: Command) -> None:
+def test_folders_of_previous_builds_are_left_out_whatever_their_names(model: Path, run_mms: Command) -> None:
     for name in ("model", "other", "model"):
         words = ["--model-path", ".", "--handler", "handler", "--export-path", ".", "--force"]
         assert run_mms("--model-name", name, *words, "--archive-format", "no-archive").status == 0
@@ -89,27 +84,20 @@ def test_folders_of_former_builds_are_left_out_whatever_their_names(model: Path,
 
 
 def test_a_link_that_is_left_out_counts_as_one_and_is_not_walked(model: Path, run: Command) -> None:
-    Path("folder").mkdir()
-    Path("folder/kept.txt").touch()
-    Path("elsewhere").mkdir()
-    for number in range(5):
-        Path("elsewhere", str(number)).touch()
+    make("folder/kept.txt", *(f"elsewhere/{number}" for number in range(5)))
     Path("folder/.cache").symlink_to("../elsewhere")
     assert "1 left out" in run(*WORDS, "--extra-files", "folder").err
 
 
-def test_a_tilde_that_the_shell_left_is_no_folder_to_make(model: Path, run: Command) -> None:
+def test_a_tilde_that_the_shell_left_is_refused(model: Path, run: Command) -> None:
     result = run(*WORDS, "--export-path", "~/models")
     assert result.status == 1
     assert "$HOME" in result.errors[0]
     assert not Path("~").exists()
 
 
-def test_what_is_wrong_with_a_folder_is_told_once(model: Path, run: Command) -> None:
-    for folder in ("many/MAR-INF", "bad\\name/below"):
-        Path(folder).mkdir(parents=True)
-        for number in range(3):
-            Path(folder, f"{number}.txt").touch()
+def test_a_problem_of_a_folder_is_reported_once(model: Path, run: Command) -> None:
+    make(*(f"{folder}/{number}.txt" for folder in ("many/MAR-INF", "bad\\name/below") for number in range(3)))
     result = run(*WORDS, "--include", "many/MAR-INF", "--include", "bad\\name")
     assert sorted(line.rpartition("[")[2] for line in result.errors) == ["path-invalid]", "path-reserved]"]
 

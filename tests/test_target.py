@@ -10,25 +10,21 @@ import pytest
 
 from tests.archives import FORMATS, manifest, members, output, tree
 from tests.conftest import Command
-from tests.packing import packed, refused
+from tests.packing import MODEL_FILES, build, make, packed, refused
 
 WORDS = ("--model-file", "model.py")
 
 
-def _former(archive_format: str, content: str = "former") -> Path:
+def _existing(archive_format: str) -> Path:
     """Something of the user's at the target."""
     target = output("m", archive_format)
-    if archive_format == "no-archive":
-        target.mkdir()
-        (target / "own.txt").write_text(content)
-    else:
-        target.write_text(content)
+    make(str(target / "own.txt" if archive_format == "no-archive" else target))
     return target
 
 
 @pytest.mark.parametrize("archive_format", FORMATS)
 def test_an_existing_output_is_refused_without_force(model, run: Command, archive_format: str) -> None:
-    target = _former(archive_format)
+    target = _existing(archive_format)
     [error] = refused(run, *WORDS, "--archive-format", archive_format)
     assert error == (
         f"{target.absolute()}: exists already; -f replaces it; or choose another --model-name or --export-path "
@@ -36,43 +32,26 @@ def test_an_existing_output_is_refused_without_force(model, run: Command, archiv
     )
 
 
-@pytest.mark.parametrize("archive_format", ["default", "zip-store", "tgz"])
-def test_force_replaces_a_file(model, run: Command, archive_format: str) -> None:
-    target = _former(archive_format)
-    assert (
-        run("--model-name", "m", "--handler", "vllm_handler", *WORDS, "--archive-format", archive_format, "-f").status
-        == 0
-    )
-    assert members(target) == {"model.py"}
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_force_replaces_a_file_and_keeps_what_is_the_users_in_a_folder(model, run: Command, archive_format) -> None:
+    kept = {"own.txt"} if _existing(archive_format).is_dir() else set()
+    assert members(build(run, *WORDS, "-f", archive_format=archive_format)) == {"model.py"} | kept
 
 
-def test_force_keeps_what_is_the_users_in_a_folder(model, run: Command) -> None:
-    target = _former("no-archive")
-    assert (
-        run("--model-name", "m", "--handler", "vllm_handler", *WORDS, "--archive-format", "no-archive", "-f").status
-        == 0
-    )
-    assert members(target) == {"model.py", "own.txt"}
-
-
-@pytest.mark.parametrize("archive_format", ["default", "zip-store", "tgz"])
+@pytest.mark.parametrize("archive_format", FORMATS)
 @pytest.mark.parametrize("force", [[], ["-f"]])
-def test_a_folder_in_the_place_of_a_file_is_refused(model, run: Command, archive_format: str, force) -> None:
-    output("m", archive_format).mkdir()
+def test_a_folder_instead_of_a_file_or_the_other_way_round_is_refused(
+    model, run: Command, archive_format: str, force
+) -> None:
+    target = output("m", archive_format)
+    target.touch() if archive_format == "no-archive" else target.mkdir()
     [error] = refused(run, *WORDS, "--archive-format", archive_format, *force)
-    assert "is a folder, and the output goes there" in error
-
-
-@pytest.mark.parametrize("force", [[], ["-f"]])
-def test_a_file_in_the_place_of_a_folder_is_refused(model, run: Command, force) -> None:
-    Path("m").write_text("former")
-    [error] = refused(run, *WORDS, "--archive-format", "no-archive", *force)
-    assert "is a file, and the output goes there" in error
+    kind = "a file" if archive_format == "no-archive" else "a folder"
+    assert f"is {kind}, and the output goes there" in error
 
 
 def test_a_link_at_the_target_is_followed_and_stays(model, run: Command) -> None:
-    Path("store").mkdir()
-    Path("store/real.mar").write_text("former")
+    make("store/real.mar")
     output("m").symlink_to("store/real.mar")
     assert "target-exists" in refused(run, *WORDS)[0]
     assert packed(run, *WORDS, "-f") == {"model.py"}
@@ -87,11 +66,13 @@ def test_a_dangling_link_at_the_target_leads_to_where_the_output_goes(model, run
     assert Path("store/real.mar").is_file()
 
 
-def test_an_export_path_that_is_a_link_is_followed(model, run: Command) -> None:
-    Path("store").mkdir()
-    Path("link").symlink_to("store")
-    assert run("--model-name", "m", "--handler", "vllm_handler", *WORDS, "--export-path", "link").status == 0
-    assert Path("store/m.mar").is_file()
+@pytest.mark.parametrize("exists", [True, False])
+def test_an_export_path_that_is_a_link_is_followed_or_made(model, run: Command, exists: bool) -> None:
+    if exists:
+        Path("not/yet").mkdir(parents=True)
+    Path("link").symlink_to("not/yet")
+    build(run, *WORDS, to="link")
+    assert Path("not/yet/m.mar").is_file()
 
 
 @pytest.mark.parametrize("path", ["model.pt", "model.pt/deeper/still"])
@@ -100,13 +81,7 @@ def test_an_export_path_that_is_a_file_is_refused(model, run: Command, path: str
     assert error == f"{Path('model.pt').absolute()}: is a file (--export-path); name a folder [export-path-invalid]"
 
 
-def test_an_export_path_that_is_a_dangling_link_is_made(model, run: Command) -> None:
-    Path("link").symlink_to("not/yet")
-    assert run("--model-name", "m", "--handler", "vllm_handler", *WORDS, "--export-path", "link").status == 0
-    assert Path("not/yet/m.mar").is_file()
-
-
-def test_an_export_path_that_is_no_folder_is_refused(model, run: Command) -> None:
+def test_an_export_path_that_is_a_device_is_refused(model, run: Command) -> None:
     [error] = refused(run, *WORDS, "--export-path", "/dev/null")
     assert "is not a folder (--export-path)" in error
 
@@ -122,17 +97,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_folders_that_were_made_go_again_where_the_build_fails(model, elsewhere: Path, run: Command) -> None:
-    words = [
-        "--handler",
-        "vllm_handler",
-        "--serialized-file",
-        elsewhere,
-        "--export-path",
-        "a/b/c",
-        "--archive-format",
-        "no-archive",
-        "--link",
-    ]
+    words = ("--serialized-file", elsewhere, "--export-path", "a/b/c", "--archive-format", "no-archive", "--link")
     [error] = refused(run, *words)
     assert "no hard link to it can be made from there" in error
     assert "link-impossible" in error
@@ -140,36 +105,26 @@ def test_folders_that_were_made_go_again_where_the_build_fails(model, elsewhere:
 
 def test_an_export_path_of_any_form(model, run: Command, tmp_path: Path) -> None:
     for index, path in enumerate(["./out", "out/", "../here/out", "mit blank/ü", tmp_path / "abs", "."]):
-        assert run("--model-name", f"m{index}", "--handler", "vllm_handler", *WORDS, "--export-path", path).status == 0
-        assert output(f"m{index}", folder=Path(path)).is_file()
+        assert build(run, *WORDS, name=f"m{index}", to=path).is_file()
 
 
-def test_a_build_in_place_needs_no_force_and_touches_only_the_manifest(model, run: Command) -> None:
+def test_a_build_in_place_says_so_and_touches_only_the_manifest(model, run: Command) -> None:
     before = tree(model)
     words = ["--model-path", ".", "--export-path", "..", "--archive-format", "no-archive", "--handler", "handler.py"]
-    result = run("--model-name", "here", "--handler", "vllm_handler", *words)
+    result = run("--model-name", "here", *words)
     assert result.status == 0, result.err
     assert "wrote MAR-INF/MANIFEST.json, and nothing else there" in result.err
-    after = tree(model)
-    assert {path: after[path] for path in before} == before
-    assert set(after) - set(before) == {"MAR-INF", "MAR-INF/MANIFEST.json"}
     assert manifest(model)["model"]["handler"] == "handler.py"
-    again = run("--model-name", "here", "--handler", "vllm_handler", *words)
-    assert again.status == 1
-    assert "target-exists" in again.errors[0]
-    assert run("--model-name", "here", "--handler", "vllm_handler", *words, "-f").status == 0
+    after = tree(model)
+    assert {path: after.pop(path) for path in ("MAR-INF", "MAR-INF/MANIFEST.json")}
+    assert after == before
 
 
-def test_a_build_in_place_of_another_format_is_none(model, run: Command) -> None:
-    assert (
-        run("--model-name", "here", "--handler", "vllm_handler", "--model-path", ".", "--export-path", "..").status == 0
-    )
-    assert members(Path("../here.mar")) == {"model.py", "model.pt", "handler.py", "index_to_name.json"}
+def test_a_build_of_another_format_is_not_in_place(model, run: Command) -> None:
+    assert members(build(run, "--model-path", ".", name="here", to="..")) == MODEL_FILES
     assert not Path("MAR-INF").exists()
 
 
 def test_a_target_inside_of_model_path_is_not_in_place(model, run: Command) -> None:
-    words = ["--model-name", "m", "--handler", "vllm_handler", "--model-path", ".", "--archive-format", "no-archive"]
-    assert run(*words).status == 0
-    assert members(Path("m")) == {"model.py", "model.pt", "handler.py", "index_to_name.json"}
+    assert members(build(run, "--model-path", ".", archive_format="no-archive")) == MODEL_FILES
     assert Path("model.py").is_file()

@@ -8,9 +8,7 @@ import json
 import shutil
 import stat
 import struct
-import subprocess
 import tarfile
-import time
 import zipfile
 import zlib
 from dataclasses import replace
@@ -25,12 +23,15 @@ from tests.foreign import (
     DEFLATED,
     HANDLER,
     HONEST,
+    JAVA_ZIP_READER,
     Raw,
     deflate,
     honest_members,
     in_zip64,
     manifest_bytes,
     mar,
+    needs_java,
+    run_java,
     special,
     tar_bytes,
     tgz,
@@ -38,6 +39,7 @@ from tests.foreign import (
     zip64_bytes,
     zip_bytes,
 )
+from tests.packing import build
 
 H, M = HONEST
 STORED_H = replace(H, method=0)
@@ -53,7 +55,7 @@ def codes(run: Command, archive: Path, *words: object) -> list[str]:
     return found
 
 
-SERVED_ZIPS = {
+SERVED_ENTRIES = {
     "deflated": HONEST,
     "stored": (STORED_H, replace(M, method=0)),
     "mixed": (STORED_H, M),
@@ -74,34 +76,23 @@ SERVED_ZIPS = {
 }
 
 
-@pytest.mark.parametrize("entries", SERVED_ZIPS.values(), ids=SERVED_ZIPS)
-def test_a_zip_that_serves_is_passed(work, run: Command, entries) -> None:
-    assert codes(run, mar(*entries)) == []
+SERVED_ZIPS = {
+    **{label: zip_bytes(entries) for label, entries in SERVED_ENTRIES.items()},
+    "a comment": zip_bytes(HONEST, comment=b"a comment"),
+    "a comment like another end": zip_bytes(HONEST, comment=b"PK\5\6" + b"x" * 40),
+    "a signature of the directory": zip_bytes(HONEST, signature=b"PK\5\5\4\0sign"),
+    "ZIP64 records": zip64_bytes(HONEST),
+    "ZIP64 records with data of another maker": zip64_bytes(HONEST, surplus=b"of another maker"),
+}
 
 
-@pytest.mark.parametrize("comment", [b"a comment", b"PK\5\6" + b"x" * 40])
-def test_a_zip_comment_is_passed(work, run: Command, comment: bytes) -> None:
-    assert codes(run, mar(comment=comment)) == []
-
-
-def test_a_signature_of_the_directory_is_passed(work, run: Command) -> None:
-    assert codes(run, mar(signature=b"PK\5\5\4\0sign")) == []
-    assert codes(run, mar(signature=b"PK\5\5\5\0sign")) == ["headers-differ"]
-
-
-@pytest.mark.parametrize("surplus", [b"", b"of another maker"])
-def test_zip64_records_are_passed(work, run: Command, surplus: bytes) -> None:
-    Path("m.mar").write_bytes(zip64_bytes(HONEST, surplus=surplus))
+@pytest.mark.parametrize("data", SERVED_ZIPS.values(), ids=SERVED_ZIPS)
+def test_a_zip_that_serves_is_passed(work, run: Command, data: bytes) -> None:
+    Path("m.mar").write_bytes(data)
     assert codes(run, Path("m.mar")) == []
 
 
-@pytest.mark.parametrize("change", [{"disks": 2}, {"shift": 1}, {"here": 1}, {"plain": 50}])
-def test_records_at_the_end_that_contradict_each_other_are_refused(work, run: Command, change) -> None:
-    Path("m.mar").write_bytes(zip64_bytes(HONEST, **change))
-    assert codes(run, Path("m.mar")) == ["headers-differ"]
-
-
-def test_a_directory_that_cannot_be_read_is_told_once(work, run: Command) -> None:
+def test_a_directory_that_cannot_be_read_is_reported_once(work, run: Command) -> None:
     Path("m.mar").write_bytes(WHOLE[: WHOLE.index(b"PK\1\2")])
     problems = json.loads(run("verify", "m.mar", "--json").out)["problems"]
     assert [issue["code"] for issue in problems] == ["archive-cut"]
@@ -142,7 +133,8 @@ def _unicode_path(name: bytes) -> bytes:
     return struct.pack("<2HBL", 0x7075, 5 + len(name), 1, zlib.crc32(H.name)) + name
 
 
-REFUSED_ZIPS = {
+WHOLE = zip_bytes(HONEST)
+REFUSED_ENTRIES = {
     "stored with a descriptor": ((with_descriptor(STORED_H), M), "entry-descriptor"),
     "a ZIP64 descriptor below 4 GiB": ((with_descriptor(H, wide=True), M), "entry-descriptor"),
     "bzip2": ((replace(H, method=12), M), "entry-method"),
@@ -180,13 +172,8 @@ REFUSED_ZIPS = {
 }
 
 
-@pytest.mark.parametrize(("entries", "code"), REFUSED_ZIPS.values(), ids=REFUSED_ZIPS)
-def test_a_zip_that_does_not_serve_is_refused(work, run: Command, entries, code: str) -> None:
-    assert code in codes(run, mar(*entries))
-
-
-WHOLE = zip_bytes(HONEST)
-CUT_OR_GROWN = {
+REFUSED_ZIPS = {
+    **{label: (zip_bytes(entries), code) for label, (entries, code) in REFUSED_ENTRIES.items()},
     "bytes before": (b"#!/bin/sh\n" + WHOLE, "archive-prefix"),
     "bytes behind": (WHOLE + b"x", "archive-trailing"),
     "bytes before the directory": (zip_bytes(HONEST, after=b"gap"), "archive-gap"),
@@ -194,16 +181,21 @@ CUT_OR_GROWN = {
     "the last byte missing": (WHOLE[:-1], "archive-cut"),
     "no central directory": (WHOLE[: WHOLE.index(b"PK\1\2")], "archive-cut"),
     "cut in the midst of an entry": (WHOLE[:60], "archive-cut"),
+    "a signature of another size": (zip_bytes(HONEST, signature=b"PK\5\5\5\0sign"), "headers-differ"),
+    **{
+        f"ZIP64 records with another {field}": (zip64_bytes(HONEST, **{field: value}), "headers-differ")
+        for field, value in {"disks": 2, "shift": 1, "here": 1, "plain": 50}.items()
+    },
 }
 
 
-@pytest.mark.parametrize(("data", "code"), CUT_OR_GROWN.values(), ids=CUT_OR_GROWN)
-def test_missing_and_surplus_bytes_are_refused(work, run: Command, data: bytes, code: str) -> None:
+@pytest.mark.parametrize(("data", "code"), REFUSED_ZIPS.values(), ids=REFUSED_ZIPS)
+def test_a_zip_that_does_not_serve_is_refused(work, run: Command, data: bytes, code: str) -> None:
     Path("m.mar").write_bytes(data)
     assert code in codes(run, Path("m.mar"))
 
 
-def test_duplicate_names_serve_and_are_told(work, run: Command) -> None:
+def test_duplicate_names_serve_with_a_warning(work, run: Command) -> None:
     archive = mar(Raw(b"x", b"one"), Raw(b"x", b"two"), *HONEST)
     assert codes(run, archive) == []
     assert "warning: x: is there twice, and the last one is served" in run("verify", archive).out
@@ -240,6 +232,7 @@ SERVED_TARS = {
     "folder entries": tar_bytes({"m": special("m", tarfile.DIRTYPE), **honest_members()}),
     "a comment, as git archive writes it": _with_pax("g", comment="abc"),
     "an empty path in a pax header": _with_pax("x", path=""),
+    "many small records in a pax header": _with_pax("x", **{f"{number}": "" for number in range(5000)}),
 }
 
 
@@ -290,22 +283,15 @@ def test_a_tar_that_does_not_serve_is_refused(work, run: Command, tar: bytes, co
         (lambda data: data + b"more", "archive-trailing"),
         (lambda data: data[:-4], "archive-cut"),
         (lambda data: data[:-8] + b"\0" * 8, "archive-damaged"),
-        (lambda data: data[:-30], "archive-damaged"),
-        (lambda data: data[:12], "archive-damaged"),
+        (lambda data: data[:-30], "entry-damaged"),
+        (lambda data: data[:12], "entry-damaged"),
         (lambda data: data[:5], "archive-damaged"),
     ],
 )
 def test_a_damaged_gzip_is_refused(work, run: Command, change, code: str) -> None:
     archive = tgz(tar_bytes(honest_members()))
     archive.write_bytes(change(archive.read_bytes()))
-    found = codes(run, archive)
-    assert code in found or {"entry-damaged", "archive-cut"} & set(found)
-
-
-def test_many_small_records_are_read_at_once(work, run: Command) -> None:
-    start = time.monotonic()
-    run("verify", tgz(_with_pax("x", **{f"{number}": "" for number in range(100_000)})))
-    assert time.monotonic() - start < 60  # minutes, were each looked for among the others
+    assert code in codes(run, archive)
 
 
 @pytest.mark.parametrize("is_right", [True, False])
@@ -407,14 +393,13 @@ def test_an_archive_of_mms_is_passed(work, run: Command) -> None:
 
 @pytest.mark.parametrize("archive_format", FORMATS)
 def test_our_own_archives_are_sound(model, run: Command, archive_format: str) -> None:
-    words = ["--serialized-file", "model.pt", "--handler", "handler.py", "--archive-format", archive_format]
-    assert run("--model-name", "m", "--handler", "vllm_handler", *words).status == 0
-    result = run("verify", output("m", archive_format))
+    words = ["--serialized-file", "model.pt", "--handler", "handler.py"]
+    result = run("verify", build(run, *words, archive_format=archive_format))
     assert result.out.startswith(f"{output('m', archive_format)}: sound, 4 files, ")
 
 
 def test_files_that_differ_from_their_sums_are_refused(model, run: Command) -> None:
-    assert run("--model-name", "m", "--serialized-file", "model.pt", "--archive-format", "no-archive").status == 0
+    build(run, "--serialized-file", "model.pt", archive_format="no-archive")
     shutil.copytree("m", "extra")
     Path("extra/new.txt").write_text("x")
     assert codes(run, Path("extra")) == []
@@ -434,7 +419,7 @@ def test_sums_that_are_none_are_refused(work, run: Command) -> None:
     assert codes(run, mar(Raw(SUMS.encode(), b"\xff nonsense\n"), *HONEST)) == ["sums-differ"]
 
 
-def test_everything_that_is_wrong_is_told_at_once(work, run: Command) -> None:
+def test_all_problems_are_reported_at_once(work, run: Command) -> None:
     entries = [Raw(b"../x", b"x"), replace(H, crc32=7), Raw(b"y", mode=stat.S_IFLNK), replace(H, name=b"z", method=12)]
     found = codes(run, mar(*entries, M, tail=b"x"))
     assert set(found) >= {"path-invalid", "entry-damaged", "entry-link", "entry-method", "archive-trailing"}
@@ -445,7 +430,7 @@ def test_a_folder_with_one_folder_is_entered(work, run: Command) -> None:
     assert codes(run, Path("outer")) == []
 
 
-def test_what_is_wrong_with_a_folder_is_told(work, run: Command) -> None:
+def test_problems_of_a_folder_are_reported(work, run: Command) -> None:
     folder = _folder("m")
     (folder / "gone").symlink_to("nowhere")
     (folder / "new\nline").write_text("x")
@@ -459,73 +444,32 @@ def _folder(name: str) -> Path:
     return Path(name)
 
 
-@pytest.mark.parametrize(("content", "code"), [(b"", "archive-unknown"), (b"no archive", "archive-unknown")])
-def test_what_is_no_archive_is_told_in_a_line(work, run: Command, content: bytes, code: str) -> None:
+@pytest.mark.parametrize("content", [b"", b"no archive"])
+def test_another_kind_of_file_is_refused_in_one_line(work, run: Command, content: bytes) -> None:
     Path("x.mar").write_bytes(content)
     for command in ("inspect", "verify", "extract"):
         result = run(command, "x.mar")
         assert (result.status, result.out, len(result.errors)) == (1, "", 1)
-        assert f"[{code}]" in result.err
+        assert "[archive-unknown]" in result.err
 
 
-def test_what_does_not_exist_is_told_with_what_was_likely_meant(work, run: Command) -> None:
+def test_a_missing_archive_is_reported_with_a_suggestion(work, run: Command) -> None:
     mar()
     result = run("verify", "n.mar")
     assert result.errors == ["n.mar: no such file or folder (the archive); did you mean m.mar? [file-missing]"]
 
 
-def test_a_bomb_is_refused_at_once(work, run: Command) -> None:
-    entry = Raw(b"zeros", b"x", DEFLATED, size=3 << 30)
-    result = run("verify", mar(entry, *HONEST))
-    assert result.status == 1
-    assert "--max-size" in result.out
-
-
-JAVA_READER = """
-import java.io.*;
-import java.util.zip.*;
-
-public class Takes {
-    public static void main(String[] args) throws IOException {
-        for (String path : args) {
-            boolean taken = false;
-            try (ZipInputStream zip = new ZipInputStream(new BufferedInputStream(new FileInputStream(path)))) {
-                byte[] buffer = new byte[1 << 16];
-                for (ZipEntry entry; (entry = zip.getNextEntry()) != null; ) {
-                    while (zip.read(buffer) > 0) { }
-                    taken |= entry.getName().equals("MAR-INF/MANIFEST.json");
-                }
-            } catch (IOException | IllegalArgumentException refused) {
-                taken = false;
-            }
-            System.out.println(taken);
-        }
-    }
-}
-"""
-
-
-def _taken_by_java(paths: list[Path]) -> list[bool]:
-    """Whether the class that servers read archives with reads each of them to its end, and finds a manifest."""
-    Path("Takes.java").write_text(JAVA_READER)
-    done = subprocess.run(["java", "Takes.java", *paths], capture_output=True, text=True, check=True)
-    return [line == "true" for line in done.stdout.splitlines()]
-
-
-@pytest.mark.skipif(shutil.which("javac") is None, reason="needs a Java development kit")
+@needs_java
 def test_whatever_java_refuses_is_refused(work, run: Command) -> None:
-    tables = {**SERVED_ZIPS, **{label: entries for label, (entries, _) in REFUSED_ZIPS.items()}}
-    paths = [mar(*entries, path=f"{number}.mar") for number, entries in enumerate(tables.values())]
-    for number, (data, _) in enumerate(CUT_OR_GROWN.values()):
-        paths.append(Path(f"cut{number}.mar"))
-        paths[-1].write_bytes(data)
-    for base in (HONEST, SERVED_ZIPS["data descriptors"]):
-        for seed in range(200):
-            paths.append(Path(f"damaged{len(paths)}.mar"))
-            paths[-1].write_bytes(damaged(zip_bytes(base), seed, is_zip=True).data)
-    taken = _taken_by_java(paths)
-    assert len(taken) == len(paths)
-    assert all(taken[: len(SERVED_ZIPS)])
-    sound = [run("verify", path).status == 0 for path in paths]
-    assert [path for path, ours, javas in zip(paths, sound, taken, strict=True) if ours and not javas] == []
-    assert not all(taken)
+    archives = [*SERVED_ZIPS.values(), *(data for data, _ in REFUSED_ZIPS.values())]
+    for base in (WHOLE, SERVED_ZIPS["data descriptors"]):
+        archives += [damaged(base, seed, is_zip=True).data for seed in range(200)]
+    paths = [f"{number}.mar" for number in range(len(archives))]
+    for path, data in zip(paths, archives, strict=True):
+        Path(path).write_bytes(data)
+    read = [line.split("\t") for line in run_java(JAVA_ZIP_READER, *paths)]
+    refused = {path for path, name, *_ in read if name == "refused"}
+    taken = {path for path, name, *_ in read if name == MANIFEST} - refused
+    assert {*paths[: len(SERVED_ZIPS)]} <= taken
+    assert len(taken) < len(paths)
+    assert [path for path in paths if run("verify", path).status == 0 and path not in taken] == []
