@@ -21,7 +21,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["model_archiver", "model_archiver.*"]),
-    package_data={"model_archiver": ["py.typed"]},
+    package_data={"model_archiver": ["py.typed", "core/codes.yaml"]},
     install_requires=[f"isal>=1.5; {HAS_WHEELS}", "packaging>=22", "PyYAML>=6", "tqdm>=4.60"],
     extras_require={
         "test": [

@@ -16,7 +16,8 @@ from tests.conftest import Result
 
 for _name in ("model_packaging", "cli.json_output", "writing.folder", "writing.mar", "writing.tgz"):
     importlib.import_module(f"model_archiver.{_name}")  # so that forks need not
-importlib.import_module("ctypes")  # nor those of a user who may not read where Python lies
+for _name in ("ctypes", "filecmp", "glob"):  # nor those of a user who cannot read Python's own folder
+    importlib.import_module(_name)
 
 
 @dataclass(frozen=True)

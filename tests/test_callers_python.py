@@ -221,7 +221,7 @@ def test_a_version_may_be_a_number(model, version, written: str) -> None:
 
 def test_force_may_be_none(model) -> None:
     build(force=None)
-    with pytest.raises(ModelArchiverError, match="exists already"):
+    with pytest.raises(ModelArchiverError, match="already exists"):
         build(force=None)
     build(force=True)
 

@@ -14,10 +14,7 @@ from tests.archives import MANIFEST, contents, manifest, members, output, tree
 from tests.packing import HANDLER, make
 
 BESIDE_PYTHON = Path(sys.executable).parent
-COMMANDS = {
-    "module": [sys.executable, "-m", "model_archiver"],
-    "script": [str(BESIDE_PYTHON / "torch-model-archiver")],
-}
+COMMANDS = {"module": [sys.executable, "-m", "model_archiver"], "script": [str(BESIDE_PYTHON / "torch-model-archiver")]}
 MMS = str(BESIDE_PYTHON / "model-archiver")
 Archiver = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -74,7 +74,7 @@ def test_a_file_and_a_folder_of_one_name_clash(work, run: Command) -> None:
     _make(d__helpers__x="1", e__helpers="2")
     [error] = refused(run, "--extra-files", "d", "--extra-files", "e")
     assert "goes to helpers/x" in error
-    assert "is a file there called helpers" in error
+    assert "is a file with the path helpers" in error
     [swapped] = refused(run, "--extra-files", "e", "--extra-files", "d")
     assert "path-clash" in swapped
 

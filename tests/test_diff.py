@@ -28,7 +28,7 @@ def test_the_same_content_is_the_same_in_every_format_and_at_every_time(model, r
         archives.append(_packed(run, "--serialized-file", "model.pt", archive_format=archive_format, to=archive_format))
     for one, other in combinations(archives, 2):
         result = run("diff", one, other)
-        assert (result.status, result.out, result.err) == (0, f"{one} and {other} hold the same\n", "")
+        assert (result.status, result.out, result.err) == (0, f"{one} and {other} have identical contents\n", "")
 
 
 def test_the_tool_and_its_version_do_not_count(work, run: Command) -> None:
@@ -58,7 +58,7 @@ def test_json_is_the_difference(work, run: Command) -> None:
     result = run("diff", one, other, "--json")
     assert result.status == 1
     report = json.loads(result.out)
-    assert list(report) == ["schema", "same", "a", "b", "manifest", "files"]
+    assert list(report) == ["schema", "command", "status", "problems", "same", "a", "b", "manifest", "files"]
     assert (report["same"], report["manifest"]) == (False, [])
     assert (report["a"]["archive"], report["b"]["format"]) == ("m.mar", "mar")
     changes = [(file["path"], file["change"]) for file in report["files"]]

@@ -71,7 +71,7 @@ def test_a_pattern_that_matches_nothing_is_a_warning(work, run: Command) -> None
     make("a.txt")
     result = run(*MODEL, "--extra-files", "a.txt,*.nothing")
     assert result.status == 0
-    assert "*.nothing: matches nothing that is packed (--extra-files)" in result.warnings[0]
+    assert "*.nothing: matches nothing to pack (--extra-files)" in result.warnings[0]
     assert "pattern-unmatched" in refused(run, "-f", "--extra-files", "*.nothing", "--strict")[0]
 
 

@@ -255,9 +255,7 @@ def test_the_sums_are_those_of_the_files(previous: Path, run: Command) -> None:
     ("umask", "file", "program", "folder"),
     [(0o022, 0o644, 0o755, 0o755), (0o002, 0o664, 0o775, 0o775), (0o077, 0o600, 0o700, 0o700)],
 )
-def test_modes_follow_the_users_umask(
-    sources: Path, run: Command, umask: int, file: int, program: int, folder: int
-) -> None:
+def test_modes_follow_the_users_umask(sources, run: Command, umask: int, file: int, program: int, folder: int) -> None:
     (sources / "a.txt").chmod(0o400)
     (sources / "package" / "b.py").chmod(0o711)
     before = os.umask(umask)

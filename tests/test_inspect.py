@@ -26,8 +26,8 @@ format   mar
 size     [\d.]+ KiB, unpacked 2\.5 KiB
 digest   sha256:[0-9a-f]{64}
 
-path                   bytes  packed  role
-handler\.py                43      43  handler
+path                   bytes  compressed  role
+handler\.py                43          43  handler
 model\.pt               2,048 +\d+  weights
 MAR-INF/SHA256SUMS       240 +\d+  sums
 MAR-INF/MANIFEST\.json    223 +\d+  manifest
@@ -66,13 +66,17 @@ def test_json_says_what_packaging_said(model, run: Command, archive_format: str)
     if archive_format == "no-archive":
         found["files"].sort(key=lambda file: file["path"])
         said["files"].sort(key=lambda file: file["path"])
+    assert (found.pop("command"), said.pop("command")) == ("inspect", "package")
     assert found == said
 
 
 def test_json_has_the_shape_that_is_promised(work, run: Command) -> None:
     found = _json(run, mar())
-    assert list(found) == ["schema", "archive", "format", "size", "digest", "manifest", "files", "problems"]
-    assert (found["schema"], found["archive"], found["format"]) == (1, "m.mar", "mar")
+    assert list(found) == [
+        *("schema", "command", "status", "problems"),
+        *("archive", "format", "size", "digest", "manifest", "files"),
+    ]
+    assert (found["schema"], found["status"], found["archive"], found["format"]) == (2, 0, "m.mar", "mar")
     assert found["size"] == Path("m.mar").stat().st_size
     assert sorted(found["files"][0]) == ["compressed_size", "path", "role", "sha256", "size"]
     assert found["files"][0]["sha256"] == hashlib.sha256(HONEST[0].content).hexdigest()

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -157,43 +158,37 @@ def test_a_build_ended_at_any_line_of_its_code_leaves_the_previous_archive_or_th
     previous = Previous.build(archive_format, tmp_path)
     words[words.index("--export-path") + 1] = str(previous.target.parent)
 
-    total = StepsOfABuild()
-    fork(words, tmp_path / "err", lambda: total.watch(tmp_path / "steps")).result()
-    steps = len((tmp_path / "steps").read_bytes())
+    log = os.open(tmp_path / "steps", os.O_WRONLY | os.O_CREAT)
+    fork(words, tmp_path / "err", lambda: trace_steps(lambda _: os.write(log, b"."))).result()
+    os.close(log)
+    steps = (tmp_path / "steps").stat().st_size
     assert steps > 1000
     previous.restore()
     for moment in range(STEPS):
-        last = steps * moment // STEPS
-        ended = fork(words, tmp_path / "err", StepsOfABuild(last, number).watch).result()
+        last = steps * moment // STEPS + 1
+
+        def end(step: int, last: int = last) -> None:
+            if step == last:
+                os.kill(os.getpid(), number)
+
+        ended = fork(words, tmp_path / "err", partial(trace_steps, end)).result()
         previous.check(ended, number, new)
         previous.restore()
 
 
-class StepsOfABuild:
-    """Counts the lines of Python that a build runs, the standard library's too, and sends a signal at one of them."""
+def trace_steps(act: Callable[[int], None]) -> None:
+    """Call *act* at each line of Python that a build runs, the standard library's too, with its number from 1 on."""
+    step, begun = 0, False
 
-    def __init__(self, last: int = -1, number: int = 0) -> None:
-        self._last = last
-        self._number = number
-        self._step = 0
-        self._begun = False
-        self._log = -1
+    def trace(frame: FrameType, event: str, argument: object) -> object:
+        nonlocal step, begun
+        begun = begun or frame.f_code.co_name == "_build_archive"
+        if begun:
+            step += 1
+            act(step)
+        return trace
 
-    def watch(self, log: Path | None = None) -> None:
-        """Begin; each step adds a byte to the log."""
-        if log is not None:
-            self._log = os.open(log, os.O_WRONLY | os.O_CREAT)
-        sys.settrace(self._trace)
-
-    def _trace(self, frame: FrameType, event: str, argument: object) -> object:
-        self._begun = self._begun or frame.f_code.co_name == "_build_archive"
-        if self._begun:
-            self._step += 1
-            if self._log >= 0:
-                os.write(self._log, b".")
-            if self._step == self._last + 1 and self._number:
-                os.kill(os.getpid(), self._number)
-        return self._trace
+    sys.settrace(trace)
 
 
 def test_a_build_ended_before_it_replaced_anything_leaves_no_export_path(large: Path, tmp_path: Path) -> None:

@@ -57,33 +57,6 @@ def test_the_documented_command_runs_as_written(squeezenet: Path, more: str, arc
     assert tree(squeezenet) == before
 
 
-LEFT_OUT = (
-    *(".hidden", ".folder/file.txt", "__MACOSX/file.txt", ".DS_Store", "._file.txt", "MANIFEST.json"),
-    *("MAR-INF/MANIFEST.json", "module.pyc", "module.pyo", "__pycache__/module.cpython-311.pyc"),
-    *("__pycache__/notes.txt", "previous.mar"),
-)
-
-
-@pytest.mark.parametrize("below", ["", "vocabulary", "a/b/c"])
-@pytest.mark.parametrize("left_out", LEFT_OUT)
-def test_what_is_documented_as_left_out_is_left_out_at_every_level(
-    squeezenet: Path, run_mms: Command, below: str, left_out: str
-) -> None:
-    make(f"squeezenet/{below}/{left_out}", f"squeezenet/{below}/kept.txt")
-    result = run_mms(*WORDS)
-    assert result.status == 0
-    assert members(output("squeezenet_v1.1")) == {*DOCUMENTED, Path(below, "kept.txt").as_posix()}
-    assert "1 left out" in result.err
-
-
-def test_a_target_in_the_folder_is_never_packed_again(squeezenet: Path, run_mms: Command) -> None:
-    for _ in range(3):
-        for archive_format in ("default", "tgz", "no-archive"):
-            words = ["--export-path", squeezenet, "--archive-format", archive_format, "--force"]
-            assert run_mms(*WORDS, *words).status == 0
-            assert members(output("squeezenet_v1.1", archive_format, squeezenet)) == set(DOCUMENTED)
-
-
 def test_an_onnx_file_is_packed_as_it_is(squeezenet: Path, run_mms: Command) -> None:
     (squeezenet / "model.onnx").write_bytes(b"\x08\x07")
     assert run_mms(*WORDS).status == 0

@@ -18,7 +18,7 @@ from model_archiver import ModelArchiver, ModelArchiverConfig
 from model_archiver.commands.package import package
 from model_archiver.core.problems import ModelArchiverError
 from model_archiver.model_packaging import package_model
-from model_archiver.planning.kserve import ENCODING, parse_properties, property_values
+from model_archiver.planning.kserve import _read, _values
 from tests.archives import FORMATS, contents, manifest, members, output, tree
 from tests.conftest import Command
 from tests.foreign import needs_java, run_java
@@ -97,7 +97,7 @@ def test_no_format_is_suggested_that_the_platform_does_not_take(model, run: Comm
 @pytest.mark.parametrize("platform", ["vertex", "sagemaker"])
 def test_no_other_name_is_suggested_where_the_platform_fixes_it(model, run: Command, platform: str) -> None:
     lay_out(run, platform)
-    assert "; or choose another --export-path [target-exists]" in refusal(run, platform)
+    assert ", or choose another --export-path [target-exists]" in refusal(run, platform)
 
 
 # KServe
@@ -301,9 +301,9 @@ public class Loads {
 def test_a_config_is_read_as_java_does(model, run: Command, spelling: str) -> None:
     write_config(SPELLINGS[spelling])
     lay_out(run, "kserve")
-    lines = parse_properties(CONFIG.read_bytes().decode(ENCODING))
-    assert {*json.loads(property_values(lines)["model_snapshot"])["models"]} == {"mine", "m"}
-    assert "".join(line.raw for line in lines).encode(ENCODING) == CONFIG.read_bytes()
+    lines = _read(CONFIG)
+    assert {*json.loads(_values(lines)["model_snapshot"])["models"]} == {"mine", "m"}
+    assert "".join(line.raw for line in lines).encode("latin-1") == CONFIG.read_bytes()
 
 
 @needs_java
@@ -315,9 +315,7 @@ def test_java_reads_every_config_as_we_do(model, run: Command) -> None:
         paths.append(CONFIG.rename(f"{number}.properties"))
     for path, line in zip(paths, run_java(JAVA_LOADER, *paths), strict=True):
         loaded = json.loads(line)
-        assert loaded == json.loads(
-            property_values(parse_properties(path.read_bytes().decode(ENCODING)))["model_snapshot"]
-        )
+        assert loaded == json.loads(_values(_read(path))["model_snapshot"])
         assert [*loaded["models"]["m"]] == ['1"\\ü']
 
 
@@ -342,7 +340,7 @@ def test_a_version_that_another_archive_has_is_refused(model, run: Command) -> N
     lay_out(run, "kserve")
     edit_config("m.mar", "by-hand.mar")
     error = refusal(run, "kserve", "-f")
-    assert "config.properties: has version 1.0 of m already, from by-hand.mar; choose another --version" in error
+    assert "config.properties: already has version 1.0 of m, from by-hand.mar; choose another --version" in error
 
 
 def test_an_empty_config_is_filled(model, run: Command) -> None:
@@ -356,7 +354,7 @@ def test_a_config_that_cannot_work_is_warned_of(model, run: Command) -> None:
     warnings = run(*words_for("kserve")).warnings
     assert [warning.partition("config.properties: ")[2].partition(";")[0] for warning in warnings] == [
         "model_store is not /mnt/models/model-store, where KServe puts the archives",
-        "has no inference_address, which KServe asks for",
+        "has no inference_address, which KServe needs",
         "has version 1.0 of mine from mine.mar, which is not in model-store",
     ]
     assert all("[platform-config]" in warning for warning in warnings)
@@ -420,11 +418,13 @@ def test_a_config_through_a_link_is_written_where_it_leads(model, run: Command) 
 
 def test_a_dry_run_and_json_name_everything_that_is_written(model, run: Command) -> None:
     words = words_for("kserve")
-    assert run(*words, "--dry-run").out.endswith("would go to out/model-store/m.mar and out/config/config.properties\n")
+    assert run(*words, "--dry-run").out.endswith(
+        "would be written to out/model-store/m.mar and out/config/config.properties\n"
+    )
     assert not Path("out").exists()
     planned = json.loads(run(*words, "--dry-run", "--json").out)
     written = json.loads(run(*words, "--json").out)
-    assert planned["companions"] == written["companions"] == [str(CONFIG.absolute())]
+    assert planned["sidecars"] == written["sidecars"] == [str(CONFIG.absolute())]
 
 
 # Vertex AI
@@ -439,7 +439,7 @@ def test_vertex_finds_a_file_called_model_mar(model, run: Command) -> None:
 
 def test_vertex_replaces_only_with_force(model, run: Command) -> None:
     lay_out(run, "vertex", name="one")
-    assert "model.mar: exists already" in refusal(run, "vertex", name="two")
+    assert "model.mar: already exists" in refusal(run, "vertex", name="two")
     lay_out(run, "vertex", "-f", name="two")
 
 
@@ -494,7 +494,7 @@ def test_code_that_the_manifest_would_hide_is_refused(model, run: Command) -> No
     words = ("--model-path", "folder", "--target", "sagemaker")
     [error] = run("--model-name", "m", "--serialized-file", "model.pt", *words).errors
     assert not Path("model.tar.gz").exists()
-    assert error.startswith("folder/code/inference.py: would not be used: the manifest names a handler")
+    assert error.startswith("folder/code/inference.py: would not be used, because the manifest's handler wins")
     assert "--handler" in error
     assert "[platform-handler]" in error
     assert run("--model-name", "m", *words, "--handler", "code/inference.py:handle").status == 0

@@ -14,7 +14,7 @@ from model_archiver.commands.package import package
 from model_archiver.core.plan import FileSource
 from model_archiver.core.problems import MissingInputError, ModelArchiverError
 from model_archiver.core.request import ModelArchiverConfig
-from tests.archives import FORMATS, output, tree
+from tests.archives import FORMATS, contents, output, tree
 from tests.conftest import Command
 from tests.forks import as_nobody, stopped
 from tests.packing import MODEL, make
@@ -50,9 +50,7 @@ REPLACEMENTS: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("change", CHANGES | REPLACEMENTS)
 @pytest.mark.parametrize("size", [1000, 3 * MEGABYTE])
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_a_source_that_changes_before_its_turn_is_an_error(
-    work: Path, run: Command, archive_format: str, size: int, change: str
-) -> None:
+def test_a_source_that_changes_before_its_turn_is_an_error(work, run, archive_format, size: int, change: str) -> None:
     make("previous.txt")
     assert run(*words_for(archive_format, "previous.txt")).status == 0
     before = tree(Path("out"))
@@ -119,9 +117,7 @@ def _status(path: Path) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("archive_format", ["zip-store", "no-archive"])
-def test_a_build_that_cannot_fit_on_the_disk_is_refused_before_it_begins(
-    work: Path, run: Command, archive_format: str
-) -> None:
+def test_a_build_that_cannot_fit_on_the_disk_is_refused_before_it_begins(work, run, archive_format: str) -> None:
     with Path("weights.bin").open("wb") as file:
         file.truncate(1 << 43)  # 8 TiB, of which nothing is on the disk
     ended = run(*words_for(archive_format, "weights.bin"))
@@ -150,9 +146,20 @@ def disk_of_few_files(work: Path) -> Iterator[Path]:
     yield from _mounted(work / "disk", "size=8m,nr_inodes=3")
 
 
-def _mounted(folder: Path, options: str) -> Iterator[Path]:
+@pytest.fixture
+def sharing_disk(work: Path) -> Iterator[Path]:
+    """A small XFS, whose files can share blocks, mounted from a file."""
+    with Path("image").open("wb") as file:
+        file.truncate(400 * MEGABYTE)
+    if not shutil.which("mkfs.xfs"):
+        pytest.skip("no XFS can be made here")
+    subprocess.run(["mkfs.xfs", "-q", "-m", "reflink=1", "image"], check=True)
+    yield from _mounted(work / "disk", "loop", kind="xfs", device="image")
+
+
+def _mounted(folder: Path, options: str, kind: str = "tmpfs", device: str = "none") -> Iterator[Path]:
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", folder], capture_output=True, check=False)
+    mounted = subprocess.run(["mount", "-t", kind, "-o", options, device, folder], capture_output=True, check=False)
     if mounted.returncode:
         pytest.skip(f"no file system can be mounted: {mounted.stderr.decode().strip()}")
     yield folder
@@ -162,9 +169,7 @@ def _mounted(folder: Path, options: str) -> Iterator[Path]:
 @AS_ROOT
 @pytest.mark.parametrize("kind", ["one large file", "many small files"])
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_a_disk_that_becomes_full_leaves_the_previous_archive(
-    work: Path, small_disk: Path, run: Command, archive_format: str, kind: str
-) -> None:
+def test_a_disk_that_becomes_full_leaves_the_previous_archive(work, small_disk, run, archive_format, kind: str) -> None:
     folder = work / "sources"
     folder.mkdir()
     count = 1 if kind == "one large file" else 200
@@ -196,7 +201,7 @@ def test_a_build_into_another_users_folder_is_refused(model: Path, archive_forma
     Path("out").mkdir(0o755)
     ended = as_nobody(words_for(archive_format, "model.pt"), model)
     assert ended.status == 1
-    assert ended.err.splitlines()[0].endswith("choose a folder of yours [export-path-invalid]")
+    assert ended.err.splitlines()[0].endswith("choose a folder that you may write to [export-path-invalid]")
     assert tree(Path("out")) == {}
 
 
@@ -233,3 +238,18 @@ def test_a_folder_that_is_writable_and_not_listable_takes_an_archive(model: Path
         ended = as_nobody(words_for(archive_format, "model.pt"), model)
         assert (ended.status, ended.err) == (0, "")
     assert {path.name for path in Path("out").iterdir()} == {"m.mar", "m"}
+
+
+@AS_ROOT
+def test_a_folder_shares_the_blocks_of_its_sources_and_fits_where_a_copy_would_not(sharing_disk: Path, run) -> None:
+    weights = sharing_disk / "weights.pt"
+    weights.write_bytes(os.urandom(MEGABYTE) * 200)
+    words = ["--model-name", "m", "--serialized-file", weights, "--export-path", sharing_disk]
+    assert "[disk-full]" in run(*words, "--archive-format", "zip-store").errors[0]
+    before = os.statvfs(sharing_disk).f_bavail
+    result = run(*words, "--archive-format", "no-archive")
+    assert result.status == 0, result.err
+    used = (before - os.statvfs(sharing_disk).f_bavail) * os.statvfs(sharing_disk).f_frsize
+    assert used < 10 * MEGABYTE
+    assert contents(sharing_disk / "m")["weights.pt"] == weights.read_bytes()
+    assert sorted(path.name for path in sharing_disk.iterdir()) == ["m", "weights.pt"]

@@ -33,10 +33,7 @@ def saved(tmp_path_factory):
 
 CASES = {
     "a state_dict without its class": ("weights-without-model-file", "--serialized-file {0}/state.pt"),
-    "TorchScript with a class": (
-        "weights-with-model-file",
-        "--serialized-file {0}/script.pt --model-file {0}/net.py",
-    ),
+    "TorchScript with a class": ("weights-with-model-file", "--serialized-file {0}/script.pt --model-file {0}/net.py"),
     "weights cut short": ("weights-unreadable", "--serialized-file {0}/cut.pt --model-file {0}/net.py"),
     "weights of what is not safe": ("weights-unsafe", "--serialized-file {0}/unsafe.pt --model-file {0}/net.py"),
     "two classes": ("model-file-class", "--serialized-file {0}/state.pt --model-file {0}/two.py"),

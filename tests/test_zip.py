@@ -16,13 +16,7 @@ from pathlib import Path
 import pytest
 
 from model_archiver.core.entries import DEFLATED, STORED
-from model_archiver.writing.zip_records import (
-    ZipEntry,
-    central_header,
-    end_of_directory,
-    local_header,
-    needs_zip64,
-)
+from model_archiver.writing.zip_records import ZipEntry, central_header, end_of_directory, local_header, needs_zip64
 from tests import packing
 from tests.archives import MANIFEST, SUMS
 from tests.conftest import Command
@@ -120,9 +114,7 @@ def check_against(archive: Path, sources: Path) -> dict[str, Local]:
 @pytest.mark.parametrize(
     "words", [[], ["--archive-format", "zip-store"], ["--deflate", "always"], ["--deflate", "never"]], ids=" ".join
 )
-def test_read_front_to_back_every_entry_is_whole_and_says_its_size_beforehand(
-    sources: Path, run: Command, words: list[str]
-) -> None:
+def test_read_front_to_back_every_entry_is_whole_and_says_its_size_beforehand(sources, run, words: list[str]) -> None:
     check_against(build(run, *words), sources)
 
 
@@ -137,9 +129,7 @@ def test_an_entry_is_deflated_where_that_saves_a_quarter(sources: Path, run: Com
 
 @pytest.mark.parametrize("size", [4000, 3 * MEGABYTE])
 @pytest.mark.parametrize(("share", "method"), [(0.20, STORED), (0.30, DEFLATED)])
-def test_what_saves_less_than_a_quarter_is_stored(
-    work: Path, run: Command, size: int, share: float, method: int
-) -> None:
+def test_what_saves_less_than_a_quarter_is_stored(work, run: Command, size: int, share: float, method: int) -> None:
     Path("sources").mkdir()
     unit = 1000
     zeros = int(unit * share)

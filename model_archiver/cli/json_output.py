@@ -1,34 +1,26 @@
-"""Plans, reports and differences for programs, as JSON, and what a line says; `tables` has what takes more."""
+"""Plans, reports and differences as JSON: one document for each command, whatever happens."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-from model_archiver.core.entries import is_reserved
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, model_of
-from model_archiver.core.problems import printable
-from model_archiver.core.request import ArchiveFormat
-from model_archiver.core.text import human_size
 from model_archiver.planning.handler import packed_module, split_function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import PurePosixPath
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path, PurePosixPath
     from typing import Any
 
     from model_archiver.commands.diff import Difference
-    from model_archiver.commands.extract import Extraction
     from model_archiver.core.plan import Plan
     from model_archiver.core.problems import Problem
     from model_archiver.core.report import ArchiveEntry, ArchiveReport
 
+SCHEMA = 2
+"""The version of the document's form. It grows when a field changes its meaning or is removed."""
 
-SCHEMA = 1
-"""The version of the JSON's shape; it grows when a field changes its meaning or goes."""
-
-_KINDS = {ArchiveFormat.TGZ: "tgz", ArchiveFormat.NO_ARCHIVE: "folder"}
 _ROLES = {
     "serializedFile": "weights",
     "modelFile": "model file",
@@ -37,149 +29,61 @@ _ROLES = {
 }
 
 
-def closing_line(report: ArchiveReport) -> str:
-    """What was written, in a line."""
-    if not report.files:
-        return f"wrote {_as_seen(report.path / MANIFEST_PATH)}, and nothing else there"
-    left_out = f", {report.excluded} left out" if report.excluded else ""
-    place = _places(report.path, *report.sidecars)
-    return f"wrote {place} ({_own_files(report.files)}, {human_size(report.size)}{left_out})"
+def document(command: str, status: int, problems: Iterable[Problem], **fields: object) -> str:
+    """Return the JSON document of a command.
+
+    Args:
+        command: its name; ``package`` for packaging.
+        status: its exit status.
+        problems: its errors and warnings.
+        fields: those of its report, if there is one.
+    """
+    head = {"schema": SCHEMA, "command": command, "status": status}
+    found = [problem.as_dict() for problem in problems]
+    return json.dumps({**head, "problems": found, **fields}, indent=2, allow_nan=False)
 
 
-def plan_table(plan: Plan) -> str:
-    """What would be packed, a line a file."""
-    rows = [
-        (str(member.path), f"{member.source.size:,}", f"{member.flag} {member.source.path}") for member in plan.members
-    ]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
-    lines = [f"{path:<{widths[0]}}  {size:>{widths[1]}}  {source_path}" for path, size, source_path in rows]
-    place = _places(plan.target.path, *(sidecar.path for sidecar in plan.sidecars))
-    end = f"stays in {place}; only {MANIFEST_PATH} would be written there" if plan.target.in_place else None
-    total = f"{_files(len(rows))}, {human_size(plan.size)}, {end or f'would go to {place}'}"
-    return "\n".join(printable(line) for line in [*lines, total])
-
-
-def extraction_line(done: Extraction) -> str:
-    """What was unpacked, in a line."""
-    archive = done.archive
-    return f"unpacked to {_as_seen(done.folder)} ({_own_files(archive.files)}, {human_size(archive.unpacked_size)})"
-
-
-def report_json(report: ArchiveReport) -> str:
-    """A report as a JSON object."""
-    return _json(
-        archive=str(report.path),
-        format=kind(report.archive_format),
-        size=report.size,
-        digest=report.digest,
-        manifest=report.manifest,
-        files=[_entry(entry, report.manifest) for entry in report.files],
-        problems=[problem.as_dict() for problem in report.problems],
+def report_fields(report: ArchiveReport) -> dict[str, Any]:
+    """Return the fields of an archive that was written or read."""
+    return {
+        **_archive(report),
+        "manifest": report.manifest,
+        "files": [_entry(entry, report.manifest) for entry in report.files],
         **_sidecars(report.sidecars),
-    )
+    }
 
 
-def unread_json(path: str, problems: Iterable[Problem]) -> str:
-    """An archive that cannot be read at all as a JSON object of the same shape."""
-    return _json(
-        archive=path,
-        format=None,
-        size=None,
-        digest=None,
-        manifest={},
-        files=[],
-        problems=[problem.as_dict() for problem in problems],
-    )
-
-
-def plan_json(plan: Plan, problems: Iterable[Problem]) -> str:
-    """A plan as a JSON object of the same shape; what is known only once it is written is null."""
-    return _json(
-        archive=str(plan.target.path),
-        format=kind(plan.archive_format),
-        size=None,
-        digest=None,
-        manifest=plan.fields,
-        files=[_file(member.path, member.source.size, plan.fields) for member in plan.members],
-        problems=[problem.as_dict() for problem in problems],
+def plan_fields(plan: Plan) -> dict[str, Any]:
+    """Return the same fields of a plan; what is known only once it is written is null."""
+    return {
+        "archive": str(plan.target.path),
+        "format": plan.archive_format.kind,
+        "size": None,
+        "digest": None,
+        "manifest": plan.fields,
+        "files": [_file(member.path, member.size, plan.fields) for member in plan.members],
         **_sidecars(sidecar.path for sidecar in plan.sidecars),
-    )
+    }
 
 
-def _places(*paths: Path) -> str:
-    return " and ".join(str(_as_seen(path)) for path in paths)
-
-
-def difference_json(difference: Difference) -> str:
-    """A difference as a JSON object; an archive's side of a file is null where it lacks it."""
-    one, other = difference.a, difference.b
+def difference_fields(difference: Difference) -> dict[str, Any]:
+    """Return the fields of a difference; a file that one archive lacks is null on its side."""
+    a, b = difference.a, difference.b
     files = [
         {
             "path": str(change.path),
             "change": change.change,
-            "a": change.a and _entry(change.a, one.manifest),
-            "b": change.b and _entry(change.b, other.manifest),
+            "a": change.a and _entry(change.a, a.manifest),
+            "b": change.b and _entry(change.b, b.manifest),
         }
         for change in difference.files
     ]
-    return _json(
-        same=difference.same,
-        a={"archive": str(one.path), "format": kind(one.archive_format), "size": one.size, "digest": one.digest},
-        b={
-            "archive": str(other.path),
-            "format": kind(other.archive_format),
-            "size": other.size,
-            "digest": other.digest,
-        },
-        manifest=[change.as_dict() for change in difference.fields],
-        files=files,
-    )
+    manifest = [change.as_dict() for change in difference.fields]
+    return {"same": difference.same, "a": _archive(a), "b": _archive(b), "manifest": manifest, "files": files}
 
 
-def kind(archive_format: ArchiveFormat) -> str:
-    """What an archive is, whatever was asked for: ``mar``, ``tgz`` or ``folder``."""
-    return _KINDS.get(archive_format, "mar")
-
-
-def _entry(entry: ArchiveEntry, manifest: dict[str, Any]) -> dict[str, Any]:
-    return {**_file(entry.path, entry.size, manifest), "compressed_size": entry.compressed_size, "sha256": entry.sha256}
-
-
-def _as_seen(path: Path) -> Path:
-    """The path relative to the working directory, where it lies below it."""
-    try:
-        here = Path.cwd()
-    except OSError:  # it is gone, and the archive is written all the same
-        return path
-    return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def _own_files(entries: Iterable[ArchiveEntry]) -> str:
-    """How many of them are the model's own; those of MAR-INF are not counted."""
-    return _files(sum(not is_reserved(entry.path) for entry in entries))
-
-
-def _files(count: int) -> str:
-    """A number of files."""
-    return "1 file" if count == 1 else f"{count} files"
-
-
-def _sidecars(paths: Iterable[Path]) -> dict[str, list[str]]:
-    """The field for what a platform wants beside the archive; none where it wants nothing."""
-    told = [str(path) for path in paths]
-    return {"companions": told} if told else {}
-
-
-def _json(**fields: object) -> str:
-    return json.dumps({"schema": SCHEMA, **fields}, indent=2, allow_nan=False)
-
-
-def _file(path: PurePosixPath, size: int, manifest: dict[str, Any]) -> dict[str, Any]:
-    return {"path": str(path), "size": size, "compressed_size": None, "sha256": None, "role": role(path, manifest)}
-
-
-def role(path: PurePosixPath, manifest: dict[str, Any]) -> str:
-    """What a file is for, by what the manifest says of it."""
+def role(path: PurePosixPath, manifest: Mapping[str, Any]) -> str:
+    """Return what a file is for, as the manifest says."""
     if str(path) in (MANIFEST_PATH, SUMS_PATH):
         return "manifest" if str(path) == MANIFEST_PATH else "sums"
     model = model_of(manifest)
@@ -188,3 +92,22 @@ def role(path: PurePosixPath, manifest: dict[str, Any]) -> str:
             return name
     module, _ = split_function(str(model.get("handler", "")))
     return "handler" if packed_module(module, [path]) else "extra"
+
+
+def _archive(report: ArchiveReport) -> dict[str, Any]:
+    format_name = report.archive_format.kind
+    return {"archive": str(report.path), "format": format_name, "size": report.size, "digest": report.digest}
+
+
+def _entry(entry: ArchiveEntry, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {**_file(entry.path, entry.size, manifest), "compressed_size": entry.compressed_size, "sha256": entry.sha256}
+
+
+def _file(path: PurePosixPath, size: int, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {"path": str(path), "size": size, "compressed_size": None, "sha256": None, "role": role(path, manifest)}
+
+
+def _sidecars(paths: Iterable[Path]) -> dict[str, list[str]]:
+    """Return the field for files next to the archive, only where there are any."""
+    names = [str(path) for path in paths]
+    return {"sidecars": names} if names else {}

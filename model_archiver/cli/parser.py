@@ -1,8 +1,9 @@
-"""The flags of both commands, and how a mistyped one is answered."""
+"""The flags of the programs and of their commands, and the answer to a mistyped one."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 
@@ -10,7 +11,7 @@ from model_archiver._version import __version__
 from model_archiver.commands import COMMANDS
 from model_archiver.core.problems import Problem, UsageError
 from model_archiver.core.request import DEFLATE, ArchiveFormat, Platform
-from model_archiver.core.text import did_you_mean, invalid_choice
+from model_archiver.core.text import did_you_mean, invalid_choice, parse_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,13 +25,13 @@ MMS = "model-archiver"
 
 
 class FlagParser(argparse.ArgumentParser):
-    """A parser that raises its errors, and that knows what a mistyped flag was likely meant to be."""
+    """A parser that raises its errors, and that suggests the flag that was likely meant."""
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override] # noqa: ANN401
-        """The arguments as a namespace.
+        """Return the arguments as a namespace.
 
         Raises:
-            UsageError: there is an unknown flag, a flag is missing, or a value is none that the flag takes.
+            UsageError: a flag is unknown or missing, or a value is not one that the flag takes.
         """
         given = sys.argv[1:] if args is None else list(args)
         unknown = [self._unknown_flag(word) for word in given if self._is_unknown(word)]
@@ -40,7 +41,7 @@ class FlagParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong with the command line."""
-        message, _, hint = message.partition("; ")  # the types of our flags give advice of their own
+        message, _, hint = message.partition("; ")  # some types of flags bring a hint
         raise UsageError(problems=[Problem("error", "usage-invalid", message, hint or f"see {self.prog} --help")])
 
     def _is_unknown(self, word: str) -> bool:
@@ -49,44 +50,38 @@ class FlagParser(argparse.ArgumentParser):
             return False
         if flag.startswith("--"):
             return not any(known.startswith(flag) for known in self._option_string_actions)
-        is_short = flag[:2] in self._option_string_actions and self._meant(flag) not in self._option_string_actions
-        return _LONG_WITH_ONE_DASH.match(flag) is not None and not is_short
+        # A long flag with one dash: argparse would take -force for -f with a value, -version for version "ersion".
+        is_short = flag[:2] in self._option_string_actions and self._same_name(flag) not in self._option_string_actions
+        return re.match("-[a-z][a-z_-]{2}", flag) is not None and not is_short
 
-    def _meant(self, flag: str) -> str:
-        """The flag with this name, whatever stands between its words and before them; else its name with two dashes."""
-        name = _bare(flag)
-        return next((known for known in self._option_string_actions if _bare(known) == name), f"--{flag.lstrip('-')}")
+    def _same_name(self, flag: str) -> str:
+        """Return the known flag that differs only in dashes and underscores; else the given one with two dashes."""
+        name = _without_dashes(flag)
+        known = (known for known in self._option_string_actions if _without_dashes(known) == name)
+        return next(known, f"--{flag.lstrip('-')}")
 
     def _unknown_flag(self, word: str) -> Problem:
         flag = word.partition("=")[0]
-        hint = did_you_mean(self._meant(flag), self._option_string_actions, f"see {self.prog} --help")
-        return Problem("error", "flag-unknown", f"there is no flag {flag}", hint)
-
-
-# Such as -force: argparse takes its letters for -f and others, -version for the version "ersion".
-_LONG_WITH_ONE_DASH = re.compile("-[a-z][a-z_-]{2}")
-
-
-def _bare(flag: str) -> str:
-    return flag.replace("-", "").replace("_", "")
+        hint = did_you_mean(self._same_name(flag), self._option_string_actions, f"see {self.prog} --help")
+        return Problem("error", "flag-unknown", f"unknown flag {flag}", hint)
 
 
 def torch_parser() -> FlagParser:
-    """The flags of ``torch-model-archiver``."""
-    parser = _parser(TORCH, "Package a trained model as one archive that TorchServe can serve.", _TORCH_EXAMPLE)
-    _add_model_flags(parser.add_argument_group("the model"))
-    _add_content_flags(parser.add_argument_group("what else is packed"), with_files=True)
-    _add_output_flags(parser.add_argument_group("the output"))
-    _add_behaviour_flags(parser.add_argument_group("how it is done"))
+    """Return the parser of ``torch-model-archiver``."""
+    parser = _program(TORCH, "Package a trained model as one archive that TorchServe can serve.", _TORCH_EXAMPLE)
+    _add_model_flags(parser.add_argument_group("model"))
+    _add_content_flags(parser.add_argument_group("other contents"), with_files=True)
+    _add_output_flags(parser.add_argument_group("output"))
+    _add_behavior_flags(parser.add_argument_group("behavior"))
     return parser
 
 
 def mms_parser() -> FlagParser:
-    """The flags of ``model-archiver``."""
-    parser = _parser(MMS, "Package a model's folder as one archive that Multi Model Server can serve.", _MMS_EXAMPLE)
-    model = parser.add_argument_group("the model")
+    """Return the parser of ``model-archiver``."""
+    parser = _program(MMS, "Package a model's folder as one archive that Multi Model Server can serve.", _MMS_EXAMPLE)
+    model = parser.add_argument_group("model")
     _add_name(model)
-    model.add_argument("--model-path", required=True, metavar="DIR", help="the folder that is packed, with its tree")
+    model.add_argument("--model-path", required=True, metavar="DIR", help="the folder to pack, with its tree")
     model.add_argument(
         "--handler",
         required=True,
@@ -94,19 +89,53 @@ def mms_parser() -> FlagParser:
         "dir/module.py:function",
     )
     _add_version(model, ())
-    model.add_argument(
-        "--runtime",
-        default="python",
-        type=_choice("python", "python2", "python3"),
-        metavar="RUNTIME",
-        help="what the server runs the handler with: python, python2 or python3 (default: %(default)s)",
-    )
-    _add_content_flags(parser.add_argument_group("what else is packed"), with_files=False)
-    _add_output_flags(parser.add_argument_group("the output"))
-    behaviour = parser.add_argument_group("how it is done")
-    _add_behaviour_flags(behaviour)
-    behaviour.add_argument("-c", "--convert", action=_Convert, help="not offered: MXNet, its target, has been retired")
+    _add_runtime(model, "python", "python2", "python3")
+    _add_content_flags(parser.add_argument_group("other contents"), with_files=False)
+    _add_output_flags(parser.add_argument_group("output"))
+    behavior = parser.add_argument_group("behavior")
+    _add_behavior_flags(behavior)
+    behavior.add_argument("-c", "--convert", action=_Convert, help="no longer available: MXNet has been retired")
     parser.set_defaults(server="mms")
+    return parser
+
+
+def command_parser(program: str, name: str) -> FlagParser:
+    """Return the parser of one command.
+
+    Args:
+        program: the program that has the command.
+        name: the command's name, as it was given.
+
+    Raises:
+        UsageError: there is no such command.
+    """
+    if name not in COMMANDS:
+        hint = did_you_mean(name, COMMANDS, f"see {program} --help")
+        raise UsageError(problems=[Problem("error", "command-unknown", f"unknown command {name}", hint)])
+    description = COMMANDS[name]
+    parser = FlagParser(
+        prog=f"{program} {name}",
+        description=f"{description[0].upper()}{description[1:]}.",
+        formatter_class=_HelpFormatter,
+    )
+    archive = "a .mar, a .tar.gz or a model's folder, made by any tool"
+    if name == "diff":
+        parser.add_argument("a", type=_archive, metavar="A", help=archive)
+        parser.add_argument("b", type=_archive, metavar="B", help="another one, of any format")
+    else:
+        parser.add_argument("archive", type=_archive, metavar="ARCHIVE", help=archive)
+    if name == "extract":
+        parser.add_argument("--to", metavar="DIR", help="the folder to unpack to (default: the model's name)")
+        parser.add_argument("-f", "--force", action="store_true", help="replace an existing folder")
+    if name == "verify":
+        parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
+    parser.add_argument(
+        "--max-size",
+        type=_size,
+        metavar="SIZE",
+        help="how much it may unpack to, such as 20G (default: 1G or 100 times its size, whichever is more)",
+    )
+    _add_common_flags(parser)
     return parser
 
 
@@ -114,33 +143,42 @@ _TORCH_EXAMPLE = """\
 example:
   torch-model-archiver --model-name digits --model-file model.py \\
       --serialized-file digits.pt --handler handler.py --extra-files index_to_name.json
-  writes digits.mar to the working directory."""
+  writes digits.mar to the current folder."""
 
 _MMS_EXAMPLE = """\
 example:
   model-archiver --model-name squeezenet --model-path squeezenet --handler service:handle
-  writes squeezenet.mar to the working directory."""
+  writes squeezenet.mar to the current folder."""
 
 
-_COMMANDS_HELP = "\n".join(
-    ["commands, each with a --help of its own:", *(f"  {name:<10}{what}" for name, what in COMMANDS.items())]
-)
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Help of the terminal's width, without importing shutil, which argparse does for every flag."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
 
 
-def _parser(prog: str, description: str, example: str) -> FlagParser:
+def _columns() -> int:
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:  # not a terminal
+        return 80
+
+
+def _program(name: str, description: str, example: str) -> FlagParser:
+    commands = "\n".join(f"  {command:<10}{text}" for command, text in COMMANDS.items())
     parser = FlagParser(
-        prog=prog,
-        usage=f"{prog} --model-name NAME [flags]\n       {prog} COMMAND ARCHIVE [flags]",
+        prog=name,
+        usage=f"{name} --model-name NAME [flags]\n       {name} COMMAND ARCHIVE [flags]",
         description=description,
-        epilog=f"{_COMMANDS_HELP}\n\n{example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"commands, each with its own --help:\n{commands}\n\n{example}",
+        formatter_class=_HelpFormatter,
     )
-    parser.add_argument(
-        "--tool-version",
-        action="version",
-        version=f"{prog} {__version__}",
-        help="print this tool's version and exit",
-    )
+    version = f"{name} {__version__}"
+    parser.add_argument("--tool-version", action="version", version=version, help="print this tool's version and exit")
     return parser
 
 
@@ -149,12 +187,22 @@ def _add_name(group: Group) -> None:
         "--model-name",
         required=True,
         metavar="NAME",
-        help="the name under which the server knows the model, and of the output: letters, digits, '_', '-' and '.'",
+        help="the model's name on the server, and the name of the output: letters, digits, '_', '-' and '.'",
     )
 
 
 def _add_version(group: Group, short: Sequence[str]) -> None:
     group.add_argument(*short, "--version", metavar="VERSION", help="the model's version (default: 1.0)")
+
+
+def _add_runtime(group: Group, *choices: str) -> None:
+    group.add_argument(
+        "--runtime",
+        default="python",
+        type=_choice(*choices),
+        metavar="RUNTIME",
+        help=f"what the server runs the handler with: {', '.join(choices)} (default: %(default)s)",
+    )
 
 
 def _add_model_flags(group: Group) -> None:
@@ -164,31 +212,17 @@ def _add_model_flags(group: Group) -> None:
         metavar="FILE",
         help="the weights: a state_dict (with --model-file), TorchScript, ONNX, or whatever the handler loads",
     )
-    group.add_argument(
-        "--model-file",
-        metavar="FILE",
-        help="the Python file with the one class that the state_dict belongs to",
-    )
+    group.add_argument("--model-file", metavar="FILE", help="the Python file that defines the model's class")
     group.add_argument(
         "--handler",
-        help="what answers requests: a built-in handler such as image_classifier; a Python file, with :function where "
-        "wanted; or a module of a packed folder (default: base_handler)",
+        help="what answers requests: a built-in handler such as image_classifier; a Python file; or a module of a "
+        "packed folder; each with an optional :function (default: base_handler)",
     )
     _add_version(group, ["-v"])
     group.add_argument("-r", "--requirements-file", metavar="FILE", help="the model's Python requirements")
-    group.add_argument(
-        "-c",
-        "--config-file",
-        metavar="FILE",
-        help="the model's configuration for the server, YAML (batchSize, ...)",
-    )
-    group.add_argument(
-        "--runtime",
-        default="python",
-        type=_choice("python", "python2", "python3", "LSP"),
-        metavar="RUNTIME",
-        help="what the server runs the handler with: python, python2, python3 or LSP (default: %(default)s)",
-    )
+    config = "the model's configuration for the server, YAML (batchSize, ...)"
+    group.add_argument("-c", "--config-file", metavar="FILE", help=config)
+    _add_runtime(group, "python", "python2", "python3", "LSP")
 
 
 def _add_content_flags(group: Group, *, with_files: bool) -> None:
@@ -198,30 +232,27 @@ def _add_content_flags(group: Group, *, with_files: bool) -> None:
             action="append",
             metavar="PATHS",
             help="comma-separated files, folders and patterns; files and the contents of folders go to the archive's "
-            "root; may be given several times",
+            "root; may be repeated",
         )
         group.add_argument("--model-path", metavar="DIR", help="a folder whose tree goes to the archive's root")
     group.add_argument(
         "--include",
         action="append",
         metavar="PATH",
-        help="a file or folder that is packed under its own name, so that `import helpers` works; may be given "
-        "several times",
+        help="a file or folder to pack under its own name, so that `import helpers` works; may be repeated",
     )
     group.add_argument(
         "--exclude",
         action="append",
         metavar="PATTERN",
-        help="leave out of folders what has this name or path below the folder, such as 'tests' or '*.log'; hidden "
-        "files, caches, compiled Python and archives always are; may be given several times",
+        help="leave out of folders what has this name, or this path below the folder, such as 'tests' or '*.log'; "
+        "hidden files, caches, compiled Python and archives are always left out; may be repeated",
     )
 
 
 def _add_output_flags(group: Group) -> None:
     group.add_argument(
-        "--export-path",
-        metavar="DIR",
-        help="the folder for the output, made if missing (default: where you are)",
+        "--export-path", metavar="DIR", help="the folder for the output, created if missing (default: current folder)"
     )
     group.add_argument(
         "--archive-format",
@@ -236,10 +267,10 @@ def _add_output_flags(group: Group) -> None:
         default="torchserve",
         type=_choice(*(platform.value for platform in Platform)),
         metavar="PLATFORM",
-        help="lay the output out as a platform wants it: torchserve; kserve: model-store/NAME.mar and "
+        help="lay the output out for a platform: torchserve; kserve: model-store/NAME.mar and "
         "config/config.properties; vertex: model.mar; sagemaker: model.tar.gz with code/ (default: %(default)s)",
     )
-    group.add_argument("-f", "--force", action="store_true", help="replace an existing output")
+    group.add_argument("-f", "--force", action="store_true", help="replace existing output")
     group.add_argument(
         "--deflate",
         default="auto",
@@ -251,24 +282,22 @@ def _add_output_flags(group: Group) -> None:
     group.add_argument(
         "--link",
         action="store_true",
-        help="with no-archive: make hard links instead of copies; the sources and the output then share their bytes, "
-        "and writing to one changes the other",
+        help="with no-archive: make hard links instead of copies; sources and output then share their bytes, and "
+        "writing to one changes the other",
     )
 
 
-def _add_behaviour_flags(group: Group) -> None:
+def _add_behavior_flags(group: Group) -> None:
     checks = group.add_mutually_exclusive_group()
-    checks.add_argument("--strict", action="store_true", help="refuse to build where there is a warning")
-    checks.add_argument("--no-checks", dest="checks", action="store_false", help="do not look for what would not serve")
+    checks.add_argument("--strict", action="store_true", help="do not build if there is a warning")
+    checks.add_argument("--no-checks", dest="checks", action="store_false", help="do not check whether it will serve")
     group.add_argument("--dry-run", action="store_true", help="print what would be packed, and write nothing")
+    group.add_argument("-j", "--jobs", type=_jobs, metavar="N", help="how many cores to use (default: all available)")
+    _add_common_flags(group)
+
+
+def _add_common_flags(group: Group | FlagParser) -> None:
     group.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
-    group.add_argument(
-        "-j",
-        "--jobs",
-        type=_positive,
-        metavar="N",
-        help="how many cores to use (default: all that it may use)",
-    )
     group.add_argument("--quiet", action="store_true", help="no progress bar and no closing line; warnings stay")
     group.add_argument("--debug", action="store_true", help="show where in the code an error came from")
 
@@ -280,13 +309,13 @@ class _Convert(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help=help)
 
     def __call__(self, *_: object) -> None:
-        message = "converting ONNX to MXNet is not offered, MXNet having been retired"
+        message = "ONNX models can no longer be converted to MXNet, because MXNet has been retired"
         hint = "leave out --convert: an .onnx file is packed as it is"
         raise UsageError(problems=[Problem("error", "convert-retired", message, hint)])
 
 
 def _choice(*values: str) -> Callable[[str], str]:
-    """The type of a flag that takes one of a few values; an empty one stands for the first."""
+    """Return the type of a flag that takes one of a few values; an empty value means the first."""
 
     def choose(given: str) -> str:
         if given in values or not given:
@@ -296,7 +325,24 @@ def _choice(*values: str) -> Callable[[str], str]:
     return choose
 
 
-def _positive(given: str) -> int:
+def _jobs(given: str) -> int:
     if given.isdecimal() and int(given) > 0:
         return int(given)
     raise argparse.ArgumentTypeError(f"{given!r} is not a number of cores; give 1 or more")
+
+
+def _archive(given: str) -> str:
+    if not given:  # an empty path would mean the current folder
+        raise argparse.ArgumentTypeError("the value is empty; name a .mar, a .tar.gz or a model's folder")
+    return given
+
+
+def _size(given: str) -> int:
+    try:
+        return parse_size(given)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{given!r} is not a size; give one such as 500M or 20G") from None
+
+
+def _without_dashes(flag: str) -> str:
+    return flag.replace("-", "").replace("_", "")

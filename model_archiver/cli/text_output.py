@@ -1,22 +1,25 @@
-"""What was found in archives as text for people: fitted to the terminal, or plain and whole where it is piped."""
+"""Plans, reports and differences as text for people: truncated on a terminal, complete where it is piped."""
 
 from __future__ import annotations
 
-import textwrap
+import os
+from pathlib import Path
 
-from model_archiver.cli.json_output import kind, role
-from model_archiver.core.manifest import model_of
+from model_archiver.core.entries import is_reserved
+from model_archiver.core.manifest import MANIFEST_PATH, model_of
 from model_archiver.core.problems import printable
 from model_archiver.core.record import Record
-from model_archiver.core.text import human_size
+from model_archiver.core.text import counted, human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from typing import TextIO
 
     from model_archiver.commands.diff import Difference, FileChange
-    from model_archiver.core.report import ArchiveReport
-
+    from model_archiver.commands.extract import Extraction
+    from model_archiver.core.plan import Plan
+    from model_archiver.core.report import ArchiveEntry, ArchiveReport
 
 _BOLD, _RED, _GREEN, _YELLOW = "1", "31", "32", "33"
 _SIGNS = {"added": ("+", _GREEN), "removed": ("-", _RED), "changed": ("~", _YELLOW)}
@@ -24,38 +27,77 @@ _NARROWEST = 12
 
 
 class TextStyle(Record):
-    """How text is to look.
+    """How text is shown.
 
     Attributes:
-        width: the columns that it is fitted to; None leaves it as long as it is.
-        is_coloured: whether there are colours.
+        width: the columns of the terminal; None means that nothing is truncated.
+        has_colors: whether colors are used.
     """
 
     width: int | None = None
-    is_coloured: bool = False
+    has_colors: bool = False
 
-    def colorize(self, text: str, colour: str) -> str:
-        """The text in a colour, as the terminal's code for it."""
-        return f"\x1b[{colour}m{text}\x1b[0m" if self.is_coloured and text else text
+    def colorize(self, text: str, color: str) -> str:
+        """Return the text with the terminal's codes for a color."""
+        return f"\x1b[{color}m{text}\x1b[0m" if self.has_colors and text else text
 
-    def truncate(self, text: str, taken: int = 0) -> str:
-        """The text on one line, its middle left out where it would not fit beside so many columns."""
+    def truncate(self, text: str, reserved: int = 0) -> str:
+        """Return the text on one line, without its middle where it does not fit.
+
+        Args:
+            text: the text.
+            reserved: columns of the line that other text needs.
+        """
         shown = printable(text)
-        room = max(self.width - taken, _NARROWEST) if self.width else len(shown)
+        room = max(self.width - reserved, _NARROWEST) if self.width else len(shown)
         if len(shown) <= room:
             return shown
         half = (room - 3) // 2
         return f"{shown[: room - 3 - half]}...{shown[-half:]}"
 
-    def wrapped(self, text: str) -> str:
-        """The text on as many lines as it takes, those behind the first indented."""
-        if not self.width:
-            return text
-        return textwrap.fill(text, self.width, subsequent_indent="  ", break_on_hyphens=False)
+
+def terminal_style(stream: TextIO | None) -> TextStyle:
+    """Return the style of a stream: of the terminal's width and in color, or plain where it is not a terminal."""
+    if stream is None or not stream.isatty():
+        return TextStyle()
+    import shutil  # noqa: PLC0415 - only on a terminal
+
+    has_colors = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return TextStyle(shutil.get_terminal_size().columns, has_colors)
+
+
+def written_line(report: ArchiveReport) -> str:
+    """Return a line that says what was written."""
+    if not report.files:
+        return f"wrote {_as_seen(report.path / MANIFEST_PATH)}; the folder's other files are unchanged"
+    excluded = f", {report.excluded} excluded" if report.excluded else ""
+    paths = _paths(report.path, *report.sidecars)
+    return f"wrote {paths} ({_model_files(report.files)}, {human_size(report.size)}{excluded})"
+
+
+def extracted_line(done: Extraction) -> str:
+    """Return a line that says what was unpacked."""
+    archive = done.archive
+    size = human_size(archive.unpacked_size)
+    return f"unpacked to {_as_seen(done.folder)} ({_model_files(archive.files)}, {size})"
+
+
+def plan_table(plan: Plan) -> str:
+    """Return what would be packed, a line for each file."""
+    rows = [(str(member.path), f"{member.size:,}", f"{member.flag} {member.source.path}") for member in plan.members]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
+    lines = [f"{path:<{widths[0]}}  {size:>{widths[1]}}  {source}" for path, size, source in rows]
+    paths = _paths(plan.target.path, *(sidecar.path for sidecar in plan.sidecars))
+    end = f"would stay in {paths}, where only {MANIFEST_PATH} would be written"
+    total = f"{counted(len(rows), 'file')}, {human_size(plan.size)}"
+    lines.append(f"{total}, {end if plan.target.in_place else f'would be written to {paths}'}")
+    return "\n".join(map(printable, lines))
 
 
 def archive_table(report: ArchiveReport, style: TextStyle) -> str:
-    """What an archive is, and its files."""
+    """Return what an archive is, and its files."""
+    from model_archiver.cli.json_output import role  # noqa: PLC0415 - not needed for packaging
+
     lines = [f"{label:<8} {style.truncate(value, 9)}" for label, value in _facts(report)]
     rows = [
         (
@@ -66,48 +108,39 @@ def archive_table(report: ArchiveReport, style: TextStyle) -> str:
         )
         for entry in report.files
     ]
-    heading, *files = _columns([("path", "bytes", "packed", "role"), *rows], style)
+    heading, *files = _columns([("path", "bytes", "compressed", "role"), *rows], style)
     return "\n".join([*lines, "", style.colorize(heading, _BOLD), *files])
 
 
-def verdict(report: ArchiveReport, style: TextStyle, *, is_quiet: bool = False) -> str:
-    """Everything that is wrong with an archive and, where that is not to be quiet, whether it would serve."""
-    colours = {"error": _RED, "warning": _YELLOW}
-    lines = []
-    for problem in report.problems:
-        text = style.wrapped(f"{problem.level}: {problem}")
-        lines.append(style.colorize(problem.level, colours[problem.level]) + text.removeprefix(problem.level))
-    return "\n".join(lines if is_quiet else [*lines, _closing_line(report, style)])
-
-
-def _closing_line(report: ArchiveReport, style: TextStyle) -> str:
-    """Whether an archive would serve."""
+def verdict(report: ArchiveReport, style: TextStyle) -> str:
+    """Return a line that says whether an archive is OK."""
     errors = sum(problem.level == "error" for problem in report.problems)
     warnings = len(report.problems) - errors
-    counted = ", ".join(_counted(count, what) for count, what in ((errors, "error"), (warnings, "warning")) if count)
+    counts = [counted(count, level) for count, level in ((errors, "error"), (warnings, "warning")) if count]
     name = style.truncate(str(report.path), 40)
     if errors:
-        return f"{name}: {style.colorize('refused', _RED)}, {counted}"
-    facts = f"{_counted(len(report.files), 'file')}, {human_size(report.unpacked_size)} read"
-    return f"{name}: {style.colorize('sound', _GREEN)}, {', '.join(filter(None, (facts, counted)))}"
+        return f"{name}: {style.colorize('rejected', _RED)}, {', '.join(counts)}"
+    facts = [counted(len(report.files), "file"), f"{human_size(report.unpacked_size)} read"]
+    return f"{name}: {style.colorize('OK', _GREEN)}, {', '.join(facts + counts)}"
 
 
 def difference_table(difference: Difference, style: TextStyle) -> str:
-    """What differs between two archives."""
+    """Return what differs between two archives."""
     lines = [
-        style.truncate(f"~ {change.field}: {_told(change.a)} -> {_told(change.b)}") for change in difference.fields
+        style.truncate(f"~ {change.field}: {_or_dash(change.a)} -> {_or_dash(change.b)}")
+        for change in difference.fields
     ]
     signs = [_SIGNS[change.change] for change in difference.files]
     rows = [(str(change.path), _sizes(change)) for change in difference.files]
-    for (sign, colour), line in zip(signs, _columns(rows, style, taken=2), strict=True):
-        lines.append(f"{style.colorize(sign, colour)} {line}")
-    relation = "hold the same" if difference.same else "differ"
+    for (sign, color), line in zip(signs, _columns(rows, style, reserved=2), strict=True):
+        lines.append(f"{style.colorize(sign, color)} {line}")
+    relation = "have identical contents" if difference.same else "differ"
     names = [style.truncate(str(archive.path), 50) for archive in (difference.a, difference.b)]
     return "\n".join([*lines, f"{names[0]} and {names[1]} {relation}"])
 
 
 def _facts(report: ArchiveReport) -> list[tuple[str, str]]:
-    """What is known of an archive, each with its label."""
+    """Return what is known of an archive, each with its label."""
     model = model_of(report.manifest)
     facts = {
         "name": model.get("modelName"),
@@ -116,24 +149,24 @@ def _facts(report: ArchiveReport) -> list[tuple[str, str]]:
         "runtime": report.manifest.get("runtime"),
         "created": report.manifest.get("createdOn"),
         "archiver": report.manifest.get("archiverVersion"),
-        "format": kind(report.archive_format),
+        "format": report.archive_format.kind,
         "size": f"{human_size(report.size)}, unpacked {human_size(report.unpacked_size)}",
         "digest": report.digest,
     }
-    return [(label, "-" if value is None else str(value)) for label, value in facts.items()]
+    return [(label, _or_dash(value)) for label, value in facts.items()]
 
 
-def _columns(rows: Sequence[tuple[str, ...]], style: TextStyle, taken: int = 0) -> list[str]:
-    """Rows in columns: a path, which gives way where there is no room, numbers to the right, and a last text.
+def _columns(rows: Sequence[tuple[str, ...]], style: TextStyle, reserved: int = 0) -> list[str]:
+    """Return rows in columns: a path, truncated if there is no room, numbers aligned right, and a last text.
 
     Args:
         rows: the texts.
-        style: how it is to look.
-        taken: how many columns stand before each line.
+        style: how they are shown.
+        reserved: how many columns each line needs before them.
     """
     last = len(rows[0]) - 1 if rows else 0
     widths = [max(len(row[column]) for row in rows) for column in range(1, last + 1)]
-    paths = [style.truncate(row[0], taken + sum(widths) + 2 * last) for row in rows]
+    paths = [style.truncate(row[0], reserved + sum(widths) + 2 * last) for row in rows]
     width = max(map(len, paths), default=0)
     lines = []
     for path, row in zip(paths, rows, strict=True):
@@ -143,13 +176,26 @@ def _columns(rows: Sequence[tuple[str, ...]], style: TextStyle, taken: int = 0) 
 
 
 def _sizes(change: FileChange) -> str:
-    sizes = [f"{entry.size:,}" for entry in (change.a, change.b) if entry is not None]
-    return " -> ".join(sizes)
+    return " -> ".join(f"{entry.size:,}" for entry in (change.a, change.b) if entry is not None)
 
 
-def _told(value: object) -> str:
+def _or_dash(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+def _paths(*paths: Path) -> str:
+    return " and ".join(str(_as_seen(path)) for path in paths)
+
+
+def _as_seen(path: Path) -> Path:
+    """Return the path relative to the current folder, if it is below that."""
+    try:
+        current = Path.cwd()
+    except OSError:  # it was removed, and the archive is written all the same
+        return path
+    return path.relative_to(current) if path.is_relative_to(current) else path
+
+
+def _model_files(entries: Iterable[ArchiveEntry]) -> str:
+    """Return how many files are the model's own, those of MAR-INF not counted."""
+    return counted(sum(not is_reserved(entry.path) for entry in entries), "file")

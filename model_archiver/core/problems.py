@@ -16,6 +16,32 @@ if TYPE_CHECKING:
 
     Level = Literal["error", "warning"]
 
+_CODES = {
+    "error": (
+        "archive-cut archive-damaged archive-gap archive-prefix archive-trailing archive-unknown command-unknown"
+        " convert-retired disk-full entry-damaged entry-descriptor entry-link entry-method epoch-invalid"
+        " export-path-invalid file-changed file-is-folder file-missing file-special file-unreadable flag-unknown"
+        " folder-empty folder-is-file folder-unreadable gzip-members handler-class handler-entry handler-invalid"
+        " handler-missing handler-syntax handler-unreachable headers-differ import-relative in-place-elsewhere"
+        " labels-invalid link-dangling link-impossible link-loop manifest-file-missing manifest-missing"
+        " model-file-class model-file-name name-invalid path-clash path-invalid path-reserved platform-format"
+        " platform-handler platform-name stdout-unwritable target-in-the-way threads-refused unpacked-too-large"
+        " usage-invalid value-invalid vocabulary-missing weights-suffix weights-with-model-file"
+        " weights-without-model-file write-failed"
+    ),
+    "warning": (
+        "config-unknown-key handler-outside import-not-packed name-leading-digit pattern-unmatched"
+        " requirements-invalid requirements-local weights-unsafe"
+    ),
+    "both": (
+        "config-combination config-invalid config-value entry-duplicate handler-shadows manifest-invalid"
+        " path-case-clash platform-config runtime-unserved sums-differ target-exists version-unservable"
+        " weights-missing weights-unreadable"
+    ),
+}
+LEVELS: dict[str, str] = {code: level for level, codes in _CODES.items() for code in codes.split()}
+"""The level of each code: ``"error"``, ``"warning"``, or ``"both"``; ``core/codes.yaml`` says when it is which."""
+
 FILE_MISSING = "file-missing"
 """The code of every error that says that an input does not exist."""
 

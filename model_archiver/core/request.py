@@ -37,6 +37,11 @@ class ArchiveFormat(str, Enum):
         """What follows the model's name in the name of the output."""
         return {"tgz": ".tar.gz", "no-archive": ""}.get(self.value, ".mar")
 
+    @property
+    def kind(self) -> str:
+        """What the output is: ``mar``, ``tgz`` or ``folder``."""
+        return {"tgz": "tgz", "no-archive": "folder"}.get(self.value, "mar")
+
 
 class Platform(str, Enum):
     """The value of ``--target``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.problems import FILE_MISSING
@@ -26,10 +25,9 @@ BUILT_IN = {
     "trt_llm_handler": "text",
     "densenet_handler": "vision",
 }
-"""TorchServe's own handlers, and what each is for."""
+"""TorchServe's built-in handlers, and what each is for."""
 
 LSP_BUILT_IN = {"BaseHandler", "TorchScriptHandler"}
-_FUNCTION = re.compile(r"\w+")
 
 
 class Handler(Record):
@@ -37,7 +35,7 @@ class Handler(Record):
 
     Attributes:
         entry: how the manifest names it.
-        file: the file to pack for it, or None where it is built in or packed already.
+        file: the file to pack for it, or None if it is built in or packed already.
     """
 
     entry: str
@@ -45,20 +43,20 @@ class Handler(Record):
 
 
 def default_handler(runtime: str) -> str:
-    """The handler of a request that names none."""
+    """Return the handler of a request that names none."""
     return "BaseHandler" if runtime == "LSP" else "base_handler"
 
 
 def resolve_torchserve_handler(
     given: str, runtime: str, model_path: Collection[PurePosixPath], packed: Collection[PurePosixPath]
 ) -> Handler:
-    """The handler that TorchServe is to use.
+    """Return the handler for TorchServe.
 
     Args:
         given: the value of ``--handler``.
         runtime: the value of ``--runtime``.
-        model_path: what ``--model-path`` brings into the archive; its modules come first.
-        packed: what all folders and extra files bring; its modules come last.
+        model_path: the paths that ``--model-path`` packs; its modules come first.
+        packed: the paths that all folders and extra files pack; their modules come last.
     """
     module, function = split_function(given)
     if packed_module(module, model_path) or _is_built_in(given, runtime):
@@ -70,9 +68,9 @@ def resolve_torchserve_handler(
 
 
 def resolve_mms_handler(given: str, model_path: Collection[PurePosixPath], problems: ProblemList) -> Handler:
-    """The handler that Multi Model Server is to use: a module of the packed folder, or a finding.
+    """Return the handler for Multi Model Server, a module of the packed folder; add a problem if it is not one.
 
-    SageMaker's toolkit names one that is installed beside the server, by its dotted name or by its file.
+    SageMaker's toolkit names a module that is installed with the server, by its dotted name or by its file.
     """
     module, _ = split_function(given)
     if packed_module(module, model_path):
@@ -81,31 +79,31 @@ def resolve_mms_handler(given: str, model_path: Collection[PurePosixPath], probl
     in_folder = any(path.parts[0] == package for path in model_path)
     if Path(module).is_file() or (dot and "/" not in module and not module.endswith(".py") and not in_folder):
         message = "is not in the model's folder and is not packed (--handler)"
-        hint = "have it installed where the server runs, or put it there"
+        hint = "install it where the server runs, or put it into the folder"
         problems.warning("handler-outside", message, hint, path=given)
     else:
-        message = "no such module in the model's folder (--handler)"
+        message = "there is no such module in the model's folder (--handler)"
         problems.error("handler-missing", message, _modules_there(model_path), path=given)
     return Handler(given)
 
 
 def missing_handler(given: str, file: Path, problems: ProblemList) -> None:
-    """The finding for a handler that is neither built in nor a file nor packed."""
+    """Add the error for a handler that is neither built in nor a file nor packed."""
     module, _ = split_function(given)
     if given.endswith(":"):
-        hint = f"say {given}handle, or {given[:-1]} alone"
+        hint = f"write {given}handle, or {given[:-1]} alone"
         problems.error("handler-invalid", "names no function after its colon (--handler)", hint, path=given)
     elif Path(module).is_file():
-        problems.error("handler-invalid", "is no Python file (--handler)", "name a .py file", path=given)
-    elif built_in := did_you_mean(module, BUILT_IN, ""):
-        message = "is no built-in handler, and there is no such file (--handler)"
-        problems.error(FILE_MISSING, message, built_in, path=given)
+        problems.error("handler-invalid", "is not a Python file (--handler)", "name a .py file", path=given)
+    elif "/" not in module and not module.endswith(".py") and (suggestion := did_you_mean(module, BUILT_IN, "")):
+        message = "is not a built-in handler, and there is no such file (--handler)"
+        problems.error(FILE_MISSING, message, suggestion, path=given)
     else:
         problems.missing(file, "--handler")
 
 
 def _library(module: str) -> Path:
-    """The shared library that the LSP runtime loads for a handler, which may be named without its suffix."""
+    """Return the shared library that the LSP runtime loads for a handler, whose name may lack the suffix."""
     candidates = [Path(module), *(Path(f"{module}{suffix}") for suffix in (".so", ".dylib"))]
     return next((path for path in candidates if path.is_file()), candidates[1])
 
@@ -115,13 +113,13 @@ def _is_built_in(given: str, runtime: str) -> bool:
 
 
 def split_function(given: str) -> tuple[str, str]:
-    """The module's part of a handler string, and the rest: ``:function``, or empty as for a path with a drive."""
+    """Return the module of a handler string, and the rest: ``:function``, or empty as for a path with a drive."""
     module, colon, function = given.rpartition(":")
-    return (module, colon + function) if module and _FUNCTION.fullmatch(function) else (given, "")
+    return (module, colon + function) if module and function.isidentifier() else (given, "")
 
 
 def packed_module(module: str, packed: Collection[PurePosixPath]) -> PurePosixPath | None:
-    """The packed file that a module's name means: ``module``, ``module.py``, ``pkg.module``, ``dir/module.py``."""
+    """Return the packed file of a module named as ``module``, ``module.py``, ``pkg.module`` or ``dir/module.py``."""
     dotted = module.removesuffix(".py").replace(".", "/")
     plain = f"{module.removesuffix('.py')}.py"
     for path in (PurePosixPath(plain), PurePosixPath(f"{dotted}.py"), PurePosixPath(dotted, "__init__.py")):
@@ -133,5 +131,5 @@ def packed_module(module: str, packed: Collection[PurePosixPath]) -> PurePosixPa
 def _modules_there(packed: Collection[PurePosixPath]) -> str:
     modules = [str(path) for path in sorted(packed) if path.suffix == ".py"]
     if not modules:
-        return "put one there; the folder holds no Python file"
-    return f"name one of {', '.join(modules[:3])}{', ...' if modules[3:] else ''}, with :function where wanted"
+        return "put one there; the folder has no Python file"
+    return f"name one of {', '.join(modules[:3])}{', ...' if modules[3:] else ''}, with :function if needed"

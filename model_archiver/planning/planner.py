@@ -1,4 +1,4 @@
-"""From a request to a plan, and everything that is wrong with it."""
+"""From a request to a plan, and everything that is wrong with the request."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from model_archiver.planning.platforms import (
 )
 from model_archiver.planning.target import (
     check_in_place,
-    check_laid_over,
+    check_merge,
     choose_target,
     existing_outputs,
     plan_sidecars,
@@ -38,34 +38,34 @@ from model_archiver.planning.target import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from enum import Enum
     from typing import TypeVar
-
-    _Choice = TypeVar("_Choice", bound=Enum)
-    from collections.abc import Iterator
 
     from model_archiver.core.plan import Member
     from model_archiver.core.problems import ProblemList
     from model_archiver.core.request import ModelArchiverConfig, StrPath
 
-DEFAULT_VERSION = "1.0"
+    _Choice = TypeVar("_Choice", bound=Enum)
+
+_DEFAULT_VERSION = "1.0"
 
 
 def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: ProblemList) -> Plan:
     """Decide everything about a build, and write nothing.
 
     Args:
-        config: what is asked.
-        manifest: the text of the manifest where the caller has one of their own.
-        problems: takes what is wrong; the plan is to be built only if there is no error among it.
+        config: the request.
+        manifest: the text of the caller's own manifest; None makes it from the request.
+        problems: takes what is wrong. The plan may be built only if there is no error.
     """
-    named = check_model_name(config.model_name, problems)
+    is_named = check_model_name(config.model_name, problems)
     archive_format = _choice(ArchiveFormat, config.archive_format, "--archive-format", ArchiveFormat.DEFAULT, problems)
     runtime = _choice(RuntimeType, config.runtime, "--runtime", RuntimeType.PYTHON, problems).value
     platform = _choice(Platform, config.target, "--target", Platform.TORCHSERVE, problems)
     archive_format = platform_format(platform, archive_format, problems)
-    target = choose_target(config, platform, archive_format, problems, named=named)
-    _check_tuning(config, problems)
+    target = choose_target(config, platform, archive_format, problems, is_named=is_named)
+    _check_other_choices(config, problems)
     patterns = [os.fspath(pattern) for pattern in as_list(config.exclude)]
     exclusions = Exclusions(patterns, existing_outputs(config, platform, target, archive_format))
     gatherer = Gatherer(exclusions, problems)
@@ -78,9 +78,9 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     if target.in_place:
         check_in_place(target, members, problems)
     elif archive_format is ArchiveFormat.NO_ARCHIVE and target.force:
-        check_laid_over(target, members, problems)
+        check_merge(target, members, problems)
     elif config.link and archive_format is not ArchiveFormat.NO_ARCHIVE:
-        problems.error("link-impossible", "only a folder can hold links", _unlink(platform), path="--link")
+        problems.error("link-impossible", "only a folder can hold links", _link_hint(platform), path="--link")
     text = _given_manifest(manifest, problems) or _manifest_text(config, platform, runtime, handler.entry, problems)
     plan = Plan(
         name=config.model_name,
@@ -92,7 +92,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
         deflate=config.deflate,
         link=config.link,
         jobs=config.jobs or _cores(),
-        notes=() if config.handler else (f"no --handler is given: {handler.entry} is used",),
+        notes=() if config.handler else (f"no --handler is given, so {handler.entry} is used",),
         excluded=exclusions.excluded,
         top=config.model_name if LAYOUTS[platform].has_top else "",
         sidecars=(),
@@ -101,7 +101,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
 
 
 def _choice(kind: type[_Choice], given: object, flag: str, default: _Choice, problems: ProblemList) -> _Choice:
-    """The member of an enumeration that a value names; the default, and a finding, where it names none."""
+    """Return the choice with a given value; add an error and return the default if there is none."""
     try:
         return kind(given)
     except ValueError:
@@ -109,20 +109,17 @@ def _choice(kind: type[_Choice], given: object, flag: str, default: _Choice, pro
         return default
 
 
-def _check_tuning(config: ModelArchiverConfig, problems: ProblemList) -> None:
-    """Values that the parser of a command line does not let through, and that come from Python code all the same."""
-    for flag, value, choices in (
-        ("--deflate", config.deflate, DEFLATE),
-        ("server", config.server, SERVERS),
-    ):
+def _check_other_choices(config: ModelArchiverConfig, problems: ProblemList) -> None:
+    """Check values that a command line's parser rejects, but that Python code can pass."""
+    for flag, value, choices in (("--deflate", config.deflate, DEFLATE), ("server", config.server, SERVERS)):
         if value not in choices:
             problems.error("value-invalid", *invalid_choice(value, choices), path=flag)
-    # type(), for True is an int too.
+    # type(), because True is an int too.
     if config.jobs is not None and (type(config.jobs) is not int or config.jobs < 1):
-        problems.error("value-invalid", "is no number of cores", "give 1 or more", path=f"--jobs {config.jobs}")
+        problems.error("value-invalid", "is not a number of cores", "give 1 or more", path=f"--jobs {config.jobs}")
 
 
-def _unlink(platform: Platform) -> str:
+def _link_hint(platform: Platform) -> str:
     takes_folders = ArchiveFormat.NO_ARCHIVE in LAYOUTS[platform].formats
     return "leave it out, or choose --archive-format no-archive" if takes_folders else "leave it out"
 
@@ -135,15 +132,11 @@ def _included(config: ModelArchiverConfig, gatherer: Gatherer) -> Iterator[Membe
 
 
 def _resolve_handler(
-    config: ModelArchiverConfig,
-    runtime: str,
-    model_path: list[Member],
-    packed: list[Member],
-    problems: ProblemList,
+    config: ModelArchiverConfig, runtime: str, model_path: list[Member], packed: list[Member], problems: ProblemList
 ) -> Handler:
     given = os.fspath(config.handler) if config.handler else default_handler(runtime)
     in_folder = {member.path for member in model_path}
-    if config.server == "mms":  # a folder without a file is a finding already
+    if config.server == "mms":  # an empty folder was reported already
         return resolve_mms_handler(given, in_folder, problems) if in_folder else Handler(given)
     return resolve_torchserve_handler(given, runtime, in_folder, {member.path for member in packed})
 
@@ -151,7 +144,7 @@ def _resolve_handler(
 def _named_files(
     config: ModelArchiverConfig, handler: Handler, gatherer: Gatherer, problems: ProblemList
 ) -> Iterator[Member]:
-    """The files that have a flag of their own."""
+    """Yield the files that have their own flags."""
     if handler.file is not None:
         if os.path.lexists(handler.file):
             yield from gatherer.single_file(handler.file, "--handler")
@@ -169,7 +162,7 @@ def _named_files(
 
 
 def _placed(member: Member, platform: Platform) -> Member:
-    """A file that has a flag of its own, where the platform looks for it."""
+    """Return a file that has its own flag, where the platform looks for it."""
     path = platform_path(platform, member.flag, member.path.name)
     flag = member.flag if path == member.path else f"{member.flag}, for {platform.value}"
     return member.replace(path=path, flag=flag)
@@ -196,23 +189,23 @@ def _manifest_text(
 
 
 def _given_manifest(manifest: str | None, problems: ProblemList) -> str | None:
-    """A caller's own manifest, if it is one."""
+    """Return the caller's own manifest, if it is valid."""
     if manifest is None:
         return None
     try:
-        manifest.encode()  # as it is going to be written
+        manifest.encode()  # as it will be written
         fields = json.loads(manifest)
         if isinstance(fields, dict) and isinstance(fields.get("model", {}), dict):
             return manifest
     except (AttributeError, ValueError, RecursionError):
         pass
-    message = "the manifest that was given is no text of a JSON object whose model is one too"
+    message = "the given manifest is not the text of a JSON object whose model is an object too"
     problems.error("manifest-invalid", message, "give what ModelExportUtils.generate_manifest_json returns")
     return None
 
 
 def _version(config: ModelArchiverConfig) -> str:
-    return DEFAULT_VERSION if config.version is None else str(config.version)
+    return _DEFAULT_VERSION if config.version is None else str(config.version)
 
 
 def _base_name(value: StrPath | None) -> str | None:

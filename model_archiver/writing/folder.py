@@ -14,7 +14,7 @@ from model_archiver.core.problems import error, error_of
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.running import block_signals
 from model_archiver.core.sums import sha256
-from model_archiver.planning.target import ExistingOutput
+from model_archiver.planning.existing_output import ExistingOutput
 from model_archiver.writing.copying import copy, file_sums
 from model_archiver.writing.destination import Destination
 from model_archiver.writing.os_calls import OutputFile, exchange, rename_new, sync_folder, sync_tree
@@ -140,7 +140,7 @@ def _replace(built: Path, target: Path, set_aside: Path) -> None:
             return
     existing = ExistingOutput(target)
     judged = existing.snapshot()
-    if not (existing.is_untouched() and _exchange(built, target, set_aside, judged)):
+    if not (existing.is_unchanged() and _exchange(built, target, set_aside, judged)):
         _merge(built, ExistingOutput(target))
 
 
@@ -173,7 +173,7 @@ def _merge(built: Path, existing: ExistingOutput) -> None:
     """Move the new files into a folder that holds other files too, and remove what only the previous build wrote."""
     paths = list(_files(built))
     stale = existing.unchanged_files().difference(paths)
-    obstacles = list(existing.in_the_way(paths, stale))
+    obstacles = list(existing.obstacles(paths, stale))
     if obstacles:
         raise error_of(obstacles)
     last = [path for path in (PurePosixPath(SUMS_PATH), PurePosixPath(MANIFEST_PATH)) if path in paths]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model_archiver import cli
+from model_archiver.cli import main
 
 from .archives import write_tree
 from .environments import TORCHSERVE
@@ -145,7 +145,7 @@ def test_torchserve_takes_the_words_of_the_dockerfile(new_torchserve: Callable[.
 def lay_out(export_path: Path, platform: str, name: str, *flags: object) -> None:
     """Package for *platform*."""
     argv = ["--model-name", name, "--export-path", export_path, "--target", platform, *flags]
-    assert cli.main([str(argument) for argument in argv]) == 0
+    assert main([str(argument) for argument in argv]) == 0
 
 
 def unpacked(archive: Path, folder: Path) -> Path:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model_archiver import cli
+from model_archiver.cli import main
 
-from .archives import torch_archive, write_tree
+from .archives import GREETING, torch_archive, write_tree
 from .server import ServerError
 from .test_weights import NET, TEXT_NET, VOCABULARY, make_net
 
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.servers
-
-GREETING = """\
-def handle(data, context):
-    return ["hello"] * len(data) if data else None
-"""
 
 # No worker starts with these, or the registration ends before one could.
 UNREGISTERED = {
@@ -90,6 +85,11 @@ LABELS = {
     "number": '{"0": 7}',
     "empty-list": '{"0": []}',
 }
+INVALID_PT2 = (
+    *("pt2:\n", "pt2: true\n", "pt2: compile\n", "pt2:\n  compile: inductor\n"),
+    "pt2: {compile: {backend: eager}}\n",
+)
+SERVED_PT2 = ("pt2: eager\n", "pt2: {compile: {enable: false}}\n", "pt2: {export: {}}\n")
 SERVED_LABELS = {
     "texts": '{"0": "cat", "1": "dog"}',
     "lists": '{"0": ["n01", "cat"], "1": [1, "dog"]}',
@@ -97,13 +97,44 @@ SERVED_LABELS = {
 }
 
 
-@pytest.mark.parametrize("row", UNREGISTERED)
-def test_a_config_file_with_which_no_worker_starts(torchserve: TorchServe, tmp_path: Path, capfd, row: str):
-    text, code = UNREGISTERED[row]
-    flags = configured(tmp_path, text)
+def configured(folder: Path, text: str | bytes) -> tuple[object, ...]:
+    """Return the flags of a model that greets, with a config file."""
+    write_tree(folder, {"greeting.py": GREETING})
+    return ("--handler", folder / "greeting.py", *config_file(folder, text))
+
+
+def config_file(folder: Path, text: str | bytes) -> tuple[object, ...]:
+    """Return the flags of a config file."""
+    (folder / "config.yaml").write_bytes(text.encode() if isinstance(text, str) else text)
+    return ("--config-file", folder / "config.yaml")
+
+
+def labelled(folder: Path, text: str) -> tuple[object, ...]:
+    """Return the flags of a model of base_handler with names of classes."""
+    torch.save(make_net(folder / "net.py", NET).state_dict(), folder / "net.pt")
+    labels = write_tree(folder, {"index_to_name.json": text}) / "index_to_name.json"
+    files = ("--model-file", folder / "net.py", "--serialized-file", folder / "net.pt", "--extra-files", labels)
+    return ("--handler", "base_handler", *files)
+
+
+def with_pt2(folder: Path, text: str) -> tuple[object, ...]:
+    """Return the flags of a model of base_handler with a config file that asks for compilation."""
+    return (*labelled(folder, "{}"), *config_file(folder, text))
+
+
+NO_WORKER = [
+    *((f"config-{row}", configured, text, code) for row, (text, code) in UNREGISTERED.items()),
+    *((f"labels-{row}", labelled, text, "labels-invalid") for row, text in LABELS.items()),
+    *((f"pt2-{number}", with_pt2, text, "config-value") for number, text in enumerate(INVALID_PT2)),
+]
+
+
+@pytest.mark.parametrize(("name", "flags_of", "text", "code"), NO_WORKER, ids=[name for name, *_ in NO_WORKER])
+def test_no_worker_starts(torchserve: TorchServe, tmp_path: Path, capfd, name: str, flags_of, text, code: str):
+    flags = flags_of(tmp_path, text)
     assert verdict(capfd, *flags) == [code]
 
-    with pytest.raises(ServerError), torchserve.serving(unchecked(tmp_path, f"config-{row}", flags), f"config-{row}"):
+    with pytest.raises(ServerError), torchserve.serving(unchecked(tmp_path, name, flags), name):
         pass
 
 
@@ -138,42 +169,17 @@ def test_a_config_file_that_serves(torchserve: TorchServe, tmp_path: Path, row: 
         assert torchserve.describe(name)[key] == value
 
 
-@pytest.mark.parametrize("row", LABELS)
-def test_names_of_classes_with_which_no_worker_starts(torchserve: TorchServe, tmp_path: Path, capfd, row: str):
-    flags = labelled(tmp_path, LABELS[row])
-    assert verdict(capfd, *flags) == ["labels-invalid"]
-
-    with pytest.raises(ServerError), torchserve.serving(unchecked(tmp_path, f"labels-{row}", flags), f"labels-{row}"):
-        pass
+ANSWERED = [
+    *((f"names-{row}", labelled, text) for row, text in SERVED_LABELS.items()),
+    *((f"pt2-served-{number}", with_pt2, text) for number, text in enumerate(SERVED_PT2)),
+]
 
 
-@pytest.mark.parametrize("row", SERVED_LABELS)
-def test_names_of_classes_that_serve(json_torchserve: TorchServe, tmp_path: Path, row: str):
-    flags = labelled(tmp_path, SERVED_LABELS[row])
-    archive = torch_archive(tmp_path / "out", f"names-{row}", *flags, "--strict")
+@pytest.mark.parametrize(("name", "flags_of", "text"), ANSWERED, ids=[name for name, *_ in ANSWERED])
+def test_names_of_classes_and_pt2_that_serve(json_torchserve: TorchServe, tmp_path: Path, name: str, flags_of, text):
+    archive = torch_archive(tmp_path / "out", name, *flags_of(tmp_path, text), "--strict")
 
-    with json_torchserve.serving(archive, f"names-{row}") as ask:
-        assert len(ask({"instances": [[0.5, -1.0, 2.0]]})["predictions"]) == 1
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["pt2:\n", "pt2: true\n", "pt2: compile\n", "pt2:\n  compile: inductor\n", "pt2: {compile: {backend: eager}}\n"],
-)
-def test_a_pt2_with_which_base_handler_does_not_load(torchserve: TorchServe, tmp_path: Path, capfd, text: str):
-    flags = (*labelled(tmp_path, "{}"), *config_file(tmp_path, text))
-    assert verdict(capfd, *flags) == ["config-value"]
-
-    with pytest.raises(ServerError), torchserve.serving(unchecked(tmp_path, "pt2", flags), "pt2"):
-        pass
-
-
-@pytest.mark.parametrize("text", ["pt2: eager\n", "pt2: {compile: {enable: false}}\n", "pt2: {export: {}}\n"])
-def test_a_pt2_that_serves(json_torchserve: TorchServe, tmp_path: Path, text: str):
-    flags = (*labelled(tmp_path, "{}"), *config_file(tmp_path, text))
-    archive = torch_archive(tmp_path / "out", "pt2-served", *flags, "--strict")
-
-    with json_torchserve.serving(archive, "pt2-served") as ask:
+    with json_torchserve.serving(archive, name) as ask:
         assert len(ask({"instances": [[0.5, -1.0, 2.0]]})["predictions"]) == 1
 
 
@@ -192,26 +198,6 @@ def test_a_text_classifier_without_its_vocabulary(torchserve: TorchServe, tmp_pa
         assert b"praise" in torchserve.predict("words", b"good tea", "text/plain")
 
 
-def configured(folder: Path, text: str | bytes) -> tuple[object, ...]:
-    """Return the flags of a model that greets, with a config file."""
-    write_tree(folder, {"greeting.py": GREETING})
-    return ("--handler", folder / "greeting.py", *config_file(folder, text))
-
-
-def config_file(folder: Path, text: str | bytes) -> tuple[object, ...]:
-    """Return the flags of a config file."""
-    (folder / "config.yaml").write_bytes(text.encode() if isinstance(text, str) else text)
-    return ("--config-file", folder / "config.yaml")
-
-
-def labelled(folder: Path, text: str) -> tuple[object, ...]:
-    """Return the flags of a model of base_handler with names of classes."""
-    torch.save(make_net(folder / "net.py", NET).state_dict(), folder / "net.pt")
-    labels = write_tree(folder, {"index_to_name.json": text}) / "index_to_name.json"
-    files = ("--model-file", folder / "net.py", "--serialized-file", folder / "net.pt", "--extra-files", labels)
-    return ("--handler", "base_handler", *files)
-
-
 def unchecked(folder: Path, name: str, flags: tuple[object, ...]) -> Path:
     """Return an archive that is packed in spite of all checks."""
     return torch_archive(folder / "out", name, *flags, "--no-checks")
@@ -220,5 +206,5 @@ def unchecked(folder: Path, name: str, flags: tuple[object, ...]) -> Path:
 def verdict(capfd: pytest.CaptureFixture[str], *flags: object) -> list[str]:
     """Return the codes of what the checks find."""
     capfd.readouterr()
-    cli.main([str(flag) for flag in ("--model-name", "m", *flags, "--dry-run")])
+    main([str(flag) for flag in ("--model-name", "m", *flags, "--dry-run")])
     return re.findall(r" \[([a-z-]+)\]$", capfd.readouterr().err, re.MULTILINE)

@@ -1,0 +1,140 @@
+"""What the commands share: results to stdout, messages to stderr, progress, and signals."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import os
+import signal
+import sys
+
+from model_archiver.core.problems import error, printable
+from model_archiver.core.running import ENDING_SIGNALS, no_progress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import FrameType
+    from typing import NoReturn
+
+    from tqdm import tqdm
+
+    from model_archiver.core.problems import Problem
+    from model_archiver.core.running import Progress
+
+
+class Reporter:
+    """Writes messages to stderr, each with the program's name in front."""
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+
+    def line(self, text: str) -> None:
+        """Write a line."""
+        if sys.stderr is None:  # the parent closed it; print() would take stdout instead
+            return
+        with contextlib.suppress(OSError):  # nobody reads it any more
+            print(f"{self._program}: {printable(text)}", file=sys.stderr)  # noqa: T201
+
+    def problems(self, problems: Iterable[Problem]) -> None:
+        """Write problems, a line each."""
+        for problem in problems:
+            self.line(f"{problem.level}: {problem}")
+
+
+def print_result(text: str) -> None:
+    """Print a result to stdout; characters that its encoding lacks become escapes.
+
+    Raises:
+        ModelArchiverError: it cannot be written, for example because the disk is full.
+        SystemExit: nobody reads it any more.
+    """
+    if sys.stdout is None:
+        raise error("stdout-unwritable", "is closed", "redirect it to a file or a terminal", "stdout")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        print(text, flush=True)  # noqa: T201
+    except OSError as failure:
+        with contextlib.suppress(OSError):  # or Python fails again when it flushes at exit
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(devnull, sys.stdout.fileno())
+            os.close(devnull)
+        if isinstance(failure, BrokenPipeError):  # as with `| head`: the reader has all that it wanted
+            raise SystemExit(1) from failure
+        raise error("stdout-unwritable", failure.strerror or str(failure), path="stdout") from failure
+
+
+@contextlib.contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """Make the signals that end a command raise KeyboardInterrupt once, so that everything is cleaned up."""
+    raised = False
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal raised
+        if not raised:  # a second one must not interrupt the clean-up
+            raised = True
+            raise KeyboardInterrupt
+
+    handlers = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
+    # Ignored signals, as under nohup, stay ignored; a handler in C (None) could not be restored.
+    handlers = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
+    try:
+        for number in handlers:
+            signal.signal(number, interrupt)
+    except ValueError:  # not in the main thread, which alone may set them
+        handlers = {}
+    try:
+        yield
+    except Exception as failure:
+        if raised:  # inside a call of the standard library, which then failed in its own way
+            raise KeyboardInterrupt from failure
+        raise
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Collect no garbage: a command makes hardly any cycles, and looking for them takes a tenth of a short one."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@contextlib.contextmanager
+def progress_bar(size: int | None, *, hidden: bool) -> Iterator[Progress]:
+    """Show a bar on a terminal for what takes longer than a second.
+
+    Args:
+        size: the number of bytes; None if it is announced later.
+        hidden: show nothing.
+    """
+    if hidden or sys.stderr is None or not sys.stderr.isatty():
+        yield no_progress
+        return
+    from tqdm import tqdm  # noqa: PLC0415 - only on a terminal
+
+    tqdm.monitor_interval = 0  # without its thread, to which signals could be delivered
+    with tqdm(total=size, unit="B", unit_scale=True, unit_divisor=1024, delay=1, leave=False, file=sys.stderr) as bar:
+        yield _Bar(bar)
+
+
+class _Bar:
+    """Progress that is shown."""
+
+    def __init__(self, bar: tqdm[NoReturn]) -> None:
+        self._bar = bar
+
+    def __call__(self, count: int) -> None:
+        self._bar.update(count)
+
+    def add_total(self, total: int) -> None:
+        """Add to the bytes that there will be."""
+        self._bar.total = (self._bar.total or 0) + total
