@@ -1,311 +1,217 @@
-"""What handler and model file import, and where it lies."""
+"""``import-not-packed``, ``import-relative`` and ``handler-shadows``: what handler and model file import."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import Command
+
 HANDLE = "def handle(data, context):\n    return data\n"
+NEXT_TO = "which is next to it but not packed; add --include"
 
 
-def _write(folder: Path, files: dict[str, str]) -> None:
+def write(files: dict[str, str]) -> None:
     for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(text))
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text)
 
 
-@pytest.fixture
-def package(run):
-    return lambda *words: run("--model-name", "m", "--handler", "handler.py", *words)
+def words(*more: str, handler: str = "handler.py") -> tuple[str, ...]:
+    return ("--model-name", "m", "--handler", handler, "-f", *more)
 
 
-HELPER = {"helpers.py": "x = 1\n"}
-
+# The file next to the handler, the import, the module that is named, what to include.
 MISSING = {
-    "a module": (HELPER, "import helpers\n", 1, "helpers", "helpers.py"),
-    "a name of it": (HELPER, "\nfrom helpers import x\n", 2, "helpers", "helpers.py"),
-    "under another name": (HELPER, "import helpers as h\n", 1, "helpers", "helpers.py"),
-    "the second of two": (HELPER, "import json, helpers\n", 1, "helpers", "helpers.py"),
-    "a package": ({"lib/__init__.py": ""}, "import lib\n", 1, "lib", "lib"),
-    "a module of a package": ({"lib/__init__.py": "", "lib/a.py": "x = 1\n"}, "from lib.a import x\n", 1, "lib", "lib"),
-    "a module of a folder": ({"lib/a.py": ""}, "import lib.a\n", 1, "lib.a", "lib"),
-    "a module taken from a folder": ({"lib/a.py": ""}, "from lib import a\n", 1, "lib.a", "lib"),
-    "in what is called": (
-        HELPER,
-        "class H:\n    def initialize(self, context):\n        import helpers\n",
-        3,
-        "helpers",
-        "helpers.py",
-    ),
-    "in a class": (HELPER, "class A:\n    import helpers\n", 2, "helpers", "helpers.py"),
-    "in a with": (HELPER, "with open(__file__):\n    import helpers\n", 2, "helpers", "helpers.py"),
-    "in a try that lets it through": (
-        HELPER,
-        "try:\n    import helpers\nexcept ValueError:\n    pass\n",
-        2,
-        "helpers",
-        "helpers.py",
-    ),
-    "where a path needs quoting": ({"lib/näme.py": ""}, "import lib.näme\n", 1, "lib.näme", "lib"),
+    "module": ("helpers.py", "import helpers", "helpers", "helpers.py"),
+    "name of it": ("helpers.py", "from helpers import x", "helpers", "helpers.py"),
+    "other name": ("helpers.py", "import helpers as h", "helpers", "helpers.py"),
+    "second of two": ("helpers.py", "import json, helpers", "helpers", "helpers.py"),
+    "package": ("lib/__init__.py", "import lib", "lib", "lib"),
+    "module of a package": ("lib/a.py", "from lib.a import x", "lib.a", "lib"),
+    "module of a folder": ("lib/a.py", "import lib.a", "lib.a", "lib"),
+    "module taken from a folder": ("lib/a.py", "from lib import a", "lib", "lib"),
+    "not ASCII": ("lib/näme.py", "import lib.näme", "lib.näme", "lib"),
 }
 
 
-@pytest.mark.parametrize(("files", "source", "line", "name", "include"), MISSING.values(), ids=MISSING.keys())
-def test_what_lies_beside_the_handler_and_is_not_packed_is_named(work, package, files, source, line, name, include):
-    _write(work, {**files, "handler.py": source + HANDLE})
-    assert package("--strict").errors == [
-        f"handler.py:{line}: imports {name}, which lies beside it and is not packed; "
-        f"add --include {include} [import-not-packed]"
+@pytest.mark.parametrize(("path", "line", "name", "include"), MISSING.values(), ids=MISSING)
+def test_what_is_next_to_the_handler_and_not_packed(work, run: Command, path, line, name, include) -> None:
+    write({path: "x = 1\n", "handler.py": f"\n{line}\n{HANDLE}"})
+    assert run(*words("--strict")).errors == [
+        f"handler.py:2: this file imports {name}, {NEXT_TO} {include} [import-not-packed]"
     ]
-
-
-@pytest.mark.parametrize(("files", "source", "line", "name", "include"), MISSING.values(), ids=MISSING.keys())
-def test_with_what_is_advised_it_is_found(work, package, files, source, line, name, include):
-    _write(work, {**files, "handler.py": source + HANDLE})
-    words = ("--archive-format", "no-archive", "--export-path", "out")
-    assert package("--strict", "--include", include, *words).status == 0
-    code = (
-        "import sys; sys.path[:0] = [sys.argv[1]]; import handler\n"
-        "if hasattr(handler, 'H'): handler.H().initialize(None)"
-    )
+    flags = ("--archive-format", "no-archive", "--export-path", "out", "--strict", "--include", include)
+    assert run(*words(*flags)).status == 0
+    code = "import sys; sys.path[:0] = [sys.argv[1]]; import handler"
     subprocess.run([sys.executable, "-I", "-c", code, str(work / "out" / "m")], cwd=work / "out", check=True)
 
 
+# Source before the handler, files besides helpers.py, flags: the file may import all that it needs.
 SILENT = {
-    "what is packed": ({"--extra-files": "helpers.py"}, HELPER, "import helpers\n"),
-    "the standard library": ({}, {"random.py": ""}, "import random\n"),
-    "what every server has": ({}, {"torch/__init__.py": "", "ts.py": ""}, "import torch, ts.utils\n"),
-    "what is required": (
-        {"-r": "requirements.txt"},
-        {"my_tools/__init__.py": "", "requirements.txt": "numpy\nMy-Tools==1.0  # ours\n"},
-        "import my_tools\n",
-    ),
-    "what is nowhere": ({}, {}, "import transformers\nfrom PIL import Image\n"),
-    "a folder of data": ({}, {"data/a.csv": "1"}, "import data\n"),
-    "what may be missing": ({}, HELPER, "try:\n    import helpers\nexcept ImportError:\n    helpers = None\n"),
-    "any failure is caught": ({}, HELPER, "try:\n    import helpers\nexcept:\n    pass\n"),
-    "one of several is caught": (
-        {},
-        HELPER,
-        "try:\n    import helpers\nexcept (KeyError, ModuleNotFoundError):\n    pass\n",
-    ),
-    "what is suppressed": (
-        {},
-        HELPER,
-        "import contextlib\nwith contextlib.suppress(ImportError):\n    import helpers\n",
-    ),
-    "for type checkers": ({}, HELPER, "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import helpers\n"),
-    "typing.TYPE_CHECKING": ({}, HELPER, "import typing\nif typing.TYPE_CHECKING:\n    import helpers\n"),
-    "of the script": ({}, HELPER, 'if __name__ == "__main__":\n    import helpers\n'),
-    "under a condition": ({}, HELPER, "import os\nif os.environ.get('X'):\n    import helpers\n"),
-    "of a folder put on the path": (
-        {"--include": "lib"},
-        {"lib/helpers.py": "", **HELPER},
-        "import os, sys\nsys.path.append(os.path.join(os.path.dirname(__file__), 'lib'))\nimport helpers\n",
-    ),
-    "in a function, of what is unpacked before": (
-        {"--extra-files": "code.zip"},
-        {"code.zip": "", **HELPER},
-        "import shutil\nclass H:\n    def initialize(self, context):\n        import helpers\n",
-    ),
-    "after what may be the end": (
-        {},
-        HELPER,
-        "class H:\n    def handle(self, d, c):\n        if c:\n            return\n        import helpers\n",
-    ),
-    "in what only a base would call": (
-        {},
-        HELPER,
-        "class H:\n    def inference(self, rows):\n        import helpers\n",
-    ),
-    "in what may never be called": (
-        {},
-        HELPER,
-        "def main():\n    import helpers\nif __name__ == '__main__':\n    main()\n",
-    ),
-    "what a wheel brings": (
-        {"--extra-files": "lib-1.0-py3-none-any.whl", "-r": "requirements.txt"},
-        {"lib/__init__.py": "", "lib-1.0-py3-none-any.whl": "", "requirements.txt": "./lib-1.0-py3-none-any.whl\n"},
-        "import lib\n",
-    ),
-    "what a repository may bring": (
-        {"-r": "requirements.txt"},
-        {"lib/__init__.py": "", "requirements.txt": "numpy\ngit+https://example.com/helpers.git@abc\n"},
-        "import lib\n",
-    ),
-    "what is unpacked first": (
-        {"--extra-files": "code.zip"},
-        {"code.zip": "", **HELPER},
-        "import zipfile\nzipfile.ZipFile('code.zip').extractall()\nimport helpers\n",
-    ),
-    "of a packed zip that is put on the path": (
-        {"--extra-files": "code.zip"},
-        {"code.zip": "", **HELPER},
-        "import os, sys\nsys.path.insert(0, os.path.dirname(__file__) + '/code.zip')\nimport helpers\n",
-    ),
-    "of a folder of the server": (
-        {},
-        HELPER,
-        "import sys as s\ns.path.append('/opt/ml/code')\nimport helpers\n",
-    ),
-    "a name that no file can have": ({}, {}, f"try:\n    import {'a' * 300}\nfinally:\n    pass\n"),
-    "a name of many parts": ({}, {}, f"import {'a.' * 3000}a\n"),
-    "compiled": ({"--extra-files": "helpers.cpython-311-x86_64-linux-gnu.so"}, HELPER, "import helpers\n"),
-    "no source at all": ({}, HELPER, "importlib = None\nx = 'import helpers'\n"),
+    "packed": ("import helpers", {}, ("--extra-files", "helpers.py")),
+    "compiled": ("import helpers", {"x/helpers.cpython-311-x86_64-linux-gnu.so": ""}, ("--extra-files", "x")),
+    "standard library": ("import random", {"random.py": ""}, ()),
+    "on every server": ("import torch, ts.utils", {"torch/__init__.py": "", "ts.py": ""}, ()),
+    "required": ("import my_tools", {"my_tools.py": "", "r.txt": "numpy\nMy-Tools==1.0\n"}, ("-r", "r.txt")),
+    "from a wheel": ("import helpers", {"r.txt": "./lib-1.0-py3-none-any.whl\n"}, ("-r", "r.txt")),
+    "from a repository": ("import helpers", {"r.txt": "git+https://example.com/h.git@abc\n"}, ("-r", "r.txt")),
+    "nowhere": ("import transformers\nfrom PIL import Image", {}, ()),
+    "folder of data": ("import data", {"data/a.csv": "1"}, ()),
+    "caught": ("try:\n    import helpers\nexcept ImportError:\n    helpers = None", {}, ()),
+    "suppressed": ("import contextlib\nwith contextlib.suppress(ImportError):\n    import helpers", {}, ()),
+    "for type checkers": ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import helpers", {}, ()),
+    "of the script": ('if __name__ == "__main__":\n    import helpers', {}, ()),
+    "under a condition": ("import os\nif os.environ.get('X'):\n    import helpers", {}, ()),
+    "in a function": ("def main():\n    import helpers", {}, ()),
+    "of a changed path": ("import sys as s\ns.path.append('/opt/ml/code')\nimport helpers", {}, ()),
+    "of a changed site": ("import site\nsite.addsitedir('lib')\nimport helpers", {}, ()),
+    "of a packed zip": ("import helpers", {"code.zip": ""}, ("--extra-files", "code.zip")),
+    "longer than a file name": (f"import {'a' * 300}", {}, ()),
+    "of many parts": (f"import {'a.' * 3000}a", {}, ()),
+    "excluded part of a package": ("import lib.b", {"lib/a.py": "", "lib/b.py": ""}, ("--include", "lib", "--exclude", "b.py")),
 }
 
 
-@pytest.mark.parametrize(("flags", "files", "source"), SILENT.values(), ids=SILENT.keys())
-def test_nothing_is_said_of(work, package, flags, files, source):
-    _write(work, {"helpers.cpython-311-x86_64-linux-gnu.so": "", **files, "handler.py": source + HANDLE})
-    result = package("--strict", *(word for pair in flags.items() for word in pair))
-    assert result.errors == []
-    assert result.status == 0
+@pytest.mark.parametrize(("source", "files", "flags"), SILENT.values(), ids=SILENT)
+def test_what_may_be_found(work, run: Command, source, files, flags) -> None:
+    write({"helpers.py": "", "handler.py": f"{source}\n{HANDLE}", **files})
+    result = run(*words("--strict", *flags))
+    assert [line for line in result.errors if "[import-" in line] == []
 
 
-def test_requirements_that_bring_something_else_change_nothing(work, package):
-    lines = "--extra-index-url https://example.com/simple\nnumpy>=1.0  # ./a\nfoo @ https://example.com/foo-1.whl\n"
-    _write(work, {"handler.py": f"import helpers\n{HANDLE}", "requirements.txt": lines, **HELPER})
-    assert len(package("-r", "requirements.txt").warnings) == 1
-
-
-def test_the_search_goes_on_in_what_is_packed_and_in_what_is_not(work, package):
-    _write(
-        work,
-        {
-            "handler.py": "import a\n" + HANDLE,
-            "a.py": "from b.inner import x\n",
-            "b/__init__.py": "",
-            "b/inner.py": "from . import other\nx = 1\n",
-            "b/other.py": "import c\n",
-            "c.py": "import a, b\n",
-            "unused.py": "import nothing\n",
-        },
-    )
-    assert package("--include", "a.py").warnings == [
-        "a.py:1: imports b, which lies beside it and is not packed; add --include b [import-not-packed]",
-        f"{Path('b/other.py')}:1: imports c, which lies beside it and is not packed; "
-        "add --include c.py [import-not-packed]",
+def test_each_missing_module_is_named_once_by_a_path_from_here(work, run: Command) -> None:
+    imports = "import helpers\nfrom helpers import x\n"
+    write({"my src/handler.py": imports + HANDLE, "my src/helpers.py": "", "net.py": "import layers\n", "layers.py": ""})
+    result = run(*words("--model-file", "net.py", handler="my src/handler.py"))
+    assert [line for line in result.warnings if "[import-" in line] == [
+        f"my src/handler.py:1: this file imports helpers, {NEXT_TO} 'my src/helpers.py' [import-not-packed]",
+        f"net.py:1: this file imports layers, {NEXT_TO} layers.py [import-not-packed]",
     ]
-    assert package("--include", "a.py", "--include", "b", "--include", "c.py", "--strict", "-f").status == 0
+    assert "import-" not in run("verify", "m.mar").out
 
 
-def test_paths_in_the_advice_are_those_that_the_user_has(work, run):
-    _write(work, {"my src/handler.py": "import helpers\n" + HANDLE, "my src/helpers.py": ""})
-    result = run("--model-name", "m", "--handler", "my src/handler.py")
-    assert result.warnings == [
-        f"{Path('my src/handler.py')}:1: imports helpers, which lies beside it and is not packed; "
-        f"add --include '{Path('my src/helpers.py')}' [import-not-packed]"
+def test_the_modules_of_a_model_folder(work, run_mms: Command) -> None:
+    write({"d/pkg/service.py": f"import common\n{HANDLE}", "d/common.py": ""})
+    flags = (*words(handler="pkg.service"), "--model-path", "d")
+    assert run_mms(*flags, "--strict").status == 0
+    assert run_mms(*flags, "--exclude", "common.py").warnings == [
+        f"d/pkg/service.py:1: this file imports common, {NEXT_TO} d/common.py [import-not-packed]"
     ]
 
 
-def test_an_extra_folder_loses_its_own_name(work, package):
-    _write(work, {"lib/__init__.py": "", "lib/a.py": "", "handler.py": "from lib import a\n" + HANDLE})
-    assert package("--extra-files", "lib").warnings == [
-        "handler.py:1: imports lib, which lies beside it and is not packed; add --include lib [import-not-packed]"
-    ]
+# The handler, its source, and the module of the error or nothing.
+RELATIVE = {
+    "top level": ("h", "from .tools import x", ".tools"),
+    "too many dots": ("pkg.h", "from ..tools import x", "..tools"),
+    "in a package": ("pkg.h", "from .tools import x\nfrom . import tools", ""),
+    "caught": ("h", "try:\n    from .tools import x\nexcept ImportError:\n    pass", ""),
+    "names its package": ("h", "import pkg\n__package__ = 'pkg'\nfrom .tools import x", ""),
+    "names it by globals": ("h", "import pkg\nglobals()['__package__'] = 'pkg'\nfrom .tools import x", ""),
+    "imports its package": ("h", "from pkg import __package__\nfrom .tools import x", ""),
+}
 
 
-def test_the_model_file_is_followed_too_but_not_into_its_functions(work, run):
-    _write(
-        work,
-        {
-            "net.py": "import layers\nclass Net:\n    pass\ndef train():\n    import dataset\n",
-            "layers.py": "",
-            "dataset.py": "",
-            "handler.py": HANDLE,
-            "w.pt": "",
-        },
-    )
-    result = run("--model-name", "m", "--handler", "handler.py", "--model-file", "net.py")
-    assert [line for line in result.warnings if "import-" in line] == [
-        "net.py:1: imports layers, which lies beside it and is not packed; add --include layers.py [import-not-packed]"
-    ]
+@pytest.mark.parametrize(("handler", "source", "module"), RELATIVE.values(), ids=RELATIVE)
+def test_a_relative_import(work, run: Command, handler: str, source: str, module: str) -> None:
+    path = f"d/{handler.replace('.', '/')}.py"
+    write({"d/pkg/__init__.py": "", "d/pkg/tools.py": "x = 1\n", path: f"{source}\n{HANDLE}"})
+    message = f"the server imports this file as a top-level module, so it cannot import from {module}"
+    expected = [f"{path}:1: {message}; import the module by its full name [import-relative]"] if module else []
+    assert run(*words("--model-path", "d", "--strict", handler=handler)).errors == expected
 
 
-def test_a_relative_import_of_a_module_in_no_package(work, package):
-    _write(work, {"handler.py": "import os\nfrom .helpers import x\n" + HANDLE, **HELPER})
-    assert package("--include", "helpers.py").errors == [
-        "handler.py:2: imports from .helpers, and the server imports this file as a module of no package; "
-        "write helpers without the dot [import-relative]"
-    ]
-    assert package().warnings == [
-        "handler.py:2: imports helpers, which lies beside it and is not packed; "
-        "add --include helpers.py [import-not-packed]"
-    ]
+def shadowing(*paths: str, handler: str = "h.py", source: str = HANDLE) -> tuple[str, ...]:
+    """Return the words that package a handler with other modules."""
+    write({f"d/{path}": source if path == "h.py" or path.startswith(handler) else HANDLE for path in {*paths, "h.py"}})
+    return words("--model-path", "d", handler=handler)
 
 
-def test_a_relative_import_where_the_module_says_its_package(work, package):
-    boilerplate = "import os, sys\nif not __package__:\n    sys.path.insert(0, os.path.dirname(__file__))\n"
-    source = f"{boilerplate}    __package__ = 'src'\n    import src\nfrom .utils import x\n{HANDLE}"
-    _write(work, {"handler.py": source, "src/__init__.py": "", "src/utils.py": "x = 1\n"})
-    assert package("--include", "src", "--strict").status == 0
+def line(path: str, name: str, when: str = "") -> str:
+    fix = "rename its folder" if path.endswith("__init__.py") else "rename it"
+    return f"d/{path}: shadows the module {name}, which the server itself imports{when}; {fix} [handler-shadows]"
 
 
-def test_a_project_of_many_modules_is_followed_only_so_far(work, package):
-    names = [f"m{number}" for number in range(1200)]
-    _write(work, {"handler.py": f"from big import {', '.join(names)}\n{HANDLE}", "big/__init__.py": ""})
-    for name in names:
-        (work / "big" / f"{name}.py").write_text(f"x = '{name * 1000}'\n")
-    assert package("--include", "big", "--strict").status == 0
-    assert len(package("-f").warnings) == 1
+SHADOWS = [
+    *(("error", path) for path in ("json.py", "logging/__init__.py", "random.py", "ts.py", "yaml.py", "numpy.py")),
+    *(("error", path) for path in ("ts/__init__.py", "uuid.py")),
+    *(("warning", path) for path in ("yaml/__init__.py", "numpy/__init__.py", "torch.py")),
+    *(("some", path) for path in ("tokenize.py", "glob.py", "textwrap/__init__.py")),
+]
 
 
-def test_a_relative_import_that_is_caught_or_in_a_package_is_fine(work, package):
-    _write(
-        work,
-        {
-            "handler.py": "try:\n    from .a import x\nexcept ImportError:\n    from pkg.a import x\n" + HANDLE,
-            "pkg/__init__.py": "from . import a\n",
-            "pkg/a.py": "from .b import x\n",
-            "pkg/b.py": "x = 1\n",
-        },
-    )
-    assert package("--include", "pkg", "--strict").status == 0
+@pytest.mark.parametrize(("level", "path"), SHADOWS)
+def test_what_shadows_a_module_of_the_worker(work, run: Command, level: str, path: str) -> None:
+    result = run(*shadowing(path))
+    when = " on some versions of Python and torch" if level == "some" else ""
+    found = [line(path, Path(path).parts[0].removesuffix(".py"), when)]
+    assert (result.errors, result.warnings) == ((found, []) if level == "error" else ([], found))
 
 
-def test_modules_of_a_model_folder(work, run_mms):
-    _write(
-        work,
-        {
-            "model/pkg/service.py": "from .tools import x\nimport common\n" + HANDLE,
-            "model/pkg/tools.py": "from ..common import x\n",
-            "model/common.py": "x = 1\n",
-        },
-    )
-    words = ("--model-name", "m", "--model-path", "model", "--handler", "pkg.service")
-    assert run_mms(*words).errors == [
-        f"{Path('model/pkg/tools.py')}:1: imports from ..common, and the server imports this file as a module of no "
-        "package; write common without the dots [import-relative]"
-    ]
-    _write(work, {"model/pkg/tools.py": "from common import x\n"})
-    assert run_mms(*words, "--strict").status == 0
-    assert run_mms(*words, "--exclude", "common.py", "-f").warnings == [
-        f"{Path('model/pkg/service.py')}:2: imports common, which lies beside it and is not packed; "
-        f"add --include {Path('model/common.py')} [import-not-packed]"
-    ]
+UNUSED = {
+    "what the worker can do without": "code service base_handler csv gzip psutil model time os mms test tokenizers".split(),
+    "other files": "json/x logging/x numpy/x torch/x ts/x yaml/x lib/json lib/__init__ lib/types".split(),
+    "what pip installs": "numpy/__init__ numpy/linalg/__init__ yaml/__init__ yaml/nodes torch/__init__ torch/nn/__init__ "
+    "packaging/__init__ ts/__init__ ts/arg_parser".split(),
+    "other packages": ["packaging/__init__", "mms/__init__"],
+}
 
 
-def test_an_opened_archive_has_no_sources_beside_it(work, package, run):
-    _write(work, {"handler.py": "import helpers\n" + HANDLE, **HELPER})
-    assert package().status == 0
-    assert run("verify", "m.mar", "--strict").status == 0
+@pytest.mark.parametrize("modules", UNUSED.values(), ids=UNUSED)
+def test_what_a_worker_can_live_with(work, run: Command, modules: list[str]) -> None:
+    result = run(*shadowing(*(f"{module}.py" for module in modules), "json.txt", "types.pyi"), "--strict")
+    assert (result.status, result.err.count("shadows")) == (0, 0), result.err
 
 
-@pytest.mark.parametrize(
-    "line",
-    ["globals()['__package__'] = 'src'", "globals().update(__package__='src')", "from src import __package__"],
-)
-def test_a_package_that_is_said_in_another_way(work, package, line):
-    _write(work, {"handler.py": f"import src\n{line}\nfrom .utils import x\n{HANDLE}", "src/__init__.py": ""})
-    assert package("--include", "src").errors == []
+@pytest.mark.parametrize("path", ["mms.py", "mms/__init__.py", "json.py", "types.py"])
+def test_mms_has_names_of_its_own(work, run_mms: Command, path: str) -> None:
+    others = ("torch.py", "ts.py", "yaml.py", "numpy.py", "random.py", "copy.py", "queue.py", "glob.py")
+    assert run_mms(*shadowing(path, *others)).errors == [line(path, Path(path).parts[0].removesuffix(".py"))]
+    assert run_mms(*shadowing(path), "--runtime", "python2").status == 0
 
 
-def test_an_archive_among_the_files_changes_nothing_by_itself(work, package):
-    _write(work, {"handler.py": f"import helpers\n{HANDLE}", "words.txt.gz": "", **HELPER})
-    assert len(package("--extra-files", "words.txt.gz").warnings) == 1
+TORCH = [f"import torch.nn as nn\n{HANDLE}", f"from torch import nn\n{HANDLE}"]
+TORCH += ["from ts.torch_handler.base_handler import BaseHandler\n\n\nclass Mine(BaseHandler):\n    pass\n"]
+
+
+@pytest.mark.parametrize("source", TORCH)
+def test_torch_is_needed_by_a_handler_that_imports_it(work, run: Command, source: str) -> None:
+    assert line("torch.py", "torch") in run(*shadowing("torch.py", source=source)).errors
+
+
+@pytest.mark.parametrize("name", ["torch", "packaging"])
+def test_the_handlers_of_the_server_need_more(work, run: Command, name: str) -> None:
+    write({f"d/{name}.py": ""})
+    assert line(f"{name}.py", name) in run(*words("--model-path", "d", handler="base_handler")).errors
+
+
+# The handler, the files, what is shadowed.
+FOLDERS = [
+    *(("json.py", ["json.py"], "json"), ("json:handle", ["json.py"], "json")),
+    *(("sub/h.py:handle", ["sub/h.py", "sub/types.py"], "types"), ("sub.h:handle", ["sub/h.py", "sub/types.py"], "")),
+    *(("sub:handle", ["sub/__init__.py", "sub/types.py"], "types"), ("sub", ["sub/__init__.py", "sub/types.py"], "")),
+]
+
+
+@pytest.mark.parametrize(("handler", "paths", "name"), FOLDERS)
+def test_the_handler_and_its_folder(work, run: Command, handler: str, paths: list[str], name: str) -> None:
+    assert run(*shadowing(*paths, handler=handler)).errors == ([line(paths[-1], name)] if name else [])
+
+
+@pytest.mark.parametrize("name", ["time", "os", "sys", "__main__"])
+@pytest.mark.parametrize("server", ["torchserve", "mms", "model file"])
+def test_what_no_import_finds(work, run: Command, run_mms: Command, server: str, name: str) -> None:
+    path = f"d/{name}.py"
+    flags = shadowing(f"{name}.py", handler=f"{name}.py")
+    if server == "model file":
+        flags = words("--model-file", path, handler="base_handler")
+    message = f"the server never imports this file, because Python has its own module {name}; rename it"
+    assert f"{path}: {message} [handler-shadows]" in (run_mms if server == "mms" else run)(*flags).errors
+
+
+def test_cpp_is_not_judged(work, run: Command) -> None:
+    write({"json.py": ""})
+    assert run("--model-name", "n", "--runtime", "LSP", "--extra-files", "json.py").status == 0

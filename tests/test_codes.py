@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from docs.make_errors import PAGE, page, with_printed_lines
-from model_archiver.core.problems import LEVELS
 from tests.examples import TABLE, Examples, needs_torch, problems_of
 
 SHARED_AND_CODES = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
@@ -56,10 +55,6 @@ def test_the_check_of_a_code_is_a_function_of_the_same_name() -> None:
     functions = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
     codes = {node.value for node in nodes if isinstance(node, ast.Constant) and node.value in CODES}
     assert {code.replace("-", "_") for code in codes} <= functions
-
-
-def test_the_levels_that_code_imports_are_those_of_the_table() -> None:
-    assert {code: entry["level"] for code, entry in CODES.items()} == LEVELS
 
 
 def test_every_entry_is_complete() -> None:

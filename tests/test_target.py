@@ -106,7 +106,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Path]:
 def test_folders_that_were_made_go_again_where_the_build_fails(model, elsewhere: Path, run: Command) -> None:
     words = ("--serialized-file", elsewhere, "--export-path", "a/b/c", "--archive-format", "no-archive", "--link")
     [error] = refused(run, *words)
-    assert "no hard link to it can be made from there" in error
+    assert "no hard link to it can be made from the export path" in error
     assert "link-impossible" in error
 
 

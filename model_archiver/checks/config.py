@@ -1,25 +1,246 @@
-"""The YAML file that configures a model on TorchServe."""
+"""The YAML file that configures a model on TorchServe (``--config-file``).
+
+TorchServe: org/pytorch/serve/archive/model/ModelConfig.java and ModelArchive.java, `getModelConfig`;
+ts/utils/util.py, `get_yaml_config`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from model_archiver.core.problems import Problem
+from model_archiver.core.text import shortened
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
+    from typing import Any
 
-    from model_archiver.checks.package import CheckContext
-    from model_archiver.core.problems import Problem
+    from model_archiver.checks.context import CheckContext
+    from model_archiver.checks.yaml_file import YamlMapping
+    from model_archiver.core.problems import Level
+
+    Combination = tuple[Level, str, str, str]
+
+_MAX_UNKNOWN = 50
+"""More unknown keys than these are a table of the handler's, not misspelt settings."""
+_MAX_SOURCES = 1 << 25
+"""Bytes of Python that are searched for keys."""
+_LARGEST = 2**31 - 1
+"""Java's largest Integer. The server ignores a larger number, also where it counts in Long."""
+
+_LEAST = {
+    **dict.fromkeys(("minWorkers", "maxWorkers", "batchSize", "responseTimeout", "startupTimeout"), 1),
+    **dict.fromkeys(("maxSequenceJobQueueSize", "maxNumSequence"), 1),
+    **dict.fromkeys(("maxBatchDelay", "jobQueueSize", "maxRetryTimeoutInSec", "clientTimeoutInMills"), 0),
+    **dict.fromkeys(("parallelLevel", "sequenceMaxIdleMSec", "sequenceTimeoutMSec"), 0),
+}
+"""The smallest value of each integer."""
+_SWITCHES = ("useJobTicket", "continuousBatching", "sequenceBatching", "asyncCommunication", "useVenv")
+_WORDS = {"deviceType": ("cpu", "gpu"), "parallelType": ("pp", "tp", "pptp", "custom")}
+KEYS = (*_LEAST, *_SWITCHES, *_WORDS, "deviceIds", "torchrun")
+
+_TORCHRUN_LEAST = {"nnodes": 1, "nproc-per-node": 1, "monitor-interval": 1, "OMP_NUMBER_THREADS": 1, "node-rank": 0}
+_TORCHRUN_STRINGS = ("rdzv-backend", "rdzv-endpoint", "rdzv-conf")
+TORCHRUN_KEYS = (*_TORCHRUN_LEAST, *_TORCHRUN_STRINGS)
 
 
-def check_config(package: CheckContext) -> Iterator[Problem]:
-    """``config-invalid``, ``config-value``, ``config-unknown-key`` and ``config-combination``.
+def config_invalid(context: CheckContext) -> Iterator[Problem]:
+    """Report a config file that the server cannot read, and keys that are not strings, which it does not accept."""
+    if isinstance(context.config, Problem):
+        yield context.config
+    for mapping, _ in _parts(context):
+        wrong = [key for key in mapping if not isinstance(key, str)]
+        if wrong:
+            line, shown = mapping.lines[wrong[0]], "null" if wrong[0] is None else _shown(wrong[0])
+            more = f" (and {len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
+            message = f"the key {shown} is not a string{more}"
+            yield Problem("error", "config-invalid", message, "put it into quotes", _path(context), line)
 
-    TorchServe: org/pytorch/serve/archive/model/ModelArchive.java, `getModelConfig`; ts/utils/util.py,
-    `get_yaml_config`.
-    """
-    member = package.named_file("configFile")
-    if member is None or package.server != "torchserve" or not package.runs_python3:
+
+def config_value(context: CheckContext) -> Iterator[Problem]:
+    """Report values that the server does not accept, and a ``pt2`` with which BaseHandler does not load."""
+    for mapping, keys in _parts(context):
+        for key, wanted in _wrong_values(mapping, keys).items():
+            message = f"{key} is {_shown(mapping[key])}, which the server does not accept"
+            yield Problem("warning", "config-value", message, f"write {wanted}", _path(context), mapping.lines[key])
+    settings = config_settings(context)
+    if settings and "pt2" in settings and context.inherited and context.inherited.runs("initialize"):
+        for message, hint, line in _wrong_pt2(settings):
+            text = f"{message}, with which the handler does not load"
+            yield Problem("error", "config-value", text, hint, _path(context), line)
+
+
+def config_unknown_key(context: CheckContext) -> Iterator[Problem]:
+    """Report keys that are almost one of the server's, which ignores them."""
+    for key, (meant, line) in _misspelt(context).items():
+        message = f"unknown key {shortened(key)!r}"
+        yield Problem("warning", "config-unknown-key", message, f"did you mean {meant!r}?", _path(context), line)
+
+
+def config_combination(context: CheckContext) -> Iterator[Problem]:
+    """Report settings that are valid, each by itself, but do not work together."""
+    settings = config_settings(context)
+    if not settings:
         return
-    from model_archiver.checks.configs.config_file import judge  # noqa: PLC0415 - PyYAML takes its time to load
+    wrong = _wrong_values(settings, KEYS)
+    valid = {key: settings[key] for key in KEYS if key in settings and key not in wrong}
+    absent = set(KEYS) - set(settings) - {meant for meant, _ in _misspelt(context).values()}
+    for check in (_workers, _parallel, _sequences):
+        for level, key, message, hint in check(valid, absent):
+            yield Problem(level, "config-combination", message, hint, _path(context), settings.lines[key])
 
-    yield from judge(package, member)
+
+def config_settings(context: CheckContext) -> YamlMapping | None:
+    """Return the settings of the config file; None if there is no such file, or the server cannot read it."""
+    return None if isinstance(context.config, Problem) else context.config
+
+
+def may_load_libraries(context: CheckContext) -> bool:
+    """Return whether the config file may contain ``pt2: {export: {aot_compile: true}}``."""
+    settings = config_settings(context)
+    if settings is None:
+        return bool(context.text_field("configFile"))
+    return settings.below("pt2").below("export").get("aot_compile") == 1  # as the server compares it
+
+
+def _parts(context: CheckContext) -> Iterator[tuple[YamlMapping, Collection[str]]]:
+    """Yield the mappings that the server reads, each with the keys that it knows."""
+    settings = config_settings(context)
+    if settings:
+        yield settings, KEYS
+        if torchrun := settings.below("torchrun"):
+            yield torchrun, TORCHRUN_KEYS
+
+
+def _path(context: CheckContext) -> str:
+    file = context.named_file("configFile")
+    return file.display_path if file else ""
+
+
+def _wrong_values(mapping: Mapping[Any, object], keys: Collection[str]) -> dict[str, str]:
+    """Return the keys whose values the server does not accept, each with what to write."""
+    wanted = {key: _wanted(key, value) for key, value in mapping.items() if key in keys}
+    return {key: text for key, text in wanted.items() if text}
+
+
+def _wanted(key: str, value: object) -> str | None:
+    """Return what to write as the value of a key; None if the server accepts this one."""
+    least = _LEAST.get(key, _TORCHRUN_LEAST.get(key))
+    if least is not None:
+        is_valid, wanted = _is_integer(value, least), f"an integer from {least} to {_LARGEST}, without quotes"
+    elif key in _SWITCHES:
+        is_valid, wanted = isinstance(value, bool), "true or false, without quotes"
+    elif key in _WORDS:  # in any case; an empty string means none
+        is_valid = isinstance(value, str) and value.lower() in (*_WORDS[key], "")
+        wanted = " or ".join(_WORDS[key])
+    elif key == "deviceIds":
+        is_valid = isinstance(value, list) and all(_is_integer(item, 0) for item in value)
+        wanted = "a list of integers, such as [0, 1]"
+    elif key == "torchrun":
+        is_valid, wanted = isinstance(value, dict), "its settings below it, indented, such as nproc-per-node: 2"
+    else:
+        is_valid, wanted = isinstance(value, str), "a string, in quotes"
+    return None if is_valid else wanted
+
+
+def _is_integer(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= _LARGEST
+
+
+def _wrong_pt2(settings: YamlMapping) -> Iterator[tuple[str, str, int]]:
+    """Yield a message, a hint and a line (TorchServe: ts/torch_handler/base_handler.py, `initialize`)."""
+    pt2 = settings["pt2"]
+    if isinstance(pt2, dict) and "compile" in pt2:
+        line = settings.below("pt2").lines["compile"]
+        if not isinstance(pt2["compile"], dict):
+            yield f"compile is {_shown(pt2['compile'])}", "write enable: true below it, indented", line
+        elif "enable" not in pt2["compile"]:
+            yield "compile does not have the key enable", "write enable: true, or false, below it", line
+    elif not isinstance(pt2, (str, list, dict)) or "compile" in pt2 or (isinstance(pt2, list) and "export" not in pt2):
+        hint = "write a backend, such as inductor, or compile: with enable: and backend: below it"
+        yield f"pt2 is {_shown(pt2)}", hint, settings.lines["pt2"]
+
+
+def _misspelt(context: CheckContext) -> dict[str, tuple[str, int]]:
+    """Return the keys that are almost one of the server's, with that one and the line.
+
+    A key beside the one that it resembles, or that the handler may know, belongs to the handler.
+    """
+    found = {}
+    for mapping, known in _parts(context):
+        unknown = [key for key in mapping if isinstance(key, str) and key not in known]
+        for key in unknown if len(unknown) <= _MAX_UNKNOWN else ():
+            meant = _near_key(key, known)
+            if meant and meant not in mapping:
+                found[key] = meant, mapping.lines[key]
+    if not found or (context.handler.file is None and context.handler.built_in is None):
+        return {}
+    sources = [file for file in context.members if file.path.suffix == ".py"]
+    if sum(file.size for file in sources) > _MAX_SOURCES:
+        return {}
+    for file in sources:
+        text = context.text(file)
+        found = {} if text is None else {k: v for k, v in found.items() if k.encode(errors="surrogatepass") not in text}
+    return found
+
+
+def _near_key(key: str, known: Collection[str]) -> str | None:
+    """Return the key of the server that is meant, if this is another spelling of it or has a typing error."""
+    from difflib import get_close_matches  # noqa: PLC0415 - few need it
+
+    by_letters = {_letters(word): word for word in known}
+    near = get_close_matches(_letters(key[:100]), by_letters, 1, cutoff=0.885)
+    return by_letters[near[0]] if near else None
+
+
+def _letters(key: str) -> str:
+    return key.lower().translate(dict.fromkeys(map(ord, " _.-")))
+
+
+def _workers(valid: Mapping[str, Any], absent: Collection[str]) -> Iterator[Combination]:
+    """TorchServe: org/pytorch/serve/util/ApiUtils.java, `handleRegister`."""
+    for key, other in (("minWorkers", "maxWorkers"), ("maxWorkers", "minWorkers")):
+        if key in valid and other in absent:
+            yield "warning", key, f"the server ignores {key} without {other}", f"set {other} too"
+    least, most = valid.get("minWorkers", 0), valid.get("maxWorkers", 0)
+    if 0 < most < least:
+        message = f"the server ignores minWorkers and maxWorkers, because minWorkers ({least}) is larger than {most}"
+        yield "warning", "maxWorkers", message, f"set maxWorkers to {least} or more"
+
+
+def _parallel(valid: Mapping[str, Any], absent: Collection[str]) -> Iterator[Combination]:
+    """TorchServe: org/pytorch/serve/wlm/Model.java; WorkerLifeCycle.java, `attachRunner`."""
+    kind, level = valid.get("parallelType", "").lower(), valid.get("parallelLevel", 0)
+    if kind in ("pp", "tp", "pptp") and "torchrun" in absent:
+        hint = "add torchrun, with nproc-per-node and a number below it"
+        if level:
+            yield "error", "parallelType", f"no worker starts with parallelType {kind} and without torchrun", hint
+        else:
+            yield "warning", "parallelType", f"the server ignores parallelType {kind} without torchrun", hint
+    if not kind and ("parallelType" in valid or "parallelType" in absent):
+        for key, is_set in (("parallelLevel", level), ("torchrun", "torchrun" in valid)):
+            if is_set:
+                hint = "set parallelType to pp, tp, pptp or custom"
+                yield "warning", key, f"the server ignores {key} without parallelType", hint
+
+
+def _sequences(valid: Mapping[str, Any], absent: Collection[str]) -> Iterator[Combination]:
+    """TorchServe: org/pytorch/serve/wlm/Model.java, which answers each request with 500."""
+    end = "sequenceMaxIdleMSec"
+    if valid.get("sequenceBatching") and (end in absent or valid.get(end) == 0):
+        message = f"with sequenceBatching and without {end}, the server answers every request with an error"
+        hint = f"set {end} to the number of milliseconds after which a sequence ends"
+        yield "error", "sequenceBatching", message, hint
+
+
+def _shown(value: object) -> str:
+    """Return a value roughly as it is written in the file."""
+    if value is None:
+        return "empty"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        items = ", ".join("a list" if isinstance(item, list) else _shown(item) for item in value[:9])
+        return f"[{items}]" if len(value) < 9 else "a list"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return shortened(repr(value) if isinstance(value, str) else str(value), 40)

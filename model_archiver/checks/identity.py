@@ -1,43 +1,53 @@
-"""What a model is called, its version, and what runs it."""
+"""Check the model's name, its version, its runtime and the paths in the archive."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from model_archiver.core.problems import CONTROL, Problem
+from model_archiver.core.entries import portable_key
+from model_archiver.core.problems import Problem, has_control
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model_archiver.checks.package import CheckContext
-
-_IN_URLS = re.compile(r"[A-Za-z0-9._+-]+")
+    from model_archiver.checks.context import CheckContext, CheckedFile
 
 
-def check_name(package: CheckContext) -> Iterator[Problem]:
-    """``name-leading-digit``: both servers take such a name, but not every platform around them does."""
-    if package.name[:1].isdigit():
-        message = "the model's name begins with a digit, which some platforms refuse"
-        yield Problem(
-            "warning", "name-leading-digit", message, "begin it with a letter", f"--model-name {package.name}"
+def name_leading_digit(context: CheckContext) -> Iterator[Problem]:
+    """Report a name that both servers accept, but not every platform around them."""
+    if context.name[:1].isdigit():
+        message, path = (
+            "the model's name begins with a digit, which some platforms reject",
+            f"--model-name {context.name}",
         )
+        yield Problem("warning", "name-leading-digit", message, "begin it with a letter", path)
 
 
-def check_version(package: CheckContext) -> Iterator[Problem]:
-    """``version-unservable``: the version is a part of the URLs by which TorchServe is asked."""
-    version = package.text_field("modelVersion")
-    display_path = f"--version {version}"
-    if CONTROL.search(version) or "/" in version or ".." in version:
-        message = "no URL can name a version with '/', '..' or a control character"
-        yield Problem("error", "version-unservable", message, "choose another, such as 1.0", display_path)
-    elif version and not _IN_URLS.fullmatch(version):
-        message = "URLs cannot name this version as it is written"
-        yield Problem("warning", "version-unservable", message, "use letters, digits and . _ - + only", display_path)
+def version_unservable(context: CheckContext) -> Iterator[Problem]:
+    """Report a version that the URLs of TorchServe cannot contain."""
+    version = context.text_field("modelVersion")
+    path = f"--version {version}"
+    if has_control(version) or "/" in version or ".." in version:
+        message = "a URL cannot contain a version with '/', '..' or a control character"
+        yield Problem("error", "version-unservable", message, "choose another version, such as 1.0", path)
+    elif version and not re.fullmatch("[A-Za-z0-9._+-]+", version):
+        message = "a URL cannot contain this version as it is written"
+        yield Problem("warning", "version-unservable", message, "use only letters, digits and . _ - +", path)
 
 
-def check_runtime(package: CheckContext) -> Iterator[Problem]:
-    """``runtime-unserved``: TorchServe has no python2 (``Runtime is not defined or invalid.``)."""
-    if package.server == "torchserve" and package.fields.get("runtime") == "python2":
+def runtime_unserved(context: CheckContext) -> Iterator[Problem]:
+    """Report python2, which TorchServe rejects (``Runtime is not defined or invalid.``)."""
+    if context.server == "torchserve" and context.fields.get("runtime") == "python2":
         message = "TorchServe does not run python2; only Multi Model Server does"
         yield Problem("warning", "runtime-unserved", message, "use python or python3", "--runtime python2")
+
+
+def path_case_clash(context: CheckContext) -> Iterator[Problem]:
+    """Report two files whose paths differ only in case, as Windows and most Macs ignore it."""
+    seen: dict[str, CheckedFile] = {}
+    for file in context.members:
+        first = seen.setdefault(portable_key(file.path), file)
+        if first.path != file.path:
+            message = f"this file and {first.path} are one file on systems that ignore case, and one is lost there"
+            yield Problem("warning", "path-case-clash", message, "rename one of them", str(file.path))

@@ -1,19 +1,181 @@
-"""What handler and model file import and the archive does not hold."""
+"""Check what is imported: modules that are not packed, and packed files that shadow modules of Python or the server."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
 
+from model_archiver.core.problems import Problem
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from model_archiver.checks.package import CheckContext
-    from model_archiver.core.problems import Problem
+    from model_archiver.checks.context import CheckContext, CheckedFile
+    from model_archiver.core.problems import Level
 
 
-def check_imports(package: CheckContext) -> Iterator[Problem]:
-    """``import-not-packed`` and ``import-relative``, for handler and model file and all that they import."""
-    if package.runs_python3 and (package.handler.member is not None or package.text_field("modelFile")):
-        from model_archiver.checks.sources.import_walk import imported_modules  # noqa: PLC0415 - not for a built-in one
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
-        yield from imported_modules(package)
+
+# Each name was tried: with a file of this name next to the handler, no worker starts (Python 3.8 to 3.13; what only
+# torch needs, on 3.11). What only some versions need, and what nothing misses (csv, gzip, psutil), is not here.
+_EVERY_WORKER = _names(
+    "argparse collections contextlib copyreg dis encodings enum functools gettext importlib json keyword locale "
+    "logging multiprocessing opcode operator pickle platform re reprlib select selectors shutil signal socket string "
+    "struct subprocess threading token types uuid warnings weakref"
+)
+_TORCHSERVE = _EVERY_WORKER | _names(
+    "ast asyncio bisect concurrent copy ctypes dataclasses datetime email heapq http inspect linecache numbers pathlib "
+    "queue random traceback typing unittest urllib"
+)
+_ON_SOME = _names(
+    "base64 binascii cmath contextvars fnmatch glob math mmap pprint quopri ssl tempfile textwrap timeit tokenize zlib"
+)
+"""What TorchServe's workers need too with torch 2.13 on Python 3.11; other versions may do without."""
+_COMPILED_IN = _names(
+    "__main__ abc atexit builtins codecs errno gc genericpath io itertools marshal os posix posixpath stat sys time "
+    "zipimport"
+)
+"""What is imported before the path is looked at, or is a part of the interpreter: no file shadows it."""
+_WHOLE_COPIES = {
+    "ts": "arg_parser.py",
+    "mms": "arg_parser.py",
+    "torch": "nn/__init__.py",
+    "numpy": "linalg/__init__.py",
+    "packaging": "version.py",
+    "yaml": "nodes.py",
+}
+"""Packages that some people pack as pip installs them, each with a file that shows that it is the real one."""
+_ON_SERVERS = sys.stdlib_module_names | {"mms", "torch", "ts"}
+_ARCHIVES = {".7z", ".bz2", ".egg", ".gz", ".tar", ".tbz", ".tgz", ".txz", ".whl", ".xz", ".zip"}
+
+
+def modules_of_others(context: CheckContext) -> frozenset[str]:
+    """Return modules that Python or the server has, one of which may be what an import finds."""
+    return _COMPILED_IN | {"code", "ts", "mms"} | (_TORCHSERVE if context.server == "torchserve" else _EVERY_WORKER)
+
+
+def handler_shadows(context: CheckContext) -> Iterator[Problem]:
+    """Report a file that shadows a module which the worker imports, or a handler that such a module shadows.
+
+    The front ends put the folders of the archive before all others on the path (EnvironmentUtils.java, `getEnvString`).
+    """
+    for name, file in _modules(context) if context.runs_python3 else ():
+        if level := _shadow_level(context, name, file):
+            when = " on some versions of Python and torch" if name in _ON_SOME else ""
+            message = f"shadows the module {name}, which the server itself imports{when}"
+            hint = "rename its folder" if file.path.name == "__init__.py" else "rename it"
+            yield Problem(level, "handler-shadows", message, hint, file.display_path)
+    model_file = context.named_file("modelFile")
+    files = [context.handler.file if context.handler.is_reachable else None]
+    files.append(model_file if model_file and context.inherited else None)
+    for own in files if context.runs_python3 else ():
+        if own and own.path.stem in _COMPILED_IN and own.path.parent in context.roots:
+            message = f"the server never imports this file, because Python has its own module {own.path.stem}"
+            yield Problem("error", "handler-shadows", message, "rename it", own.display_path)
+
+
+def _modules(context: CheckContext) -> Iterator[tuple[str, CheckedFile]]:
+    """Yield the modules and packages that the worker imports by a plain name, each with its file."""
+    for path, file in context.by_path.items():
+        if path.suffix == ".py":
+            module = path.parent if path.name == "__init__.py" else path.with_suffix("")
+            is_second = path.name != "__init__.py" and module / "__init__.py" in context.by_path
+            if module.parent in context.roots and module.name and not is_second:
+                yield module.name, file
+
+
+def _shadow_level(context: CheckContext, name: str, file: CheckedFile) -> Level | None:
+    """Return how bad it is that a file is imported under a name."""
+    if name in (_TORCHSERVE if context.server == "torchserve" else _EVERY_WORKER):
+        return "error"
+    if name in _ON_SOME and context.server == "torchserve":
+        return "warning"
+    if name not in _WHOLE_COPIES or (name == "mms") != (context.server == "mms"):
+        return None
+    if name == "packaging" and not (context.inherited and "BaseHandler" in context.inherited.classes):
+        return None
+    if file.path.name == "__init__.py":
+        is_copy = file.path.parent / _WHOLE_COPIES[name] in context.by_path
+        return None if is_copy else "error" if name in ("mms", "ts") else "warning"
+    return "error" if name != "torch" or context.inherited or _imports_torch(context) else "warning"
+
+
+def _imports_torch(context: CheckContext) -> bool:
+    """Return whether the handler does; without torch the worker starts, but can answer with strings only."""
+    imports = context.handler_outline.imports if context.handler_outline else []
+    return any(f"{module}.".startswith(("torch.", "ts.torch_handler.")) for _, module, _ in imports)
+
+
+def import_relative(context: CheckContext) -> Iterator[Problem]:
+    """Report a relative import in a handler file that the server imports as a module of no package."""
+    outline, handler = context.handler_outline, context.handler
+    if outline and handler.file and handler.file.path.name != "__init__.py" and not outline.is_open:
+        for line, module, _ in outline.imports:
+            if len(module) - len(module.lstrip(".")) > handler.module.count("."):
+                message = f"the server imports this file as a top-level module, so it cannot import from {module}"
+                hint = "import the module by its full name"
+                yield Problem("error", "import-relative", message, hint, handler.file.display_path, line)
+
+
+def import_not_packed(context: CheckContext) -> Iterator[Problem]:
+    """Report a module that the handler or the model file imports, and that is next to it and not packed."""
+    model_file, found = context.named_file("modelFile"), set()
+    files = [(context.handler.file, context.handler.module)] if context.handler.is_reachable else []
+    files += [(model_file, model_file.path.stem)] if model_file else []
+    for file, name in files if context.runs_python3 else ():
+        folder = _import_folder(file, name) if file else None
+        for line, module, names in _imports(context, file) if file and folder else ():
+            included = _next_to(folder, module, names) if folder else None
+            if file and included and included not in found:
+                found.add(included)
+                message = f"this file imports {module}, which is next to it but not packed"
+                hint = f"add --include {_quoted(included)}"
+                yield Problem("warning", "import-not-packed", message, hint, file.display_path, line)
+
+
+def _imports(context: CheckContext, file: CheckedFile) -> Iterator[tuple[int, str, list[str]]]:
+    """Yield the imports of a file that certainly fail if nothing is packed for them."""
+    outline = context.outline(file) if file.path.suffix == ".py" else None
+    if outline is None or any(path.suffix.lower() in _ARCHIVES for path in context.by_path):
+        return  # which may hold the modules
+    if {"sys", ".path"} <= outline.facts.words or not outline.facts.words.isdisjoint({"path", "site"}):
+        return
+    requirements = context.named_file("requirementsFile")
+    required = ((context.text(requirements) if requirements else b"") or b"").lower()
+    brings_anything = b"/" in required or any(line.startswith((b"-", b".")) for line in required.split())
+    packed = {part.partition(".")[0] for path in context.by_path for part in path.parts}
+    for line, module, names in () if brings_anything else outline.imports:
+        first = module.partition(".")[0]
+        is_required = first.lower().encode() in required.replace(b"-", b"_").replace(b".", b"_")
+        if first not in packed | _ON_SERVERS and not is_required and first:
+            yield line, module, names
+
+
+def _import_folder(file: CheckedFile, name: str) -> Path | None:
+    """Return the folder on the disk from which a file's imports were found when it was written."""
+    source = file.source_path
+    packages = name.split(".") if source and source.name == "__init__.py" else name.split(".")[:-1]
+    is_same = source and list(source.parent.parts[len(source.parent.parts) - len(packages) :]) == packages
+    return source.parents[len(packages)] if source and is_same else None
+
+
+def _next_to(folder: Path, module: str, names: list[str]) -> Path | None:
+    """Return what to pack for an import, if it is a module or a package in a folder on the disk."""
+    first, *rest = module.split(".")
+    package, module_file = folder / first, folder / f"{first}.py"
+    inner = [package.joinpath(*rest).with_suffix(".py")] if rest else [package / f"{name}.py" for name in names]
+    try:
+        if any(path.is_file() for path in (package / "__init__.py", *(inner if not module_file.is_file() else ()))):
+            return package
+        return module_file if module_file.is_file() else None
+    except OSError:  # a name that is too long for a file, or a folder that is not readable
+        return None
+
+
+def _quoted(path: Path) -> str:
+    import shlex  # noqa: PLC0415 - only for a message
+
+    return shlex.quote(str(path))

@@ -1,92 +1,65 @@
-"""The model file, where the server's own code loads it (ts/torch_handler/base_handler.py, `_load_pickled_model`)."""
+"""Check the model file of a handler that loads it as TorchServe's own do.
+
+TorchServe: ts/torch_handler/base_handler.py and densenet_handler.py, `_load_pickled_model`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from model_archiver.checks.wording import shortened
+from model_archiver.checks.handler import constructor_problems, listed, syntax_problems
 from model_archiver.core.problems import Problem
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model_archiver.checks.archive import CheckedFile
-    from model_archiver.checks.package import CheckContext
-    from model_archiver.checks.sources.module_names import ModuleNames
-
-_LIBRARIES = (".so", ".pyd")
+    from model_archiver.checks.context import CheckContext, CheckedFile
+    from model_archiver.checks.source import Outline
 
 
-def check_name(package: CheckContext) -> Iterator[Problem]:
-    """``model-file-name``: the server imports the name up to its first dot, and would not find the file."""
-    member = _model_file(package)
-    if member is None:
+def model_file_name(context: CheckContext) -> Iterator[Problem]:
+    """Report a model file that the server does not find: it imports the name up to the first dot."""
+    file, module = _model_file(context), context.text_field("modelFile").partition(".")[0]
+    parts = {part for path in context.by_path for part in path.parts}
+    if file is None or any(part == module or part.startswith((f"{module}.py", f"{module}.so")) for part in parts):
         return
-    module = package.text_field("modelFile").partition(".")[0]
-    if _may_be_imported(package, module):
+    name = file.path.name
+    if any(part.startswith(f"{module}.") and part.endswith((".so", ".pyd")) for part in parts):
         return
-    name = member.path.name
     if not name.endswith(".py"):
-        message, hint = (
-            "is no Python file, and the server imports the model file",
-            "name a .py file that defines the model",
-        )
-    elif len(member.path.parts) > 1:
-        message, hint = "lies below a folder, where the server does not find a model file", f"have {name} at the root"
+        message, hint = "the model file must be a Python file", "name the .py file that defines the model's class"
+    elif len(file.path.parts) > 1:
+        message, hint = "the server finds a model file only at the root of the archive", f"put {name} at the root"
     else:
-        message = f"the server imports the model file's name up to its first dot, {module!r}"
-        hint = f"rename it to {name.removesuffix('.py').replace('.', '_')}.py"
-    yield Problem("error", "model-file-name", message, hint, member.display_path)
+        message = f"the server imports the name up to the first dot, {module!r}"
+        hint = f"rename the file to {name.removesuffix('.py').replace('.', '_')}.py"
+    yield Problem("error", "model-file-name", message, hint, file.display_path)
 
 
-def _may_be_imported(package: CheckContext, module: str) -> bool:
-    """Whether the archive holds anything, anywhere, that Python may find under a name."""
-    return any(
-        part in (module, f"{module}.py", f"{module}.pyc")
-        or (part.startswith(f"{module}.") and part.endswith(_LIBRARIES))
-        for path in package.by_path
-        for part in path.parts
-    )
-
-
-def check_class(package: CheckContext) -> Iterator[Problem]:
-    """``model-file-class``: not exactly one class that is made without arguments."""
-    member = _model_file(package)
-    if member is None or package.importable(package.text_field("modelFile").partition(".")[0]) != member.path:
+def model_file_class(context: CheckContext) -> Iterator[Problem]:
+    """Report a model file that does not define exactly one class, or one that needs arguments."""
+    file = _model_file(context)
+    if file is None or context.importable(context.text_field("modelFile").partition(".")[0]) != file.path:
         return
-    from model_archiver.checks.sources.module_names import ModuleNames  # noqa: PLC0415
-    from model_archiver.checks.sources.problems import syntax_issues  # noqa: PLC0415 - few packages have a model file
-
-    broken = list(syntax_issues(package, member, "model-file-class"))
-    yield from broken
-    module = None if broken else package.parsed(member)
-    if module is not None:
-        for message, hint, line in _classes(ModuleNames.of(module, member.path.name)):
-            yield Problem("error", "model-file-class", message, hint, member.display_path, line)
+    outline = context.outline(file)
+    yield from syntax_problems(context, file, "model-file-class")
+    for message, hint, line in _class_problems(outline) if outline else ():
+        yield Problem("error", "model-file-class", message, hint, file.display_path, line)
 
 
-def _classes(names: ModuleNames) -> Iterator[tuple[str, str, int | None]]:
-    from model_archiver.checks.sources.class_facts import ClassFacts  # noqa: PLC0415
-    from model_archiver.checks.sources.problems import alias_of, constructor_faults, listed  # noqa: PLC0415
-
-    classes = names.certain_classes
+def _class_problems(outline: Outline) -> Iterator[tuple[str, str, int | None]]:
+    classes = outline.classes
     if len(classes) > 1:
-        message = f"defines {len(classes)} classes, and the server takes a single one: {listed(classes)}"
-        if alias := alias_of(classes):
-            yield message, f"remove {shortened(alias.name)}, a second name, which counts too", None
-        else:
-            yield message, "keep the model there and move the others to a module that it imports", None
-    elif not classes and not names.has_other_classes:
-        yield "defines no class; an imported one does not count", "define the model's class in it", None
-    elif names.only_class and names.only_class.node:
-        yield from constructor_faults(ClassFacts(names, names.only_class.node))
+        hint = "keep only the model's class, and move the others to a module that it imports"
+        yield f"the model file must define one class, but it defines {listed(classes)}", hint, None
+    elif not classes and not outline.may_have_more_classes:
+        yield "the model file must define one class, but it defines none", "define the model's class in it", None
+    elif outline.only_class:
+        yield from constructor_problems(outline.only_class)
 
 
-def _model_file(package: CheckContext) -> CheckedFile | None:
-    """The model file, where the server's own code certainly loads it."""
-    member = package.named_file("modelFile")
-    following = package.following if member else None
-    if following is None:
-        return None
+def _model_file(context: CheckContext) -> CheckedFile | None:
+    """Return the model file if TorchServe's own code certainly loads it."""
+    file = context.named_file("modelFile")
+    inherited = context.inherited if file else None
     homes = ("BaseHandler", "DenseNetHandler")
-    return member if any(following.runs("_load_pickled_model", of) for of in homes) else None
+    return file if inherited and any(inherited.runs("_load_pickled_model", home) for home in homes) else None

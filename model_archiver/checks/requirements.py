@@ -1,26 +1,194 @@
-"""The file of Python packages that TorchServe installs for a model."""
+"""The file of Python packages that TorchServe installs for a model (``--requirements-file``).
+
+Its problems are warnings, because only a server with ``install_py_dep_per_model=true`` reads it.
+TorchServe: org/pytorch/serve/wlm/ModelManager.java, `setupModelDependencies`, which runs pip in the model's folder.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import codecs
+import posixpath
+import re
+from pathlib import PurePosixPath
 
-from model_archiver.checks.wording import fewer
+from model_archiver.core.problems import Problem
+from model_archiver.core.text import shortened
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model_archiver.checks.package import CheckContext
-    from model_archiver.core.problems import Problem
+    from model_archiver.checks.context import CheckContext, CheckedFile
+
+_MAX_SIZE = 1 << 19
+"""Bytes of all files together that are checked."""
+_MAX_LINE = 1000
+"""Characters of a line that is checked."""
+_MAX_PARENTHESES = 20
+"""Newer versions of `packaging` reject markers that are nested deeply, and older ones exhaust the stack."""
+_MAX_PROBLEMS = 20
+"""Of one kind."""
+
+_ARCHIVES = (".whl", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tar.lz", ".tar.lzma")
+_COMMAND_OPTIONS = (
+    *("--upgrade", "-U", "--user", "--target", "-t", "--no-deps", "--no-cache-dir", "--quiet", "-q", "--verbose", "-v"),
+    *("--force-reinstall", "--ignore-installed", "-I", "--timeout", "--retries", "--proxy", "--root", "--prefix"),
+)
+"""Options of ``pip install`` that no version of pip accepts in a file. Another version may know other ones."""
 
 
-def check_requirements(package: CheckContext) -> Iterator[Problem]:
-    """``requirements-invalid`` and ``requirements-local``.
+def requirements_invalid(context: CheckContext) -> Iterator[Problem]:
+    """Report lines that pip rejects."""
+    return _limited(_invalid(context))
 
-    Warnings, since it is read only by a server that has ``install_py_dep_per_model=true``.
-    TorchServe: org/pytorch/serve/wlm/ModelManager.java, `setupModelDependencies`, which runs pip in the model's folder.
+
+def requirements_local(context: CheckContext) -> Iterator[Problem]:
+    """Report files and folders that a line names but the archive does not contain."""
+    return _limited(_local(context))
+
+
+def _limited(problems: Iterator[Problem]) -> Iterator[Problem]:
+    """Yield the first problems; the last of them says that the check ends there."""
+    for count, problem in enumerate(problems, 1):
+        if count == _MAX_PROBLEMS:
+            yield problem.replace(message=f"{problem.message} (later lines are not checked)")
+            return
+        yield problem
+
+
+def _invalid(context: CheckContext) -> Iterator[Problem]:
+    for file, number, line in _lines(context):
+        mistake = _mistake(line) if number else ("is not UTF-8", "save it as UTF-8")
+        if mistake:
+            yield Problem("warning", "requirements-invalid", *mistake, file.display_path, number or None)
+
+
+def _local(context: CheckContext) -> Iterator[Problem]:
+    packed = context.by_path.keys() | {folder for path in context.by_path for folder in path.parents}
+    start = PurePosixPath(context.text_field("requirementsFile")).parent
+    for file, number, line in _lines(context):
+        option, name = _target(line)
+        if not name or name.startswith(("/", "~")) or ":" in name or "@" in name:
+            continue  # the line names nothing of the archive
+        # SageMaker runs pip in the folder of the file, TorchServe in the model's.
+        bases = (file.path.parent,) if option in ("-r", "-c") else (PurePosixPath(), start)
+        paths = [_joined(base, name) for base in bases]
+        if any(path in packed for path in paths):
+            continue
+        hint = f"pack it as {shortened(str(paths[0]))}, with --include or --extra-files"
+        if ".." in paths[0].parts:
+            hint = "move it into the model's folder"
+        message = f"{shortened(f'{option} {name}'.strip())} is not in the archive, where pip looks for it"
+        yield Problem("warning", "requirements-local", message, hint, file.display_path, number)
+
+
+def _lines(context: CheckContext) -> Iterator[tuple[CheckedFile, int, str]]:
+    """Yield each line that can be checked, with its file and number.
+
+    Files of the archive that a line names with ``-r`` or ``-c`` are included. A file that is not UTF-8 has one line, 0.
     """
-    member = package.named_file("requirementsFile")
-    if member is not None and package.server == "torchserve" and package.runs_python3:
-        from model_archiver.checks.pip_files.requirement_files import RequirementFiles  # noqa: PLC0415 - few have one
+    first = context.named_file("requirementsFile")
+    if first is None or context.server != "torchserve" or not context.runs_python3:
+        return
+    files, left = {first.path: first}, _MAX_SIZE
+    waiting = [first]
+    for file in waiting:
+        left -= file.size
+        text = _decoded(context.text(file) or b"") if left >= 0 else ""
+        if text is None:
+            yield file, 0, ""
+        for number, line in _logical_lines(text or ""):
+            if len(line) > _MAX_LINE or "\\" in line or "${" in line:
+                continue
+            yield file, number, line
+            option, name = _target(line)
+            path = _joined(file.path.parent, name)
+            if option in ("-r", "-c") and path in context.by_path and path not in files:
+                files[path] = context.by_path[path]
+                waiting.append(files[path])
 
-        yield from fewer(RequirementFiles(package).judge(member))
+
+def _decoded(raw: bytes) -> str | None:
+    """Return the text of a file; None if it should be UTF-8 and is not, "" if it cannot be checked."""
+    try:
+        is_utf16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = raw.decode("utf-16" if is_utf16 else "utf-8-sig")
+    except UnicodeDecodeError:
+        return "" if re.match(rb"(?:.*\n)?#.*coding[:=]", raw) else None
+    return "" if "\0" in text else text
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines without comments; a continued line has the number of its first part."""
+    number, parts = 0, list[str]()
+    for count, line in enumerate([*text.splitlines(), ""], 1):
+        number = number if parts else count
+        is_comment = line.lstrip().startswith("#")
+        if line.endswith("\\") and not is_comment:
+            parts.append(line.strip("\\"))
+            continue
+        joined = "".join([*parts, f" {line}" if is_comment else line])
+        parts = []
+        if stripped := re.split(r"(?:^|(?<=\s))#", joined, maxsplit=1)[0].strip():
+            yield number, stripped
+
+
+def _target(line: str) -> tuple[str, str]:
+    """Return the option of a line and the path or URL that it names; each is empty if there is none."""
+    option = re.fullmatch(r"(?:-([rce])\s*|--(requirement|constraint|editable)(?:=|\s+))([^\s\"']+)", line)
+    name = option[3] if option else _requirement(line).partition(";")[0].strip()
+    letter = (option[1] or option[2][0]) if option else ""
+    if letter not in ("r", "c"):
+        name = re.sub(r"\[[^\[\]]*\]$", "", name)
+    is_path = bool(option) or "/" in name or name.startswith(".") or name.lower().endswith(_ARCHIVES)
+    return (f"-{letter}" if letter else ""), (name if is_path else "")
+
+
+def _joined(folder: PurePosixPath, name: str) -> PurePosixPath:
+    return PurePosixPath(posixpath.normpath(posixpath.join(folder, name)))
+
+
+def _requirement(line: str) -> str:
+    """Return the part before the options."""
+    words = line.split(" ")
+    count = next((index for index, word in enumerate(words) if word.startswith("-")), len(words))
+    return " ".join(words[:count])
+
+
+def _mistake(line: str) -> tuple[str, str] | None:
+    """Return what is wrong with a line and what to do; None if nothing is, or it cannot be known."""
+    text = _requirement(line)
+    for option in line[len(text) :].split()[:1]:
+        if option in _COMMAND_OPTIONS:
+            return f"pip does not accept {option} in a file", "remove it"
+    if not text or "://" in text or "file:" in text or _target(line)[1] or text.count("(") > _MAX_PARENTHESES:
+        return None
+    from packaging.markers import InvalidMarker, Marker  # noqa: PLC0415 - only for a model with requirements
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
+
+    name, _, marker = (part.strip() for part in text.partition(";"))
+    try:
+        if marker:
+            Marker(marker)
+        Requirement(name)
+    except InvalidMarker:
+        return f"{_quoted(marker)} is not a valid condition", 'write one such as python_version >= "3.9"'
+    except InvalidRequirement:
+        return _invalid_requirement(name)
+    except ValueError:  # how packaging 22 rejects some versions
+        return None
+    return None
+
+
+def _invalid_requirement(text: str) -> tuple[str, str]:
+    if text.startswith(("pip ", "pip3 ", "conda ", "python ")):
+        return f"{_quoted(text)} is a command", "write only the names of the packages"
+    if "=" in text and not re.search(r"[=<>!~]=|[<>]", text):
+        if text.count("=") > 1:  # name=version=build
+            return f"{_quoted(text)} is a line of conda", "write the file with pip list --format=freeze"
+        return f"{_quoted(text)} has a single =", "write == to require one version"
+    return f"{_quoted(text)} is not a requirement", "write a name, or one with versions such as numpy>=1.26,<3"
+
+
+def _quoted(text: str) -> str:
+    return repr(shortened(text))

@@ -1,251 +1,230 @@
-"""Whether the weights are what the handler loads.
+"""Check that the weights are what the handler loads.
 
-TorchServe: ``ts/torch_handler/base_handler.py``, ``initialize`` and what it calls; ``densenet_handler.py`` likewise.
-With a model file, ``torch.load`` and ``load_state_dict``; without one, by the suffix ``torch.jit.load`` or the like.
+With a model file the server's handlers call ``torch.load`` and ``load_state_dict``; without one the suffix decides, and
+.pt means ``torch.jit.load`` (``ts/torch_handler/base_handler.py``; ``densenet_handler.py`` ignores the suffix).
+A handler that loads weights in its own way may take any file.
 """
 
 from __future__ import annotations
 
-import re
 import sys
-from typing import TYPE_CHECKING
 
-from model_archiver.checks.archive import NotSampledError
-from model_archiver.checks.labels import VOCABULARY
-from model_archiver.checks.sources.python_texts import identifiers
-from model_archiver.checks.sources.weights_use import alters_loading
-from model_archiver.checks.weights_files.weights_file import read_weights
-from model_archiver.checks.wording import shortened
 from model_archiver.core.problems import Problem
+from model_archiver.core.text import shortened
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Literal
 
-    from model_archiver.checks.archive import CheckedFile
-    from model_archiver.checks.following import InheritedHandler
-    from model_archiver.checks.package import CheckContext
-    from model_archiver.checks.weights_files.weights_file import Fault, WeightsFile
+    from model_archiver.checks.context import CheckContext, CheckedFile
+    from model_archiver.checks.weights_file import WeightsFile
 
-_BASE = "BaseHandler"
+# What loads the weights: a method of the server's handlers, or nothing because of the suffix.
+_STATE_DICT = "_load_pickled_model"
+_TORCHSCRIPT = "_load_torchscript_model"
+_LIBRARY = "_load_torch_export_aot_compile"
+_NOTHING = "nothing"
+
 _DENSENET = "DenseNetHandler"
-_AGAIN = "save the weights again"
-_PROBLEMS: dict[Fault, tuple[str, str]] = {
-    "empty": ("is empty", _AGAIN),
-    "cut short": ("is cut short", "copy or download it again, or save the weights again"),
-    "html": ("is an HTML page, not the weights", "download the file itself"),
-    "git lfs": ("is a Git LFS pointer, not the weights", "run git lfs pull"),
-}
-_PLACEHOLDER = re.compile(r"dummy|empty|placeholder|stub|fake|none|unused", re.IGNORECASE)
-_STATE_DICT = "save its state_dict() with torch.save"
-_TORCHSCRIPT = "save TorchScript (torch.jit.script(model).save(...))"
+_PLACEHOLDERS = ("dummy", "empty", "placeholder", "stub", "fake", "none", "unused")
+_ADD_CLASS = "add the model class with --model-file"
+_SAVE_STATE_DICT = "save its state_dict() with torch.save"
+_SAVE_TORCHSCRIPT = "save TorchScript as .pt (torch.jit.script(model).save(...))"
+_SUFFIXES = {"torchscript": ".pt", "onnx": ".onnx", "library": ".so"}
 _KINDS = {
-    "torchscript": "is TorchScript",
-    "saved": "was saved by torch.save",
-    "tar": "is a tar that torch.save wrote before version 0.2",
-    "exported": "is an exported program (torch.export)",
-    "pickle": "is a plain pickle",
-    "safetensors": "is a safetensors file",
-    "onnx": "is an ONNX model",
-    "library": "is a shared library",
+    "torchscript": "TorchScript",
+    "saved": "a file from torch.save",
+    "exported": "an exported program (torch.export)",
+    "pickle": "a plain pickle",
+    "safetensors": "a safetensors file",
+    "onnx": "an ONNX model",
+    "library": "a shared library",
 }
-_RENAMES = {"torchscript": "name it .pt", "onnx": "name it .onnx", "library": "name it .so"}
+_DAMAGES = {
+    "empty": ("the file is empty", "save the weights again"),
+    "truncated": ("the file is truncated", "copy or download it again, or save the weights again"),
+    "html": ("this is an HTML page, not the weights", "download the file itself"),
+    "git lfs": ("this is a Git LFS pointer, not the weights", "run git lfs pull"),
+}
+_CHANGES_LOADING = (
+    *(b"weights_only", b"WEIGHTS_ONLY", b"safe_globals", b"load =", b"load=", b'load"', b"load'"),
+    b"ultralytics",  # importing it replaces torch.load
+)
 _NEVER_ALLOWED = {*sys.stdlib_module_names, "__main__", "numpy", "torch"}
+_MOST_PYTHON = 1 << 25
+_MOST_PACKAGES = 20
 _MOST_NAMED = 3
-_PLAIN = "save only tensors, numbers and texts, as in a state_dict"
 
 
-def check_presence(package: CheckContext) -> Iterator[Problem]:
-    """``weights-missing``: the handler loads weights, and there are none."""
-    following = package.following
-    if following is None or package.text_field("serializedFile"):
+def weights_missing(context: CheckContext) -> Iterator[Problem]:
+    """Report a handler that loads weights, and an archive without any."""
+    inherited, hint = context.inherited, "add them with --serialized-file"
+    if inherited is None or context.text_field("serializedFile"):
         return
-    if not package.text_field("modelFile") or _DENSENET in following.classes:
-        display_path = f"--handler {package.handler.given}"
-        hint = "give them with --serialized-file"
-        yield Problem("error", "weights-missing", "loads weights, and there are none", hint, display_path)
-    elif following.runs("_load_pickled_model"):
-        yield from _random(package)
-
-
-def _random(package: CheckContext) -> Iterator[Problem]:
-    from model_archiver.checks.sources.weights_source import leaves_random, may_bring  # noqa: PLC0415 - as there is one
-
-    member, handler = package.named_file("modelFile"), package.handler_source
-    module = package.parsed(member) if member else None
-    if module is not None and leaves_random(module) and (handler is None or not may_bring(handler)):
-        message = "there are no weights for this model, and random ones will be served"
-        yield Problem("warning", "weights-missing", message, "give them with --serialized-file", module.display_path)
-
-
-def check_file(package: CheckContext) -> Iterator[Problem]:
-    """The other ``weights-`` codes: the file is not what the handler loads."""
-    member = package.named_file("serializedFile")
-    if member is None or package.server != "torchserve" or not package.runs_python3:
+    if not context.text_field("modelFile") or _DENSENET in inherited.classes:
+        message = "this handler loads weights, but the archive has none"
+        yield Problem("error", "weights-missing", message, hint, f"--handler {context.handler.given}")
         return
-    try:
-        with member.open() as file:
-            found = read_weights(file, member.size)
-        yield from _judge(package, member, found)
-    except NotSampledError:
+    file = context.named_file("modelFile")
+    if file is not None and inherited.runs(_STATE_DICT) and _stays_random(context, file):
+        message = "the archive has no weights for this model, so the server uses random ones"
+        yield Problem("warning", "weights-missing", message, hint, file.display_path)
+
+
+def _stays_random(context: CheckContext, file: CheckedFile) -> bool:
+    """Return whether a model file makes layers, and no word in it or in the handler may stand for loading weights."""
+    import re  # noqa: PLC0415 - few archives have no weights
+
+    text, handler = context.text(file), context.handler.file
+    handler_text = context.text(handler) if handler is not None else b""
+    if text is None or handler_text is None:
+        return False
+    imports = re.findall(rb"(?m)(?:^|;)[ \t]*(?:from|import)[ \t]+(.*)", text)
+    imported = [name for line in imports for name in line.partition(b" import ")[0].split(b",")]
+    words = re.sub(rb"(?i)\b_*(init|initialize|reset)_?weights?\b|\bweights?_init\b", b"", text + handler_text)
+    code = re.sub(rb"#.*|(\"\"\"|''')(?s:.*?)\1", b"", text)
+    is_plain = all(re.match(_HARMLESS, name) for name in imported) and not re.search(_LOADING, words)
+    return is_plain and all(re.search(pattern, code) for pattern in (_MODULE, _LAYER))
+
+
+_HARMLESS = rb"\s*(torch|__future__|abc|collections|copy|dataclasses|functools|itertools|math|typing)\b"
+_LOADING = (
+    rb"(?i)load|pretrained|hub|weights|checkpoint|ckpt|state_dict|restore|from_?(file|buffer)|__import|\bread|open\b"
+    rb"|(fill|constant|copy|eye)_|\.(data|weight|bias)\s*=[^=]|\bdef to\b"
+)
+_MODULE = rb"\bclass \w+\(([\w.]+\.)?Module\):"
+_LAYER = rb"\bnn\.(Linear|Bilinear|Conv[123]d|ConvTranspose[123]d|Embedding|LSTM|GRU|RNN|Transformer\w*)\("
+
+
+def weights_unreadable(context: CheckContext) -> Iterator[Problem]:
+    """Report a weights file that nothing can read."""
+    file, found = context.named_file("serializedFile"), context.weights
+    if file is None or found is None or context.server != "torchserve" or not context.runs_python3:
         return
+    level: Literal["error", "warning"] = "error" if _loader(context, file) else "warning"
+    is_placeholder = found.damage == "empty" and any(word in file.path.name.lower() for word in _PLACEHOLDERS)
+    if found.damage and (level == "error" or not is_placeholder):
+        yield Problem(level, "weights-unreadable", *_DAMAGES[found.damage], file.display_path)
 
 
-def check_vocabulary(package: CheckContext) -> Iterator[Problem]:
-    """``weights-unsafe`` of the words of a text's model, which are no weights, but loaded as such.
+def weights_suffix(context: CheckContext) -> Iterator[Problem]:
+    """Report a suffix for which BaseHandler has no way to load the file."""
+    for file, found in _loaded_by(context, _NOTHING):
+        message = "without a model file, the server loads only .pt, .onnx and .so files"
+        hint = f"{_ADD_CLASS}, or give it the suffix .pt if it is TorchScript"
+        hint = hint if found.kind == "unknown" else _hint_without_model_file(found)
+        yield Problem("error", "weights-suffix", message, hint, file.display_path)
+    for file, _ in _loaded_by(context, _LIBRARY):
+        from model_archiver.checks.config import may_load_libraries  # noqa: PLC0415 - few models are libraries
 
-    TorchServe: ts/torch_handler/text_handler.py, ``initialize``.
+        if not may_load_libraries(context):
+            message = "the server loads a .so file only if the config file has pt2: {export: {aot_compile: true}}"
+            yield Problem("error", "weights-suffix", message, "add it to --config-file", file.display_path)
+
+
+def weights_without_model_file(context: CheckContext) -> Iterator[Problem]:
+    """Report a file that ``torch.jit.load`` rejects."""
+    for file, found in _loaded_by(context, _TORCHSCRIPT):
+        if found.kind not in ("unknown", "torchscript"):
+            message = f"this is {_what(found)}, but without a model file the server loads only TorchScript"
+            hint = _hint_without_model_file(found)
+            yield Problem("error", "weights-without-model-file", message, hint, file.display_path)
+
+
+def _hint_without_model_file(found: WeightsFile) -> str:
+    if found.kind in _SUFFIXES:
+        return f"give it the suffix {_SUFFIXES[found.kind]}"
+    if found.kind == "saved" and not found.is_module:
+        return f"{_ADD_CLASS}, or {_SAVE_TORCHSCRIPT}"
+    return f"{_SAVE_TORCHSCRIPT}, or {_ADD_CLASS} and {_SAVE_STATE_DICT}"
+
+
+def weights_with_model_file(context: CheckContext) -> Iterator[Problem]:
+    """Report a file that ``torch.load`` rejects, or one that holds a whole model."""
+    for file, found in _loaded_by(context, _STATE_DICT):
+        # Newer versions of torch.load pass a file of this suffix to the safetensors package.
+        is_taken = found.kind == "safetensors" and file.path.suffix == ".safetensors"
+        may_be_state_dict = found.kind == "unknown" or (found.kind == "saved" and not found.is_module)
+        if is_taken or may_be_state_dict or _mentions(context, _CHANGES_LOADING):
+            return
+        message = f"this is {_what(found)}, but with a model file the server loads only a state_dict"
+        hint = f"remove --model-file, or {_SAVE_STATE_DICT}" if found.kind in _SUFFIXES else _SAVE_STATE_DICT
+        yield Problem("error", "weights-with-model-file", message, hint, file.display_path)
+
+
+def weights_unsafe(context: CheckContext) -> Iterator[Problem]:
+    """Report a pickle that ``torch.load`` rejects from torch 2.6 on, unless the archive allows what it imports.
+
+    The server's text handlers load their vocabulary in the same way (``ts/torch_handler/text_handler.py``).
     """
-    following, member = package.following, package.by_path.get(VOCABULARY)
-    is_named = package.text_field("sourceVocab")
-    if following is None or member is None or is_named or not following.runs("get_source_vocab_path", "TextHandler"):
+    if (inherited := context.inherited) is None:
         return
-    try:
-        with member.open() as file:
-            found = read_weights(file, member.size)
-        if found.kind == "saved" and found.problem is None:
-            yield from _unsafe(package, member, found, "save only words and numbers, as in a dict")
-    except NotSampledError:
-        return
+    from model_archiver.checks.labels import VOCABULARY  # noqa: PLC0415 - not for every handler
+
+    hint = "save only tensors, numbers and strings, as in a state_dict"
+    loaded: list[tuple[CheckedFile, WeightsFile | None, str]] = []
+    loaded += ((*pair, hint) for pair in _loaded_by(context, _STATE_DICT) if not pair[1].is_module)
+    file, is_read = context.by_path.get(VOCABULARY), inherited.runs("get_source_vocab_path", of="TextHandler")
+    if file is not None and is_read and not context.text_field("sourceVocab"):
+        from model_archiver.checks.weights_file import read_weights  # noqa: PLC0415 - as there is one
+
+        loaded.append((file, read_weights(file), "save only strings and numbers, as in a dict"))
+    for file, found, hint in loaded:
+        names = _rejected_globals(context, found)
+        if names and not _mentions(context, _CHANGES_LOADING):
+            shown = ", ".join(map(shortened, names[:_MOST_NAMED]))
+            more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+            message = f"the pickle imports {shown}{more}, which torch.load rejects since 2.6 and executed before"
+            yield Problem("warning", "weights-unsafe", message, hint, file.display_path)
 
 
-def _judge(package: CheckContext, member: CheckedFile, found: WeightsFile) -> Iterator[Problem]:
-    following = package.following
-    if found.problem is not None:
-        yield from _unreadable(package, member, found.problem)
-    elif following is not None:
-        yield from _followed(package, following, member, found)
-    elif found.kind == "saved":
-        yield from _loaded_otherwise(package, member, found)
+def _rejected_globals(context: CheckContext, found: WeightsFile | None) -> list[str]:
+    """Return what ``torch.load`` rejects, unless an imported package may allow it, as torchao does for its own."""
+    if found is None or found.kind != "saved" or found.damage or found.pickle is None:
+        return []
+    from model_archiver.checks.pickles import rejected_globals  # noqa: PLC0415 - as there is a pickle
+
+    names = rejected_globals(found.pickle)
+    others = {name.partition(".")[0] for name in names} - _NEVER_ALLOWED
+    unknown = {name for name in others if context.importable(name) is None}
+    if len(unknown) <= _MOST_PACKAGES:
+        unknown = {name for name in unknown if _mentions(context, (name.encode(),))}
+    return [name for name in names if name.partition(".")[0] not in unknown]
 
 
-def _loaded_otherwise(package: CheckContext, member: CheckedFile, found: WeightsFile) -> Iterator[Problem]:
-    """What is wrong where a handler of the user's own certainly hands the file to ``torch.load``."""
-    from model_archiver.checks.sources.weights_source import loads_plainly  # noqa: PLC0415 - only where there is a source
-
-    module = package.handler_source
-    if module is not None and loads_plainly(module, member.path.name):
-        yield from _unsafe(package, member, found)
-
-
-def _unreadable(package: CheckContext, member: CheckedFile, problem: Fault) -> Iterator[Problem]:
-    """``weights-unreadable``: an error where the handler certainly reads the file."""
-    following = package.following
-    is_read = following is not None and _is_read(package, following, member)
-    if problem == "empty" and not is_read and _PLACEHOLDER.search(member.path.name):
-        return
-    message, hint = _PROBLEMS[problem]
-    yield Problem("error" if is_read else "warning", "weights-unreadable", message, hint, member.display_path)
-
-
-def _is_read(package: CheckContext, following: InheritedHandler, member: CheckedFile) -> bool:
-    """Whether the server's own method reads the weights, or would if it knew their suffix."""
-    if package.text_field("modelFile"):
-        method = "_load_pickled_model"
-    elif _suffix(member) == ".pt" or _DENSENET in following.classes:
-        method = "_load_torchscript_model"
-    elif _suffix(member) == ".so":
-        method = "_load_torch_export_aot_compile"
-    else:
+def _mentions(context: CheckContext, words: tuple[bytes, ...]) -> bool:
+    """Return whether the Python files of the archive mention one of some words, or are too large to be judged."""
+    files = [file for file in context.members if file.path.suffix == ".py"]
+    if sum(file.size for file in files) > _MOST_PYTHON:
         return True
-    return any(following.runs(method, of) for of in (_BASE, _DENSENET))
-
-
-def _suffix(member: CheckedFile) -> str:
-    name = member.path.name
-    return name[name.rindex(".") :] if "." in name else ""
-
-
-def _followed(
-    package: CheckContext, following: InheritedHandler, member: CheckedFile, found: WeightsFile
-) -> Iterator[Problem]:
-    """What is wrong where the handler loads as the server's own do."""
-    has_model_file = bool(package.text_field("modelFile"))
-    if not has_model_file and _BASE in following.classes and _suffix(member) != ".pt":
-        yield from _other_suffix(package, following, member, found)
-    elif _is_read(package, following, member):
-        yield from _with_model_file(package, member, found) if has_model_file else _without_model_file(member, found)
-
-
-def _without_model_file(member: CheckedFile, found: WeightsFile) -> Iterator[Problem]:
-    """``weights-without-model-file``: something that ``torch.jit.load`` refuses."""
-    if found.kind not in ("unknown", "torchscript"):
-        message = f"{_what(found)}, and without a model file only TorchScript can be loaded"
-        hint = _RENAMES.get(found.kind, f"{_TORCHSCRIPT}, or add the model's class with --model-file and {_STATE_DICT}")
-        if found.kind == "saved" and not _is_whole(found):
-            hint = f"add the model's class with --model-file, or {_TORCHSCRIPT}"
-        yield Problem("error", "weights-without-model-file", message, hint, member.display_path)
-
-
-def _with_model_file(package: CheckContext, member: CheckedFile, found: WeightsFile) -> Iterator[Problem]:
-    """``weights-with-model-file``: something that ``torch.load`` refuses; ``weights-unsafe``: so are its globals."""
-    # Newer versions of torch.load give what is called so to the safetensors package.
-    is_taken = found.kind == "safetensors" and _suffix(member) == ".safetensors"
-    if found.kind == "unknown" or is_taken:
-        return
-    if found.kind == "saved" and not _is_whole(found):
-        yield from _unsafe(package, member, found)
-    elif not alters_loading(package):
-        message = f"{_what(found)}, and with a model file only a state_dict can be loaded"
-        hint = f"leave out --model-file, or {_STATE_DICT}" if found.kind in _RENAMES else _STATE_DICT
-        yield Problem("error", "weights-with-model-file", message, hint, member.display_path)
-
-
-def _is_whole(found: WeightsFile) -> bool:
-    return found.pickle is not None and found.pickle.is_module
+    texts = map(context.text, files)
+    return any(text is None or any(word in text for word in words) for text in texts)
 
 
 def _what(found: WeightsFile) -> str:
-    if found.pickle is not None and _is_whole(found):
-        return f"is a whole pickled model ({shortened(found.pickle.maker)})"
-    return _KINDS[found.kind]
+    maker = found.pickle.built.maker if found.pickle is not None and found.is_module else ""
+    return f"a whole pickled model ({shortened(maker)})" if maker else _KINDS[found.kind]
 
 
-def _other_suffix(
-    package: CheckContext, following: InheritedHandler, member: CheckedFile, found: WeightsFile
-) -> Iterator[Problem]:
-    """``weights-suffix``: a name by which BaseHandler knows no way to load the file."""
-    suffix = _suffix(member)
-    if suffix == ".onnx" or (suffix == ".so" and not following.runs("_use_torch_export_aot_compile")):
-        return
-    if suffix == ".so":
-        from model_archiver.checks.configs.model_config import may_load_libraries  # noqa: PLC0415 - PyYAML is slow to load
-
-        if not may_load_libraries(package):
-            message = "is loaded only where the config file has pt2: {export: {aot_compile: true}}"
-            yield Problem("error", "weights-suffix", message, "say so there (--config-file)", member.display_path)
-        return
-    message = "without a model file, only .pt, .onnx and .so can be loaded"
-    hint = _RENAMES.get(found.kind, "add the model's class with --model-file, or name it .pt if it is TorchScript")
-    if found.kind == "saved":
-        hint = f"add the model's class with --model-file, or {_TORCHSCRIPT} as .pt"
-    elif found.kind == "exported":
-        hint = f"{_TORCHSCRIPT} as .pt, or write a handler that loads it with torch.export.load"
-    yield Problem("error", "weights-suffix", message, hint, member.display_path)
+def _loaded_by(context: CheckContext, loader: str) -> Iterator[tuple[CheckedFile, WeightsFile]]:
+    """Yield the weights file and what it is, if it is not damaged and this loads it."""
+    file, found = context.named_file("serializedFile"), context.weights
+    if file is not None and found is not None and not found.damage and _loader(context, file) == loader:
+        yield file, found
 
 
-def _unsafe(package: CheckContext, member: CheckedFile, found: WeightsFile, hint: str = _PLAIN) -> Iterator[Problem]:
-    """``weights-unsafe``: ``torch.load`` refuses it from torch 2.6 on, unless it is told otherwise."""
-    if found.pickle is None:
-        return
-    from model_archiver.checks.weights_files.weights_only import is_spoken, refused_globals  # noqa: PLC0415 - few are
-
-    names = _surely_refused(package, refused_globals(found.pickle))
-    if names:
-        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-        shown = ", ".join(map(shortened, names[:_MOST_NAMED]))
-        message = f"names {shown}{more}, which torch.load refuses from 2.6 on and runs before"
-    elif not is_spoken(found.pickle):
-        message = "has pickle opcodes that torch.load refuses from 2.6 on"
-        hint = "save it with torch.save, without a pickle_protocol"
+def _loader(context: CheckContext, file: CheckedFile) -> str:
+    """Return what loads the weights, or an empty string if the handler may load them in its own way."""
+    inherited, name = context.inherited, file.path.name
+    if inherited is None:
+        return ""
+    if context.text_field("modelFile"):
+        loader = _STATE_DICT
+    elif name.endswith(".pt") or _DENSENET in inherited.classes:
+        loader = _TORCHSCRIPT
+    elif name.endswith(".so"):
+        loader = _LIBRARY if inherited.runs("_use_torch_export_aot_compile") else ""
     else:
-        return
-    if not alters_loading(package):
-        yield Problem("warning", "weights-unsafe", message, hint, member.display_path)
-
-
-def _surely_refused(package: CheckContext, names: tuple[str, ...]) -> list[str]:
-    """Those of some globals that no package can have allowed by being imported, as torchao does for its own."""
-    tops = {name.partition(".")[0] for name in names} - _NEVER_ALLOWED
-    foreign = {top for top in tops if package.importable(top) is None}
-    perhaps = identifiers(package, foreign)
-    return [name for name in names if name.partition(".")[0] not in perhaps]
+        loader = "onnxruntime" if name.endswith(".onnx") else _NOTHING
+    return "" if loader in inherited.overridden else loader

@@ -9,7 +9,7 @@ import re
 import struct
 
 from model_archiver.core.manifest import MAR_INF
-from model_archiver.core.problems import CONTROL
+from model_archiver.core.problems import has_control
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def path_problem(path: PurePosixPath) -> str | None:
 
 
 def _character_problem(text: str) -> str | None:
-    if not text.isprintable() and CONTROL.search(text):
+    if has_control(text):
         return "holds a control character"
     if "\\" in text:
         return "holds a backslash, which Windows takes for a folder"

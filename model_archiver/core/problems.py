@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 
 from model_archiver.core.record import Record
 from model_archiver.core.text import did_you_mean
@@ -16,39 +15,12 @@ if TYPE_CHECKING:
 
     Level = Literal["error", "warning"]
 
-_CODES = {
-    "error": (
-        "archive-cut archive-damaged archive-gap archive-prefix archive-trailing archive-unknown command-unknown"
-        " convert-retired disk-full entry-damaged entry-descriptor entry-link entry-method epoch-invalid"
-        " export-path-invalid file-changed file-is-folder file-missing file-special file-unreadable flag-unknown"
-        " folder-empty folder-is-file folder-unreadable gzip-members handler-class handler-entry handler-invalid"
-        " handler-missing handler-syntax handler-unreachable headers-differ import-relative in-place-elsewhere"
-        " labels-invalid link-dangling link-impossible link-loop manifest-file-missing manifest-missing"
-        " model-file-class model-file-name name-invalid path-clash path-invalid path-reserved platform-format"
-        " platform-handler platform-name stdout-unwritable target-in-the-way threads-refused unpacked-too-large"
-        " usage-invalid value-invalid vocabulary-missing weights-suffix weights-with-model-file"
-        " weights-without-model-file write-failed"
-    ),
-    "warning": (
-        "config-unknown-key handler-outside import-not-packed name-leading-digit pattern-unmatched"
-        " requirements-invalid requirements-local weights-unsafe"
-    ),
-    "both": (
-        "config-combination config-invalid config-value entry-duplicate handler-shadows manifest-invalid"
-        " path-case-clash platform-config runtime-unserved sums-differ target-exists version-unservable"
-        " weights-missing weights-unreadable"
-    ),
-}
-LEVELS: dict[str, str] = {code: level for level, codes in _CODES.items() for code in codes.split()}
-"""The level of each code: ``"error"``, ``"warning"``, or ``"both"``; ``core/codes.yaml`` says when it is which."""
-
 FILE_MISSING = "file-missing"
 """The code of every error that says that an input does not exist."""
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""A character that ends a line or controls a terminal. No name in an archive and no printed line may have one."""
+LARGEST_TEXT = 1 << 22
+"""Bytes of the largest file that a check reads whole, and that is kept whole of an opened archive."""
 
-_INVISIBLE = re.compile(rf"{CONTROL.pattern}|[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _LONGEST = 1000
 
 
@@ -97,6 +69,10 @@ class MissingInputError(ModelArchiverError, FileNotFoundError):
 
 class UsageError(ModelArchiverError):
     """The command line is invalid."""
+
+
+class NotSampledError(ModelArchiverError):
+    """A part of a file of an opened archive that was not kept while the archive was read: it cannot be checked."""
 
 
 class ProblemList:
@@ -181,8 +157,32 @@ def error(code: str, message: str, hint: str = "", path: object = "") -> ModelAr
 
 def printable(text: str) -> str:
     r"""Return the text as one line: invisible characters and lone surrogates become escapes (``\n``, ``\x1b``)."""
-    escaped = _INVISIBLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
-    return escaped.encode("utf-8", "backslashreplace").decode("utf-8")
+    if text.isprintable():
+        return text
+    return "".join(_escaped(character) if _is_invisible(character) else character for character in text)
+
+
+def has_control(text: str) -> bool:
+    """Return whether the text has a character that ends a line or controls a terminal."""
+    return not text.isprintable() and any(map(_is_control, text))
+
+
+def _is_control(character: str) -> bool:
+    return character < " " or "\x7f" <= character <= "\x9f" or character in "\u2028\u2029"
+
+
+def _is_invisible(character: str) -> bool:
+    """Return whether a character has no width, changes the direction of text, or cannot be encoded."""
+    return (
+        _is_control(character)
+        or any(first <= character <= last for first, last in ("\u200b\u200f", "\u202a\u202e", "\u2060\u2069"))
+        or character == "\ufeff"
+        or "\ud800" <= character <= "\udfff"
+    )
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def _without_middle(text: str) -> str:

@@ -24,7 +24,7 @@ FIELDS_OF_THE_BUILD = ("createdOn", "archiverVersion")
 
 _SMALL = 1 << 16
 _READ_SIZE = 1 << 20
-_LINE = re.compile(r"([0-9a-f]{64})  (.+)")
+_LINE = r"([0-9a-f]{64})  (.+)"
 
 
 @lru_cache(maxsize=1)
@@ -68,7 +68,7 @@ def sums_text(entries: Iterable[ArchiveEntry]) -> str:
 
 def read_sums(text: str) -> dict[PurePosixPath, str]:
     """Return the sums of a text, by path, without invalid lines and without paths that lead out of the archive."""
-    matches = (_LINE.fullmatch(line) for line in text.split("\n"))
+    matches = (re.fullmatch(_LINE, line) for line in text.split("\n"))
     sums = {PurePosixPath(match[2]): match[1] for match in matches if match}
     return {path: digest for path, digest in sums.items() if not path.is_absolute() and ".." not in path.parts}
 

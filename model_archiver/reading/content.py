@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from model_archiver.core.entries import path_problem
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
-from model_archiver.core.problems import ModelArchiverError, ProblemList
+from model_archiver.core.problems import LARGEST_TEXT, NotSampledError, ProblemList
 from model_archiver.core.record import Record
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.reading.archive import Content, DamageError, FoundMember
@@ -27,19 +27,12 @@ if TYPE_CHECKING:
     Sink = Callable[[FoundMember, Iterable[bytes]], None]
     """Takes a file of an archive whose path is valid, and its blocks, all of which it must take."""
 
-LARGEST_TEXT = 1 << 22
-"""Bytes of the largest file that is read as a text, and of the largest one that is kept whole as a sample."""
-
 _LONGEST = {PurePosixPath(MANIFEST_PATH): 1 << 20, PurePosixPath(SUMS_PATH): 1 << 25}
 TELLING = tuple(_LONGEST)
 """The files that tell of the others, and are kept in memory."""
 
 _TOO_LARGE = "is far too large to be what it is called"
 _REPACK = "package the model again"
-
-
-class NotSampledError(ModelArchiverError):
-    """A part of a file of an opened archive that was not kept while the archive was read: it cannot be checked."""
 
 
 def read_content(archive: Archive, reading: Reading, sink: Sink | None = None) -> Content:

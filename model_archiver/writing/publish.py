@@ -39,7 +39,7 @@ def place_new(built: Path, target: Path) -> None:
     try:
         rename_new(built, target)
     except FileExistsError:
-        message = "exists already: another build created it meanwhile"
+        message = "already exists: another build created it meanwhile"
         raise error("target-exists", message, "use -f to replace it", target) from None
 
 

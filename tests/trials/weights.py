@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import types
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .trial import Trial, Trials
+from .trial import Content, Trial, Trials
 
 NET = """\
 import torch
@@ -105,144 +104,109 @@ def _holding(net_class: type) -> types.ModuleType:
 
 
 BASE = "--handler base_handler"
-EAGER = f"{BASE} --model-file net.py --serialized-file net.pt"
-LABELLED = f"{BASE} --serialized-file net.pt --extra-files index_to_name.json"
-TEXT = "--handler text_classifier --model-file net.py --serialized-file net.pt --extra-files index_to_name.json"
+SAVED = f"{BASE} --serialized-file net.pt"
+EAGER = f"{SAVED} --model-file net.py"
+DERIVED = "--handler h.py --serialized-file"
+LABELLED = f"{SAVED} --extra-files index_to_name.json"
+TEXT = f"{EAGER} --extra-files index_to_name.json".replace(BASE, "--handler text_classifier")
+MODEL: dict[str, Content] = {"net.py": NET, "net.pt": state_dict}
+NOT_ZIP = "PytorchStreamReader failed"
+NO_LOADER = "No model weights could be loaded"
+ONE_CLASS = "Expected only one class as model definition."
 
-REFUSED: Trials = {
-    "a model file and TorchScript": Trial(
-        EAGER, {"net.py": NET, "net.pt": torchscript}, "weights-with-model-file", "TorchScript archive"
-    ),
-    "a model file and a whole module": Trial(
-        EAGER, {"net.py": NET, "net.pt": whole}, "weights-with-model-file", "Weights only load failed"
-    ),
-    **{
-        f"{suffix} without a model file": Trial(
-            f"{BASE} --serialized-file net{suffix}",
-            {f"net{suffix}": state_dict},
-            "weights-suffix",
-            "No model weights could be loaded",
-        )
-        for suffix in (".pth", ".bin", ".safetensors", ".pt2", ".so")
+
+def _labels(text: str) -> dict[str, Content]:
+    return {"net.pt": torchscript, "index_to_name.json": text}
+
+
+_REFUSED: dict[str, dict[str, tuple[str, dict[str, Content], str]]] = {
+    "weights-with-model-file": {
+        "TorchScript": (EAGER, MODEL | {"net.pt": torchscript}, "TorchScript archive"),
+        "a whole module": (EAGER, MODEL | {"net.pt": whole}, "Weights only load failed"),
     },
-    "parameters without a model file": Trial(
-        f"{BASE} --serialized-file net.pt", {"net.pt": state_dict}, "weights-without-model-file", "constants.pkl"
-    ),
-    "a whole module without a model file": Trial(
-        f"{BASE} --serialized-file net.pt", {"net.pt": whole}, "weights-without-model-file", "constants.pkl"
-    ),
-    "parameters and a handler that derives from BaseHandler": Trial(
-        "--handler h.py --serialized-file net.pt",
-        {"h.py": HANDLER, "net.pt": state_dict},
-        "weights-without-model-file",
-        "constants.pkl",
-    ),
-    "another suffix and a handler that calls BaseHandler's initialize": Trial(
-        "--handler h.py --serialized-file net.pth",
-        {"h.py": CALLING, "net.pth": torchscript},
-        "weights-suffix",
-        "No model weights could be loaded",
-    ),
-    "neither weights nor model file": Trial(
-        BASE, {}, "weights-missing", "'NoneType' object has no attribute 'endswith'"
-    ),
-    "a model file with a dot in its name": Trial(
-        f"{BASE} --model-file net.v2.py --serialized-file net.pt",
-        {"net.v2.py": NET, "net.pt": state_dict},
-        "model-file-name",
-        "No module named 'net'",
-    ),
-    "a model file called time.py": Trial(
-        f"{BASE} --model-file time.py --serialized-file net.pt",
-        {"time.py": NET, "net.pt": state_dict},
-        "handler-shadows",
-        "structseq() missing required argument",
-    ),
-    "two classes in the model file": Trial(
-        EAGER,
-        {"net.py": TWO_NETS, "net.pt": state_dict},
-        "model-file-class",
-        "Expected only one class as model definition. [<class 'net.Block'>, <class 'net.Net'>]",
-    ),
-    "no class in the model file": Trial(
-        EAGER,
-        {"net.py": NO_NET, "net.pt": state_dict},
-        "model-file-class",
-        "Expected only one class as model definition. []",
-    ),
-    "a class that wants arguments": Trial(
-        EAGER,
-        {"net.py": NEEDING, "net.pt": state_dict},
-        "model-file-class",
-        "missing 1 required positional argument: 'rows'",
-    ),
-    "a list of labels": Trial(
-        LABELLED,
-        {"net.pt": torchscript, "index_to_name.json": '["cat", "dog"]'},
-        "labels-invalid",
-        "index->name JSON mapping should be in",
-    ),
-    "labels that are numbers": Trial(
-        LABELLED,
-        {"net.pt": torchscript, "index_to_name.json": '{"0": "cat", "1": 2}'},
-        "labels-invalid",
-        "labels in index->name mapping must be either str or List[str]",
-    ),
-    "labels that are no JSON": Trial(
-        LABELLED, {"net.pt": torchscript, "index_to_name.json": '{"0": "cat",}'}, "labels-invalid", "JSONDecodeError"
-    ),
-    "text_classifier without a vocabulary": Trial(
-        TEXT,
-        {"net.py": NET, "net.pt": state_dict, "index_to_name.json": '{"0": "good"}'},
-        "vocabulary-missing",
-        "Missing the source_vocab file",
-    ),
-    "empty weights": Trial(f"{BASE} --serialized-file net.pt", {"net.pt": b""}, "weights-unreadable", "Error"),
-    "weights that are cut short": Trial(
-        f"{BASE} --serialized-file net.pt", {"net.pt": cut_short}, "weights-unreadable", "PytorchStreamReader failed"
-    ),
-    "a web page for weights": Trial(
-        f"{BASE} --serialized-file net.pt", {"net.pt": HTML}, "weights-unreadable", "PytorchStreamReader failed"
-    ),
-    "a pointer of Git LFS for weights": Trial(
-        f"{BASE} --serialized-file net.pt", {"net.pt": POINTER}, "weights-unreadable", "PytorchStreamReader failed"
-    ),
-    "empty weights beside a model file": Trial(EAGER, {"net.py": NET, "net.pt": b""}, "weights-unreadable", "EOFError"),
-    "a web page beside a model file": Trial(
-        EAGER, {"net.py": NET, "net.pt": HTML}, "weights-unreadable", "UnpicklingError"
-    ),
+    "weights-without-model-file": {
+        "parameters": (SAVED, {"net.pt": state_dict}, "constants.pkl"),
+        "a whole module": (SAVED, {"net.pt": whole}, "constants.pkl"),
+        "a derived handler": (f"{DERIVED} net.pt", {"h.py": HANDLER, "net.pt": state_dict}, "constants.pkl"),
+    },
+    "weights-suffix": {
+        **{
+            suffix: (f"{BASE} --serialized-file net{suffix}", {f"net{suffix}": state_dict}, NO_LOADER)
+            for suffix in (".pth", ".bin", ".safetensors", ".pt2", ".so")
+        },
+        "a derived handler": (f"{DERIVED} net.pth", {"h.py": CALLING, "net.pth": torchscript}, NO_LOADER),
+    },
+    "weights-missing": {
+        "neither weights nor model file": (BASE, {}, "'NoneType' object has no attribute 'endswith'"),
+    },
+    "weights-unreadable": {
+        "empty": (SAVED, {"net.pt": b""}, "Error"),
+        "truncated": (SAVED, {"net.pt": cut_short}, NOT_ZIP),
+        "a web page": (SAVED, {"net.pt": HTML}, NOT_ZIP),
+        "a Git LFS pointer": (SAVED, {"net.pt": POINTER}, NOT_ZIP),
+        "empty, with a model file": (EAGER, MODEL | {"net.pt": b""}, "EOFError"),
+        "a web page, with a model file": (EAGER, MODEL | {"net.pt": HTML}, "UnpicklingError"),
+    },
+    "model-file-name": {
+        "a dot": (
+            EAGER.replace("net.py", "net.v2.py"),
+            {"net.v2.py": NET, "net.pt": state_dict},
+            "No module named 'net'",
+        ),
+    },
+    "handler-shadows": {
+        "a model file called time.py": (
+            EAGER.replace("net.py", "time.py"),
+            {"time.py": NET, "net.pt": state_dict},
+            "structseq() missing required argument",
+        ),
+    },
+    "model-file-class": {
+        "two": (EAGER, MODEL | {"net.py": TWO_NETS}, f"{ONE_CLASS} [<class 'net.Block'>, <class 'net.Net'>]"),
+        "none": (EAGER, MODEL | {"net.py": NO_NET}, f"{ONE_CLASS} []"),
+        "arguments": (EAGER, MODEL | {"net.py": NEEDING}, "missing 1 required positional argument: 'rows'"),
+    },
+    "labels-invalid": {
+        "a list": (LABELLED, _labels('["cat", "dog"]'), "index->name JSON mapping should be in"),
+        "numbers": (LABELLED, _labels('{"0": "cat", "1": 2}'), "labels in index->name mapping must be either str or"),
+        "no JSON": (LABELLED, _labels('{"0": "cat",}'), "JSONDecodeError"),
+    },
+    "vocabulary-missing": {
+        "text_classifier": (TEXT, MODEL | {"index_to_name.json": '{"0": "good"}'}, "Missing the source_vocab file"),
+    },
+}
+REFUSED: Trials = {
+    f"{code}: {name}": Trial(flags, files, code, says)
+    for code, cases in _REFUSED.items()
+    for name, (flags, files, says) in cases.items()
 }
 
 SERVED: Trials = {
-    "a model file and parameters": Trial(EAGER, {"net.py": NET, "net.pt": state_dict}),
     **{
         f"a model file and parameters, {suffix}": Trial(
             f"{BASE} --model-file net.py --serialized-file net{suffix}", {"net.py": NET, f"net{suffix}": state_dict}
         )
-        for suffix in (".pth", ".bin")
+        for suffix in (".pt", ".pth", ".bin")
     },
     "a model file with a dash in its name": Trial(
-        f"{BASE} --model-file net-v2.py --serialized-file net.pt", {"net-v2.py": NET, "net.pt": state_dict}
+        EAGER.replace("net.py", "net-v2.py"), {"net-v2.py": NET, "net.pt": state_dict}
     ),
-    "TorchScript": Trial(f"{BASE} --serialized-file net.pt", {"net.pt": torchscript}),
+    "TorchScript": Trial(SAVED, {"net.pt": torchscript}),
     "TorchScript and no handler": Trial("--serialized-file net.pt", {"net.pt": torchscript}),
-    "TorchScript and a handler that calls BaseHandler's initialize": Trial(
-        "--handler h.py --serialized-file net.pt", {"h.py": CALLING, "net.pt": torchscript}
-    ),
+    "TorchScript and a derived handler": Trial(f"{DERIVED} net.pt", {"h.py": CALLING, "net.pt": torchscript}),
     "parameters and a handler that loads them": Trial(
-        "--handler h.py --serialized-file net.pth --extra-files net.py",
-        {"h.py": LOADING, "net.pth": state_dict, "net.py": NET},
+        f"{DERIVED} net.pth --extra-files net.py", {"h.py": LOADING, "net.pth": state_dict, "net.py": NET}
     ),
     "no weights and a handler that needs none": Trial("--handler h.py", {"h.py": WITHOUT_WEIGHTS}),
     "no weights but a model file": Trial(
         f"{BASE} --model-file net.py", {"net.py": NET}, "weights-missing", level="warning"
     ),
     **{
-        f"labels: {text}": Trial(LABELLED, {"net.pt": torchscript, "index_to_name.json": text})
+        f"labels: {text}": Trial(LABELLED, _labels(text))
         for text in (
-            json.dumps({"0": "cat", "1": "dog"}),
-            json.dumps({"0": ["n02123045", "cat"], "1": "dog"}),
-            json.dumps({"object_type_names": ["cat", "dog"]}),
+            '{"0": "cat", "1": "dog"}',
+            '{"0": ["n02123045", "cat"], "1": "dog"}',
+            '{"object_type_names": ["cat", "dog"]}',
         )
     },
 }

@@ -1,4 +1,4 @@
-# fails: handler-entry
+# fails: unnamed
 from collections import namedtuple
 
 Box = namedtuple("Box", "left top")

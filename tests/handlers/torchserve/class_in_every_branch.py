@@ -1,4 +1,4 @@
-# fails: handler-entry
+# fails: unnamed
 try:
     import a_library_that_nobody_has
 except ImportError:

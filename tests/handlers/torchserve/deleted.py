@@ -1,4 +1,4 @@
-# fails: handler-entry
+# fails: unnamed
 def handle(data, context):
     return None if data is None else ["x"]
 

@@ -1,4 +1,4 @@
-# fails: handler-syntax
+# fails: unnamed
 import os
 from __future__ import annotations
 

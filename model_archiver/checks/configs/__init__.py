@@ -1,1 +1,0 @@
-"""What TorchServe makes of a model's YAML file."""

@@ -1,0 +1,252 @@
+"""What every check is given: an archive, or the plan of one, with the questions that several checks ask of it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import PurePosixPath
+
+from model_archiver.core.problems import LARGEST_TEXT, NotSampledError
+from model_archiver.core.record import Record
+from model_archiver.planning.handler import BUILT_IN, packed_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from model_archiver.checks.source import BrokenSourceError, Outline
+    from model_archiver.checks.weights_file import WeightsFile
+    from model_archiver.checks.yaml_file import YamlMapping
+    from model_archiver.core.plan import Member, Plan
+    from model_archiver.core.problems import Problem
+    from model_archiver.reading.content import SampledFile
+    from model_archiver.reading.opening import OpenedArchive
+
+    CheckedFile = Member | SampledFile
+    """A file of a plan or of an opened archive; `display_path` is how a person knows it."""
+    CheckedArchive = Plan | OpenedArchive
+
+
+_ROOT = PurePosixPath()
+_LARGEST_CONFIG = 1 << 17
+"""Bytes of a config file that is checked, because PyYAML is slow."""
+_MOST_PACKAGES = 50
+"""Packages in a dotted name. No real name has more, and each costs a look-up."""
+
+_CLASSES = {
+    "base_handler": ("BaseHandler",),
+    "vision_handler": ("VisionHandler", "BaseHandler"),
+    "text_handler": ("TextHandler", "BaseHandler"),
+    "image_classifier": ("ImageClassifier", "VisionHandler", "BaseHandler"),
+    "image_segmenter": ("ImageSegmenter", "VisionHandler", "BaseHandler"),
+    "object_detector": ("ObjectDetector", "VisionHandler", "BaseHandler"),
+    "text_classifier": ("TextClassifier", "TextHandler", "BaseHandler"),
+    "densenet_handler": ("DenseNetHandler",),
+}
+"""The modules of ``ts.torch_handler``, each with its handler class and the bases of that."""
+
+
+class HandlerReference(Record):
+    """The handler as the server resolves it (ts/model_loader.py, `_load_handler_file`; mms/model_loader.py, `load`).
+
+    Attributes:
+        given: the handler field of the manifest.
+        module: the module that the server imports.
+        function: the attribute of the module that the server asks for; ``handle`` if the manifest names none.
+        file: the file that is imported, or that is meant if the server does not find it; None if the handler is
+            built in or not in the archive.
+        is_reachable: whether the server finds the file under `module`.
+    """
+
+    given: str
+    module: str
+    function: str
+    file: CheckedFile | None
+    is_reachable: bool
+
+    @property
+    def built_in(self) -> str | None:
+        """Return the name of the built-in handler, or None for any other handler."""
+        return self.module if self.file is None and self.given in BUILT_IN else None
+
+    @property
+    def display_path(self) -> str:
+        """Return the path of the handler file, or else the handler field."""
+        return self.file.display_path if self.file else self.given
+
+
+class InheritedHandler(Record):
+    """A handler that certainly loads its weights as TorchServe's own handlers do.
+
+    Attributes:
+        classes: TorchServe's classes whose ``initialize`` runs, such as ``BaseHandler``.
+        overridden: the methods and attributes that the handler's own class sets. ``initialize`` is not among them:
+            it certainly calls the one of TorchServe.
+    """
+
+    classes: frozenset[str]
+    overridden: frozenset[str] = frozenset()
+
+    def runs(self, method: str, of: str = "BaseHandler") -> bool:
+        """Return whether a method of one of TorchServe's classes runs unchanged."""
+        return of in self.classes and method not in self.overridden
+
+
+class CheckContext:
+    """An archive or a plan, with the questions that the checks ask of it.
+
+    Attributes:
+        archive: the archive or the plan.
+        name: the model's name.
+        server: the server that the archive is for.
+        fields: the fields of the manifest.
+        members: the files.
+        broken_sources: the Python files that were read and do not parse.
+    """
+
+    def __init__(self, archive: CheckedArchive) -> None:
+        self.archive = archive
+        self.name = archive.name
+        self.server = archive.server
+        self.fields = archive.fields
+        self.members = archive.members
+        self.broken_sources: dict[PurePosixPath, BrokenSourceError] = {}
+        self._outlines: dict[PurePosixPath, Outline | None] = {}
+
+    @cached_property
+    def by_path(self) -> dict[PurePosixPath, CheckedFile]:
+        """Return the files by their paths in the archive."""
+        return {file.path: file for file in self.members}
+
+    def text_field(self, field: str) -> str:
+        """Return a field of the manifest's ``model`` as a string, or an empty string if it is absent."""
+        model = self.fields.get("model")
+        value = model.get(field) if isinstance(model, dict) else None
+        return str(value) if isinstance(value, (str, int, float)) else ""
+
+    def named_file(self, field: str) -> CheckedFile | None:
+        """Return the file that a field of the manifest names, such as ``serializedFile``, if it is in the archive."""
+        name = self.text_field(field)
+        return self.by_path.get(PurePosixPath(name)) if name else None
+
+    @property
+    def runs_python3(self) -> bool:
+        """Return whether the handler is Python 3: not python2, and not the C++ of the LSP runtime."""
+        return self.fields.get("runtime", "python") in ("python", "python3")
+
+    @cached_property
+    def roots(self) -> tuple[PurePosixPath, ...]:
+        """Return the folders of the archive in which a worker looks for a module, in their order.
+
+        The last one is the root. Both front ends put the part of the handler before its colon in front of it, without
+        its last part if it has folders. Multi Model Server does so without a colon too, and keeps all of it
+        (EnvironmentUtils.java, `getEnvString`). Some of these folders may not exist, which changes nothing.
+        """
+        module, colon, _ = self.text_field("handler").partition(":")
+        if colon:
+            return tuple(dict.fromkeys([PurePosixPath(module.rpartition("/")[0] or module), _ROOT]))
+        return (PurePosixPath(module), _ROOT) if self.server == "mms" and module else (_ROOT,)
+
+    @cached_property
+    def handler(self) -> HandlerReference:
+        """Return the handler as the server resolves it."""
+        given = self.text_field("handler")
+        text, _, function = given.partition(":")
+        module = text.removesuffix(".py").rpartition("/")[2]
+        found = next((path for folder in self.roots if (path := self.importable(module, folder))), None)
+        path = found or packed_module(text, self.by_path)
+        file = self.by_path.get(path) if path else None
+        return HandlerReference(given, module, function or "handle", file, found is not None)
+
+    def importable(self, module: str, folder: PurePosixPath = _ROOT) -> PurePosixPath | None:
+        """Return the file that ``import module`` finds if a folder of the archive is on the path.
+
+        Args:
+            module: a dotted name.
+            folder: a folder of the archive.
+        """
+        *packages, name = module.split(".")
+        if len(packages) >= _MOST_PACKAGES:
+            return None
+        for package in packages:
+            folder = folder / package
+            if PurePosixPath(f"{folder}.py") in self.by_path and folder / "__init__.py" not in self.by_path:
+                return None  # the module comes before a folder without __init__.py, and is not a package
+        candidates = (folder / name / "__init__.py", folder / f"{name}.py")  # in Python's order
+        return next((path for path in candidates if path in self.by_path), None)
+
+    def text(self, file: CheckedFile) -> bytes | None:
+        """Return all bytes of a text file, or None if they are too many or were not kept."""
+        if file.size > LARGEST_TEXT:
+            return None
+        try:
+            with file.open() as opened:
+                return opened.read(LARGEST_TEXT + 1)
+        except NotSampledError:
+            return None
+
+    def outline(self, file: CheckedFile) -> Outline | None:
+        """Return the outline of a Python file, or None if it does not parse or cannot be judged."""
+        if file.path not in self._outlines:
+            from model_archiver.checks import source  # noqa: PLC0415 - not for a built-in handler
+
+            text, is_package = self.text(file), file.path.name == "__init__.py"
+            self._outlines[file.path] = None
+            try:
+                if text is not None:
+                    self._outlines[file.path] = source.read_outline(text, is_package=is_package)
+            except source.BrokenSourceError as error:
+                self.broken_sources[file.path] = error
+        return self._outlines[file.path]
+
+    @cached_property
+    def handler_outline(self) -> Outline | None:
+        """Return the outline of the handler file, if the archive has one that the server finds and Python 3 runs."""
+        handler = self.handler
+        return self.outline(handler.file) if handler.file and handler.is_reachable and self.runs_python3 else None
+
+    @cached_property
+    def inherited(self) -> InheritedHandler | None:
+        """Return how the handler loads its weights, if that is certainly the way of TorchServe's own handlers."""
+        if self.server != "torchserve" or not self.runs_python3:
+            return None
+        if self.handler.built_in in _CLASSES:
+            return InheritedHandler(frozenset(_CLASSES[self.handler.built_in]))
+        outline = self.handler_outline
+        if outline is None or not outline.lacks(self.handler.function) or outline.only_class is None:
+            return None
+        bases = [base for base in outline.only_class.bases if base not in ("abc.ABC", "builtins.object")]
+        classes = [_server_classes(base) for base in bases]
+        if not bases or () in classes or any(path.parts[0] in ("ts", "ts.py") for path in self.by_path):
+            return None
+        from model_archiver.checks.inherited import initializes_as_its_base  # noqa: PLC0415 - only for such a class
+
+        overridden = outline.only_class.overridden - {"initialize"}
+        is_sure = initializes_as_its_base(outline, outline.only_class)
+        return InheritedHandler(frozenset().union(*classes), overridden) if is_sure else None
+
+    @cached_property
+    def weights(self) -> WeightsFile | None:
+        """Return what the weights file is, if TorchServe and Python 3 load it and its bytes can be read."""
+        from model_archiver.checks.weights_file import read_weights  # noqa: PLC0415 - not every archive has weights
+
+        file = self.named_file("serializedFile")
+        return read_weights(file) if file and self.server == "torchserve" and self.runs_python3 else None
+
+    @cached_property
+    def config(self) -> YamlMapping | Problem | None:
+        """Return the settings of the config file, or the problem for which the server rejects it.
+
+        None if there is no config file, if the server does not read it, or if it cannot be checked.
+        """
+        file = self.named_file("configFile")
+        if file is None or file.size > _LARGEST_CONFIG or self.server != "torchserve" or not self.runs_python3:
+            return None
+        from model_archiver.checks.yaml_file import read_yaml  # noqa: PLC0415 - PyYAML is slow to load
+
+        raw = self.text(file)
+        return None if raw is None else read_yaml(raw, file.display_path)
+
+
+def _server_classes(origin: str) -> tuple[str, ...]:
+    """Return the name of the handler class of TorchServe that was imported, and of its bases; empty for any other."""
+    module, _, name = origin.removeprefix("ts.torch_handler.").rpartition(".")
+    is_server = origin.startswith("ts.torch_handler.") and module in _CLASSES
+    return next((classes for classes in _CLASSES.values() if classes[0] == name), ()) if is_server else ()

@@ -1,0 +1,183 @@
+"""Check that the server finds the handler file, and in it something that it can call.
+
+TorchServe: ts/model_loader.py, `load` and `_load_handler_file`; Multi Model Server: mms/model_loader.py, `load`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import PurePosixPath
+
+from model_archiver.checks.imports import modules_of_others
+from model_archiver.checks.names import is_generator, takes
+from model_archiver.core.problems import Problem
+from model_archiver.core.text import did_you_mean, shortened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from model_archiver.checks.context import CheckContext, CheckedFile
+    from model_archiver.checks.names import Class, Value
+    from model_archiver.checks.source import Outline
+
+_PARAMETERS = "(data, context)"
+_METHODS = {"initialize": "(self, context)", "handle": "(self, data, context)"}
+_MOST_LISTED = 5
+_LONGEST_MESSAGE = 200
+_MOST_NEAR = 300
+_LONGEST_NEAR = 80
+"""Names, and letters of each, among which a near one is looked for, which takes long."""
+
+
+def handler_unreachable(context: CheckContext) -> Iterator[Problem]:
+    """Report a handler file that is packed where the server's import does not find it.
+
+    The servers drop the folders of a handler and import the rest, with the root of the archive on the path. The folders
+    are on it too only if the handler names a function.
+    """
+    handler = context.handler
+    if handler.file is None or context.fields.get("runtime") == "LSP":
+        return
+    path, given, hint, top = handler.file.path, handler.given, "rename one of them", handler.module.partition(".")[0]
+    if handler.is_reachable:
+        is_package = any(folder / top / "__init__.py" in context.by_path for folder in context.roots)
+        if top == handler.module or is_package or top not in modules_of_others(context):
+            return  # else the folder is not a package, and Python looks into all other places before it takes one
+        message = f"the server imports Python's own module {top} instead of this folder"
+        hint = f"put an empty __init__.py into the folder {top}"
+    elif "." in path.stem:
+        message = "the server cannot import a file whose name has a dot"
+        hint = f"rename it to {path.stem.replace('.', '_')}.py"
+    elif "/" in given and ":" not in given:
+        message = f"the server drops the folder of {given} and does not find this file"
+        hint = f"name the function too: --handler {given}:handle"
+    else:
+        files = (PurePosixPath(f"{folder}.py") for folder in path.parents)
+        other = next((file for file in files if file in context.by_path), "another module")
+        message = f"the server cannot import this file, because {other} shadows its folder"
+    yield Problem("error", "handler-unreachable", message, hint, handler.file.display_path)
+
+
+def handler_syntax(context: CheckContext) -> Iterator[Problem]:
+    """Report a handler file that no Python accepts."""
+    handler = context.handler
+    if handler.file is not None and handler.is_reachable and context.runs_python3:
+        yield from syntax_problems(context, handler.file, "handler-syntax")
+
+
+def syntax_problems(context: CheckContext, file: CheckedFile, code: str) -> Iterator[Problem]:
+    """Report a Python file that certainly does not parse."""
+    error = context.broken_sources.get(file.path) if context.outline(file) is None else None
+    if error is not None and error.is_certain:
+        version = ".".join(map(str, sys.version_info[:2]))
+        message = f"this file is not valid Python {version}: {shortened(error.message, _LONGEST_MESSAGE)}"
+        hint = "fix this line" if error.line else "fix the file"
+        yield Problem("error", code, message, hint, file.display_path, error.line)
+
+
+def handler_entry(context: CheckContext) -> Iterator[Problem]:
+    """Report a handler file without the function that the server calls, and without a single class in its place."""
+    outline, function = context.handler_outline, context.handler.function
+    if outline is None:
+        return
+    if outline.lacks(function):
+        is_single = len(outline.classes) == 1 or (not outline.classes and outline.may_have_more_classes)
+        found = [] if is_single else [_no_function(context, outline)]
+    else:
+        found = list(_function(context, outline, outline.value(function)))
+    for message, hint, line in found:
+        yield Problem("error", "handler-entry", message, hint, context.handler.display_path, line)
+
+
+def _no_function(context: CheckContext, outline: Outline) -> tuple[str, str, int | None]:
+    handler, classes = context.handler, outline.classes
+    name = shortened(handler.function)
+    message = f"this file has no function {name!r}, {f'but {listed(classes)}' if classes else 'and no class'}"
+    define = f"define {name}{_PARAMETERS}"
+    if classes:
+        return message, f"{define}, or move all classes but one to another module", None
+    names = [name for name in outline.scope.names if len(name) < _LONGEST_NEAR][:_MOST_NEAR]
+    hint = f"{define}, or name another function: --handler {shortened(handler.given.partition(':')[0])}:function"
+    return message, did_you_mean(handler.function[:_LONGEST_NEAR], names, hint), None
+
+
+def _function(context: CheckContext, outline: Outline, value: Value) -> Iterator[tuple[str, str, int | None]]:
+    name = shortened(context.handler.function)
+    if value.kind == "constant":
+        yield f"{name!r} is not a function", f"define {name}{_PARAMETERS}", value.line
+    elif value.kind == "function":
+        yield from _call(context, value.node, name, _PARAMETERS)
+    elif any(found.node is value.node and found.makes_no_list for _, _, found in outline.classes):
+        remove = f"remove ':{name}', as the server finds the only class of a file by itself"
+        hint = remove if outline.only_class and outline.lacks("handle") else f"name a function that takes {_PARAMETERS}"
+        yield f"{name!r} is a class, but the server calls it as a function", hint, value.line
+
+
+def _call(context: CheckContext, function: Any, name: str, parameters: str) -> Iterator[tuple[str, str, int | None]]:  # noqa: ANN401
+    """Report a function that the server cannot call with data and context, or whose result it cannot use."""
+    if not takes(function, parameters.count(",") + 1):
+        message = f"the server calls {name}{_PARAMETERS}, but this function takes {_parameters(function)}"
+        yield message, f"make it {name}{parameters}", function.lineno
+    elif type(function).__name__ == "AsyncFunctionDef":
+        hint = "make it a plain def"
+        if context.server == "torchserve":
+            hint += ", or set asyncCommunication in the config file"
+        if not _may_be_awaited(context):
+            yield f"{name!r} is async, but the server does not await it", hint, function.lineno
+    elif is_generator(function):
+        message = f"{name!r} is a generator, but the server needs a list"
+        yield message, "return a list with one answer per request", function.lineno
+
+
+def _may_be_awaited(context: CheckContext) -> bool:
+    """Return whether the config file may set asyncCommunication, with which TorchServe awaits the handler."""
+    config = context.named_file("configFile")
+    text = context.text(config) if config else b""
+    return context.server == "torchserve" and (text is None or b"asyncCommunication" in text)
+
+
+def handler_class(context: CheckContext) -> Iterator[Problem]:
+    """Report a class that the server cannot use as a handler."""
+    outline = context.handler_outline
+    found = outline.only_class if outline is not None and outline.lacks(context.handler.function) else None
+    for message, hint, line in _class_problems(context, found) if found else ():
+        yield Problem("error", "handler-class", message, hint, context.handler.display_path, line)
+
+
+def _class_problems(context: CheckContext, found: Class) -> Iterator[tuple[str, str, int | None]]:
+    is_torchserve = context.server == "torchserve"
+    if missing := [name for name in _METHODS if found.lacks(name)]:
+        message = f"class {shortened(found.node.name)} has no method {' and no '.join(map(repr, missing))}"
+        hint = f"define {' and '.join(f'{name}{_METHODS[name]}' for name in missing)}"
+        hint += ", or derive the class from BaseHandler" if is_torchserve else ""
+        yield message, hint, found.node.lineno
+    yield from constructor_problems(found)
+    initialize, handle = found.method("initialize"), found.method("handle")
+    if initialize and is_torchserve and not takes(initialize, 2):  # Multi Model Server goes on if the call fails
+        message = f"the server calls initialize(context), but this method takes {_parameters(initialize)}"
+        yield message, f"make it initialize{_METHODS['initialize']}", initialize.lineno
+    if handle:
+        yield from _call(context, handle, "handle", _METHODS["handle"])
+
+
+def constructor_problems(found: Class) -> Iterator[tuple[str, str, int | None]]:
+    """Report a class that cannot be called without arguments."""
+    function = found.method("__init__")
+    if function is not None and not takes(function, 1):
+        message = f"the server calls {shortened(found.node.name)}(), but __init__ takes {_parameters(function)}"
+        yield message, "give each parameter a default", function.lineno
+
+
+def _parameters(function: Any) -> str:  # noqa: ANN401 - as the definition of a function or a lambda
+    import ast  # noqa: PLC0415 - only for a message
+
+    return f"({shortened(ast.unparse(function.args))})"
+
+
+def listed(classes: Sequence[tuple[str, int, Class]]) -> str:
+    """Return how many classes there are, and their names, each with its line."""
+    names = [f"{shortened(name)} (line {line})" for name, line, _ in classes[:_MOST_LISTED]]
+    more = f" and {len(classes) - _MOST_LISTED} more" if len(classes) > _MOST_LISTED else ""
+    return f"{len(classes)} classes: {', '.join(names)}{more}"

@@ -1,1 +1,0 @@
-"""What pip makes of a requirements file."""

@@ -1,1 +1,0 @@
-"""What the sources of Python modules say, read and never run."""

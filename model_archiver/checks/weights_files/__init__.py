@@ -1,1 +1,0 @@
-"""What files of weights are, told without loading them."""

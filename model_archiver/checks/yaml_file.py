@@ -1,0 +1,149 @@
+"""YAML as both readers of TorchServe accept it: SnakeYAML in the front end, PyYAML in each worker.
+
+Only a model with a config file needs this module, because PyYAML is slow to load.
+"""
+
+from __future__ import annotations
+
+import yaml
+
+from model_archiver.core.problems import Problem
+from model_archiver.core.text import shortened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MAX_DEPTH = 50
+_MAX_ALIASES = 50
+"""Both limits are SnakeYAML's. Beyond them the front end ignores the file, and the worker does not."""
+_MAX_SCALAR = 1000
+"""Characters. No number or date is longer, and PyYAML takes long to read a number of many digits."""
+
+_FREQUENT = (
+    (r"'\t'", "this is a tab, and only spaces are allowed here", "replace it with spaces"),
+    ("duplicate anchor", "this anchor (&name) exists already", "rename it"),
+    ("single document", "a second document starts here", "remove the line --- and what follows, or join the two"),
+    ("unhashable key", "a key must not be a list or a mapping", "put a value that starts with { or [ into quotes"),
+    ("determine a constructor", "", "remove the tag, or put the value into quotes"),
+)
+"""A part of PyYAML's message, a plainer message, and what to do."""
+
+
+class YamlMapping(dict[object, object]):
+    """A mapping that knows the line of each of its keys, counted from 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: dict[object, int] = {}
+
+    def below(self, key: str) -> YamlMapping:
+        """Return the mapping below a key; an empty one if there is none."""
+        value = self.get(key)
+        return value if isinstance(value, YamlMapping) else YamlMapping()
+
+
+def read_yaml(raw: bytes, path: str) -> YamlMapping | Problem:
+    """Return the settings of a config file, or the problem for which the server rejects or ignores it.
+
+    Args:
+        raw: the content of the file.
+        path: the file as the user knows it.
+    """
+    try:
+        loader = _Loader(raw.decode("utf-8"))
+        root = loader.get_single_node()
+        content = None if root is None else loader.construct_document(root)
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        return Problem("error", "config-invalid", "is not UTF-8", "save it as UTF-8", path, line)
+    except yaml.reader.ReaderError as error:
+        line = raw.decode("utf-8").count("\n", 0, error.position) + 1
+        message = f"contains the character U+{error.character:04X}, which YAML does not allow"
+        return Problem("error", "config-invalid", message, "remove it", path, line)
+    except yaml.MarkedYAMLError as error:
+        return _rejected(error, path)
+    if isinstance(content, YamlMapping):
+        return content
+    if root is None or content is None:
+        return Problem("error", "config-invalid", "contains no settings", "add some, or omit --config-file", path)
+    message = f"must be a mapping of settings, not a {'list' if isinstance(content, list) else 'single value'}"
+    hint = "write each setting as key: value, with a space after the colon"
+    return Problem("error", "config-invalid", message, hint, path, _line(root))
+
+
+class _IgnoredFileError(yaml.MarkedYAMLError):
+    """A limit of SnakeYAML's that a file exceeds."""
+
+
+class _Loader(yaml.SafeLoader):
+    """A loader that also stops where SnakeYAML does, and that needs little time and memory for any file."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = self._aliases = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        mark = self.get_mark()
+        is_alias = self.check_event(yaml.AliasEvent)
+        self._depth += 1
+        if self._depth > _MAX_DEPTH + 2:
+            raise _IgnoredFileError(None, None, f"is nested more than {_MAX_DEPTH} levels deep", mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        self._aliases += is_alias and not isinstance(node, yaml.ScalarNode)
+        if self._aliases > _MAX_ALIASES:
+            message = f"refers to lists or mappings more than {_MAX_ALIASES} times (*name)"
+            raise _IgnoredFileError(None, None, message, mark)
+        return node
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge what ``<<`` refers to, each key once: repeated merges would grow without bound."""
+        count = len(node.value)
+        super().flatten_mapping(node)
+        if len(node.value) > count:
+            pairs = {
+                key.value if isinstance(key, yaml.ScalarNode) else id(key): (key, value) for key, value in node.value
+            }
+            node.value = list(pairs.values())
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
+        """Return the value of a node; report a value that its tag does not allow, with its line."""
+        if isinstance(node, yaml.ScalarNode) and len(node.value) > _MAX_SCALAR:
+            return node.value
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, OverflowError, AttributeError, LookupError, TypeError) as error:
+            problem = str(error) if isinstance(error, (ValueError, OverflowError)) else f"not a value of {node.tag}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+
+    def construct_lined_mapping(self, node: yaml.MappingNode) -> Iterator[YamlMapping]:
+        mapping = YamlMapping()
+        yield mapping
+        mapping.update(self.construct_mapping(node))
+        mapping.lines = {self.construct_object(key): _line(key) for key, _ in node.value}
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_lined_mapping)
+
+
+def _line(node: yaml.Node) -> int:
+    return node.start_mark.line + 1
+
+
+def _rejected(error: yaml.MarkedYAMLError, path: str) -> Problem:
+    """Return the problem of a file that one of the two readers rejects, in plain words if it is a frequent one."""
+    message, hint = error.problem or "", ""
+    mark = error.problem_mark
+    if "stream end" in message or "end of stream" in message:
+        mark, message, hint = error.context_mark, "this bracket or quote is not closed", "close it"
+    line = mark.line + 1 if mark else None
+    if isinstance(error, _IgnoredFileError):
+        hint = "simplify it: the server ignores all settings of this file"
+        return Problem("warning", "config-invalid", message, hint, path, line)
+    for sign, plain_message, plain_hint in _FREQUENT:
+        if sign in f"{error.context} {error.problem}":
+            message, hint = plain_message or message, plain_hint
+    place = f" (column {mark.column + 1})" if mark else ""
+    message = f"is not valid YAML: {shortened(message, 160)}{place}"
+    return Problem("error", "config-invalid", message, hint, path, line)

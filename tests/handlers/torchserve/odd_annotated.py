@@ -1,4 +1,0 @@
-# serves
-from typing import Callable
-handle: Callable
-handle = lambda d, c: d

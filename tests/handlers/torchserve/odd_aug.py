@@ -1,5 +1,0 @@
-# serves
-handlers = {}
-handlers['a'] = 1
-def handle(d,c): return d
-handlers |= {'b': 2}

@@ -1,2 +1,0 @@
-# serves
-def f(a=(handle := (lambda d,c: d))): pass

@@ -1,2 +1,0 @@
-# serves
-if (handle := (lambda d,c: d)): pass

@@ -1,4 +1,0 @@
-# serves
-import importlib
-mod = importlib.import_module('json')
-handle = lambda d, c, f=mod.dumps: d

@@ -1,4 +1,0 @@
-# serves
-def handle(d,c):
-  f = lambda: (yield)
-  return d

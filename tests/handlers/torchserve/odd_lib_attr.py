@@ -1,5 +1,0 @@
-# serves
-import types
-ns = types.SimpleNamespace()
-ns.handle = lambda d,c: d
-handle = ns.handle

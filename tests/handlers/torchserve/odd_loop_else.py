@@ -1,4 +1,0 @@
-# serves
-for i in []: pass
-else:
-  def handle(d,c): return d

@@ -1,5 +1,0 @@
-# serves
-try:
-  raise ValueError
-except ValueError:
-  def handle(d,c): return d

@@ -1,5 +1,0 @@
-# serves
-class H:
-  def initialize(s,c): pass
-  def handle(s,d,c): return d
-U = H | None
