@@ -57,7 +57,7 @@ def build(plan: Plan, progress: Progress) -> ArchiveReport:
         if "new thread" not in str(failure):
             raise
         hint = "allow it more processes or memory"
-        raise error("threads-refused", "the system did not let this process start a thread", hint) from failure
+        raise error("threads-refused", "the system did not let the process start a thread", hint) from failure
 
 
 def _build_archive(plan: Plan, progress: Progress) -> ArchiveReport:
@@ -71,45 +71,42 @@ def _build_archive(plan: Plan, progress: Progress) -> ArchiveReport:
                 with unblocked():
                     pass
 
-        with (
-            Workers(plan.jobs, progress_or_end) as workers,
-            closing(_destination(plan, staging, workers)) as destination,
-        ):
+        with Workers(plan.jobs, progress_or_end) as workers, closing(_create(plan, staging, workers)) as archive:
             with unblocked():
-                _check_space(plan, staging, destination)
-            entries = _write_contents(plan, destination)
-            destination.finish()
+                _check_space(plan, staging, archive)
+            entries = _write_contents(plan, archive)
+            archive.finish()
         with unblocked():
-            destination.publish()
-    return _report(plan, destination.size, content_digest(entries, plan.fields), entries)
+            archive.publish()
+    return _report(plan, archive.size, content_digest(entries, plan.fields), entries)
 
 
-def _destination(plan: Plan, staging: StagingDirectory, workers: Workers) -> Destination:
+def _create(plan: Plan, staging: StagingDirectory, workers: Workers) -> Destination:
     module, name = _DESTINATIONS[plan.archive_format]
     # Without importlib, whose import takes longer than that of the module.
     destination: type[Destination] = getattr(__import__(f"model_archiver.writing.{module}", fromlist=[name]), name)
     return destination(plan, staging, workers)
 
 
-def _check_space(plan: Plan, staging: StagingDirectory, destination: Destination) -> None:
+def _check_space(plan: Plan, staging: StagingDirectory, archive: Destination) -> None:
     """Refuse a large build if the disk has no room for it."""
     if plan.size < _LARGE:
         return
     import shutil  # noqa: PLC0415 - small builds do not need it
 
     free = shutil.disk_usage(staging.path).free
-    if plan.size > free and (needed := destination.needed_space()) > free:
+    if plan.size > free and (needed := archive.needed_space()) > free:
         message = f"{human_size(needed)} are needed, but only {human_size(free)} are free"
         hint = "free some space, or choose another --export-path"
         raise error("disk-full", message, hint, plan.target.path.parent)
 
 
-def _write_contents(plan: Plan, destination: Destination) -> list[ArchiveEntry]:
+def _write_contents(plan: Plan, archive: Destination) -> list[ArchiveEntry]:
     """Write the members, their checksums, and the manifest last: without it, servers reject a truncated archive."""
-    entries = [destination.add(member.path, member.source) for member in plan.members]
+    entries = [archive.add(member.path, member.source) for member in plan.members]
     manifest = ArchiveEntry.of_text(PurePosixPath(MANIFEST_PATH), plan.manifest)
-    entries.append(destination.add_text(PurePosixPath(SUMS_PATH), sums_text([*entries, manifest])))
-    entries.append(destination.add_text(manifest.path, plan.manifest))
+    entries.append(archive.add_text(PurePosixPath(SUMS_PATH), sums_text([*entries, manifest])))
+    entries.append(archive.add_text(manifest.path, plan.manifest))
     return entries
 
 
@@ -137,5 +134,5 @@ def _problem_of(failure: OSError, plan: Plan) -> Problem:
     message = failure.strerror or str(failure)
     if failure.errno == errno.ENOSPC:
         return Problem("error", "disk-full", message, "free some space, or choose another --export-path", path)
-    hint = "nothing was written; check the path and its permissions"
+    hint = "nothing was written; check the path, its permissions and the disk"
     return Problem("error", "write-failed", message, hint, path)

@@ -143,12 +143,7 @@ class DeflateStream:
     """
 
     def __init__(self, sink: Callable[[bytes], object], workers: Workers) -> None:
-        """Create a stream.
-
-        Args:
-            sink: takes the compressed bytes, in the thread that writes.
-            workers: the threads that compress and compute the checksum.
-        """
+        """Create a stream whose sink is called in the thread that writes; the workers deflate and sum."""
         self._sink = sink
         self._workers = workers
         self._parts: list[memoryview] = []

@@ -23,21 +23,13 @@ class Destination:
     """An archive under construction. Each format is a subclass, and a place on another machine can be one.
 
     A build adds the members and then the files of MAR-INF, finishes the archive and publishes it.
-
-    Attributes:
-        size: the bytes of the finished archive.
     """
 
     size = 0
+    """The bytes of the finished archive."""
 
     def __init__(self, plan: Plan, staging: StagingDirectory, workers: Workers) -> None:
-        """Create an empty archive.
-
-        Args:
-            plan: what is built.
-            staging: the private directory next to the target, in which the archive is assembled.
-            workers: the threads that hash and deflate.
-        """
+        """Create an empty archive in the staging directory, which is next to the target."""
         self.plan = plan
         self.staging = staging
         self.workers = workers
@@ -80,8 +72,7 @@ class FileDestination(Destination):
 
     Attributes:
         output: the file.
-        deflate: which members are deflated.
-        fixed_deflate: the same if the format decides it; None leaves it to the user.
+        deflate: which members are deflated; the user decides this unless `fixed_deflate` does.
     """
 
     fixed_deflate: Deflate | None = None

@@ -23,8 +23,6 @@ from model_archiver.writing.staging import folder_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from model_archiver.core.plan import FileSource, Plan
     from model_archiver.writing.deflate import Workers
     from model_archiver.writing.staging import StagingDirectory
@@ -114,13 +112,7 @@ def _can_share_blocks(source: Path, probe: Path) -> bool:
 
 
 def publish_folder(built: Path, target: Path, set_aside: Path, *, replace: bool) -> None:
-    """Move a finished folder to its target.
-
-    Args:
-        built: the folder, in the staging directory.
-        target: where it goes.
-        set_aside: a free path in the staging directory.
-        replace: whether it may replace an existing folder.
+    """Move a finished folder to its target; an existing one may wait at `set_aside`, in the staging directory.
 
     Raises:
         ModelArchiverError: the target exists and must not be replaced, or something in it cannot be replaced.
@@ -171,7 +163,8 @@ def _exchange(built: Path, target: Path, set_aside: Path, judged: Snapshot) -> b
 
 def _merge(built: Path, existing: ExistingOutput) -> None:
     """Move the new files into a folder that holds other files too, and remove what only the previous build wrote."""
-    paths = list(_files(built))
+    files = (Path(folder, name) for folder, _, names in os.walk(built) for name in names)
+    paths = [PurePosixPath(file.relative_to(built).as_posix()) for file in files]
     stale = existing.unchanged_files().difference(paths)
     obstacles = list(existing.obstacles(paths, stale))
     if obstacles:
@@ -192,9 +185,3 @@ def _remove_file(folder: Path, path: PurePosixPath) -> None:
     for parent in list(path.parents)[:-1]:
         with suppress(OSError):  # something else is in it
             (folder / parent).rmdir()
-
-
-def _files(root: Path) -> Iterator[PurePosixPath]:
-    for folder, _, names in os.walk(root):
-        for name in names:
-            yield PurePosixPath(Path(folder, name).relative_to(root).as_posix())

@@ -129,12 +129,7 @@ class OutputFile:
     """
 
     def __init__(self, path: Path, mode: int = 0o644) -> None:
-        """Create it.
-
-        Args:
-            path: a free path.
-            mode: its permissions; the permission to write is added for all whom the user's umask gives it.
-        """
+        """Create it at a free path; the permission to write is added for all whom the user's umask gives it."""
         descriptor = os.open(path, _NEW, mode | _ALL_MAY_WRITE)
         self.file: BinaryIO = os.fdopen(descriptor, "wb", buffering=_BUFFER)
         self._begun = 0

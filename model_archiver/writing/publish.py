@@ -31,11 +31,7 @@ def publish_file(built: Path, target: Path, *, replace: bool) -> None:
 
 
 def place_new(built: Path, target: Path) -> None:
-    """Give a finished file or folder its name, which must be free.
-
-    Raises:
-        ModelArchiverError: the name is taken.
-    """
+    """Give a finished file or folder its name, which must be free."""
     try:
         rename_new(built, target)
     except FileExistsError:
@@ -47,10 +43,6 @@ def publish_archive(staging: StagingDirectory, plan: Plan) -> None:
     """Move a finished archive to its target, and the platform's files, which name the archive, to theirs after it.
 
     Call it while the signals that end a command are blocked: all of it is done, or nothing.
-
-    Args:
-        staging: the directory that holds the archive.
-        plan: where everything goes.
 
     Raises:
         ModelArchiverError: the target exists and must not be replaced, or an existing file of the platform cannot be

@@ -39,11 +39,9 @@ class StagingDirectory:
     """
 
     def __init__(self, target: Path, name: str) -> None:
-        """Describe it.
+        """Describe it: next to a target, whose folder is created if it is missing, and named after the model.
 
-        Args:
-            target: the output; the directory is created next to it, and so is its folder if it is missing.
-            name: the model's name; directories that killed builds of this model left here are removed.
+        What killed builds of this model left there is removed.
         """
         self._target = target
         self._name = name[:_LONGEST_NAME]
@@ -72,7 +70,7 @@ class StagingDirectory:
                 self._remove_abandoned()
                 self.path = self._target.parent / f".{self._name}.{os.urandom(_RANDOM_BYTES).hex()}{_SUFFIX}"
                 self.path.mkdir(0o700)
-                lock = _lock_new(self.path)
+                lock = self._lock_new()
             except FileNotFoundError:
                 continue
             if lock is not None:
@@ -80,6 +78,14 @@ class StagingDirectory:
                 self.set_aside = self.path / _SET_ASIDE / self._target.name
                 return
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(self._target.parent))
+
+    def _lock_new(self) -> int | None:
+        try:
+            return _lock_file(self.path / _LOCK)
+        except OSError:
+            with suppress(OSError):
+                self.path.rmdir()
+            raise
 
     def _make_folders(self) -> None:
         missing = []
@@ -124,16 +130,6 @@ def _is_random(text: str) -> bool:
     return len(digits) == len(text) - len(_SUFFIX) == 2 * _RANDOM_BYTES and not digits.strip("0123456789abcdef")
 
 
-def _lock_new(directory: Path) -> int | None:
-    """Lock a new directory, as `_lock_file` does; remove it if that is impossible."""
-    try:
-        return _lock_file(directory / _LOCK)
-    except OSError:
-        with suppress(OSError):
-            directory.rmdir()
-        raise
-
-
 def _remove_if_abandoned(path: Path) -> None:
     try:
         lock = _lock_file(path / _LOCK, create=False)
@@ -141,16 +137,11 @@ def _remove_if_abandoned(path: Path) -> None:
         path.rmdir()  # it is empty: its build was killed before it could lock it, or is about to and creates another
         return
     if lock is not None and lock != _NO_LOCKS:
-        _restore_set_aside(path)
+        kept = path / _SET_ASIDE
+        for existing in kept.iterdir() if kept.is_dir() else ():  # its build was killed before it replaced this
+            with suppress(FileExistsError):  # it was killed after that
+                rename_new(existing, path.parent / existing.name)
         _remove(path, lock)
-
-
-def _restore_set_aside(abandoned: Path) -> None:
-    """Move an existing output back to its place if its build was killed after setting it aside."""
-    folder = abandoned / _SET_ASIDE
-    for existing in folder.iterdir() if folder.is_dir() else ():
-        with suppress(FileExistsError):  # the new output is in its place
-            rename_new(existing, abandoned.parent / existing.name)
 
 
 def _remove(directory: Path, lock: int) -> None:

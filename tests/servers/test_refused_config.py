@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-<<<<<<< HEAD
 from model_archiver.cli import main
-=======
-from model_archiver import cli
 from tests.test_checks_config import ERRORS, INVALID
->>>>>>> main
 
-from .archives import GREETING, torch_archive, write_tree
+from .archives import torch_archive, write_tree
 from .server import ServerError
 from .test_weights import NET, TEXT_NET, VOCABULARY, make_net
 
@@ -26,185 +22,6 @@ if TYPE_CHECKING:
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.servers
 
-<<<<<<< HEAD
-# No worker starts with these, or the registration ends before one could.
-UNREGISTERED = {
-    "empty": ("", "config-invalid"),
-    "comment": ("# batchSize: 4\n", "config-invalid"),
-    "scalar": ("batchSize:4\n", "config-invalid"),
-    "list": ("- batchSize: 4\n", "config-invalid"),
-    "number-as-key": ("4: batchSize\n", "config-invalid"),
-    "truth-as-key": ("on: 1\n", "config-invalid"),
-    "number-as-key-of-torchrun": ("parallelType: pp\ntorchrun:\n  2: 1\n", "config-invalid"),
-    "tab": ("handler:\n\tname: x\n", "config-invalid"),
-    "tab-before-comment": ("batchSize: 1\t# one\n", "config-invalid"),
-    "open-bracket": ("deviceIds: [0\n", "config-invalid"),
-    "two-documents": ("batchSize: 1\n---\nbatchSize: 2\n", "config-invalid"),
-    "python-tag": ("handler: !!python/tuple [1]\n", "config-invalid"),
-    "no-such-date": ("handler: 2001-13-45\n", "config-invalid"),
-    "template": ("handler: {{ name }}\n", "config-invalid"),
-    "duplicate-anchor": ("a: &x 1\nb: &x 2\n", "config-invalid"),
-    "not-utf-8": ("handler: grün\n".encode("latin-1"), "config-invalid"),
-    "no-torchrun": ("parallelType: pp\nparallelLevel: 1\n", "config-combination"),
-}
-
-# The server has its own values for these, and a model that answers.
-IGNORED = {
-    "misspelt": ("batch_size: 4\n", ["config-unknown-key"], "batchSize", 1),
-    "text-for-number": ("batchSize: '4'\n", ["config-value"], "batchSize", 1),
-    "more-than-an-integer": ("batchSize: 2147483648\n", ["config-value"], "batchSize", 1),
-    "none": ("batchSize: 0\n", ["config-value"], "batchSize", 1),
-    "negative": ("maxBatchDelay: -1\n", ["config-value"], "maxBatchDelay", 100),
-    "no-response": ("responseTimeout: 0\n", ["config-value"], "responseTimeout", 120),
-    "cuda": ("deviceType: cuda\n", ["config-value"], "deviceType", "cpu"),
-    "no-such-type": ("parallelType: none\nparallelLevel: 2\n", ["config-value"], "parallelLevel", 0),
-    "no-maximum": ("minWorkers: 2\n", ["config-combination"], "minWorkers", 1),
-    "no-minimum": ("maxWorkers: 2\n", ["config-combination"], "maxWorkers", 1),
-    "less-than-minimum": ("minWorkers: 3\nmaxWorkers: 2\n", ["config-combination"], "minWorkers", 1),
-    "type-alone": ("parallelType: tp\n", ["config-combination"], "parallelType", ""),
-    "level-alone": ("parallelLevel: 2\n", ["config-combination"], "parallelLevel", 0),
-    "torchrun-alone": ("torchrun:\n  nproc-per-node: 2\n", ["config-combination"], "parallelLevel", 0),
-    "too-deep": ("batchSize: 4\nx: " + "[" * 60 + "]" * 60, ["config-invalid"], "batchSize", 1),
-    "too-many-aliases": ("batchSize: 4\na: &a [1]\nb: [" + "*a, " * 51 + "]", ["config-invalid"], "batchSize", 1),
-}
-
-SERVED = {
-    "plain": ("minWorkers: 1\nmaxWorkers: 1\nbatchSize: 4\nmaxBatchDelay: 10\n", "batchSize", 4),
-    "json": ('{"batchSize": 4}', "batchSize", 4),
-    "numbers": ("batchSize: 010\nmaxBatchDelay: 0x10\nresponseTimeout: 1_000\n", "batchSize", 8),
-    "minutes": ("responseTimeout: 1:30\n", "responseTimeout", 90),
-    "mark": ("\ufeffbatchSize: 4\r\n", "batchSize", 4),
-    "merged": ("base: &base\n  batchSize: 4\n<<: *base\n", "batchSize", 4),
-    "twice": ("batchSize: 2\nbatchSize: 4\n", "batchSize", 4),
-    "recursive": ("a: &a [*a]\nbatchSize: 4\n", "batchSize", 4),
-    "upper-case": ("deviceType: CPU\nparallelType: CUSTOM\nparallelLevel: 1\n", "parallelType", "custom"),
-    "yes": ("useJobTicket: yes\n", "useJobTicket", True),
-    "free": ("handler:\n  1: one\n  batch_size: 7\nmodel_path: x\nbatchSize: 4\n", "batchSize", 4),
-    "empty-map": ("{}\n", "batchSize", 1),
-    "sequences": ("sequenceBatching: true\nsequenceMaxIdleMSec: 1000\n", "batchSize", 1),
-}
-
-LABELS = {
-    "no-json": "{'0': 'cat'}",
-    "list": '["cat", "dog"]',
-    "mark": '\ufeff{"0": "cat"}',
-    "number": '{"0": 7}',
-    "empty-list": '{"0": []}',
-}
-INVALID_PT2 = (
-    *("pt2:\n", "pt2: true\n", "pt2: compile\n", "pt2:\n  compile: inductor\n"),
-    "pt2: {compile: {backend: eager}}\n",
-)
-SERVED_PT2 = ("pt2: eager\n", "pt2: {compile: {enable: false}}\n", "pt2: {export: {}}\n")
-SERVED_LABELS = {
-    "texts": '{"0": "cat", "1": "dog"}',
-    "lists": '{"0": ["n01", "cat"], "1": [1, "dog"]}',
-    "object-types": '{"object_type_names": ["cat", "dog"], "x": 1}',
-}
-
-
-def configured(folder: Path, text: str | bytes) -> tuple[object, ...]:
-    """Return the flags of a model that greets, with a config file."""
-    write_tree(folder, {"greeting.py": GREETING})
-    return ("--handler", folder / "greeting.py", *config_file(folder, text))
-
-
-def config_file(folder: Path, text: str | bytes) -> tuple[object, ...]:
-    """Return the flags of a config file."""
-    (folder / "config.yaml").write_bytes(text.encode() if isinstance(text, str) else text)
-    return ("--config-file", folder / "config.yaml")
-
-
-def labelled(folder: Path, text: str) -> tuple[object, ...]:
-    """Return the flags of a model of base_handler with names of classes."""
-    torch.save(make_net(folder / "net.py", NET).state_dict(), folder / "net.pt")
-    labels = write_tree(folder, {"index_to_name.json": text}) / "index_to_name.json"
-    files = ("--model-file", folder / "net.py", "--serialized-file", folder / "net.pt", "--extra-files", labels)
-    return ("--handler", "base_handler", *files)
-
-
-def with_pt2(folder: Path, text: str) -> tuple[object, ...]:
-    """Return the flags of a model of base_handler with a config file that asks for compilation."""
-    return (*labelled(folder, "{}"), *config_file(folder, text))
-
-
-NO_WORKER = [
-    *((f"config-{row}", configured, text, code) for row, (text, code) in UNREGISTERED.items()),
-    *((f"labels-{row}", labelled, text, "labels-invalid") for row, text in LABELS.items()),
-    *((f"pt2-{number}", with_pt2, text, "config-value") for number, text in enumerate(INVALID_PT2)),
-]
-
-
-@pytest.mark.parametrize(("name", "flags_of", "text", "code"), NO_WORKER, ids=[name for name, *_ in NO_WORKER])
-def test_no_worker_starts(torchserve: TorchServe, tmp_path: Path, capfd, name: str, flags_of, text, code: str):
-    flags = flags_of(tmp_path, text)
-    assert verdict(capfd, *flags) == [code]
-
-    with pytest.raises(ServerError), torchserve.serving(unchecked(tmp_path, name, flags), name):
-        pass
-
-
-def test_sequences_without_an_end_are_never_answered(torchserve: TorchServe, tmp_path: Path, capfd):
-    flags = configured(tmp_path, "sequenceBatching: true\n")
-    assert verdict(capfd, *flags) == ["config-combination"]
-
-    with torchserve.serving(unchecked(tmp_path, "endless", flags), "endless"), pytest.raises(ServerError, match="500"):
-        torchserve.predict("endless")
-
-
-@pytest.mark.parametrize("row", IGNORED)
-def test_a_setting_that_the_server_ignores(torchserve: TorchServe, tmp_path: Path, capfd, row: str):
-    text, codes, key, value = IGNORED[row]
-    flags = configured(tmp_path, text)
-    assert verdict(capfd, *flags) == codes
-    name = f"ignored-{row}"
-
-    with torchserve.serving(unchecked(tmp_path, name, flags), name, initial_workers=None):
-        assert torchserve.predict(name) == b"hello"
-        assert torchserve.describe(name)[key] == value
-
-
-@pytest.mark.parametrize("row", SERVED)
-def test_a_config_file_that_serves(torchserve: TorchServe, tmp_path: Path, row: str):
-    text, key, value = SERVED[row]
-    name = f"served-{row}"
-    archive = torch_archive(tmp_path / "out", name, *configured(tmp_path, text), "--strict")
-
-    with torchserve.serving(archive, name, initial_workers=None):
-        assert torchserve.predict(name) == b"hello"
-        assert torchserve.describe(name)[key] == value
-
-
-ANSWERED = [
-    *((f"names-{row}", labelled, text) for row, text in SERVED_LABELS.items()),
-    *((f"pt2-served-{number}", with_pt2, text) for number, text in enumerate(SERVED_PT2)),
-]
-
-
-@pytest.mark.parametrize(("name", "flags_of", "text"), ANSWERED, ids=[name for name, *_ in ANSWERED])
-def test_names_of_classes_and_pt2_that_serve(json_torchserve: TorchServe, tmp_path: Path, name: str, flags_of, text):
-    archive = torch_archive(tmp_path / "out", name, *flags_of(tmp_path, text), "--strict")
-
-    with json_torchserve.serving(archive, name) as ask:
-        assert len(ask({"instances": [[0.5, -1.0, 2.0]]})["predictions"]) == 1
-
-
-def test_a_text_classifier_without_its_vocabulary(torchserve: TorchServe, tmp_path: Path, capfd):
-    net, weights = tmp_path / "text_net.py", tmp_path / "text.pt"
-    torch.save(make_net(net, TEXT_NET, "TextNet").state_dict(), weights)
-    flags = ("--model-file", net, "--serialized-file", weights, "--handler", "text_classifier")
-    assert verdict(capfd, *flags) == ["vocabulary-missing"]
-    with pytest.raises(ServerError), torchserve.serving(unchecked(tmp_path, "wordless", flags), "wordless"):
-        pass
-
-    torch.save(VOCABULARY, tmp_path / "source_vocab.pt")
-    labels = write_tree(tmp_path, {"index_to_name.json": '{"0": "praise", "1": "blame"}'}) / "index_to_name.json"
-    words = ("--extra-files", f"{tmp_path / 'source_vocab.pt'},{labels}")
-    with torchserve.serving(torch_archive(tmp_path / "out", "words", *flags, *words, "--strict"), "words"):
-        assert b"praise" in torchserve.predict("words", b"good tea", "text/plain")
-
-
-=======
 GREETING = """\
 def handle(data, context):
     return ["hello"] * len(data) if data else None
@@ -359,7 +176,6 @@ def test_a_text_classifier_without_its_vocabulary(torchserve: TorchServe, tmp_pa
         assert b"praise" in torchserve.predict("words", b"good tea", "text/plain")
 
 
->>>>>>> main
 def unchecked(folder: Path, name: str, flags: tuple[object, ...]) -> Path:
     """Return an archive that is packed in spite of all checks."""
     return torch_archive(folder / "out", name, *flags, "--no-checks")
