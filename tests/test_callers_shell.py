@@ -76,7 +76,7 @@ EMPTY += ["--runtime", "--model-path", "--include"]
 
 
 @pytest.mark.parametrize("empty", [*([flag, ""] for flag in EMPTY), ["--extra-files", " "]], ids=" ".join)
-def test_an_empty_value_means_that_none_is_given(inputs, empty: list[str]) -> None:
+def test_an_empty_value_means_no_value(inputs, empty: list[str]) -> None:
     words = ["--model-name", "m", "--serialized-file", "model.pt"]
     _succeeds(_process([*COMMANDS["module"], *words, *empty]))
     assert members(output("m")) == {"model.pt"}

@@ -39,7 +39,11 @@ ENTRY = {
         f": {NO_FUNCTION} 'handle', and no class; "
         "define handle(data, context), or name another function: --handler h.py:function",
     ),
-    "near": ("\n\ndef predct(data, context): ...\n", ":predict", f": {NO_FUNCTION} 'predict', and no class; did you mean predct?"),
+    "near": (
+        "\n\ndef predct(data, context): ...\n",
+        ":predict",
+        f": {NO_FUNCTION} 'predict', and no class; did you mean predct?",
+    ),
     "long": (
         "import os\n",
         f":{LONG}",
@@ -99,7 +103,11 @@ ENTRY = {
     ),
     "string": ("handle = 'predict'\n", "", ":1: 'handle' is not a function; define handle(data, context)"),
     "of a loop": ("for handle in 'ab':\n    pass\n", "", ""),
-    "of an import that may fail": ("try:\n    from lib import handle\nexcept ImportError:\n    handle = None\n", "", ""),
+    "of an import that may fail": (
+        "try:\n    from lib import handle\nexcept ImportError:\n    handle = None\n",
+        "",
+        "",
+    ),
     "never run": ("open('ran', 'w')\ndef handle(data, context): ...\nraise SystemExit\n", "", ""),
 }
 
@@ -179,7 +187,12 @@ def test_a_handler_that_does_not_parse(work: Path, run: Command, source: str, li
     assert errors(run, source) == [f"h.py{line}: this file is not valid {PYTHON}: {expected} [handler-syntax]"]
 
 
-NEWER = ["type Row = dict[str, str]", "def f[T](rows: list[T]) -> T: ...", "x = f'{'a'}'", "x = f'{a!r:\\n}{\"\\n\".join(b)}'"]
+NEWER = [
+    "type Row = dict[str, str]",
+    "def f[T](rows: list[T]) -> T: ...",
+    "x = f'{'a'}'",
+    "x = f'{a!r:\\n}{\"\\n\".join(b)}'",
+]
 ELSEWHERE = ["# coding: mbcs", "# coding: OEM", "# coding: cp1254-windows", f"x = {'9' * 5000}"]
 
 
@@ -208,7 +221,11 @@ def test_async_is_served_if_the_config_file_asks_for_it(work: Path, run: Command
 
 # What Multi Model Server does differently: the source, flags, the error.
 MMS = {
-    "async": (f"async {HANDLE}", (), "1: 'handle' is async, but the server does not await it; make it a plain def [handler-entry]"),
+    "async": (
+        f"async {HANDLE}",
+        (),
+        "1: 'handle' is async, but the server does not await it; make it a plain def [handler-entry]",
+    ),
     "no initialize": (
         f"class Service:\n{METHOD}",
         (),
@@ -303,7 +320,10 @@ UNREACHABLE = {
 def test_a_file_that_the_server_does_not_find(
     work: Path, run: Command, run_mms: Command, server: str, handler: str, paths: str, expected: str, fix: str
 ) -> None:
-    command, words = {"torchserve": run, "mms": run_mms}[server], ("--model-name", "m", "--model-path", "d", "--handler")
+    command, words = (
+        {"torchserve": run, "mms": run_mms}[server],
+        ("--model-name", "m", "--model-path", "d", "--handler"),
+    )
     write("d", *paths.split(","))
     line = f"d/{paths.partition(',')[0]}: {expected} [handler-unreachable]"
     assert command(*words, handler).errors == [line]

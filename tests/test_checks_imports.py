@@ -72,7 +72,11 @@ SILENT = {
     "of a packed zip": ("import helpers", {"code.zip": ""}, ("--extra-files", "code.zip")),
     "longer than a file name": (f"import {'a' * 300}", {}, ()),
     "of many parts": (f"import {'a.' * 3000}a", {}, ()),
-    "excluded part of a package": ("import lib.b", {"lib/a.py": "", "lib/b.py": ""}, ("--include", "lib", "--exclude", "b.py")),
+    "excluded part of a package": (
+        "import lib.b",
+        {"lib/a.py": "", "lib/b.py": ""},
+        ("--include", "lib", "--exclude", "b.py"),
+    ),
 }
 
 
@@ -85,7 +89,9 @@ def test_what_may_be_found(work, run: Command, source, files, flags) -> None:
 
 def test_each_missing_module_is_named_once_by_a_path_from_here(work, run: Command) -> None:
     imports = "import helpers\nfrom helpers import x\n"
-    write({"my src/handler.py": imports + HANDLE, "my src/helpers.py": "", "net.py": "import layers\n", "layers.py": ""})
+    write(
+        {"my src/handler.py": imports + HANDLE, "my src/helpers.py": "", "net.py": "import layers\n", "layers.py": ""}
+    )
     result = run(*words("--model-file", "net.py", handler="my src/handler.py"))
     assert [line for line in result.warnings if "[import-" in line] == [
         f"my src/handler.py:1: this file imports helpers, {NEXT_TO} 'my src/helpers.py' [import-not-packed]",
@@ -152,10 +158,42 @@ def test_what_shadows_a_module_of_the_worker(work, run: Command, level: str, pat
 
 
 UNUSED = {
-    "what the worker can do without": "code service base_handler csv gzip psutil model time os mms test tokenizers".split(),
-    "other files": "json/x logging/x numpy/x torch/x ts/x yaml/x lib/json lib/__init__ lib/types".split(),
-    "what pip installs": "numpy/__init__ numpy/linalg/__init__ yaml/__init__ yaml/nodes torch/__init__ torch/nn/__init__ "
-    "packaging/__init__ ts/__init__ ts/arg_parser".split(),
+    "what the worker can do without": [
+        "code",
+        "service",
+        "base_handler",
+        "csv",
+        "gzip",
+        "psutil",
+        "model",
+        "time",
+        "os",
+        "mms",
+        "test",
+        "tokenizers",
+    ],
+    "other files": [
+        "json/x",
+        "logging/x",
+        "numpy/x",
+        "torch/x",
+        "ts/x",
+        "yaml/x",
+        "lib/json",
+        "lib/__init__",
+        "lib/types",
+    ],
+    "what pip installs": [
+        "numpy/__init__",
+        "numpy/linalg/__init__",
+        "yaml/__init__",
+        "yaml/nodes",
+        "torch/__init__",
+        "torch/nn/__init__",
+        "packaging/__init__",
+        "ts/__init__",
+        "ts/arg_parser",
+    ],
     "other packages": ["packaging/__init__", "mms/__init__"],
 }
 

@@ -98,6 +98,6 @@ def test_paths_that_differ_only_in_normal_form_are_a_warning(work, run: Command)
 
 
 @pytest.mark.parametrize("folders", ["d,e", "e,d"])
-def test_folders_whose_names_differ_only_in_case_are_no_clash_by_themselves(work, run: Command, folders: str) -> None:
+def test_folders_whose_names_differ_only_in_case_do_not_clash(work, run: Command, folders: str) -> None:
     _make(d__sub__a="1", e__Sub__b="2")
     assert run(*MODEL, "--extra-files", folders).warnings == []

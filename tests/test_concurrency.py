@@ -70,7 +70,9 @@ def check(results: list[Result], archive: Path, sources: list[Path], *, force: b
 
 @pytest.mark.parametrize("force", [True, False])
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_of_twelve_commands_at_one_time_each_ends_whole_or_refused(work, sources, archive_format, force: bool) -> None:
+def test_of_twelve_commands_at_the_same_time_each_succeeds_or_is_refused(
+    work, sources, archive_format, force: bool
+) -> None:
     more = ["-f"] * force
     processes = [start(*words_for(archive_format, source, *more)) for source in sources]
     check([result(each) for each in processes], output("m", archive_format, Path("export/path")), sources, force=force)
@@ -79,7 +81,7 @@ def test_of_twelve_commands_at_one_time_each_ends_whole_or_refused(work, sources
 @pytest.mark.parametrize("export_path", ["there", "missing"])
 @pytest.mark.parametrize("force", [True, False])
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_of_twelve_builds_that_begin_at_one_instant_each_ends_whole_or_refused(
+def test_of_twelve_builds_that_start_together_each_succeeds_or_is_refused(
     work: Path, sources: list[Path], archive_format: str, force: bool, export_path: str
 ) -> None:
     archive = output("m", archive_format, Path("export/path"))

@@ -19,7 +19,7 @@ LEFT_OUT = (
         "MAR-INF/MANIFEST.json",
         "MAR-INF/SHA256SUMS",
     ),
-    *("a.pyc", "b.pyo", "former.mar", ".folder/file.txt", "sub/.hidden"),
+    *("a.pyc", "b.pyo", "previous.mar", ".folder/file.txt", "sub/.hidden"),
     *("sub/.DS_Store", "sub/__MACOSX/file.txt", "sub/MANIFEST.json", "sub/MAR-INF/x.txt", "sub/__pycache__/b.txt"),
     *("sub/c.pyc", "sub/d.mar", ".m.0123abcd.building/m.mar", ".other.89abcdef.building/x.pt"),
 )
@@ -46,7 +46,7 @@ def test_the_closing_line_counts_what_was_left_out(littered, run: Command) -> No
     assert "left out" not in run(*MODEL, "-f", "--extra-files", "d/a.txt").err
 
 
-@pytest.mark.parametrize("name", [".hidden", "a.pyc", "former.mar", ".DS_Store", "MANIFEST.json"])
+@pytest.mark.parametrize("name", [".hidden", "a.pyc", "previous.mar", ".DS_Store", "MANIFEST.json"])
 def test_a_file_that_is_named_by_itself_is_packed(littered, run: Command, name: str) -> None:
     assert packed(run, "--extra-files", f"d/{name}") == {name}
     assert packed(run, "-f", "--include", f"d/{name}") == {name}

@@ -52,7 +52,7 @@ def files(path: Path) -> list[Path]:
 
 @pytest.mark.parametrize("replaces", [False, True])
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_an_archive_is_flushed_whole_before_it_takes_its_place(model, run, flushes, archive_format, replaces) -> None:
+def test_an_archive_is_flushed_before_it_gets_its_name(model, run, flushes, archive_format, replaces) -> None:
     words = [*MODEL, "--extra-files", "model.pt,model.py", "--archive-format", archive_format, "-f"]
     target = output("m", archive_format)
     if replaces:
@@ -65,7 +65,7 @@ def test_an_archive_is_flushed_whole_before_it_takes_its_place(model, run, flush
     assert any(flush.inode == inode(Path()) and flush.at_target == inode(target) for flush in noted)
 
 
-def test_a_manifest_in_place_is_flushed_before_it_takes_its_place(model, run: Command, flushes) -> None:
+def test_a_manifest_in_place_is_flushed_before_it_gets_its_name(model, run: Command, flushes) -> None:
     Path("store/m").mkdir(parents=True)
     Path("model.py").rename("store/m/model.py")
     target = Path("store/m", MANIFEST)

@@ -89,7 +89,7 @@ def test_model_path_comes_before_built_in_handlers_and_files(work, run: Command)
     assert packed(run, "-f", "--model-path", "d", "--handler", "image_classifier") == {"h.py", "image_classifier.py"}
 
 
-def test_a_file_beside_model_path_is_packed_too(work, run: Command) -> None:
+def test_a_file_outside_of_model_path_is_packed_too(work, run: Command) -> None:
     make("d/a.py", "h.py", text=CODE)
     assert packed(run, "--model-path", "d", "--handler", "h.py:handle") == {"a.py", "h.py"}
     assert _entry() == "h.py:handle"
@@ -157,7 +157,7 @@ def test_mms_names_the_modules_of_the_folder(work, run_mms: Command) -> None:
 
 
 @pytest.mark.parametrize("given", ["toolkit.handler_service", "toolkit.handler_service:handle", "lib/svc.py:handle"])
-def test_mms_takes_a_handler_that_is_installed_beside_the_server_with_a_warning(work, run_mms: Command, given) -> None:
+def test_mms_takes_a_handler_that_is_installed_with_the_server_with_a_warning(work, run_mms: Command, given) -> None:
     make("d/other.py", "lib/svc.py", text=CODE)
     words = ["--model-path", "d", "--archive-format", "no-archive", "--handler", given]
     result = run_mms("--model-name", "m", *words)

@@ -99,7 +99,7 @@ def test_it_is_utf_8_without_a_byte_order_mark(work, run: Command) -> None:
     assert json.loads(data)["model"]["modelVersion"] == "ü"
 
 
-def test_the_text_of_a_manifest_is_its_fields() -> None:
+def test_a_manifest_as_a_string_has_its_fields() -> None:
     text = str(Manifest("python", Model("m", "m.pt", "base_handler")))
     assert json.loads(text)["model"] == {"modelName": "m", "serializedFile": "m.pt", "handler": "base_handler"}
 

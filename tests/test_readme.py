@@ -54,7 +54,7 @@ def test_the_first_command_packages_the_digits(clone: Path) -> None:
     }
 
 
-def test_the_test_command_stands_there_as_continuous_integration_takes_it() -> None:
+def test_the_readme_has_the_test_command_of_continuous_integration() -> None:
     commands = [line for block in SHELL for line in block.splitlines() if line.startswith("pip install torch==")]
     assert len(commands) == 1
     assert commands[0].endswith("pytest -n auto")

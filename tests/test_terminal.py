@@ -85,7 +85,7 @@ def test_colours_are_for_terminals_that_want_them(deep: Path, run: Command) -> N
     assert "\x1b" not in run("verify", deep).out
 
 
-def test_what_is_piped_is_whole(deep: Path, run: Command) -> None:
+def test_piped_output_is_not_truncated(deep: Path, run: Command) -> None:
     assert f"{'deep/' * 30}weights.bin  2,000       2,000  extra" in run("inspect", deep).out
 
 

@@ -114,7 +114,7 @@ def check_against(archive: Path, sources: Path) -> dict[str, Local]:
 @pytest.mark.parametrize(
     "words", [[], ["--archive-format", "zip-store"], ["--deflate", "always"], ["--deflate", "never"]], ids=" ".join
 )
-def test_read_front_to_back_every_entry_is_whole_and_says_its_size_beforehand(sources, run, words: list[str]) -> None:
+def test_every_entry_is_complete_and_has_its_size_in_front(sources, run, words: list[str]) -> None:
     check_against(build(run, *words), sources)
 
 

@@ -89,7 +89,7 @@ def test_a_folder_unpacked_as_sagemaker_does_serves(torchserve: TorchServe, tmp_
 
 
 @pytest.mark.serves("`--target sagemaker`: unpacked, handler and requirements in `code/`", on="tgz")
-def test_code_finds_what_lies_beside_it_and_what_it_requires(new_torchserve, tmp_path: Path):
+def test_code_finds_the_files_next_to_it_and_its_requirements(new_torchserve, tmp_path: Path):
     wheels = tmp_path / "wheels"
     write_wheel(wheels, "required_greetings", "HELLO = 'Guten Tag'\n")
     write_tree(

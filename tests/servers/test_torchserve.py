@@ -153,7 +153,7 @@ def test_a_handler_sees_the_tree_of_extra_files(torchserve: TorchServe, tmp_path
 
 
 @pytest.mark.serves("names with blanks and letters of any script")
-def test_member_names_may_have_blanks_and_letters_of_any_script(torchserve, tmp_path: Path, archive_format: str):
+def test_member_names_may_have_spaces_and_letters_of_any_script(torchserve, tmp_path: Path, archive_format: str):
     files = {"with blank.txt": "1", "größe.txt": "2", "数字/ein blatt 🌿.txt": "3", "comma, 'quote'.txt": "4"}
     write_tree(tmp_path / "the handler", {"liste_für_alle.py": LISTING_HANDLER})
     handler = ("--handler", tmp_path / "the handler" / "liste_für_alle.py")
