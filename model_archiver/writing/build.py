@@ -11,7 +11,7 @@ from model_archiver.core.problems import ModelArchiverError, Problem, error
 from model_archiver.core.report import ArchiveEntry, ArchiveReport
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.running import block_signals, signal_pending
-from model_archiver.core.sums import content_digest, sums_text
+from model_archiver.core.sums import content_digest, sha256, sums_text
 from model_archiver.core.text import human_size
 from model_archiver.writing.deflate import Workers
 from model_archiver.writing.os_calls import sync_tree
@@ -104,7 +104,8 @@ def _check_space(plan: Plan, staging: StagingDirectory, archive: Destination) ->
 def _write_contents(plan: Plan, archive: Destination) -> list[ArchiveEntry]:
     """Write the members, their checksums, and the manifest last: without it, servers reject a truncated archive."""
     entries = [archive.add(member.path, member.source) for member in plan.members]
-    manifest = ArchiveEntry.of_text(PurePosixPath(MANIFEST_PATH), plan.manifest)
+    text = plan.manifest.encode()
+    manifest = ArchiveEntry(PurePosixPath(MANIFEST_PATH), len(text), len(text), sha256(text))
     entries.append(archive.add_text(PurePosixPath(SUMS_PATH), sums_text([*entries, manifest])))
     entries.append(archive.add_text(manifest.path, plan.manifest))
     return entries

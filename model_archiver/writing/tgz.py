@@ -6,13 +6,12 @@ the end of a truncated archive.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from pathlib import PurePosixPath
 
 from model_archiver.core.entries import TIME, mode
 from model_archiver.core.report import ArchiveEntry
-from model_archiver.core.sums import sha256
+from model_archiver.core.sums import new_sha256, sha256
 from model_archiver.writing.copying import SMALL, read_blocks
 from model_archiver.writing.deflate import DeflateStream
 from model_archiver.writing.destination import FileDestination
@@ -47,13 +46,12 @@ class TgzDestination(FileDestination):
 
     def add(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
         """Write a file."""
-        digest = hashlib.sha256()
+        if source.size <= SMALL:
+            return self._add_whole(path, b"".join(read_blocks(source, self.workers)), executable=source.executable)
+        digest = new_sha256()
         self._write(tar_header(str(self._top / path), source.size, mode(executable=source.executable)))
         for block in read_blocks(source, self.workers):
-            if source.size <= SMALL:
-                digest.update(block)
-            else:
-                self.workers.hash_later(digest.update, block)
+            self.workers.hash_later(digest.update, block)
             self._write(block)
         self._pad(_BLOCK)
         self.workers.wait_until_hashed()
@@ -61,10 +59,7 @@ class TgzDestination(FileDestination):
 
     def add_text(self, path: PurePosixPath, text: str) -> ArchiveEntry:
         """Write a text as UTF-8."""
-        data = text.encode()
-        self._write(tar_header(str(self._top / path), len(data), mode(executable=False)) + data)
-        self._pad(_BLOCK)
-        return ArchiveEntry(path, len(data), None, sha256(data))
+        return self._add_whole(path, text.encode(), executable=False)
 
     def finish(self) -> None:
         """Write the ends of the tar and of the gzip member, and wait until the disk has the whole file."""
@@ -73,6 +68,11 @@ class TgzDestination(FileDestination):
         self._stream.finish()
         self.output.write(struct.pack("<2L", self._stream.crc32, self._tar_size & 0xFFFFFFFF))
         super().finish()
+
+    def _add_whole(self, path: PurePosixPath, data: bytes, *, executable: bool) -> ArchiveEntry:
+        self._write(tar_header(str(self._top / path), len(data), mode(executable=executable)) + data)
+        self._pad(_BLOCK)
+        return ArchiveEntry(path, len(data), None, sha256(data))
 
     def _write(self, data: bytes) -> None:
         self._stream.write(data)
