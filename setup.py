@@ -12,6 +12,9 @@ assert VERSION is not None  # noqa: S101 - a build without a version must stop h
 # Elsewhere the standard library's zlib serves, and nobody needs a compiler.
 HAS_WHEELS = "platform_machine in 'x86_64 AMD64 aarch64 arm64 ARM64' and platform_python_implementation == 'CPython'"
 
+# With these alone, the tests that need torch or another library of models are skipped.
+TEST_CORE = ["pytest", "pytest-timeout", "pytest-xdist"]
+
 setup(
     name="torch-model-archiver",
     version=VERSION[1],
@@ -22,13 +25,16 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["model_archiver", "model_archiver.*"]),
     package_data={"model_archiver": ["py.typed", "core/codes.yaml"]},
-    install_requires=[f"isal>=1.5; {HAS_WHEELS}", "packaging>=22", "PyYAML>=6", "tqdm>=4.60"],
+    # isal 1.5.0 was withdrawn because it leaks memory.
+    install_requires=[f"isal>=1.5.1; {HAS_WHEELS}", "packaging>=22", "PyYAML>=6", "tqdm>=4.60"],
     extras_require={
+        "test-core": TEST_CORE,
         "test": [
-            *("hypothesis", "numpy", "pytest", "pytest-timeout", "pytest-xdist", "scikit-learn", "torch"),
-            *("onnx", "safetensors", "tokenizers"),  # of the models that the server tests make
+            *TEST_CORE,
+            *("numpy", "scikit-learn", "torch"),
+            *("onnx", "safetensors", "tokenizers"),  # for the models of the server tests
         ],
-        "lint": ["mypy", "ruff", "types-PyYAML", "types-setuptools", "types-tqdm"],
+        "lint": ["import-linter", "mypy", "ruff", "types-PyYAML", "types-setuptools", "types-tqdm"],
     },
     entry_points={
         "console_scripts": [

@@ -8,7 +8,6 @@ import stat
 import subprocess
 import sys
 import tarfile
-import time
 import zlib
 from dataclasses import replace
 from functools import cache
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import work as work_counts
 from tests.archives import MANIFEST, tree
 from tests.conftest import Command
 from tests.foreign import (
@@ -33,6 +33,10 @@ from tests.foreign import (
     zip_bytes,
 )
 
+LIMIT = 1 << 30  # bytes that an archive may unpack to
+BLOCK = 1 << 18  # bytes that are unpacked at a time
+MOST_READ = 10 << 20  # bytes, with the modules that a command imports: archives of 0.4 MB are read once
+
 WAYS_OUT = (
     *("../escape", "a/../../escape", "/escape", "//escape", "./../escape", "..", "a/..", "MAR-INF/../../escape"),
     *("..\\escape", "a\\..\\..\\escape", "\\escape", "\\\\host\\share\\escape", "C:\\escape", "C:/escape", "c:escape"),
@@ -46,7 +50,7 @@ def _refused_everywhere(run: Command, archive: Path, code: str) -> None:
     before = tree(outside)
     verified, extracted = run("verify", archive), run("extract", archive, "--to", "out")
     assert (verified.status, extracted.status) == (1, 1)
-    assert f"[{code}]" in verified.out
+    assert f"[{code}]" in verified.err
     assert f"[{code}]" in extracted.err
     assert tree(outside) == before
 
@@ -59,8 +63,6 @@ def test_no_name_leads_out_of_a_zip(work, run: Command, name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in WAYS_OUT if "\0" not in name])
 @pytest.mark.parametrize("top", ["", "m/"])
 def test_no_name_leads_out_of_a_tar(work, run: Command, name: str, top: str) -> None:
-    if top + name in ("m/a/../handler.py", "m//escape", "m///escape"):
-        return  # names of the folder itself, whose blanks between slashes mean nothing
     _refused_everywhere(run, tgz(tar_bytes({f"{top}{name}": b"evil", **honest_members()})), "path-invalid")
 
 
@@ -119,22 +121,22 @@ def test_what_only_the_server_or_only_a_zip_tool_sees_is_refused(work, run: Comm
     _refused_everywhere(run, mar(outer, replace(inside, name=b"in"), manifest, path="inside.mar"), "headers-differ")
 
 
-def _within(seconds: float, *words: str) -> subprocess.CompletedProcess[str]:
-    """A command in a process of its own, which must end in time and in 300 MB."""
-    command = ["sh", "-c", 'ulimit -v 300000; exec "$@"', "sh", sys.executable, "-m", "model_archiver", *words]
-    start = time.monotonic()
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert time.monotonic() - start < seconds
-    return done
+def _run_counted(*words: str) -> tuple[subprocess.CompletedProcess[str], dict[str, int]]:
+    """Run a command in a process of its own, which may take 300 MB of memory, and count its work."""
+    program = [sys.executable, "-c", Path(work_counts.__file__).read_text()]
+    command = ["sh", "-c", 'ulimit -v 300000; exec "$@"', "sh", *program, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done, json.loads(work_counts.COUNTS.read_text())
 
 
-def _is_refused_as_too_large(path: Path) -> None:
+def _is_refused_as_too_large(path: Path, most_unpacked: int) -> None:
     for words in (("verify", str(path)), ("extract", str(path), "--to", "out")):
-        done = _within(10, *words)
+        done, counts = _run_counted(*words)
         assert done.returncode == 1
         assert "[unpacked-too-large]" in done.stdout + done.stderr
         assert "--max-size" in done.stdout + done.stderr
         assert not Path("out").exists()
+        assert counts["unpacked"] <= most_unpacked
 
 
 @cache
@@ -148,14 +150,16 @@ def _zeros(megabytes: int, wbits: int = -15, before: bytes = b"") -> bytes:
 @pytest.mark.skipif(os.name == "nt", reason="needs limits of processes")
 def test_flat_bombs_are_refused(work) -> None:
     bomb = Raw(b"zeros", method=DEFLATED, packed=_zeros(1025), size=1025 << 20, crc32=1)
-    _is_refused_as_too_large(mar(bomb, *HONEST))
+    _is_refused_as_too_large(mar(bomb, *HONEST), most_unpacked=0)
     # One that lies about its size is found out where the lie ends, however much follows.
     lying = replace(bomb, size=10)
     Path("lying.mar").write_bytes(zip_bytes([lying, *HONEST]))
-    assert "[entry-damaged]" in _within(5, "verify", "lying.mar").stdout
+    done, counts = _run_counted("verify", "lying.mar")
+    assert "[entry-damaged]" in done.stdout + done.stderr
+    assert 0 < counts["unpacked"] < 2 * BLOCK
     # One that says its size neither before nor in the directory is met on the way.
     silent = replace(bomb, flags=8, local_sizes=(0, 0, 0), is_listed=False)
-    _is_refused_as_too_large(mar(silent, *HONEST))
+    _is_refused_as_too_large(mar(silent, *HONEST), most_unpacked=LIMIT + BLOCK)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs limits of processes")
@@ -163,10 +167,10 @@ def test_a_flat_bomb_of_a_tar_is_refused(work) -> None:
     header = tarfile.TarInfo("m/zeros")
     header.size = 20 << 30
     Path("claimed.tar.gz").write_bytes(_zeros(0, 31, header.tobuf()))
-    _is_refused_as_too_large(Path("claimed.tar.gz"))
+    _is_refused_as_too_large(Path("claimed.tar.gz"), most_unpacked=BLOCK)
     header.size = 1 << 30  # which may be, and is more than all that may be together with its header
     Path("met.tar.gz").write_bytes(_zeros(1025, 31, header.tobuf()))
-    _is_refused_as_too_large(Path("met.tar.gz"))
+    _is_refused_as_too_large(Path("met.tar.gz"), most_unpacked=2 * BLOCK)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs limits of processes")
@@ -174,18 +178,20 @@ def test_overlapping_entries_are_refused_at_once(work) -> None:
     size = 20 << 20
     entries = [Raw(b"0", method=DEFLATED, packed=_zeros(20), size=size, crc32=1)]
     entries += [Raw(b"%d" % number, method=DEFLATED, packed=b"", size=size, offset=number) for number in range(1, 200)]
-    _is_refused_as_too_large(mar(*entries, *HONEST))
+    _is_refused_as_too_large(mar(*entries, *HONEST), most_unpacked=size)
     small = [Raw(b"%d" % number, deflate(b"x"), size=1, offset=0) for number in range(5000)]
-    done = _within(10, "verify", str(mar(*small, *HONEST)))
-    assert "[headers-differ]" in done.stdout
+    done, counts = _run_counted("verify", str(mar(*small, *HONEST)))
+    assert "[headers-differ]" in done.stdout + done.stderr
+    assert counts["read"] < MOST_READ
 
 
-def test_headers_that_each_claim_the_rest_of_the_file_cost_no_more_than_one(work, run: Command) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="needs limits of processes")
+def test_headers_that_each_claim_the_rest_of_the_file_cost_no_more_than_one(work) -> None:
     size = 30 * 5000
     entries = [Raw(b"%05d" % number, local_sizes=(1, size, size)) for number in range(5000)]
-    start = time.monotonic()
-    assert run("verify", mar(*entries, *HONEST), "--quiet").status == 1
-    assert time.monotonic() - start < 10
+    done, counts = _run_counted("verify", str(mar(*entries, *HONEST)), "--quiet")
+    assert done.returncode == 1
+    assert counts["read"] < MOST_READ
 
 
 def test_a_nested_bomb_is_not_opened(work, run: Command) -> None:
@@ -210,7 +216,7 @@ def test_what_a_user_trusts_may_be_larger(work, run: Command) -> None:
 def test_a_size_that_is_none_is_told(work, run: Command, size: str) -> None:
     result = run("extract", mar(), f"--max-size={size}")
     assert result.status == 2
-    assert "no size" in result.err
+    assert "is not a size" in result.err
 
 
 @pytest.mark.parametrize("command", ["inspect", "verify", "extract"])

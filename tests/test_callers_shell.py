@@ -26,7 +26,7 @@ def archiver(request: pytest.FixtureRequest) -> Archiver:
 
 
 def _process(words: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
 def _succeeds(done: subprocess.CompletedProcess[str]) -> None:
@@ -121,7 +121,7 @@ def _mlflow(rest: str) -> subprocess.CompletedProcess[str]:
     )
     path = os.pathsep.join([str(BESIDE_PYTHON), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path}
-    return subprocess.run(command, shell=True, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    return subprocess.run(command, shell=True, capture_output=True, text=True, env=environment, check=False)
 
 
 def test_mlflows_command_and_where_it_looks_for_the_result(inputs) -> None:

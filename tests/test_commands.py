@@ -84,7 +84,7 @@ def test_an_internal_error_is_one_line_and_shown_by_debug(work, run: Command, mo
     def broken(*_: object) -> int:
         raise ZeroDivisionError("by nought")
 
-    monkeypatch.setattr("model_archiver.cli.main._verify", broken)
+    monkeypatch.setattr("model_archiver.cli.run._verify", broken)
     result = run("verify", "m.mar")
     assert result.status == 1
     assert result.errors == [

@@ -11,6 +11,7 @@ import random
 import resource
 import shutil
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,12 @@ from tests.archives import contents, tree
 from tests.conftest import Command
 from tests.damage import Damaged, damaged
 from tests.packing import build
+from tests.work import Inflater, read_bytes
 
 COUNT = int(os.environ.get("DAMAGED_ARCHIVES", "400"))
 SHARES = {"default": 0.45, "foreign": 0.15, "tgz": 0.4}
+MOST_UNPACKED = 1 << 18  # bytes, of archives that hold 10 KB
+MOST_READ = 2 << 20  # bytes, with the modules that a command imports
 MOST_MEMORY = 300 << 20
 
 
@@ -50,7 +54,8 @@ class _Unseekable:
 
 
 @pytest.mark.parametrize("kind", SHARES)
-def test_damage_is_found_or_changes_nothing(sound, run: Command, kind: str) -> None:
+def test_damage_is_found_or_changes_nothing(sound, run: Command, kind: str, monkeypatch) -> None:
+    monkeypatch.setattr(zlib, "decompressobj", Inflater)
     whole = contents(sound[kind])
     data = sound[kind].read_bytes()
     assert run("verify", sound[kind]).status == 0
@@ -91,7 +96,10 @@ def _look_into(archive: Damaged, whole: dict[str, bytes], suffix: str, run: Comm
 
 
 def _answer(run: Command, archive: Damaged, *words: object):
+    unpacked, read = Inflater.unpacked, read_bytes()
     result = run(*words)
+    assert Inflater.unpacked - unpacked < MOST_UNPACKED, archive.label
+    assert read_bytes() - read < MOST_READ, archive.label
     assert result.status in (0, 1), archive.label
     assert "bug of the archiver" not in result.err, f"{archive.label}: {result.err}"
     assert "Traceback" not in result.err, archive.label

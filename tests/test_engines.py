@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
+from array import array
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from model_archiver.writing import deflate
@@ -27,8 +28,9 @@ def sources(work: Path) -> Path:
     """Files of all kinds: large and small, that shrink and that do not."""
     folder = work / "sources"
     folder.mkdir()
-    weights = np.random.default_rng(0).standard_normal(1 << 20, dtype=np.float32)
-    (folder / "weights.bin").write_bytes(weights.tobytes())
+    draw = random.Random(0)
+    weights = array("f", (draw.gauss(0, 1) for _ in range(1 << 16)))
+    (folder / "weights.bin").write_bytes(weights.tobytes() * 16)
     (folder / "log.txt").write_text("".join(f"line {number * 7919 % 10007}\n" for number in range(300_000)))
     (folder / "small.txt").write_text("small " * 100)
     (folder / "empty").touch()
@@ -94,12 +96,13 @@ def test_the_number_of_cores_does_not_show(sources: Path, archive_format: str, p
 
 @pytest.mark.parametrize("archive_format", ["default", "zip-store", "tgz"])
 def test_a_flipped_bit_in_any_of_a_hundred_places_is_found_by_reading(work, run: Command, archive_format: str) -> None:
-    (work / "weights.bin").write_bytes(np.random.default_rng(1).bytes(300_000))
+    (work / "weights.bin").write_bytes(random.Random(1).randbytes(300_000))
     (work / "log.txt").write_text("".join(f"line {number * 7919 % 10007}\n" for number in range(30_000)))
     archive = packing.build(run, "--extra-files", "weights.bin,log.txt", archive_format=archive_format)
     whole = archive.read_bytes()
     assert run("verify", archive).status == 0
-    for place in np.random.default_rng(2).integers(0, 8 * len(whole), 100):
+    draw = random.Random(2)
+    for place in (draw.randrange(8 * len(whole)) for _ in range(100)):
         damaged = bytearray(whole)
         damaged[place // 8] ^= 1 << (place % 8)
         archive.write_bytes(damaged)
@@ -118,7 +121,7 @@ sys.exit(status)
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells it")
 @pytest.mark.parametrize("archive_format", ["default", "tgz"])
 def test_memory_does_not_grow_with_the_number_of_cores(work: Path, archive_format: str) -> None:
-    (work / "weights.pt").write_bytes(np.random.default_rng(3).bytes(1 << 20) * 160)
+    (work / "weights.pt").write_bytes(random.Random(3).randbytes(1 << 20) * 160)
     words = ["--model-name", "m", "--serialized-file", "weights.pt", "--deflate", "always", "--jobs", "64"]
     command = [sys.executable, "-c", PEAK, *words, "--archive-format", archive_format]
     done = subprocess.run(command, check=True, capture_output=True, text=True)

@@ -167,7 +167,7 @@ def _unprivileged(*words: str) -> subprocess.CompletedProcess[str]:
     """The command as a user without rights, for whom the modes of files count."""
     code = AS_NOBODY if os.getuid() == 0 else AS_NOBODY.replace("os.setgid(65534); os.setuid(65534)", "")
     command = [sys.executable, "-c", code, *MODEL, *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def _folder(work: Path) -> None:
 def _run(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     return subprocess.run(
-        [*COMMAND, *words], stderr=subprocess.PIPE, text=True, env=environment, timeout=60, check=False, **options
+        [*COMMAND, *words], stderr=subprocess.PIPE, text=True, env=environment, check=False, **options
     )
 
 
@@ -101,9 +101,9 @@ def test_quiet_hides_the_bar(monkeypatch) -> None:
 
 
 def test_the_archive_is_made_though_nobody_reads_stderr() -> None:
-    done = subprocess.run([*COMMAND, "--quiet"], stderr=subprocess.DEVNULL, check=False, timeout=60)
+    done = subprocess.run([*COMMAND, "--quiet"], stderr=subprocess.DEVNULL, check=False)
     assert done.returncode == 0
-    closed = subprocess.run(["sh", "-c", '"$@" 2>&-', "sh", *COMMAND, "-f"], check=False, timeout=60)
+    closed = subprocess.run(["sh", "-c", '"$@" 2>&-', "sh", *COMMAND, "-f"], check=False)
     assert closed.returncode == 0
     assert Path("m.mar").is_file()
 
@@ -122,7 +122,7 @@ def test_an_archive_is_announced_though_its_json_cannot_be_written() -> None:
 @pytest.mark.parametrize("words", [["--json"], ["--dry-run"], ["--dry-run", "--json"]])
 def test_a_result_that_nobody_can_get_is_an_error(words) -> None:
     shell = ["sh", "-c", '"$@" >&-', "sh", *COMMAND, *words]
-    done = subprocess.run(shell, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    done = subprocess.run(shell, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert "stdout: is closed; " in done.stderr
     assert "[stdout-unwritable]" in done.stderr

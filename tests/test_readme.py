@@ -86,7 +86,8 @@ def test_every_shell_block_is_of_a_kind_that_is_tested() -> None:
     testing = [block for block in SHELL if block.startswith("pytest")]
     assert len(installing) == 2
     assert len(serving) == 1
-    assert testing == [f"{line}\n" for line in CI.splitlines() if line.startswith("pytest")]
+    assert len(testing) == 1
+    assert f"    {testing[0]}" in CI
     assert len(SHELL) == len(installing) + len(serving) + len(testing) + len(PACKAGING) + len(LOOKING)
 
 

@@ -47,7 +47,6 @@ def test_no_archive_into_tmpdir_keeps_its_result(model, temporary, run: Command)
     assert members(folder) == {"model.py"}
 
 
-@pytest.mark.timeout(60)
 def test_builds_of_one_name_at_a_time_do_not_mix(work, temporary) -> None:
     """Each has written all its files, and waits to give the archive its name, while the others do the same."""
     builds = []
@@ -89,7 +88,6 @@ def test_a_build_that_fails_while_writing_changes_nothing(work, temporary, run, 
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16)),
     )
     assert done.returncode == 1

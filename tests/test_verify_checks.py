@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-import torch
 
 FORMATS = {"default": "m.mar", "zip-store": "m.mar", "tgz": "m.tar.gz", "no-archive": "m"}
 NET = "import torch\n\nclass Net(torch.nn.Linear):\n    def __init__(self):\n        super().__init__(4, 2)\n"
@@ -16,6 +15,7 @@ LARGE = 3 << 20
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """Weights with a middle that is let go."""
+    torch = pytest.importorskip("torch")
     folder = tmp_path_factory.mktemp("saved")
     net = torch.nn.Linear(4, LARGE // 4)
     torch.save(net.state_dict(), folder / "state.pt")

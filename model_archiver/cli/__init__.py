@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,15 +18,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 done, 1 rejected or failed, 2 invalid usage, 130 interrupted.
     """
-    from model_archiver.cli.main import run  # noqa: PLC0415 - so that little is imported before signals are handled
-    from model_archiver.cli.parser import torch_parser  # noqa: PLC0415
-
-    return run(torch_parser(), argv)
+    return _run("torch-model-archiver", argv)
 
 
 def mms_main(argv: Sequence[str] | None = None) -> int:
     """Run ``model-archiver``, as `main` does."""
-    from model_archiver.cli.main import run  # noqa: PLC0415
-    from model_archiver.cli.parser import mms_parser  # noqa: PLC0415
+    return _run("model-archiver", argv)
 
-    return run(mms_parser(), argv)
+
+def _run(program: str, argv: Sequence[str] | None) -> int:
+    if argv is None:  # a process of its own, short and with hardly any cycles: collecting garbage takes a tenth of it
+        gc.disable()
+    from model_archiver.cli.parser import mms_parser, torch_parser  # noqa: PLC0415 - and as little as possible before
+    from model_archiver.cli.run import run_command  # noqa: PLC0415
+
+    status = run_command(mms_parser() if program == "model-archiver" else torch_parser(), argv)
+    if argv is None:
+        gc.freeze()  # so that the interpreter does not look through everything once more at exit
+    return status

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from model_archiver.cli import mms_main
 
+np = pytest.importorskip("numpy")
 pytestmark = pytest.mark.servers
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "mms_numpy"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model_archiver.checks.sources.worker_modules import ON_SOME, modules_of_worker
+from model_archiver.checks.imports import ON_SOME, modules_of_worker
 
 from . import environments
 from .conftest import ENVIRONMENTS
@@ -31,24 +31,24 @@ LATE_ON_MMS = {"multiprocessing", "subprocess", "uuid"}
 @pytest.mark.parametrize(
     "name", sorted((modules_of_worker("torchserve") | {"ts", "yaml", "numpy"}) - LATE_ON_TORCHSERVE)
 )
-def test_no_worker_of_torchserve_starts_next_to_a_module_named(tmp_path: Path, name: str):
+def test_no_worker_of_torchserve_starts_beside(tmp_path: Path, name: str):
     assert not starts(environments.TORCHSERVE, "ts", tmp_path, name)
 
 
 @pytest.mark.parametrize("name", sorted((modules_of_worker("mms") | {"mms"}) - LATE_ON_MMS))
-def test_no_worker_of_mms_starts_next_to_a_module_named(tmp_path: Path, name: str):
+def test_no_worker_of_mms_starts_beside(tmp_path: Path, name: str):
     assert not starts(environments.MMS, "mms", tmp_path, name)
 
 
 @pytest.mark.parametrize("name", ["base64", "glob", "tempfile", "textwrap", "tokenize"])
-def test_some_workers_of_torchserve_do_not_start_next_to_a_module_named(tmp_path: Path, name: str):
+def test_some_workers_of_torchserve_do_not_start_beside(tmp_path: Path, name: str):
     assert name in ON_SOME
     if starts(environments.TORCHSERVE, "ts", tmp_path, name):
         pytest.skip("this one does without")
 
 
 @pytest.mark.parametrize("name", LIVED_WITHOUT)
-def test_a_worker_starts_next_to_a_module_named(tmp_path: Path, name: str):
+def test_a_worker_starts_beside(tmp_path: Path, name: str):
     assert starts(environments.TORCHSERVE, "ts", tmp_path, name)
     assert starts(environments.MMS, "mms", tmp_path, name)
 

@@ -7,13 +7,7 @@ import contextlib
 import io
 import sys
 
-from model_archiver.cli.terminal import (
-    Reporter,
-    interrupted_by_signals,
-    print_result,
-    progress_bar,
-    without_garbage_collection,
-)
+from model_archiver.cli.terminal import Reporter, interrupted_by_signals, print_result, progress_bar
 from model_archiver.core.problems import ModelArchiverError, UsageError
 
 TYPE_CHECKING = False
@@ -29,7 +23,7 @@ DIFFERENT, NOT_COMPARED = 1, 2
 """The exit status of ``diff``, as of the tool of that name."""
 
 
-def run(parser: FlagParser, argv: Sequence[str] | None) -> int:
+def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
     """Run what the arguments ask for.
 
     Args:
@@ -45,11 +39,11 @@ def run(parser: FlagParser, argv: Sequence[str] | None) -> int:
     args = argparse.Namespace(debug="--debug" in words, json="--json" in words)
     reporter = Reporter(parser.prog)
     try:
-        with interrupted_by_signals(), without_garbage_collection():
+        with interrupted_by_signals():
             if command == "package":
                 _parse(parser, words, args)
                 return _package(args, reporter)
-            return _run_command(parser.prog, words, args, reporter)
+            return _run_reader(parser.prog, words, args, reporter)
     except SystemExit as done:  # of --help and --tool-version, or nobody reads stdout
         return int(done.code or DONE)
     except KeyboardInterrupt:
@@ -136,7 +130,7 @@ def _package(args: argparse.Namespace, reporter: Reporter) -> int:
     return DONE
 
 
-def _run_command(program: str, words: Sequence[str], args: argparse.Namespace, reporter: Reporter) -> int:
+def _run_reader(program: str, words: Sequence[str], args: argparse.Namespace, reporter: Reporter) -> int:
     """Run one of the commands that read an archive; return its exit status."""
     from model_archiver.cli.parser import command_parser  # noqa: PLC0415
 
