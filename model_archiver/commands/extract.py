@@ -14,8 +14,8 @@ from model_archiver.core.running import add_total, block_signals, no_progress
 from model_archiver.reading.archive import ReadContext
 from model_archiver.reading.content import read_content
 from model_archiver.reading.opening import check_sums, downgrade_manifest_problems, open_archive, report_of
+from model_archiver.writing.folder import publish_folder
 from model_archiver.writing.os_calls import OutputFile, sync_tree
-from model_archiver.writing.publish import publish_folder
 from model_archiver.writing.staging import StagingDirectory
 
 TYPE_CHECKING = False
