@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import zlib
@@ -13,6 +12,7 @@ from model_archiver.core.manifest import MAR_INF
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import hashlib
     from collections.abc import Iterable, Mapping
     from pathlib import Path
     from typing import Any
@@ -45,7 +45,28 @@ def crc32(data: bytes | memoryview, value: int = 0) -> int:
 
 def sha256(data: bytes) -> str:
     """Return the SHA-256 of some bytes, as hexadecimal digits."""
-    return hashlib.sha256(data).hexdigest()
+    digest = _light_sha256()() if len(data) < _SMALL else new_sha256()
+    digest.update(data)
+    text: str = digest.hexdigest()
+    return text
+
+
+def new_sha256() -> hashlib._Hash:
+    """Return a SHA-256 of no bytes yet; it is OpenSSL's, which is fast on large files."""
+    import hashlib  # noqa: PLC0415 - as in _light_sha256
+
+    return hashlib.sha256()
+
+
+@lru_cache(maxsize=1)
+def _light_sha256() -> Any:  # noqa: ANN401 - three functions with one interface
+    """Return Python's own SHA-256, if it has one: to load OpenSSL takes 6 % of a small build."""
+    for module in ("_sha2", "_sha256", "hashlib"):  # of Python 3.12, of older ones, of those built without
+        try:
+            return __import__(module).sha256
+        except ImportError:
+            pass
+    return new_sha256
 
 
 def file_sha256(path: Path) -> str:
@@ -54,7 +75,7 @@ def file_sha256(path: Path) -> str:
     Raises:
         OSError: it cannot be read.
     """
-    digest = hashlib.sha256()
+    digest = new_sha256()
     with path.open("rb") as file:
         while block := file.read(_READ_SIZE):
             digest.update(block)
@@ -84,4 +105,4 @@ def content_digest(entries: Iterable[ArchiveEntry], manifest: Mapping[str, Any])
     outside = [entry for entry in entries if entry.path.parts[0] != MAR_INF]
     # Manifests of other tools may hold lone surrogates.
     content = (sums_text(outside) + canonical).encode("utf-8", "surrogatepass")
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+    return f"sha256:{sha256(content)}"
