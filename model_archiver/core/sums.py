@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import zlib
@@ -12,7 +13,6 @@ from model_archiver.core.manifest import MAR_INF
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import hashlib
     from collections.abc import Iterable, Mapping
     from pathlib import Path
     from typing import Any
@@ -45,28 +45,7 @@ def crc32(data: bytes | memoryview, value: int = 0) -> int:
 
 def sha256(data: bytes) -> str:
     """Return the SHA-256 of some bytes, as hexadecimal digits."""
-    digest = _light_sha256()() if len(data) < _SMALL else new_sha256()
-    digest.update(data)
-    text: str = digest.hexdigest()
-    return text
-
-
-def new_sha256() -> hashlib._Hash:
-    """Return a SHA-256 of no bytes yet; it is OpenSSL's, which is fast on large files."""
-    import hashlib  # noqa: PLC0415 - as in _light_sha256
-
-    return hashlib.sha256()
-
-
-@lru_cache(maxsize=1)
-def _light_sha256() -> Any:  # noqa: ANN401 - three functions with one interface
-    """Return Python's own SHA-256, if it has one: to load OpenSSL takes 6 % of a small build."""
-    for module in ("_sha2", "_sha256", "hashlib"):  # of Python 3.12, of older ones, of those built without
-        try:
-            return __import__(module).sha256
-        except ImportError:
-            pass
-    return new_sha256
+    return hashlib.sha256(data).hexdigest()
 
 
 def file_sha256(path: Path) -> str:
@@ -75,7 +54,7 @@ def file_sha256(path: Path) -> str:
     Raises:
         OSError: it cannot be read.
     """
-    digest = new_sha256()
+    digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_READ_SIZE):
             digest.update(block)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 
-from model_archiver.core.sums import crc32, new_sha256, sha256
+from model_archiver.core.sums import crc32, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def read_blocks(source: FileSource, workers: Workers) -> Iterator[bytes]:
 
 def file_sums(source: FileSource, workers: Workers) -> tuple[str, int]:
     """Return the SHA-256, as hexadecimal digits, and the CRC-32 of a large file; stop early if the build has failed."""
-    digest, checksum = new_sha256(), 0
+    digest, checksum = hashlib.sha256(), 0
     buffer = memoryview(bytearray(_READ_SIZE))
     left = source.size
     with source.open() as file:

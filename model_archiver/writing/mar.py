@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from model_archiver.core.entries import DEFLATED, STORED
 from model_archiver.core.report import ArchiveEntry
-from model_archiver.core.sums import crc32, new_sha256, sha256
+from model_archiver.core.sums import crc32, sha256
 from model_archiver.writing.copying import SMALL, copy, read_blocks
 from model_archiver.writing.deflate import DeflateStream, deflate_whole, is_worth_it, sampled_share
 from model_archiver.writing.destination import FileDestination
@@ -80,7 +82,7 @@ class MarDestination(FileDestination):
 
     def _deflate_large(self, source: FileSource) -> tuple[str, int]:
         """Append a file, deflated, to the output, and return its SHA-256 and CRC-32."""
-        digest = new_sha256()
+        digest = hashlib.sha256()
         stream = DeflateStream(self.output.write, self.workers)
         for block in read_blocks(source, self.workers):
             self.workers.hash_later(digest.update, block)

@@ -6,12 +6,13 @@ the end of a truncated archive.
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from pathlib import PurePosixPath
 
 from model_archiver.core.entries import TIME, mode
 from model_archiver.core.report import ArchiveEntry
-from model_archiver.core.sums import new_sha256, sha256
+from model_archiver.core.sums import sha256
 from model_archiver.writing.copying import SMALL, read_blocks
 from model_archiver.writing.deflate import DeflateStream
 from model_archiver.writing.destination import FileDestination
@@ -48,7 +49,7 @@ class TgzDestination(FileDestination):
         """Write a file."""
         if source.size <= SMALL:
             return self._add_whole(path, b"".join(read_blocks(source, self.workers)), executable=source.executable)
-        digest = new_sha256()
+        digest = hashlib.sha256()
         self._write(tar_header(str(self._top / path), source.size, mode(executable=source.executable)))
         for block in read_blocks(source, self.workers):
             self.workers.hash_later(digest.update, block)
