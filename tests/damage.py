@@ -1,4 +1,4 @@
-"""A seeded generator of damaged archives, each told apart by whether what a server would unpack has changed."""
+"""A seeded generator of damaged archives."""
 
 from __future__ import annotations
 

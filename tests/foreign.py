@@ -34,45 +34,25 @@ def manifest_bytes(name: str = "m", **fields: object) -> bytes:
 
 @dataclass(frozen=True)
 class Raw:
-    """An entry of a zip; what is None is what an honest tool would write.
+    """An entry of a zip; a field that is None is as an honest tool writes it."""
 
-    Attributes:
-        name: as it is written in the local header.
-        content: unpacked.
-        method: of compression; what is neither stored nor deflated has its content as it is.
-        flags: of both headers.
-        local_extra: the extra fields of the local header.
-        packed: the bytes of the data.
-        descriptor: what follows the data.
-        central_name: the name in the central directory.
-        central_extra: the extra fields there.
-        central_size: the unpacked size there.
-        size: what both headers say.
-        crc32: what both headers say.
-        local_sizes: CRC-32, packed and unpacked size of the local header only.
-        mode: Unix type and permissions.
-        is_listed: whether the central directory has it.
-        before: bytes that stand before it.
-        offset: where the central directory says it is.
-    """
-
-    name: bytes
-    content: bytes = b""
-    method: int = STORED
-    flags: int = 0
+    name: bytes  # in the local header
+    content: bytes = b""  # unpacked
+    method: int = STORED  # of compression; what is neither stored nor deflated has its content as it is
+    flags: int = 0  # of both headers
     local_extra: bytes = b""
-    packed: bytes | None = None
-    descriptor: bytes = b""
+    packed: bytes | None = None  # the data
+    descriptor: bytes = b""  # follows the data
     central_name: bytes | None = None
     central_extra: bytes = b""
-    central_size: int | None = None
-    size: int | None = None
-    crc32: int | None = None
-    local_sizes: tuple[int, int, int] | None = None
-    mode: int = stat.S_IFREG | 0o644
-    is_listed: bool = True
-    before: bytes = b""
-    offset: int | None = None
+    central_size: int | None = None  # unpacked
+    size: int | None = None  # in both headers
+    crc32: int | None = None  # in both headers
+    local_sizes: tuple[int, int, int] | None = None  # CRC-32, packed and unpacked size, in the local header only
+    mode: int = stat.S_IFREG | 0o644  # Unix type and permissions
+    is_listed: bool = True  # in the central directory
+    before: bytes = b""  # bytes in front of it
+    offset: int | None = None  # its place, as the central directory says
 
 
 def deflate(content: bytes) -> bytes:
@@ -101,8 +81,8 @@ def zip_bytes(
         if entry.is_listed:
             name = entry.name if entry.central_name is None else entry.central_name
             rest = (len(name), len(entry.central_extra), 0, 0, 0, entry.mode << 16, offset)
-            told = (*numbers[:2], numbers[2] if entry.central_size is None else entry.central_size)
-            directory += struct.pack("<4s6H3L5H2L", b"PK\1\2", 3 << 8 | 20, *header, *told, *rest) + name
+            sizes = (*numbers[:2], numbers[2] if entry.central_size is None else entry.central_size)
+            directory += struct.pack("<4s6H3L5H2L", b"PK\1\2", 3 << 8 | 20, *header, *sizes, *rest) + name
             directory += entry.central_extra
             count += 1
     directory += signature

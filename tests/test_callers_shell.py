@@ -14,10 +14,7 @@ from tests.archives import MANIFEST, contents, manifest, members, output, tree
 from tests.packing import HANDLER, make
 
 BESIDE_PYTHON = Path(sys.executable).parent
-COMMANDS = {
-    "module": [sys.executable, "-m", "model_archiver"],
-    "script": [str(BESIDE_PYTHON / "torch-model-archiver")],
-}
+COMMANDS = {"module": [sys.executable, "-m", "model_archiver"], "script": [str(BESIDE_PYTHON / "torch-model-archiver")]}
 MMS = str(BESIDE_PYTHON / "model-archiver")
 Archiver = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -79,7 +76,7 @@ EMPTY += ["--runtime", "--model-path", "--include"]
 
 
 @pytest.mark.parametrize("empty", [*([flag, ""] for flag in EMPTY), ["--extra-files", " "]], ids=" ".join)
-def test_an_empty_value_means_that_none_is_given(inputs, empty: list[str]) -> None:
+def test_an_empty_value_means_no_value(inputs, empty: list[str]) -> None:
     words = ["--model-name", "m", "--serialized-file", "model.pt"]
     _succeeds(_process([*COMMANDS["module"], *words, *empty]))
     assert members(output("m")) == {"model.pt"}

@@ -72,11 +72,7 @@ SILENT = {
     "of a packed zip": ("import helpers", {"code.zip": ""}, ("--extra-files", "code.zip")),
     "longer than a file name": (f"import {'a' * 300}", {}, ()),
     "of many parts": (f"import {'a.' * 3000}a", {}, ()),
-    "excluded part of a package": (
-        "import lib.b",
-        {"lib/a.py": "", "lib/b.py": ""},
-        ("--include", "lib", "--exclude", "b.py"),
-    ),
+    "excluded": ("import lib.b", {"lib/a.py": "", "lib/b.py": ""}, ("--include", "lib", "--exclude", "b.py")),
 }
 
 
@@ -88,10 +84,8 @@ def test_what_may_be_found(work, run: Command, source, files, flags) -> None:
 
 
 def test_each_missing_module_is_named_once_by_a_path_from_here(work, run: Command) -> None:
-    imports = "import helpers\nfrom helpers import x\n"
-    write(
-        {"my src/handler.py": imports + HANDLE, "my src/helpers.py": "", "net.py": "import layers\n", "layers.py": ""}
-    )
+    write({"my src/handler.py": f"import helpers\nfrom helpers import x\n{HANDLE}", "my src/helpers.py": ""})
+    write({"net.py": "import layers\n", "layers.py": ""})
     result = run(*words("--model-file", "net.py", handler="my src/handler.py"))
     assert [line for line in result.warnings if "[import-" in line] == [
         f"my src/handler.py:1: this file imports helpers, {NEXT_TO} 'my src/helpers.py' [import-not-packed]",
@@ -126,7 +120,7 @@ def test_a_relative_import(work, run: Command, handler: str, source: str, module
     path = f"d/{handler.replace('.', '/')}.py"
     write({"d/pkg/__init__.py": "", "d/pkg/tools.py": "x = 1\n", path: f"{source}\n{HANDLE}"})
     message = f"the server imports this file as a top-level module, so it cannot import from {module}"
-    expected = [f"{path}:1: {message}; import the module by its full name [import-relative]"] if module else []
+    expected = [f"{path}:1: {message}; import from tools [import-relative]"] if module else []
     assert run(*words("--model-path", "d", "--strict", handler=handler)).errors == expected
 
 
@@ -158,17 +152,17 @@ def test_what_shadows_a_module_of_the_worker(work, run: Command, level: str, pat
 
 
 UNUSED = {
-    "what the worker can do without": "code service base_handler csv gzip psutil model time os mms test tokenizers".split(),
-    "other files": "json/x logging/x numpy/x torch/x ts/x yaml/x lib/json lib/__init__ lib/types".split(),
-    "what pip installs": "numpy/__init__ numpy/linalg/__init__ yaml/__init__ yaml/nodes torch/__init__ torch/nn/__init__ "
-    "packaging/__init__ ts/__init__ ts/arg_parser".split(),
-    "other packages": ["packaging/__init__", "mms/__init__"],
+    "what the worker can do without": "code service base_handler csv gzip psutil model time os mms test tokenizers",
+    "other files": "json/x logging/x numpy/x torch/x ts/x yaml/x lib/json lib/__init__ lib/types",
+    "what pip installs": "numpy/__init__ numpy/linalg/__init__ yaml/__init__ yaml/nodes torch/__init__ "
+    "torch/nn/__init__ packaging/__init__ ts/__init__ ts/arg_parser",
+    "other packages": "packaging/__init__ mms/__init__",
 }
 
 
 @pytest.mark.parametrize("modules", UNUSED.values(), ids=UNUSED)
-def test_what_a_worker_can_live_with(work, run: Command, modules: list[str]) -> None:
-    result = run(*shadowing(*(f"{module}.py" for module in modules), "json.txt", "types.pyi"), "--strict")
+def test_what_a_worker_can_live_with(work, run: Command, modules: str) -> None:
+    result = run(*shadowing(*(f"{module}.py" for module in modules.split()), "json.txt", "types.pyi"), "--strict")
     assert (result.status, result.err.count("shadows")) == (0, 0), result.err
 
 

@@ -84,7 +84,7 @@ def test_paths_that_differ_only_in_case_are_a_warning(work, run: Command) -> Non
     result = run(*MODEL, "--extra-files", "d,e")
     assert result.status == 0
     assert result.warnings == [
-        "vocab: and Vocab are one file on systems that ignore case; one of them is lost there; "
+        "vocab: this file and Vocab are one file on systems that ignore case, and one is lost there; "
         "rename one of them [path-case-clash]"
     ]
     assert "path-case-clash" in refused(run, "-f", "--strict", "--extra-files", "d,e")[0]
@@ -98,6 +98,6 @@ def test_paths_that_differ_only_in_normal_form_are_a_warning(work, run: Command)
 
 
 @pytest.mark.parametrize("folders", ["d,e", "e,d"])
-def test_folders_whose_names_differ_only_in_case_are_no_clash_by_themselves(work, run: Command, folders: str) -> None:
+def test_folders_whose_names_differ_only_in_case_do_not_clash(work, run: Command, folders: str) -> None:
     _make(d__sub__a="1", e__Sub__b="2")
     assert run(*MODEL, "--extra-files", folders).warnings == []

@@ -12,6 +12,7 @@ from model_archiver import ModelArchiver, ModelArchiverConfig, ModelArchiverErro
 from tests.archives import FORMATS, contents, members, output, tree
 from tests.conftest import Result
 from tests.forks import fork, hidden, result, start
+from tests.packing import MODEL, make
 
 BUILDS = 12
 ROUNDS = 2
@@ -21,19 +22,15 @@ REFUSAL = "already exists"
 @pytest.fixture
 def sources(work: Path) -> list[Path]:
     """Twelve folders with the same names in them and content of their own; in each, one file is large."""
-    folders = []
-    for build in range(BUILDS):
-        folder = work / "sources" / str(build)
-        folder.mkdir(parents=True)
+    folders = [work / "sources" / str(build) for build in range(BUILDS)]
+    for build, folder in enumerate(folders):
+        make(f"{folder}/small.txt", f"{folder}/only_{build}.txt")
         (folder / "large.bin").write_bytes(os.urandom(50_000) * 10)
-        (folder / "small.txt").write_text(str(build))
-        (folder / f"only_{build}.txt").write_text("mine")
-        folders.append(folder)
     return folders
 
 
-def words_for(archive_format: str, source: Path, *more: str) -> list[str]:
-    words = ["--model-name", "m", "--handler", "vllm_handler", "--archive-format", archive_format, "--quiet"]
+def words_for(archive_format: str, source: Path, *more: str, name: str = "m") -> list[str]:
+    words = ["--model-name", name, *MODEL[2:], "--archive-format", archive_format, "--quiet"]
     return [*words, "--export-path", "export/path", "--extra-files", str(source), *more]
 
 
@@ -73,8 +70,8 @@ def check(results: list[Result], archive: Path, sources: list[Path], *, force: b
 
 @pytest.mark.parametrize("force", [True, False])
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_of_twelve_commands_at_one_time_each_ends_whole_or_refused(
-    work: Path, sources: list[Path], archive_format: str, force: bool
+def test_of_twelve_commands_at_the_same_time_each_succeeds_or_is_refused(
+    work, sources, archive_format, force: bool
 ) -> None:
     more = ["-f"] * force
     processes = [start(*words_for(archive_format, source, *more)) for source in sources]
@@ -84,7 +81,7 @@ def test_of_twelve_commands_at_one_time_each_ends_whole_or_refused(
 @pytest.mark.parametrize("export_path", ["there", "missing"])
 @pytest.mark.parametrize("force", [True, False])
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_of_twelve_builds_that_begin_at_one_instant_each_ends_whole_or_refused(
+def test_of_twelve_builds_that_start_together_each_succeeds_or_is_refused(
     work: Path, sources: list[Path], archive_format: str, force: bool, export_path: str
 ) -> None:
     archive = output("m", archive_format, Path("export/path"))
@@ -97,9 +94,7 @@ def test_of_twelve_builds_that_begin_at_one_instant_each_ends_whole_or_refused(
 
 
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_twelve_builds_over_a_former_one_find_and_leave_nothing_half_done(
-    work: Path, sources: list[Path], archive_format: str
-) -> None:
+def test_twelve_builds_over_a_previous_one_find_and_leave_nothing_half_done(work, sources, archive_format: str) -> None:
     archive = output("m", archive_format, Path("export/path"))
     for _ in range(ROUNDS):
         for number in range(3):
@@ -112,15 +107,11 @@ def test_twelve_builds_over_a_former_one_find_and_leave_nothing_half_done(
 
 
 def test_builds_of_other_names_and_formats_at_one_time_do_not_meet(work: Path, sources: list[Path]) -> None:
-    commands = []
-    for source in sources:
-        words = words_for(FORMATS[int(source.name) % len(FORMATS)], source)
-        words[1] = f"m.{source.name}"
-        commands.append(words)
+    builds = [(f"m.{source.name}", FORMATS[int(source.name) % len(FORMATS)], source) for source in sources]
+    commands = [words_for(archive_format, source, name=name) for name, archive_format, source in builds]
     assert [ended.status for ended in fork_together(commands, work)] == [0] * BUILDS
-    for source, words in zip(sources, commands, strict=True):
-        archive = output(words[1], FORMATS[int(source.name) % len(FORMATS)], Path("export/path"))
-        assert built(archive) == tree(source)
+    for name, archive_format, source in builds:
+        assert built(output(name, archive_format, Path("export/path"))) == tree(source)
     assert hidden(Path("export/path")) == []
 
 
@@ -132,9 +123,7 @@ def test_refused_builds_leave_no_export_path_behind(work: Path, sources: list[Pa
 
 
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_threads_of_one_program_build_one_name_at_one_time(
-    work: Path, sources: list[Path], archive_format: str
-) -> None:
+def test_threads_of_one_program_build_one_name_at_one_time(work, sources: list[Path], archive_format: str) -> None:
     errors: list[BaseException] = []
 
     def build(source: Path) -> None:
@@ -165,9 +154,7 @@ def test_threads_of_one_program_build_one_name_at_one_time(
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc to see which files are open")
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_builds_that_succeed_and_that_fail_leave_no_file_open(
-    work: Path, sources: list[Path], archive_format: str
-) -> None:
+def test_builds_that_succeed_and_that_fail_leave_no_file_open(work, sources: list[Path], archive_format: str) -> None:
     def build() -> None:
         ModelArchiver.generate_model_archive(
             ModelArchiverConfig("m", "vllm_handler", extra_files=str(sources[0]), archive_format=archive_format)

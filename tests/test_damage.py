@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives import contents, output, tree
+from tests.archives import contents, tree
 from tests.conftest import Command
 from tests.damage import Damaged, damaged
+from tests.packing import build
 from tests.work import Inflater, read_bytes
 
 COUNT = int(os.environ.get("DAMAGED_ARCHIVES", "400"))
@@ -34,15 +35,15 @@ def sound(model: Path, run: Command, monkeypatch: pytest.MonkeyPatch) -> dict[st
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     (model / "weights.bin").write_bytes(random.Random(7).randbytes(3000) + bytes(3000))
     words = ["--model-file", "model.py", "--serialized-file", "model.pt", "--handler", "handler.py"]
-    for archive_format in ("default", "tgz"):
-        given = [*words, "--extra-files", "weights.bin", "--archive-format", archive_format]
-        assert run("--model-name", "m", "--handler", "vllm_handler", *given).status == 0
-    held = contents(output("m"))
+    archives = {
+        form: build(run, *words, "--extra-files", "weights.bin", archive_format=form) for form in ("default", "tgz")
+    }
+    held = contents(archives["default"])
     with open("foreign.mar", "wb") as file, zipfile.ZipFile(_Unseekable(file), "w", zipfile.ZIP_DEFLATED) as foreign:  # noqa: PTH123
         for path, content in held.items():
             if not path.endswith("SUMS"):
                 foreign.writestr(path, content)
-    return {"default": output("m"), "tgz": output("m", "tgz"), "foreign": Path("foreign.mar")}
+    return {**archives, "foreign": Path("foreign.mar")}
 
 
 class _Unseekable:

@@ -120,7 +120,7 @@ def test_a_file_that_a_zip_tool_put_into_an_archive_is_seen(packed, run: Command
         assert (run("diff", one, other).status, run("diff", one, other).out[:12]) == (1, "~ handler.py")
 
 
-def test_sums_that_the_checksums_of_two_zips_contradict_are_not_believed(packed, run: Command) -> None:
+def test_sums_that_contradict_the_checksums_of_two_zips_are_not_trusted(packed, run: Command) -> None:
     with zipfile.ZipFile(packed) as old, zipfile.ZipFile("edited.mar", "w") as new:
         for info in old.infolist():  # as one that hides the edit does: the stamps are the old ones
             content = old.read(info)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import packing
 from tests.archives import FORMATS, contents, output
 from tests.conftest import Command
 
@@ -33,7 +34,7 @@ def sources(work: Path) -> Path:
 
 
 def build(program: str, into: str, *words: object) -> None:
-    command = [sys.executable, "-c", program, "--model-name", "m", "--handler", "vllm_handler", "--quiet"]
+    command = [sys.executable, "-c", program, *packing.MODEL, "--quiet"]
     words = ("--extra-files", "sources", "--export-path", into, *words)
     environ = {**os.environ, "SOURCE_DATE_EPOCH": "0"}
     done = subprocess.run([*command, *map(str, words)], env=environ, check=False, capture_output=True, text=True)
@@ -65,14 +66,10 @@ def test_the_number_of_cores_does_not_show(sources: Path, archive_format: str, p
 
 
 @pytest.mark.parametrize("archive_format", ["default", "zip-store", "tgz"])
-def test_a_flipped_bit_in_any_of_a_hundred_places_is_found_by_reading(
-    work: Path, run: Command, archive_format: str
-) -> None:
+def test_a_flipped_bit_in_any_of_a_hundred_places_is_found_by_reading(work, run: Command, archive_format: str) -> None:
     (work / "weights.bin").write_bytes(random.Random(1).randbytes(300_000))
     (work / "log.txt").write_text("".join(f"line {number * 7919 % 10007}\n" for number in range(30_000)))
-    words = ["--extra-files", "weights.bin,log.txt", "--handler", "vllm_handler", "--archive-format", archive_format]
-    assert run("--model-name", "m", "--handler", "vllm_handler", *words).status == 0
-    archive = output("m", archive_format)
+    archive = packing.build(run, "--extra-files", "weights.bin,log.txt", archive_format=archive_format)
     whole = archive.read_bytes()
     assert run("verify", archive).status == 0
     draw = random.Random(2)

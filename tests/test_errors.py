@@ -72,12 +72,6 @@ def test_control_characters_never_reach_the_terminal(work, run: Command) -> None
     assert not any(character in result.err for character in "\x1b\x07\r")
 
 
-def test_a_finished_build_has_status_0_and_a_refused_one_1_and_usage_2(model, run: Command) -> None:
-    assert run(*MODEL).status == 0
-    assert run(*MODEL).status == 1
-    assert run("--nonsense").status == 2
-
-
 def test_the_log_is_left_as_it_was(model, run: Command) -> None:
     log = logging.getLogger("model_archiver")
     before = (log.level, log.propagate, list(log.handlers))

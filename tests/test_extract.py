@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from model_archiver.commands.extract import extract
-from tests.archives import FORMATS, MANIFEST, ONE_FILE_FORMATS, SUMS, contents, output, tree
+from tests.archives import FORMATS, MANIFEST, contents, output, tree
 from tests.conftest import Command
 from tests.foreign import HONEST, Raw, honest_members, manifest_bytes, mar, tar_bytes, tgz
+from tests.forks import as_nobody
 from tests.packing import build, make
 
 
@@ -57,15 +56,6 @@ def test_packing_it_again_gives_the_same_bytes(packed, run: Command, archive_for
     else:
         assert again.read_bytes() == _archive(archive_format).read_bytes()
     assert run("diff", again, _archive(archive_format)).status == 0
-
-
-@pytest.mark.skipif(shutil.which("sha256sum") is None, reason="needs sha256sum")
-@pytest.mark.parametrize("archive_format", ONE_FILE_FORMATS)
-def test_sha256sum_verifies_it(packed, run: Command, archive_format: str) -> None:
-    assert run("extract", _archive(archive_format)).status == 0
-    done = subprocess.run(["sha256sum", "-c", SUMS], cwd="m", capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 8
 
 
 def test_an_archive_of_another_tool_comes_out(work, run: Command) -> None:
@@ -141,13 +131,13 @@ def test_an_archive_without_a_manifest_is_not_unpacked(work, run: Command) -> No
     assert not Path("out").exists()
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a user whom rights bind")
-def test_a_folder_that_is_not_writable_is_an_error(work, run: Command) -> None:
-    archive = mar().rename(work / "m2.mar")
-    Path("closed").mkdir(mode=0o500)
-    result = run("extract", archive, "--to", "closed/m")
-    assert result.status == 1
-    assert "[write-failed]" in result.err
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be another user")
+def test_a_folder_that_is_not_writable_is_an_error(work) -> None:
+    Path("closed").mkdir(mode=0o755)
+    ended = as_nobody(["extract", str(mar().resolve()), "--to", "closed/m"], work)
+    assert ended.status == 1
+    assert "[write-failed]" in ended.err
+    assert list(Path("closed").iterdir()) == []
 
 
 def test_an_ended_extraction_leaves_nothing(packed, monkeypatch) -> None:

@@ -1,15 +1,17 @@
-"""The flags of ``torch-model-archiver``: each one as it is written, and as it is mistyped."""
+"""The flags of ``torch-model-archiver``: as they are written, as they are mistyped, and the form of the output."""
 
 from __future__ import annotations
 
 import json
+import os
+import zipfile
 from pathlib import Path
 
 import pytest
 
 import model_archiver
 from model_archiver.cli.parser import torch_parser
-from tests.archives import contents, manifest, members, output
+from tests.archives import FORMATS, contents, manifest, members, output
 from tests.conftest import Command
 from tests.packing import MODEL, built, make, packed, refused
 
@@ -60,30 +62,6 @@ def test_lsp_without_a_handler_has_that_of_lsp(model, run: Command) -> None:
     result = run(*DEFAULT_FLAGS, "--runtime", "LSP")
     assert manifest(output("m"))["model"]["handler"] == "BaseHandler"
     assert "BaseHandler is used" in result.err
-
-
-@pytest.mark.parametrize("words", [["--export-path", "a/b"], ["--export-path=a/b/"]])
-def test_the_export_path_is_made(model, run: Command, words) -> None:
-    assert run(*DEFAULT_FLAGS, *words).status == 0
-    assert Path("a/b/m.mar").is_file()
-
-
-@pytest.mark.parametrize("flag", ["-f", "--force"])
-def test_force_replaces(model, run: Command, flag: str) -> None:
-    output("m").write_text("previous")
-    assert "target-exists" in refused(run, "--serialized-file", "model.pt")[0]
-    assert packed(run, "--serialized-file", "model.pt", flag) == {"model.pt"}
-
-
-def test_model_path_packs_the_tree(work, run: Command) -> None:
-    make("d/top.txt", "d/sub/low.txt")
-    assert packed(run, "--model-path", "d") == {"top.txt", "sub/low.txt"}
-
-
-def test_include_packs_under_its_own_name_and_may_be_repeated(work, run: Command) -> None:
-    names = {"helpers/__init__.py", "helpers/deep/x.py", "one.txt"}
-    make(*names)
-    assert packed(run, "--include", "helpers", "--include=one.txt") == names
 
 
 def test_strict_refuses_where_there_is_a_warning(model, run: Command) -> None:
@@ -280,3 +258,66 @@ def test_the_commands_of_the_documents_run_as_they_are_written(model, run: Comma
     assert members(archive) == {word for word in words if "." in word and word != "1.0"}
     assert manifest(archive)["model"]["modelVersion"] == "1.0"
     assert manifest(archive)["model"]["handler"] == ("image_classifier" if "--handler" in words else "base_handler")
+
+
+MIXED = ("--model-name", "m", "--model-file", "long.py", "--serialized-file", "noise.pt")
+
+
+@pytest.fixture
+def mixed(work: Path) -> Path:
+    """A file that deflates well, and one that does not deflate at all."""
+    (work / "long.py").write_text("class Net:\n    pass\n" + "# a line that repeats\n" * 500)
+    (work / "noise.pt").write_bytes(os.urandom(20_000))
+    return work
+
+
+def _deflated() -> set[str]:
+    with zipfile.ZipFile("m.mar") as archive:
+        infos = [info for info in archive.infolist() if not info.filename.startswith("MAR-INF/")]
+        return {info.filename for info in infos if info.compress_type == zipfile.ZIP_DEFLATED}
+
+
+@pytest.mark.parametrize("archive_format", FORMATS)
+@pytest.mark.parametrize("deflate", ["auto", "always", "never"])
+def test_every_format_holds_the_same_files_however_they_are_packed(mixed, run: Command, archive_format, deflate):
+    assert run(*MIXED, "--archive-format", archive_format, "--deflate", deflate).status == 0
+    packed = contents(output("m", archive_format))
+    assert {packed[name] == Path(name).read_bytes() for name in ("long.py", "noise.pt")} == {True}
+
+
+@pytest.mark.parametrize(
+    ("words", "deflated"),
+    [
+        ([], {"long.py"}),
+        (["--deflate", "auto"], {"long.py"}),
+        (["--deflate", "always"], {"long.py", "noise.pt"}),
+        (["--deflate=never"], set()),
+        (["--archive-format", "zip-store"], set()),
+        (["--archive-format", "zip-store", "--deflate", "always"], set()),
+    ],
+)
+def test_deflate_says_which_files_are_deflated(mixed, run: Command, words, deflated) -> None:
+    assert run(*MIXED, *words).status == 0
+    assert _deflated() == deflated
+
+
+def test_an_empty_format_is_the_default_one(mixed, run: Command) -> None:
+    assert run(*MIXED, "--archive-format", "").status == 0
+    assert output("m").is_file()
+
+
+@pytest.mark.parametrize("link", [True, False])
+def test_link_shares_the_bytes_with_the_sources(mixed, run: Command, link: bool) -> None:
+    Path("by_link.pt").symlink_to("noise.pt")
+    words = ["--include", "by_link.pt", "--archive-format", "no-archive", *["--link"] * link]
+    assert run(*MIXED, *words).status == 0
+    assert Path("m/long.py").samefile("long.py") is link
+    for name in ("noise.pt", "by_link.pt"):
+        assert Path("m", name).samefile("noise.pt") is link
+        assert not Path("m", name).is_symlink()
+
+
+@pytest.mark.parametrize("archive_format", ["default", "zip-store", "tgz"])
+def test_link_needs_a_folder(mixed, run: Command, archive_format: str) -> None:
+    [error] = refused(run, *MIXED[2:], "--link", "--archive-format", archive_format)
+    assert "link-impossible" in error

@@ -68,7 +68,7 @@ def previous(sources: Path, run: Command) -> Path:
     return TARGET
 
 
-def test_a_folder_that_is_as_a_former_build_left_it_is_exchanged(previous: Path, run: Command) -> None:
+def test_a_folder_that_is_as_a_previous_build_left_it_is_exchanged(previous: Path, run: Command) -> None:
     inode = previous.stat().st_ino
     build(run, "sources")
     assert previous.stat().st_ino != inode
@@ -182,7 +182,7 @@ def test_something_in_the_way_is_an_error_and_all_stays_as_it_was(sources: Path,
     keep_all(running.go_on if running else lambda: run(*words), "target-in-the-way")
 
 
-def test_a_folder_that_holds_many_files_stands_in_the_way_once(sources: Path, run: Command) -> None:
+def test_a_folder_with_many_files_is_in_the_way_once(sources: Path, run: Command) -> None:
     make(*(f"sources/package/{number}.py" for number in range(5)), "out/m/package", "out/m/MAR-INF")
     assert len(run(*words_for(sources), "-f").errors) == 2
 
@@ -231,7 +231,7 @@ def test_link_makes_hard_links(sources: Path, run: Command) -> None:
 
 
 @pytest.mark.parametrize("theirs", [True, False])
-def test_over_a_folder_of_hard_links_the_sources_stay_as_they_are(sources: Path, run: Command, theirs: bool) -> None:
+def test_over_a_folder_of_hard_links_the_sources_stay_unchanged(sources: Path, run: Command, theirs: bool) -> None:
     build(run, sources, more=("--link",))
     if theirs:
         (TARGET / "mine.txt").write_text("mine")
@@ -255,9 +255,7 @@ def test_the_sums_are_those_of_the_files(previous: Path, run: Command) -> None:
     ("umask", "file", "program", "folder"),
     [(0o022, 0o644, 0o755, 0o755), (0o002, 0o664, 0o775, 0o775), (0o077, 0o600, 0o700, 0o700)],
 )
-def test_modes_follow_the_users_umask(
-    sources: Path, run: Command, umask: int, file: int, program: int, folder: int
-) -> None:
+def test_modes_follow_the_users_umask(sources, run: Command, umask: int, file: int, program: int, folder: int) -> None:
     (sources / "a.txt").chmod(0o400)
     (sources / "package" / "b.py").chmod(0o711)
     before = os.umask(umask)
@@ -322,7 +320,7 @@ def no_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
 class TestWithoutExchange:
     """Where the previous folder is set aside first."""
 
-    def test_the_new_one_takes_the_place_of_the_former(self, previous: Path, run: Command) -> None:
+    def test_the_new_folder_replaces_the_previous_one(self, previous: Path, run: Command) -> None:
         build(run, "sources")
         assert members(previous) == {"a.txt", "new.txt"}
         assert [path.name for path in Path("out").iterdir()] == ["m"]
@@ -336,7 +334,7 @@ class TestWithoutExchange:
         make("out/m/theirs.txt" if archive_format == "no-archive" else "out/m.mar")
         keep_all(running.go_on, "target-exists")
 
-    def test_what_fails_gives_the_former_its_place_back(self, previous: Path, work: Path) -> None:
+    def test_a_failure_restores_the_previous_folder(self, previous: Path, work: Path) -> None:
         running = fork([*words_for("sources"), "-f"], work / "err", lambda: on_rename_to(previous, fail))
         keep_all(running.result, "write-failed")
 
@@ -349,7 +347,7 @@ class TestWithoutExchange:
         assert [path.name for path in Path("out").iterdir()] == ["m"]
 
     @pytest.mark.parametrize("more", [(), ("-f",)])
-    def test_after_a_kill_between_the_two_renames_the_next_build_finds_the_former_again(
+    def test_after_a_kill_between_the_two_renames_the_next_build_restores_the_previous_folder(
         self, previous: Path, work: Path, run: Command, more: tuple[str, ...]
     ) -> None:
         before = tree(previous)

@@ -89,7 +89,7 @@ def test_model_path_comes_before_built_in_handlers_and_files(work, run: Command)
     assert packed(run, "-f", "--model-path", "d", "--handler", "image_classifier") == {"h.py", "image_classifier.py"}
 
 
-def test_a_file_beside_model_path_is_packed_too(work, run: Command) -> None:
+def test_a_file_outside_of_model_path_is_packed_too(work, run: Command) -> None:
     make("d/a.py", "h.py", text=CODE)
     assert packed(run, "--model-path", "d", "--handler", "h.py:handle") == {"a.py", "h.py"}
     assert _entry() == "h.py:handle"
@@ -110,25 +110,34 @@ def test_a_module_that_other_flags_pack_serves_too(work, run: Command, words, gi
     assert _entry() == given
 
 
-def test_a_mistyped_built_in_handler_is_reported(work, run: Command) -> None:
-    [error] = refused(run, "--handler", "image_clasifier")
-    assert error == (
+WRONG = {
+    "image_clasifier": (
         "image_clasifier: is not a built-in handler, and there is no such file (--handler); "
         "did you mean image_classifier? [file-missing]"
-    )
-
-
-def test_a_mistyped_handler_file_is_reported(work, run: Command) -> None:
-    make("src/my_service.py", text=CODE)
-    [error] = refused(run, "--handler", "src/my_servce.py:handle")
-    assert error == (
+    ),
+    "src/my_servce.py:handle": (
         "src/my_servce.py: no such file or folder (--handler); did you mean src/my_service.py? [file-missing]"
-    )
+    ),
+    "folder.py": "folder.py: is a folder, not a file (--handler)",
+    "model.pt": "a .py file",
+    "handler.py:": "handler.py:handle",
+    "handle.py": "did you mean handler.py?",
+}
 
 
-def test_a_folder_is_not_a_handler(work, run: Command) -> None:
-    Path("h.py").mkdir()
-    assert "h.py: is a folder, not a file (--handler)" in refused(run, "--handler", "h.py")[0]
+@pytest.mark.parametrize("given", WRONG)
+def test_a_wrong_handler_is_refused_with_what_to_do(model, run: Command, given: str) -> None:
+    make("src/my_service.py", "folder.py/x", text=CODE)
+    [error] = refused(run, "--handler", given)
+    assert error.startswith(f"{given.removesuffix(':handle')}: ")
+    assert WRONG[given] in error
+
+
+@pytest.mark.parametrize("given", ["myhandler", "myhandler.so"])
+def test_the_lsp_runtime_takes_a_shared_library(work, run: Command, given: str) -> None:
+    Path("myhandler.so").write_bytes(b"\x7fELF")
+    assert packed(run, "--runtime", "LSP", "--handler", given) == {"myhandler.so"}
+    assert _entry() == given
 
 
 def test_two_different_handlers_of_one_name_clash(work, run: Command) -> None:
@@ -148,7 +157,7 @@ def test_mms_names_the_modules_of_the_folder(work, run_mms: Command) -> None:
 
 
 @pytest.mark.parametrize("given", ["toolkit.handler_service", "toolkit.handler_service:handle", "lib/svc.py:handle"])
-def test_mms_takes_a_handler_that_is_installed_beside_the_server_with_a_warning(work, run_mms: Command, given) -> None:
+def test_mms_takes_a_handler_that_is_installed_with_the_server_with_a_warning(work, run_mms: Command, given) -> None:
     make("d/other.py", "lib/svc.py", text=CODE)
     words = ["--model-path", "d", "--archive-format", "no-archive", "--handler", given]
     result = run_mms("--model-name", "m", *words)

@@ -1,4 +1,4 @@
-"""A build that is ended at whatever moment leaves the former archive or the new one, and nothing else."""
+"""A build that is ended at whatever moment leaves the previous archive or the new one, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -19,6 +20,7 @@ from model_archiver.cli import main
 from tests.archives import FORMATS, contents, output, tree
 from tests.conftest import Command, Result
 from tests.forks import fork, hidden, result, start
+from tests.packing import MODEL, build, make
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGKILL")
 MOMENTS = 10
@@ -26,30 +28,30 @@ STEPS = 24
 MEGABYTE = 1 << 20
 
 
-def words_for(archive_format: str, export_path: Path, *sources: object) -> list[str]:
-    """A command line that replaces the archive `m`."""
-    words = ["--model-name", "m", "-f", "--handler", "vllm_handler", "--archive-format", archive_format]
+def words_for(archive_format: str, export_path: Path, *sources: object, name: str = "m") -> list[str]:
+    """Return a command line that replaces an archive."""
+    words = ["--model-name", name, *MODEL[2:], "-f", "--archive-format", archive_format]
     return [*words, "--export-path", str(export_path), "--extra-files", ",".join(map(str, sources))]
 
 
 def fingerprint(target: Path) -> object:
-    """What tells whether an archive or folder is, byte for byte, another one."""
+    """Return what differs where an archive or folder differs in a byte."""
     if target.is_dir():
         return {path.relative_to(target).as_posix(): fingerprint(path) for path in target.rglob("*") if path.is_file()}
     return hashlib.sha256(target.read_bytes()).hexdigest()
 
 
 @dataclass(frozen=True)
-class Former:
-    """A former archive, and how to have it back."""
+class Previous:
+    """A previous archive, and how to get it back."""
 
     target: Path
     words: list[str]
     print: object
 
     @classmethod
-    def build(cls, archive_format: str, folder: Path) -> Former:
-        (folder / "old.txt").write_text("of the former build")
+    def build(cls, archive_format: str, folder: Path) -> Previous:
+        (folder / "old.txt").write_text("of the previous build")
         export_path = folder / "out"
         words = [*words_for(archive_format, export_path, folder / "old.txt"), "--quiet"]
         assert main(words) == 0
@@ -102,14 +104,14 @@ Whole = tuple[float, object]
 
 @pytest.fixture(scope="session")
 def whole(large: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Whole]:
-    """How long a whole build takes from the making of its temporary directory on, and what comes out."""
+    """How long a whole build takes from the making of its staging folder on, and what comes out."""
     known: dict[str, Whole] = {}
 
     def of(archive_format: str) -> Whole:
         if archive_format not in known:
             folder = tmp_path_factory.mktemp("whole")
             process = start(*words_for(archive_format, folder, large))
-            wait_for_directory(folder, process)
+            wait_for_staging(folder, process)
             begun = time.monotonic()
             assert result(process).status == 0
             known[archive_format] = time.monotonic() - begun, fingerprint(output("m", archive_format, folder))
@@ -118,32 +120,32 @@ def whole(large: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[st
     return of
 
 
-def wait_for_directory(folder: Path, process: object) -> None:
-    """Wait until a build has made its temporary directory, or is over."""
+def wait_for_staging(folder: Path, process: object) -> None:
+    """Wait until a build has made its staging folder, or is over."""
     while not hidden(folder) and process.poll() is None:
         time.sleep(0.002)
 
 
 @pytest.mark.parametrize("name", SIGNALS)
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_a_large_build_ended_at_ten_moments_leaves_the_former_archive_or_the_new_one(
+def test_a_large_build_ended_at_ten_moments_leaves_the_previous_archive_or_the_new_one(
     large: Path, whole: Callable[[str], Whole], tmp_path: Path, archive_format: str, name: str
 ) -> None:
     number = signal.Signals[name]
     seconds, new = whole(archive_format)
-    former = Former.build(archive_format, tmp_path)
+    previous = Previous.build(archive_format, tmp_path)
     for moment in range(MOMENTS):
-        process = start(*words_for(archive_format, former.target.parent, large), "--quiet")
-        wait_for_directory(former.target.parent, process)
+        process = start(*words_for(archive_format, previous.target.parent, large), "--quiet")
+        wait_for_staging(previous.target.parent, process)
         time.sleep(seconds * moment / (MOMENTS - 1))
         process.send_signal(number)
-        former.check(result(process), number, new)
-        former.restore()
+        previous.check(result(process), number, new)
+        previous.restore()
 
 
 @pytest.mark.parametrize("name", SIGNALS)
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_a_build_ended_at_any_line_of_its_code_leaves_the_former_archive_or_the_new_one(
+def test_a_build_ended_at_any_line_of_its_code_leaves_the_previous_archive_or_the_new_one(
     tmp_path: Path, archive_format: str, name: str
 ) -> None:
     number = signal.Signals[name]
@@ -153,46 +155,40 @@ def test_a_build_ended_at_any_line_of_its_code_leaves_the_former_archive_or_the_
     words = [*words_for(archive_format, tmp_path / "new", tmp_path / "sources"), "--quiet"]
     assert main(words) == 0
     new = fingerprint(output("m", archive_format, tmp_path / "new"))
-    former = Former.build(archive_format, tmp_path)
-    words[words.index("--export-path") + 1] = str(former.target.parent)
+    previous = Previous.build(archive_format, tmp_path)
+    words[words.index("--export-path") + 1] = str(previous.target.parent)
 
-    total = StepsOfABuild()
-    fork(words, tmp_path / "err", lambda: total.watch(tmp_path / "steps")).result()
-    steps = len((tmp_path / "steps").read_bytes())
+    log = os.open(tmp_path / "steps", os.O_WRONLY | os.O_CREAT)
+    fork(words, tmp_path / "err", lambda: trace_steps(lambda _: os.write(log, b"."))).result()
+    os.close(log)
+    steps = (tmp_path / "steps").stat().st_size
     assert steps > 1000
-    former.restore()
+    previous.restore()
     for moment in range(STEPS):
-        last = steps * moment // STEPS
-        ended = fork(words, tmp_path / "err", StepsOfABuild(last, number).watch).result()
-        former.check(ended, number, new)
-        former.restore()
+        last = steps * moment // STEPS + 1
+
+        def end(step: int, last: int = last) -> None:
+            if step == last:
+                os.kill(os.getpid(), number)
+
+        ended = fork(words, tmp_path / "err", partial(trace_steps, end)).result()
+        previous.check(ended, number, new)
+        previous.restore()
 
 
-class StepsOfABuild:
-    """Counts the lines of Python that a build runs, the standard library's too, and sends a signal at one of them."""
+def trace_steps(act: Callable[[int], None]) -> None:
+    """Call *act* at each line of Python that a build runs, the standard library's too, with its number from 1 on."""
+    step, begun = 0, False
 
-    def __init__(self, last: int = -1, number: int = 0) -> None:
-        self._last = last
-        self._number = number
-        self._step = 0
-        self._begun = False
-        self._log = -1
+    def trace(frame: FrameType, event: str, argument: object) -> object:
+        nonlocal step, begun
+        begun = begun or frame.f_code.co_name == "_build_archive"
+        if begun:
+            step += 1
+            act(step)
+        return trace
 
-    def watch(self, log: Path | None = None) -> None:
-        """Begin; each step adds a byte to the log."""
-        if log is not None:
-            self._log = os.open(log, os.O_WRONLY | os.O_CREAT)
-        sys.settrace(self._trace)
-
-    def _trace(self, frame: FrameType, event: str, argument: object) -> object:
-        self._begun = self._begun or frame.f_code.co_name == "_build_archive"
-        if self._begun:
-            self._step += 1
-            if self._log >= 0:
-                os.write(self._log, b".")
-            if self._step == self._last + 1 and self._number:
-                os.kill(os.getpid(), self._number)
-        return self._trace
+    sys.settrace(trace)
 
 
 def test_a_build_ended_before_it_replaced_anything_leaves_no_export_path(large: Path, tmp_path: Path) -> None:
@@ -206,12 +202,12 @@ def test_a_build_ended_before_it_replaced_anything_leaves_no_export_path(large: 
 
 
 def test_a_second_signal_does_not_tear_the_cleaning_up(large: Path, tmp_path: Path) -> None:
-    former = Former.build("tgz", tmp_path)
-    process = start(*words_for("tgz", former.target.parent, large))
-    wait_for_directory(former.target.parent, process)
+    previous = Previous.build("tgz", tmp_path)
+    process = start(*words_for("tgz", previous.target.parent, large))
+    wait_for_staging(previous.target.parent, process)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         process.send_signal(number)
-    former.check(result(process), signal.SIGINT, None)
+    previous.check(result(process), signal.SIGINT, None)
 
 
 def test_under_nohup_a_build_does_not_end_with_its_terminal(large: Path, tmp_path: Path) -> None:
@@ -230,23 +226,21 @@ def test_under_nohup_a_build_does_not_end_with_its_terminal(large: Path, tmp_pat
 def test_what_a_killed_build_left_goes_with_the_next_build_of_that_name(large: Path, tmp_path: Path) -> None:
     process = start(*words_for("tgz", tmp_path / "out", large))
     (tmp_path / "out").mkdir(exist_ok=True)
-    wait_for_directory(tmp_path / "out", process)
+    wait_for_staging(tmp_path / "out", process)
     process.kill()
     process.communicate()
     assert len(hidden(tmp_path / "out")) == 1
     (tmp_path / "a.txt").write_text("a")
-    other = words_for("tgz", tmp_path / "out", tmp_path / "a.txt")
-    other[1] = "other"
-    assert main(other) == 0
+    assert main(words_for("tgz", tmp_path / "out", tmp_path / "a.txt", name="other")) == 0
     assert len(hidden(tmp_path / "out")) == 1
     assert main(words_for("tgz", tmp_path / "out", tmp_path / "a.txt")) == 0
     assert hidden(tmp_path / "out") == []
 
 
-def test_the_directory_of_a_build_that_waits_is_left_alone(large: Path, tmp_path: Path) -> None:
+def test_the_staging_folder_of_a_build_that_waits_is_left_alone(large: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     process = start(*words_for("tgz", tmp_path / "out", large))
-    wait_for_directory(tmp_path / "out", process)
+    wait_for_staging(tmp_path / "out", process)
     process.send_signal(signal.SIGSTOP)
     in_use = hidden(tmp_path / "out")
     (tmp_path / "a.txt").write_text("a")
@@ -259,62 +253,53 @@ def test_the_directory_of_a_build_that_waits_is_left_alone(large: Path, tmp_path
     assert "weights.bin" in contents(output("m", "tgz", tmp_path / "out"))
 
 
-def test_a_directory_whose_lock_is_held_is_removed_only_when_it_is_let_go(model: Path, run: Command) -> None:
-    directory = model / ".m.0123abcd.building"
-    directory.mkdir()
-    (directory / "m.mar").write_bytes(b"half an archive")
-    with (directory / "lock").open("w") as lock:
+def test_a_folder_whose_lock_is_held_is_removed_only_when_it_is_released(model: Path, run: Command) -> None:
+    folder = model / ".m.0123abcd.building"
+    make(f"{folder}/m.mar")
+    with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert run(*words_for("default", model, "model.pt")).status == 0
-        assert (directory / "m.mar").read_bytes() == b"half an archive"
-    assert run(*words_for("default", model, "model.pt")).status == 0
-    assert not directory.exists()
+        build(run, "-f")
+        assert (folder / "m.mar").exists()
+    build(run, "-f")
+    assert not folder.exists()
 
 
-def test_a_directory_whose_build_was_killed_before_it_could_lock_it_is_removed(model: Path, run: Command) -> None:
+def test_a_folder_whose_build_was_killed_before_it_could_lock_it_is_removed(model: Path, run: Command) -> None:
     (model / ".m.0123abcd.building").mkdir()
-    assert run(*words_for("default", model, "model.pt")).status == 0
+    build(run)
     assert hidden(model) == []
 
 
 @pytest.mark.parametrize(
-    "name",
+    "path",
     [
-        ".m.abcdef12.01234567.building",  # of the model m.abcdef12
-        ".mm.01234567.building",
-        ".m.0123456.building",
-        ".m.0123456789.building",
-        ".m.01234567.building.old",
-        ".m.backup.building",
-        ".m",
+        ".m.abcdef12.01234567.building/lock",  # of the model m.abcdef12
+        ".mm.01234567.building/lock",
+        ".m.0123456.building/lock",
+        ".m.0123456789.building/lock",
+        ".m.01234567.building.old/lock",
+        ".m.backup.building/lock",
+        ".m/lock",
+        ".m.01234567.building/notes.txt",  # which no build has locked
     ],
 )
-def test_hidden_folders_of_others_are_left_alone(model: Path, run: Command, name: str) -> None:
-    (model / name).mkdir()
-    (model / name / "lock").touch()
+def test_hidden_folders_of_others_are_left_alone(model: Path, run: Command, path: str) -> None:
+    make(path)
     before = tree(model)
-    assert run(*words_for("default", model, "model.pt")).status == 0
+    build(run)
     assert before.items() <= tree(model).items()
 
 
-def test_a_link_that_is_named_like_a_temporary_directory_is_not_followed(model: Path, run: Command) -> None:
-    (model / "mine").mkdir()
-    (model / "mine" / "lock").touch()
+def test_a_link_that_is_named_like_a_staging_folder_is_not_followed(model: Path, run: Command) -> None:
+    make("mine/lock")
     (model / ".m.01234567.building").symlink_to("mine")
-    assert run(*words_for("default", model, "model.pt")).status == 0
+    build(run)
     assert (model / "mine" / "lock").exists()
 
 
-def test_a_folder_of_that_name_that_no_build_has_locked_keeps_its_files(model: Path, run: Command) -> None:
-    (model / ".m.01234567.building").mkdir()
-    (model / ".m.01234567.building" / "notes.txt").write_text("mine")
-    assert run(*words_for("default", model, "model.pt")).status == 0
-    assert (model / ".m.01234567.building" / "notes.txt").read_text() == "mine"
-
-
-def test_a_handler_that_python_does_not_know_of_stays(work, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_handler_that_python_does_not_know_stays(work, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = []
     monkeypatch.setattr(signal, "getsignal", lambda number: None)  # as of one that came from C
     monkeypatch.setattr(signal, "signal", lambda *arguments: installed.append(arguments))
-    result = run("--model-name", "m", "--handler", "vllm_handler")
-    assert (result.status, installed) == (0, [])
+    build(run)
+    assert installed == []

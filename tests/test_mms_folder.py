@@ -1,7 +1,8 @@
-"""``model-archiver``: a folder, as the documentation of Multi Model Server describes it."""
+"""``model-archiver``: a folder, as the documentation of Multi Model Server describes it, and each flag."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from model_archiver import __version__
-from tests.archives import manifest, members, output, tree
+from model_archiver.cli.parser import mms_parser
+from tests.archives import FORMATS, manifest, members, output, tree
 from tests.conftest import Command
 from tests.packing import HANDLER, make
 
@@ -55,33 +57,6 @@ def test_the_documented_command_runs_as_written(squeezenet: Path, more: str, arc
         **dict.fromkeys(("modelServerVersion", "implementationVersion", "specificationVersion"), "1.0"),
     }
     assert tree(squeezenet) == before
-
-
-LEFT_OUT = (
-    *(".hidden", ".folder/file.txt", "__MACOSX/file.txt", ".DS_Store", "._file.txt", "MANIFEST.json"),
-    *("MAR-INF/MANIFEST.json", "module.pyc", "module.pyo", "__pycache__/module.cpython-311.pyc"),
-    *("__pycache__/notes.txt", "previous.mar"),
-)
-
-
-@pytest.mark.parametrize("below", ["", "vocabulary", "a/b/c"])
-@pytest.mark.parametrize("left_out", LEFT_OUT)
-def test_what_is_documented_as_left_out_is_left_out_at_every_level(
-    squeezenet: Path, run_mms: Command, below: str, left_out: str
-) -> None:
-    make(f"squeezenet/{below}/{left_out}", f"squeezenet/{below}/kept.txt")
-    result = run_mms(*WORDS)
-    assert result.status == 0
-    assert members(output("squeezenet_v1.1")) == {*DOCUMENTED, Path(below, "kept.txt").as_posix()}
-    assert "1 excluded" in result.err
-
-
-def test_a_target_in_the_folder_is_never_packed_again(squeezenet: Path, run_mms: Command) -> None:
-    for _ in range(3):
-        for archive_format in ("default", "tgz", "no-archive"):
-            words = ["--export-path", squeezenet, "--archive-format", archive_format, "--force"]
-            assert run_mms(*WORDS, *words).status == 0
-            assert members(output("squeezenet_v1.1", archive_format, squeezenet)) == set(DOCUMENTED)
 
 
 def test_an_onnx_file_is_packed_as_it_is(squeezenet: Path, run_mms: Command) -> None:
@@ -134,3 +109,93 @@ def test_the_torch_command_takes_a_folder_alone_or_with_files(squeezenet: Path, 
     assert both.status == 0
     assert members(output("both")) == {*DOCUMENTED, "net.py", "weights.pt", "extra.txt"}
     assert manifest(output("both"))["model"]["serializedFile"] == "weights.pt"
+
+
+FOLDER_WORDS = ("--model-name", "m", "--model-path", "d", "--handler", "svc:handle")
+
+
+@pytest.fixture
+def folder(work: Path) -> None:
+    """A small folder, and a file next to it."""
+    make("d/svc.py", text=HANDLER)
+    make("d/pkg/labels.txt", "more.txt")
+
+
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_a_folder_is_packed_with_its_tree_in_every_format(folder, run_mms: Command, archive_format: str) -> None:
+    result = run_mms(*FOLDER_WORDS, "--archive-format", archive_format)
+    assert (result.status, result.out) == (0, "")
+    assert result.err.startswith("model-archiver: wrote m")
+    assert members(output("m", archive_format)) == {"svc.py", "pkg/labels.txt"}
+    assert manifest(output("m", archive_format))["model"]["handler"] == "svc:handle"
+
+
+@pytest.mark.parametrize("runtime", ["python", "python2", "python3"])
+def test_every_runtime_of_mms_is_without_a_warning(folder, run_mms: Command, runtime: str) -> None:
+    result = run_mms(*FOLDER_WORDS, "--runtime", runtime)
+    assert (result.status, result.warnings) == (0, [])
+    assert manifest(output("m"))["runtime"] == runtime
+
+
+def test_export_path_and_force(folder, run_mms: Command) -> None:
+    words = [*FOLDER_WORDS, "--export-path", "store"]
+    assert run_mms(*words).status == 0
+    assert "target-exists" in run_mms(*words).errors[0]
+    assert run_mms(*words, "-f").status == 0
+    assert run_mms(*words, "--force").status == 0
+
+
+def test_the_flags_that_both_commands_share(folder, run_mms: Command) -> None:
+    shared = ["--version", "2", "--include", "more.txt", "--exclude", "pkg", "--strict", "--quiet"]
+    result = run_mms(*FOLDER_WORDS, *shared, "--deflate", "never", "--jobs", "1", "--json")
+    assert (result.status, result.err) == (0, "")
+    assert json.loads(result.out)["manifest"]["model"]["modelVersion"] == "2"
+    assert members(output("m")) == {"svc.py", "more.txt"}
+
+
+def test_a_dry_run_writes_nothing(folder, run_mms: Command) -> None:
+    result = run_mms(*FOLDER_WORDS, "--dry-run", "--no-checks")
+    assert result.status == 0
+    assert "--model-path d/svc.py" in result.out
+    assert not output("m").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [["--extra-files", "x"], ["--serialized-file", "x"], ["--model-file", "x"], ["-r", "x"], ["-v", "1"]]
+)
+def test_torchserves_file_flags_are_refused(folder, run_mms: Command, words) -> None:
+    result = run_mms(*FOLDER_WORDS, *words)
+    assert (result.status, result.out) == (2, "")
+    assert words[0] in result.err
+    assert len(result.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("missing", ["--model-name", "--model-path", "--handler"])
+def test_name_folder_and_handler_are_required(folder, run_mms: Command, missing: str) -> None:
+    at = FOLDER_WORDS.index(missing)
+    result = run_mms(*FOLDER_WORDS[:at], *FOLDER_WORDS[at + 2 :])
+    assert result.status == 2
+    assert f"required: {missing}" in result.err
+
+
+def test_lsp_is_not_a_runtime_of_mms(folder, run_mms: Command) -> None:
+    assert run_mms(*FOLDER_WORDS, "--runtime", "LSP").status == 2
+
+
+@pytest.mark.parametrize("flag", ["-c", "--convert"])
+def test_convert_is_answered_with_what_to_do(folder, run_mms: Command, flag: str) -> None:
+    result = run_mms(*FOLDER_WORDS, flag)
+    assert result.status == 2
+    assert "leave out --convert" in result.errors[0]
+    assert not output("m").exists()
+
+
+def test_help_names_every_flag(folder, run_mms: Command) -> None:
+    result = run_mms("--help")
+    assert (result.status, result.err) == (0, "")
+    assert result.out.startswith("usage: model-archiver ")
+    assert all(flag in result.out for flag in mms_parser()._option_string_actions)
+
+
+def test_tool_version(folder, run_mms: Command) -> None:
+    assert run_mms("--tool-version").out.startswith("model-archiver ")

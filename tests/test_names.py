@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
 from model_archiver import ModelArchiverConfig, ModelArchiverError
@@ -102,12 +99,3 @@ def test_a_version_that_urls_cannot_name_is_a_warning(work, run: Command, versio
 def test_a_version_that_breaks_urls_is_refused(work, run: Command, version: str) -> None:
     [error] = refused(run, f"--version={version}")
     assert "version-unservable" in error
-
-
-def test_issues_of_names_are_in_the_json_too(work, run: Command) -> None:
-    result = run("--model-name", "1m", "--handler", "vllm_handler", "--version", "a b", "--json")
-    assert [issue["code"] for issue in json.loads(result.out)["problems"]] == [
-        "name-leading-digit",
-        "version-unservable",
-    ]
-    assert Path("1m.mar").is_file()

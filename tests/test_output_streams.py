@@ -17,26 +17,17 @@ import pytest
 
 from model_archiver.cli.terminal import progress_bar
 from tests.conftest import Command
+from tests.packing import MODEL, make
 
-COMMAND = [
-    sys.executable,
-    "-m",
-    "model_archiver",
-    "--model-name",
-    "m",
-    "--handler",
-    "vllm_handler",
-    "--extra-files",
-    "d",
-]
+COMMAND = [sys.executable, "-m", "model_archiver", *MODEL, "--extra-files", "d"]
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 
 
 @pytest.fixture(autouse=True)
-def folder(work: Path) -> Path:
+def _folder(work: Path) -> None:
     """A folder with a file whose name is not ASCII."""
-    (work / "d").mkdir()
-    (work / "d/é.txt").write_text("x")
-    return work / "d"
+    make("d/é.txt")
 
 
 def _run(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -64,7 +55,7 @@ def test_an_error_is_printed_where_stderr_knows_only_ascii() -> None:
     assert "\\xf6.py: no such file or folder" in done.stderr
 
 
-def test_a_reader_that_has_gone_is_no_bug() -> None:
+def test_a_reader_that_has_gone_is_not_an_internal_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     done = _run("--dry-run", stdout=writing)
@@ -73,9 +64,9 @@ def test_a_reader_that_has_gone_is_no_bug() -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_below_stdout_is_told_in_one_line() -> None:
-    with open("/dev/full", "w") as full:  # noqa: PTH123 - it is a device
+@needs_full
+def test_a_full_disk_below_stdout_is_one_line() -> None:
+    with FULL.open("w") as full:
         done = _run("--dry-run", stdout=full)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
@@ -117,12 +108,9 @@ def test_the_archive_is_made_though_nobody_reads_stderr() -> None:
     assert Path("m.mar").is_file()
 
 
-needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-
-
 @needs_full
-def test_that_the_archive_was_written_is_said_though_its_json_cannot_be() -> None:
-    with open("/dev/full", "w") as full:  # noqa: PTH123 - it is a device
+def test_an_archive_is_announced_though_its_json_cannot_be_written() -> None:
+    with FULL.open("w") as full:
         done = _run("--json", stdout=full)
     assert done.returncode == 1
     lines = done.stderr.splitlines()
@@ -142,8 +130,8 @@ def test_a_result_that_nobody_can_get_is_an_error(words) -> None:
 
 @needs_full
 @pytest.mark.parametrize("flag", ["--help", "--tool-version"])
-def test_help_that_cannot_be_written_is_told_in_one_line(flag: str) -> None:
-    with open("/dev/full", "w") as full:  # noqa: PTH123 - it is a device
+def test_help_that_cannot_be_written_is_one_line(flag: str) -> None:
+    with FULL.open("w") as full:
         done = _run(flag, stdout=full)
     assert done.returncode == 1
     assert done.stderr == "torch-model-archiver: error: stdout: No space left on device [stdout-unwritable]\n"
@@ -151,8 +139,8 @@ def test_help_that_cannot_be_written_is_told_in_one_line(flag: str) -> None:
 
 @needs_full
 def test_a_failure_to_print_leaves_no_descriptor_open(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    with open("/dev/full", "w") as full:  # noqa: PTH123 - it is a device
+    with FULL.open("w") as full:
         monkeypatch.setattr(sys, "stdout", full)
         before = len(list(Path("/dev/fd").iterdir()))
-        assert run("--model-name", "m", "--handler", "vllm_handler", "--dry-run").status == 1
+        assert run(*MODEL, "--dry-run").status == 1
         assert len(list(Path("/dev/fd").iterdir())) == before

@@ -242,7 +242,7 @@ def test_a_config_that_cannot_be_placed_leaves_archive_and_config(model, run: Co
     assert (tree(Path("out")) if Path("out").exists() else {}) == before
 
 
-def test_a_config_is_flushed_before_it_takes_its_place(model, run: Command, monkeypatch) -> None:
+def test_a_config_is_flushed_before_it_gets_its_name(model, run: Command, monkeypatch) -> None:
     flushed: list[tuple[int, bool]] = []
     fsync = os.fsync
 

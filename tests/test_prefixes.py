@@ -8,6 +8,7 @@ import pytest
 
 from model_archiver.cli.parser import FlagParser, mms_parser, torch_parser
 from model_archiver.core.problems import UsageError
+from tests.packing import MODEL
 
 UPSTREAM_TORCH = """
     --model-name --serialized-file --model-file --handler --extra-files --runtime --export-path --archive-format
@@ -18,7 +19,7 @@ UPSTREAM_MMS = """
 """
 VALUES = {"--runtime": "python2", "--archive-format": "tgz"}
 SWITCHES = ("--force", "--help", "--convert")
-REQUIRED_BY_MMS = ("--model-name", "--model-path", "--handler")
+MMS_WORDS = ("--model-name", "m", "--model-path", "m", "--handler", "m")
 
 
 def _resolved_prefixes(upstream: str) -> dict[str, str]:
@@ -33,17 +34,10 @@ TORCH = sorted(_resolved_prefixes(UPSTREAM_TORCH).items())
 MMS = sorted(_resolved_prefixes(UPSTREAM_MMS).items())
 
 
-def _changed(parser: FlagParser, words: list[str], base: list[str]) -> dict[str, object]:
+def _changed(parser: FlagParser, words: list[str], base: tuple[str, ...]) -> dict[str, object]:
     """What words change in the arguments that the base ones make."""
     before, after = vars(parser.parse_args(base)), vars(parser.parse_args([*base, *words]))
     return {name: value for name, value in after.items() if value != before[name]}
-
-
-def _assert_means(parser: FlagParser, prefix: str, flag: str, base: list[str]) -> None:
-    words = [prefix] if flag in SWITCHES else [prefix, VALUES.get(flag, "given")]
-    changed = _changed(parser, words, base)
-    assert list(changed) == [flag.lstrip("-").replace("-", "_")]
-    assert changed == _changed(parser, [flag, *words[1:]], base)
 
 
 def test_the_lists_hold_what_callers_use() -> None:
@@ -54,22 +48,24 @@ def test_the_lists_hold_what_callers_use() -> None:
     assert len(MMS) > 40
 
 
-@pytest.mark.parametrize(("prefix", "flag"), [pair for pair in TORCH if pair[1] != "--help"])
-def test_a_prefix_of_upstreams_torch_flags_is_the_same_flag(prefix: str, flag: str) -> None:
-    _assert_means(torch_parser(), prefix, flag, ["--model-name", "m", "--handler", "vllm_handler"])
+CASES = [
+    *((torch_parser, MODEL, *pair) for pair in TORCH if pair[1] != "--help"),
+    *((mms_parser, MMS_WORDS, *pair) for pair in MMS if pair[1] not in ("--help", "--convert")),
+]
 
 
-@pytest.mark.parametrize(("prefix", "flag"), [pair for pair in MMS if pair[1] not in ("--help", "--convert")])
-def test_a_prefix_of_upstreams_mms_flags_is_the_same_flag(prefix: str, flag: str) -> None:
-    base = [word for required in REQUIRED_BY_MMS for word in (required, "m")]
-    _assert_means(mms_parser(), prefix, flag, base)
+@pytest.mark.parametrize(("parser", "base", "prefix", "flag"), CASES)
+def test_a_prefix_of_upstreams_flags_is_the_same_flag(parser, base: tuple[str, ...], prefix: str, flag: str) -> None:
+    words = [prefix] if flag in SWITCHES else [prefix, VALUES.get(flag, "given")]
+    changed = _changed(parser(), words, base)
+    assert list(changed) == [flag.lstrip("-").replace("-", "_")]
+    assert changed == _changed(parser(), [flag, *words[1:]], base)
 
 
 @pytest.mark.parametrize("prefix", [prefix for prefix, flag in MMS if flag == "--convert"])
 def test_a_prefix_of_convert_is_answered_as_convert(prefix: str) -> None:
-    base = [word for required in REQUIRED_BY_MMS for word in (required, "m")]
     with pytest.raises(UsageError, match="convert-retired"):
-        mms_parser().parse_args([*base, prefix])
+        mms_parser().parse_args([*MMS_WORDS, prefix])
 
 
 @pytest.mark.parametrize("parser", [torch_parser(), mms_parser()], ids=["torch", "mms"])

@@ -23,6 +23,9 @@ CI = (ROOT / ".ci/run").read_text(encoding="utf-8")
 SHELL = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
+INSTALL = "pip install . && "
+FIRST = next(block for block in SHELL if block.startswith(INSTALL)).removeprefix(INSTALL)
+
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
@@ -33,19 +36,13 @@ def clone(tmp_path: Path) -> Path:
 
 def typed(commands: str, folder: Path) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        ["/bin/sh", "-ec", commands],
-        cwd=folder,
-        env={**os.environ, "PATH": path},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    environ = {**os.environ, "PATH": path}
+    words = ["/bin/sh", "-ec", commands]
+    return subprocess.run(words, cwd=folder, env=environ, check=False, capture_output=True, text=True)
 
 
 def test_the_first_command_packages_the_digits(clone: Path) -> None:
-    command = next(block for block in SHELL if block.startswith("pip install . && "))
-    done = typed(command.removeprefix("pip install . && "), clone)
+    done = typed(FIRST, clone)
     assert (done.returncode, done.stdout) == (0, "")
     assert members(clone / "digits.mar") == {"digits.pt", "handler.py", "index_to_name.json", "model.py"}
     assert manifest(clone / "digits.mar")["model"] == {
@@ -57,7 +54,7 @@ def test_the_first_command_packages_the_digits(clone: Path) -> None:
     }
 
 
-def test_the_test_command_stands_there_as_continuous_integration_takes_it() -> None:
+def test_the_readme_has_the_test_command_of_continuous_integration() -> None:
     commands = [line for block in SHELL for line in block.splitlines() if line.startswith("pip install torch==")]
     assert len(commands) == 1
     assert commands[0].endswith("pytest -n auto")
@@ -67,18 +64,12 @@ PACKAGING = [block for block in SHELL if re.match(r"(torch-)?model-archiver --",
 LOOKING = [block for block in SHELL if block.startswith("torch-model-archiver inspect")]
 
 
-@pytest.mark.parametrize("commands", PACKAGING, ids=range(len(PACKAGING)))
-def test_every_packaging_command_runs_as_written(commands: str, clone: Path) -> None:
-    done = typed(commands, clone)
-    assert done.returncode == 0, done.stderr
-    assert "warning" not in done.stderr
-
-
-def test_the_packaging_commands_run_in_order_in_one_folder(clone: Path) -> None:
-    first = next(block for block in SHELL if block.startswith("pip install . && "))
-    for commands in [first.removeprefix("pip install . && "), *PACKAGING]:
+@pytest.mark.parametrize("blocks", [*([block] for block in PACKAGING), [FIRST, *PACKAGING]], ids=len)
+def test_the_packaging_commands_run_as_written_alone_and_in_order(blocks: list[str], clone: Path) -> None:
+    for commands in blocks:
         done = typed(commands, clone)
         assert done.returncode == 0, done.stderr
+        assert "warning" not in done.stderr or len(blocks) > 1
 
 
 def test_the_folder_that_is_shown_can_be_served(clone: Path) -> None:
@@ -118,7 +109,7 @@ def test_the_verdict_is_the_one_that_is_shown(clone: Path) -> None:
     assert shown[0] in done.stdout.splitlines()
 
 
-def test_every_flag_of_a_command_is_told() -> None:
+def test_every_flag_of_a_command_is_listed() -> None:
     section = README.partition("## Look inside")[2].partition("\n## ")[0]
     flags = {
         flag for name in COMMANDS for action in command_parser("p", name)._actions for flag in action.option_strings
@@ -162,9 +153,9 @@ def test_a_cell_shows_what_was_tried(outcome: str, row: str | None, tmp_path: Pa
     monkeypatch.setattr(served, "TABLE", tmp_path / "table.md")
     outcomes = served.Outcomes()
     when = "setup" if outcome == "skipped" else "call"
-    told = [("serves", ("a row", "default"))]
+    properties = [("serves", ("a row", "default"))]
     outcomes.pytest_runtest_logreport(
-        pytest.TestReport("id", ("", 0, ""), {}, outcome, None, when, user_properties=told)  # type: ignore[arg-type]
+        pytest.TestReport("id", ("", 0, ""), {}, outcome, None, when, user_properties=properties)  # type: ignore[arg-type]
     )
     outcomes.leave()
     assert served.TABLE.exists() == (row is not None)
@@ -192,6 +183,7 @@ def test_every_shell_block_of_the_examples_is_typed_by_the_server_tests() -> Non
 def test_every_link_to_a_file_leads_somewhere() -> None:
     pages = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]
     links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8"))]
+    assert links
     assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
 
 
@@ -202,7 +194,7 @@ def test_every_flag_is_in_the_table() -> None:
     assert missing == []
 
 
-def test_the_other_command_has_the_flags_that_are_said() -> None:
+def test_the_other_command_has_the_listed_flags() -> None:
     torch_only = {"--serialized-file", "--model-file", "--extra-files", "--requirements-file", "--config-file"}
     torch = {flag for action in torch_parser()._actions for flag in action.option_strings}
     mms = {flag for action in mms_parser()._actions for flag in action.option_strings}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,65 +14,35 @@ from model_archiver.commands.package import package
 from model_archiver.core.plan import FileSource
 from model_archiver.core.problems import MissingInputError, ModelArchiverError
 from model_archiver.core.request import ModelArchiverConfig
-from tests.archives import FORMATS, output, tree
+from tests.archives import FORMATS, contents, output, tree
 from tests.conftest import Command
-from tests.forks import as_nobody, fork, stop_before_writing
+from tests.forks import as_nobody, stopped
+from tests.packing import MODEL, make
 
 MEGABYTE = 1 << 20
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system or be another user")
 
 
-def words_for(archive_format: str, *sources: object) -> list[str]:
-    words = ["--model-name", "m", "-f", "--handler", "vllm_handler", "--archive-format", archive_format, "--quiet"]
-    return [*words, "--export-path", "out", "--extra-files", ",".join(map(str, sources))]
+def words_for(archive_format: str, *sources: object, to: object = "out") -> list[str]:
+    words = [*MODEL, "-f", "--archive-format", archive_format, "--quiet", "--export-path", str(to)]
+    return [*words, "--extra-files", ",".join(map(str, sources))]
 
 
-def _touch(file: Path) -> None:
-    os.utime(file, ns=(1, 1))
+def _write(file: Path, mode: str, data: bytes) -> None:
+    with file.open(mode) as opened:
+        opened.write(data)
 
 
-def _write(file: Path) -> None:
-    with file.open("r+b") as opened:
-        opened.write(b"something else")
-
-
-def _append(file: Path) -> None:
-    with file.open("ab") as opened:
-        opened.write(b"more")
-
-
-def _truncate(file: Path) -> None:
-    os.truncate(file, file.stat().st_size // 2)
-
-
-CHANGES: dict[str, Callable[[Path], None]] = {
-    "touched": _touch,
-    "written to": _write,
-    "grown": _append,
-    "cut short": _truncate,
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "touched": lambda file: os.utime(file, ns=(1, 1)),
+    "written to": lambda file: _write(file, "r+b", b"something else"),
+    "grown": lambda file: _write(file, "ab", b"more"),
+    "cut short": lambda file: os.truncate(file, file.stat().st_size // 2),
 }
-
-
-def _replace(file: Path) -> None:
-    other = file.with_suffix(".other")
-    other.write_bytes(file.read_bytes())
-    other.replace(file)
-
-
-def _make_folder(file: Path) -> None:
-    file.unlink()
-    file.mkdir()
-
-
-def _make_pipe(file: Path) -> None:
-    file.unlink()
-    os.mkfifo(file)
-
-
-REPLACEMENTS: dict[str, Callable[[Path], None]] = {
-    "replaced": _replace,
-    "a folder": _make_folder,
-    "a pipe": _make_pipe,
+REPLACEMENTS: dict[str, Callable[[Path], object]] = {
+    "replaced": lambda file: shutil.copy(file, "other") and Path("other").replace(file),
+    "a folder": lambda file: (file.unlink(), file.mkdir()),
+    "a pipe": lambda file: (file.unlink(), os.mkfifo(file)),
     "gone": Path.unlink,
 }
 
@@ -79,16 +50,13 @@ REPLACEMENTS: dict[str, Callable[[Path], None]] = {
 @pytest.mark.parametrize("change", CHANGES | REPLACEMENTS)
 @pytest.mark.parametrize("size", [1000, 3 * MEGABYTE])
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_a_source_that_changes_before_its_turn_is_an_error(
-    work: Path, run: Command, archive_format: str, size: int, change: str
-) -> None:
-    Path("former.txt").write_text("former")
-    assert run(*words_for(archive_format, "former.txt")).status == 0
+def test_a_source_that_changes_before_its_turn_is_an_error(work, run, archive_format, size: int, change: str) -> None:
+    make("previous.txt")
+    assert run(*words_for(archive_format, "previous.txt")).status == 0
     before = tree(Path("out"))
     source = Path("weights.bin")
     source.write_bytes(os.urandom(size))
-    build = fork(words_for(archive_format, "former.txt", source), work / "err", stop_before_writing)
-    build.wait_until_stopped()
+    build = stopped(words_for(archive_format, "previous.txt", source))
     (CHANGES | REPLACEMENTS)[change](source)
     ended = build.go_on()
     assert ended.status == 1
@@ -136,22 +104,20 @@ def test_sources_are_never_changed(model: Path, run: Command, archive_format: st
     Path("large.bin").write_bytes(os.urandom(MEGABYTE))
     Path("large.bin").chmod(0o400)
     files = [path for path in model.iterdir() if path.is_file()]
-    before = {path: (path.read_bytes(), _told(path)) for path in files}
+    before = {path: (path.read_bytes(), _status(path)) for path in files}
     more = ["--link"] * link
     assert run(*words_for(archive_format, *files), *more).status == 0
     assert run(*words_for(archive_format, *files[1:]), *more).status == 0
-    assert {path: (path.read_bytes(), _told(path)) for path in files} == before
+    assert {path: (path.read_bytes(), _status(path)) for path in files} == before
 
 
-def _told(path: Path) -> tuple[int, ...]:
+def _status(path: Path) -> tuple[int, ...]:
     status = path.stat()
     return status.st_mode, status.st_uid, status.st_size, status.st_mtime_ns, status.st_ino
 
 
 @pytest.mark.parametrize("archive_format", ["zip-store", "no-archive"])
-def test_a_build_that_cannot_fit_on_the_disk_is_refused_before_it_begins(
-    work: Path, run: Command, archive_format: str
-) -> None:
+def test_a_build_that_cannot_fit_on_the_disk_is_refused_before_it_begins(work, run, archive_format: str) -> None:
     with Path("weights.bin").open("wb") as file:
         file.truncate(1 << 43)  # 8 TiB, of which nothing is on the disk
     ended = run(*words_for(archive_format, "weights.bin"))
@@ -164,9 +130,7 @@ def test_a_build_that_cannot_fit_on_the_disk_is_refused_before_it_begins(
 def test_what_shrinks_enough_to_fit_is_not_refused(work: Path, small_disk: Path, run: Command) -> None:
     with Path("weights.bin").open("wb") as file:
         file.truncate(200 * MEGABYTE)
-    words = words_for("default", "weights.bin")
-    words[words.index("out")] = str(small_disk)
-    assert run(*words).status == 0
+    assert run(*words_for("default", "weights.bin", to=small_disk)).status == 0
     assert output("m", "default", small_disk).stat().st_size < MEGABYTE
 
 
@@ -182,9 +146,20 @@ def disk_of_few_files(work: Path) -> Iterator[Path]:
     yield from _mounted(work / "disk", "size=8m,nr_inodes=3")
 
 
-def _mounted(folder: Path, options: str) -> Iterator[Path]:
+@pytest.fixture
+def sharing_disk(work: Path) -> Iterator[Path]:
+    """A small XFS, whose files can share blocks, mounted from a file."""
+    with Path("image").open("wb") as file:
+        file.truncate(400 * MEGABYTE)
+    if not shutil.which("mkfs.xfs"):
+        pytest.skip("no XFS can be made here")
+    subprocess.run(["mkfs.xfs", "-q", "-m", "reflink=1", "image"], check=True)
+    yield from _mounted(work / "disk", "loop", kind="xfs", device="image")
+
+
+def _mounted(folder: Path, options: str, kind: str = "tmpfs", device: str = "none") -> Iterator[Path]:
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", folder], capture_output=True, check=False)
+    mounted = subprocess.run(["mount", "-t", kind, "-o", options, device, folder], capture_output=True, check=False)
     if mounted.returncode:
         pytest.skip(f"no file system can be mounted: {mounted.stderr.decode().strip()}")
     yield folder
@@ -194,19 +169,16 @@ def _mounted(folder: Path, options: str) -> Iterator[Path]:
 @AS_ROOT
 @pytest.mark.parametrize("kind", ["one large file", "many small files"])
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_a_disk_that_becomes_full_leaves_the_former_archive(
-    work: Path, small_disk: Path, run: Command, archive_format: str, kind: str
-) -> None:
+def test_a_disk_that_becomes_full_leaves_the_previous_archive(work, small_disk, run, archive_format, kind: str) -> None:
     folder = work / "sources"
     folder.mkdir()
-    for number in range(1 if kind == "one large file" else 200):
-        (folder / f"{number}.bin").write_bytes(os.urandom((20 * MEGABYTE) // (1 if kind == "one large file" else 200)))
-    Path("former.txt").write_text("former")
-    words = words_for(archive_format, "former.txt")
-    words[words.index("out")] = str(small_disk)
-    assert run(*words).status == 0
+    count = 1 if kind == "one large file" else 200
+    for number in range(count):
+        (folder / f"{number}.bin").write_bytes(os.urandom(20 * MEGABYTE // count))
+    make("previous.txt")
+    assert run(*words_for(archive_format, "previous.txt", to=small_disk)).status == 0
     before = tree(small_disk)
-    ended = run(*words[:-1], folder)
+    ended = run(*words_for(archive_format, folder, to=small_disk))
     assert ended.status == 1
     assert len(ended.err.splitlines()) == 1
     assert "No space left on device; free some space" in ended.err
@@ -217,9 +189,7 @@ def test_a_disk_that_becomes_full_leaves_the_former_archive(
 @AS_ROOT
 def test_a_disk_without_room_for_a_lock_is_left_as_it_was(model: Path, disk_of_few_files: Path, run: Command) -> None:
     (disk_of_few_files / "taken").touch()
-    words = words_for("default", "model.pt")
-    words[words.index("out")] = str(disk_of_few_files)
-    ended = run(*words)
+    ended = run(*words_for("default", "model.pt", to=disk_of_few_files))
     assert (ended.status, len(ended.errors)) == (1, 1)
     assert "[disk-full]" in ended.err
     assert tree(disk_of_few_files) == {"taken": b""}
@@ -227,7 +197,7 @@ def test_a_disk_without_room_for_a_lock_is_left_as_it_was(model: Path, disk_of_f
 
 @AS_ROOT
 @pytest.mark.parametrize("archive_format", FORMATS)
-def test_a_build_into_a_folder_of_somebody_else_is_refused(model: Path, archive_format: str) -> None:
+def test_a_build_into_another_users_folder_is_refused(model: Path, archive_format: str) -> None:
     Path("out").mkdir(0o755)
     ended = as_nobody(words_for(archive_format, "model.pt"), model)
     assert ended.status == 1
@@ -236,7 +206,7 @@ def test_a_build_into_a_folder_of_somebody_else_is_refused(model: Path, archive_
 
 
 @AS_ROOT
-def test_what_another_user_left_does_not_keep_a_build_from_its_work(model: Path) -> None:
+def test_what_another_user_left_does_not_stop_a_build(model: Path) -> None:
     out = Path("out")
     out.mkdir()
     out.chmod(0o1777)
@@ -249,11 +219,10 @@ def test_what_another_user_left_does_not_keep_a_build_from_its_work(model: Path)
 
 
 @AS_ROOT
-def test_a_former_folder_with_a_read_only_folder_in_it_is_replaced(model: Path) -> None:
+def test_a_previous_folder_with_a_read_only_folder_in_it_is_replaced(model: Path) -> None:
     Path("out").mkdir()
     Path("out").chmod(0o777)
-    (model / "sources" / "package").mkdir(parents=True)
-    (model / "sources" / "package" / "a.py").write_text("1")
+    make("sources/package/a.py")
     assert as_nobody(words_for("no-archive", "sources"), model).status == 0
     Path("out/m/package").chmod(0o555)
     ended = as_nobody(words_for("no-archive", "model.pt"), model)
@@ -262,10 +231,25 @@ def test_a_former_folder_with_a_read_only_folder_in_it_is_replaced(model: Path) 
 
 
 @AS_ROOT
-def test_a_folder_that_may_be_written_to_and_not_listed_takes_an_archive(model: Path) -> None:
+def test_a_folder_that_is_writable_and_not_listable_takes_an_archive(model: Path) -> None:
     Path("out").mkdir()
     Path("out").chmod(0o733)
     for archive_format in ("default", "no-archive"):
         ended = as_nobody(words_for(archive_format, "model.pt"), model)
         assert (ended.status, ended.err) == (0, "")
     assert {path.name for path in Path("out").iterdir()} == {"m.mar", "m"}
+
+
+@AS_ROOT
+def test_a_folder_shares_the_blocks_of_its_sources_and_fits_where_a_copy_would_not(sharing_disk: Path, run) -> None:
+    weights = sharing_disk / "weights.pt"
+    weights.write_bytes(os.urandom(MEGABYTE) * 200)
+    words = ["--model-name", "m", "--serialized-file", weights, "--export-path", sharing_disk]
+    assert "[disk-full]" in run(*words, "--archive-format", "zip-store").errors[0]
+    before = os.statvfs(sharing_disk).f_bavail
+    result = run(*words, "--archive-format", "no-archive")
+    assert result.status == 0, result.err
+    used = (before - os.statvfs(sharing_disk).f_bavail) * os.statvfs(sharing_disk).f_frsize
+    assert used < 10 * MEGABYTE
+    assert contents(sharing_disk / "m")["weights.pt"] == weights.read_bytes()
+    assert sorted(path.name for path in sharing_disk.iterdir()) == ["m", "weights.pt"]

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.packing import HANDLER, make
+
 ROOT = Path(__file__).parent.parent
 PROGRAM = """
 import sys
@@ -66,10 +68,10 @@ def test_a_small_build_with_all_checks_loads_only_what_it_uses(model: Path, arch
 
 
 @pytest.mark.parametrize("module", ["yaml", "json", "token"])
-def test_what_lies_in_the_working_directory_is_never_imported(work: Path, module: str) -> None:
-    (work / f"{module}.py").write_text("open('imported', 'w')\n")
-    (work / "handler.py").write_text("def handle(data, context):\n    return data\n")
-    (work / "config.yaml").write_text("minWorkers: 1\nmaxWorkers: 1\n")
+def test_modules_of_the_current_folder_are_never_imported(work: Path, module: str) -> None:
+    make(f"{module}.py", text="open('imported', 'w')\n")
+    make("handler.py", text=HANDLER)
+    make("config.yaml", text="minWorkers: 1\nmaxWorkers: 1\n")
     words = ["-m", "model_archiver", "--model-name", "m", "--handler", "handler.py", "--config-file", "config.yaml"]
     done = subprocess.run([sys.executable, *words], check=False, capture_output=True, text=True)
     assert (done.returncode, (work / "imported").exists()) == (0, False), done.stderr

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
+from tests import packing
 from tests.archives import MANIFEST, SUMS, contents
 from tests.conftest import Command
+from tests.packing import make
 
 MEGABYTE = 1 << 20
 EDGES = [0, 1, 511, 512, 513, (1 << 18) - 1, 1 << 18, (1 << 18) + 1, MEGABYTE - 1, MEGABYTE, MEGABYTE + 1]
 
 
 def build(run: Command, *words: object) -> Path:
-    ended = run("--model-name", "m", "-f", "--handler", "vllm_handler", "--archive-format", "tgz", *words)
-    assert ended.status == 0, ended.err
-    return Path("m.tar.gz")
+    return packing.build(run, "-f", "--extra-files", *words, archive_format="tgz")
 
 
 def unzipped(archive: Path) -> bytes:
@@ -44,21 +44,18 @@ def test_files_of_every_size_are_whole(work: Path, run: Command, content: str) -
         data = random.Random(size).randbytes(size) if content == "noise" else (b"some text\n" * (size // 10 + 1))[:size]
         Path(f"sources/{size}.bin").write_bytes(data)
         Path(f"sources/{size}.bin").chmod(0o755 if size % 2 else 0o644)
-    archive = build(run, "--extra-files", "sources")
+    archive = build(run, "sources")
     unzipped(archive)
     packed = contents(archive)
-    assert {path for path in packed if not path.startswith("MAR-INF/")} == {
-        path.name for path in Path("sources").iterdir()
-    }
-    for path in Path("sources").iterdir():
-        assert packed[path.name] == path.read_bytes()
     assert list(packed)[-2:] == [SUMS, MANIFEST]
+    expected = {path.name: path.read_bytes() for path in Path("sources").iterdir()}
+    assert {path: data for path, data in packed.items() if not path.startswith("MAR-INF/")} == expected
 
 
 @pytest.mark.parametrize("size", EDGES)
 def test_one_gzip_member_holds_a_whole_tar(work: Path, run: Command, size: int) -> None:
     Path("data.bin").write_bytes(os.urandom(size))
-    tar = unzipped(build(run, "--extra-files", "data.bin"))
+    tar = unzipped(build(run, "data.bin"))
     assert len(tar) % tarfile.RECORDSIZE == 0
     assert tar.endswith(bytes(2 * tarfile.BLOCKSIZE))
 
@@ -66,74 +63,57 @@ def test_one_gzip_member_holds_a_whole_tar(work: Path, run: Command, size: int) 
 @pytest.mark.parametrize("total", [MEGABYTE - 512, MEGABYTE, MEGABYTE + 512, 2 * MEGABYTE])
 def test_a_tar_that_ends_with_a_block_of_the_compressor_is_whole(work: Path, run: Command, total: int) -> None:
     Path("data.bin").write_bytes(b"")
-    rest = len(unzipped(build(run, "--extra-files", "data.bin")))
+    rest = len(unzipped(build(run, "data.bin")))
     assert rest == tarfile.RECORDSIZE
     Path("data.bin").write_bytes(os.urandom(total - 5 * 512))
-    archive = build(run, "--extra-files", "data.bin")
+    archive = build(run, "data.bin")
     unzipped(archive)
     assert contents(archive)["data.bin"] == Path("data.bin").read_bytes()
 
 
-def test_everything_lies_below_a_folder_of_the_models_name(model: Path, run: Command) -> None:
-    with tarfile.open(build(run, "--extra-files", "model.py,index_to_name.json")) as opened:
+def test_everything_is_below_a_folder_of_the_models_name(model: Path, run: Command) -> None:
+    with tarfile.open(build(run, "model.py,index_to_name.json")) as opened:
         assert opened.getnames() == ["m/index_to_name.json", "m/model.py", f"m/{SUMS}", f"m/{MANIFEST}"]
         assert all(member.isreg() for member in opened.getmembers())
 
 
 def test_long_names_and_names_in_every_script_are_kept(work: Path, run: Command) -> None:
-    names = [
-        "n" * 99,
-        "n" * 100,
-        "n" * 101,
-        "n" * 250,
-        "größe",
-        "模型" * 40,
-        "a name with blanks",
-        "naïve/" * 30 + "file",
-        "/".join(["folder"] * 60) + "/file",
-        "/".join(["d" * 200] * 4) + "/file",
-    ]
+    names = [*("n" * length for length in (99, 100, 101, 250)), "größe", "模型" * 40, "a name with spaces"]
+    names += ["naïve/" * 30 + "file", "/".join(["folder"] * 60) + "/file", "/".join(["d" * 200] * 4) + "/file"]
     for name in names:
-        Path("sources", name).parent.mkdir(parents=True, exist_ok=True)
-        Path("sources", name).write_text(name)
-    archive = build(run, "--extra-files", "sources")
+        make(f"sources/{name}", text=name)
+    archive = build(run, "sources")
     packed = contents(archive)
-    assert {path: text.decode() for path, text in packed.items() if "MAR-INF" not in path} == {
-        name: name for name in names
-    }
+    expected = {name: name for name in names}
+    assert {path: text.decode() for path, text in packed.items() if "MAR-INF" not in path} == expected
     if shutil.which("tar"):
         Path("unpacked").mkdir()
         subprocess.run(["tar", "xzf", archive, "-C", "unpacked"], check=True)
-        assert {name: Path("unpacked", "m", name).read_text() for name in names} == {name: name for name in names}
+        assert {name: Path("unpacked", "m", name).read_text() for name in names} == expected
         subprocess.run(["sha256sum", "--quiet", "-c", SUMS], cwd="unpacked/m", check=True)
 
 
 @pytest.mark.skipif(not shutil.which("tar"), reason="needs tar")
-def test_tar_lists_it_without_a_word_of_complaint(model: Path, run: Command) -> None:
+def test_tar_lists_it_silently(model: Path, run: Command) -> None:
     Path("model.py").chmod(0o755)
     listed = subprocess.run(
-        ["tar", "tvzf", build(run, "--extra-files", "model.py,model.pt")],
+        ["tar", "tvzf", build(run, "model.py,model.pt")],
         capture_output=True,
         text=True,
         check=True,
         env={**os.environ, "TZ": "UTC", "LC_ALL": "C"},
     )
     assert listed.stderr == ""
-    assert [(line.split()[0], line.split()[1], line.split()[3]) for line in listed.stdout.splitlines()] == [
-        ("-rw-r--r--", "0/0", "1980-01-01"),
-        ("-rwxr-xr-x", "0/0", "1980-01-01"),
-        ("-rw-r--r--", "0/0", "1980-01-01"),
-        ("-rw-r--r--", "0/0", "1980-01-01"),
-    ]
+    words = [line.split() for line in listed.stdout.splitlines()]
+    assert [line[0] for line in words] == ["-rw-r--r--", "-rwxr-xr-x", "-rw-r--r--", "-rw-r--r--"]
+    assert {(line[1], line[3]) for line in words} == {("0/0", "1980-01-01")}
 
 
 @pytest.mark.skipif(not shutil.which("gzip"), reason="needs gzip")
 def test_gzip_finds_it_in_order(model: Path, run: Command) -> None:
-    subprocess.run(["gzip", "-t", build(run, "--extra-files", "model.pt")], check=True)
+    subprocess.run(["gzip", "-t", build(run, "model.pt")], check=True)
 
 
 def test_the_name_of_the_model_may_hold_dots(model: Path, run: Command) -> None:
-    words = ["--model-name", "m-1.0_a", "--handler", "vllm_handler", "--archive-format", "tgz"]
-    assert run(*words, "--extra-files", "model.pt").status == 0
-    with tarfile.open("m-1.0_a.tar.gz") as opened:
+    with tarfile.open(packing.build(run, "--extra-files", "model.pt", name="m-1.0_a", archive_format="tgz")) as opened:
         assert opened.getnames()[0] == "m-1.0_a/model.pt"

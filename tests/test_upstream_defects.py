@@ -76,9 +76,7 @@ def test_file_times_do_not_matter(model, run: Command, archive_format: str, seco
 
 @pytest.mark.parametrize("archive_format", FORMATS)
 @pytest.mark.parametrize("replaces", [False, True])
-def test_a_build_that_fails_while_writing_changes_nothing(
-    work, temporary, run: Command, archive_format: str, replaces: bool
-) -> None:
+def test_a_build_that_fails_while_writing_changes_nothing(work, temporary, run, archive_format, replaces: bool) -> None:
     """Its output must not grow beyond 64 KiB, as on a disk with a quota."""
     Path("large.pt").write_bytes(os.urandom(1 << 20))
     if replaces:

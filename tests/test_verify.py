@@ -417,7 +417,7 @@ def test_files_that_differ_from_their_sums_are_refused(model, run: Command) -> N
     assert codes(run, Path("m")) == ["manifest-file-missing", "sums-differ"]
 
 
-def test_sums_that_are_none_are_refused(work, run: Command) -> None:
+def test_an_invalid_sums_file_is_refused(work, run: Command) -> None:
     assert codes(run, mar(Raw(SUMS.encode(), b"\xff nonsense\n"), *HONEST)) == ["sums-differ"]
 
 

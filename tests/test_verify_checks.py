@@ -33,10 +33,7 @@ def saved(tmp_path_factory):
 
 CASES = {
     "a state_dict without its class": ("weights-without-model-file", "--serialized-file {0}/state.pt"),
-    "TorchScript with a class": (
-        "weights-with-model-file",
-        "--serialized-file {0}/script.pt --model-file {0}/net.py",
-    ),
+    "TorchScript with a class": ("weights-with-model-file", "--serialized-file {0}/script.pt --model-file {0}/net.py"),
     "weights cut short": ("weights-unreadable", "--serialized-file {0}/cut.pt --model-file {0}/net.py"),
     "weights of what is not safe": ("weights-unsafe", "--serialized-file {0}/unsafe.pt --model-file {0}/net.py"),
     "two classes": ("model-file-class", "--serialized-file {0}/state.pt --model-file {0}/two.py"),
@@ -51,15 +48,15 @@ CASES = {
 @pytest.mark.parametrize(("code", "words"), CASES.values(), ids=CASES.keys())
 def test_it_is_found_in_the_archive_too(work, run, saved, code, words, archive_format):
     words = ("--model-name", "m", *words.format(saved).split(), "--archive-format", archive_format)
-    told = run(*words, "--strict").errors
-    assert [line.rpartition("[")[2] for line in told] == [f"{code}]"]
+    errors = run(*words, "--strict").errors
+    assert [line.rpartition("[")[2] for line in errors] == [f"{code}]"]
     assert run(*words, "--no-checks").status == 0
     result = run("verify", FORMATS[archive_format], "--json", "--strict")
     assert result.status == 1
     (issue,) = json.loads(result.out)["problems"]
     assert (issue["code"], issue["level"]) == (code, "error")
     assert not issue["path"].startswith(str(saved))
-    assert issue["message"] in told[0]
+    assert issue["message"] in errors[0]
 
 
 @pytest.mark.parametrize("archive_format", FORMATS)
@@ -73,7 +70,7 @@ def test_a_correct_archive_gives_no_word(work, run, saved, archive_format):
         assert json.loads(run("verify", output, "--json", "--strict").out)["problems"] == []
 
 
-def test_what_is_kept_is_bounded_and_what_was_let_go_is_not_judged(work, run, saved):
+def test_kept_content_is_bounded_and_other_content_is_not_checked(work, run, saved):
     many = work / "many"
     many.mkdir()
     for number in range(40):

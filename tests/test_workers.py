@@ -18,7 +18,7 @@ def _work_until_stopped(workers: Workers, started: threading.Event) -> bool:
     return workers.stopped
 
 
-def test_long_work_gives_up_where_the_step_beside_it_fails() -> None:
+def test_long_work_stops_where_the_step_next_to_it_fails() -> None:
     started = threading.Event()
     with Workers(1, lambda _: None) as workers:
         work = workers.hashing.submit(_work_until_stopped, workers, started)
@@ -29,7 +29,7 @@ def test_long_work_gives_up_where_the_step_beside_it_fails() -> None:
         assert work.result()
 
 
-def test_the_failure_of_the_step_is_told_and_not_that_of_the_work() -> None:
+def test_the_failure_of_the_step_is_raised_and_not_that_of_the_work() -> None:
     with Workers(1, lambda _: None) as workers:
         work = workers.hashing.submit(int, "no number")
         with pytest.raises(OSError, match="the disk is full"), workers.settling(work):

@@ -16,44 +16,18 @@ from pathlib import Path
 import pytest
 
 from model_archiver.core.entries import DEFLATED, STORED
-from model_archiver.writing.zip_records import (
-    ZipEntry,
-    central_header,
-    end_of_directory,
-    local_header,
-    needs_zip64,
-)
+from model_archiver.writing.zip_records import ZipEntry, central_header, end_of_directory, local_header, needs_zip64
+from tests import packing
 from tests.archives import MANIFEST, SUMS
 from tests.conftest import Command
+from tests.foreign import JAVA_ZIP_READER, needs_java, run_java
+from tests.packing import make
 
 MEGABYTE = 1 << 20
 GIGABYTE = 1 << 30
 LIMIT = 0xFFFFFFFF
 LOCAL = struct.Struct("<4s5H3L2H")
 UTF8 = 0x800
-
-STREAM_READER = """
-import java.io.*;
-import java.util.zip.*;
-
-public class Read {
-    public static void main(String[] args) throws IOException {
-        try (ZipInputStream zip = new ZipInputStream(new BufferedInputStream(new FileInputStream(args[0])))) {
-            byte[] buffer = new byte[1 << 20];
-            PrintStream out = new PrintStream(System.out, false, "UTF-8");
-            for (ZipEntry entry; (entry = zip.getNextEntry()) != null; ) {
-                CRC32 crc = new CRC32();
-                long size = 0;
-                for (int count; (count = zip.read(buffer)) > 0; size += count) {
-                    crc.update(buffer, 0, count);
-                }
-                out.println(entry.getName() + "\\t" + size + "\\t" + crc.getValue());
-            }
-            out.flush();
-        }
-    }
-}
-"""
 
 
 @dataclass(frozen=True)
@@ -101,9 +75,7 @@ def read_locals(archive: Path) -> dict[str, Local]:
 
 
 def build(run: Command, *words: object) -> Path:
-    ended = run("--model-name", "m", "-f", "--handler", "vllm_handler", "--extra-files", "sources", *words)
-    assert (ended.status, ended.out) == (0, "")
-    return Path("m.mar")
+    return packing.build(run, "-f", "--extra-files", "sources", *words)
 
 
 @pytest.fixture
@@ -142,9 +114,7 @@ def check_against(archive: Path, sources: Path) -> dict[str, Local]:
 @pytest.mark.parametrize(
     "words", [[], ["--archive-format", "zip-store"], ["--deflate", "always"], ["--deflate", "never"]], ids=" ".join
 )
-def test_read_front_to_back_every_entry_is_whole_and_says_its_size_beforehand(
-    sources: Path, run: Command, words: list[str]
-) -> None:
+def test_every_entry_is_complete_and_has_its_size_in_front(sources, run, words: list[str]) -> None:
     check_against(build(run, *words), sources)
 
 
@@ -153,13 +123,13 @@ def test_an_entry_is_deflated_where_that_saves_a_quarter(sources: Path, run: Com
     deflated = {name for name, entry in entries.items() if entry.method == DEFLATED}
     assert deflated - {SUMS, MANIFEST} == {"vocabulary.txt", "package/größe 模型.json"}
     assert all(entry.packed <= 0.75 * entry.size for entry in entries.values() if entry.method == DEFLATED)
+    assert entries["package/größe 模型.json"].flags == UTF8
+    assert entries["weights.bin"].flags == 0
 
 
 @pytest.mark.parametrize("size", [4000, 3 * MEGABYTE])
 @pytest.mark.parametrize(("share", "method"), [(0.20, STORED), (0.30, DEFLATED)])
-def test_what_saves_less_than_a_quarter_is_stored(
-    work: Path, run: Command, size: int, share: float, method: int
-) -> None:
+def test_what_saves_less_than_a_quarter_is_stored(work, run: Command, size: int, share: float, method: int) -> None:
     Path("sources").mkdir()
     unit = 1000
     zeros = int(unit * share)
@@ -167,22 +137,6 @@ def test_what_saves_less_than_a_quarter_is_stored(
     data = b"".join(rng.randbytes(unit - zeros) + bytes(zeros) for _ in range(size // unit))
     Path("sources/data.bin").write_bytes(data)
     assert read_locals(build(run))["data.bin"].method == method
-
-
-def test_zip_store_and_never_store_everything_and_always_deflates_everything(sources: Path, run: Command) -> None:
-    stored = build(run, "--archive-format", "zip-store").read_bytes()
-    assert {entry.method for entry in read_locals(Path("m.mar")).values()} == {STORED}
-    build(run, "--deflate", "never")
-    assert {entry.method for entry in read_locals(Path("m.mar")).values()} == {STORED}
-    assert len(stored) == Path("m.mar").stat().st_size
-    build(run, "--deflate", "always")
-    assert {entry.method for entry in read_locals(Path("m.mar")).values()} == {DEFLATED}
-
-
-def test_names_are_marked_as_utf8_where_they_are_not_ascii(sources: Path, run: Command) -> None:
-    entries = read_locals(build(run))
-    assert entries["package/größe 模型.json"].flags == UTF8
-    assert entries["weights.bin"].flags == 0
 
 
 @pytest.mark.parametrize("size", [0, 1, (1 << 18) - 1, 1 << 18, (1 << 18) + 1, MEGABYTE, MEGABYTE + 1, 5 * MEGABYTE])
@@ -218,47 +172,31 @@ def _output(*words: object) -> str:
     return subprocess.run(list(map(str, words)), capture_output=True, text=True, check=True, env=environment).stdout
 
 
-@pytest.fixture(scope="session")
-def stream_reader(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """A program that reads a zip as the server does."""
-    if not shutil.which("javac"):
-        pytest.skip("needs a Java compiler")
-    folder = tmp_path_factory.mktemp("java")
-    (folder / "Read.java").write_text(STREAM_READER)
-    _output("javac", folder / "Read.java")
-    return ["java", "-cp", str(folder), "Read"]
-
-
+@needs_java
 @pytest.mark.parametrize("deflate", ["auto", "always", "never"])
-def test_the_servers_reader_gets_every_byte(
-    sources: Path, run: Command, stream_reader: list[str], deflate: str
-) -> None:
+def test_the_servers_reader_gets_every_byte(sources: Path, run: Command, deflate: str) -> None:
     archive = build(run, "--deflate", deflate)
-    expected = [f"{name}\t{entry.size}\t{entry.crc32}" for name, entry in read_locals(archive).items()]
-    assert _output(*stream_reader, archive).splitlines() == expected
+    expected = [f"m.mar\t{name}\t{entry.size}\t{entry.crc32}" for name, entry in read_locals(archive).items()]
+    assert run_java(JAVA_ZIP_READER, archive) == expected
 
 
-def test_seventy_thousand_entries(work: Path, run: Command, stream_reader: list[str]) -> None:
-    Path("sources").mkdir()
-    for folder in range(70):
-        Path(f"sources/{folder}").mkdir()
-        for file in range(1000):
-            Path(f"sources/{folder}/{file}").touch()
+@needs_java
+def test_seventy_thousand_entries(work: Path, run: Command) -> None:
+    make(*(f"sources/{folder}/{file}" for folder in range(70) for file in range(1000)))
     archive = build(run)
     with zipfile.ZipFile(archive) as opened:
         assert len(opened.namelist()) == 70_002
-    assert len(_output(*stream_reader, archive).splitlines()) == 70_002
+    assert len(run_java(JAVA_ZIP_READER, archive)) == 70_002
     if shutil.which("unzip"):
         assert "No errors detected" in _output("unzip", "-tq", archive)
 
 
+@needs_java
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [["--archive-format", "zip-store"], ["--deflate", "always"]], ids=["stored", "deflated"]
 )
-def test_an_entry_of_more_than_four_gigabytes(
-    work: Path, run: Command, stream_reader: list[str], words: list[str]
-) -> None:
+def test_an_entry_of_more_than_four_gigabytes(work: Path, run: Command, words: list[str]) -> None:
     Path("sources").mkdir()
     with Path("sources/weights.bin").open("wb") as file:
         file.truncate(4 * GIGABYTE + 17)
@@ -268,8 +206,8 @@ def test_an_entry_of_more_than_four_gigabytes(
         assert opened.getinfo("weights.bin").file_size == 4 * GIGABYTE + 17
         assert (opened.getinfo("z.txt").header_offset > LIMIT) == ("zip-store" in words)
         assert opened.read("z.txt") == b"an entry that begins behind the limit"
-    lines = _output(*stream_reader, archive).splitlines()
-    assert [line.split("\t")[:2] for line in lines[:2]] == [["weights.bin", str(4 * GIGABYTE + 17)], ["z.txt", "37"]]
+    lines = run_java(JAVA_ZIP_READER, archive)
+    assert [line.split("\t")[1:3] for line in lines[:2]] == [["weights.bin", str(4 * GIGABYTE + 17)], ["z.txt", "37"]]
     if shutil.which("unzip"):
         assert "No errors detected" in _output("unzip", "-tq", archive)
 

@@ -224,11 +224,11 @@ class CheckContext:
 
     @cached_property
     def weights(self) -> WeightsFile | None:
-        """Return what the weights file is, if TorchServe and Python 3 load it and its bytes can be read."""
+        """Return what the weights file is, if the archive has one whose bytes can be read."""
         from model_archiver.checks.weights_file import read_weights  # noqa: PLC0415 - not every archive has weights
 
         file = self.named_file("serializedFile")
-        return read_weights(file) if file and self.server == "torchserve" and self.runs_python3 else None
+        return read_weights(file) if file else None
 
     @cached_property
     def config(self) -> YamlMapping | Problem | None:

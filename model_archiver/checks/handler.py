@@ -43,7 +43,7 @@ def handler_unreachable(context: CheckContext) -> Iterator[Problem]:
     path, given, hint, top = handler.file.path, handler.given, "rename one of them", handler.module.partition(".")[0]
     if handler.is_reachable:
         is_package = any(folder / top / "__init__.py" in context.by_path for folder in context.roots)
-        if top == handler.module or is_package or top not in modules_of_others(context):
+        if top == handler.module or is_package or top not in modules_of_others(context.server):
             return  # else the folder is not a package, and Python looks into all other places before it takes one
         message = f"the server imports Python's own module {top} instead of this folder"
         hint = f"put an empty __init__.py into the folder {top}"

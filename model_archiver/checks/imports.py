@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from model_archiver.checks.context import CheckContext, CheckedFile
     from model_archiver.core.problems import Level
+    from model_archiver.core.request import Server
 
 
 def _names(text: str) -> frozenset[str]:
@@ -30,7 +31,7 @@ _TORCHSERVE = _EVERY_WORKER | _names(
     "ast asyncio bisect concurrent copy ctypes dataclasses datetime email heapq http inspect linecache numbers pathlib "
     "queue random traceback typing unittest urllib"
 )
-_ON_SOME = _names(
+ON_SOME = _names(
     "base64 binascii cmath contextvars fnmatch glob math mmap pprint quopri ssl tempfile textwrap timeit tokenize zlib"
 )
 """What TorchServe's workers need too with torch 2.13 on Python 3.11; other versions may do without."""
@@ -52,9 +53,14 @@ _ON_SERVERS = sys.stdlib_module_names | {"mms", "torch", "ts"}
 _ARCHIVES = {".7z", ".bz2", ".egg", ".gz", ".tar", ".tbz", ".tgz", ".txz", ".whl", ".xz", ".zip"}
 
 
-def modules_of_others(context: CheckContext) -> frozenset[str]:
-    """Return modules that Python or the server has, one of which may be what an import finds."""
-    return _COMPILED_IN | {"code", "ts", "mms"} | (_TORCHSERVE if context.server == "torchserve" else _EVERY_WORKER)
+def modules_of_worker(server: Server) -> frozenset[str]:
+    """Return the modules of Python that a worker imports before any handler."""
+    return _TORCHSERVE if server == "torchserve" else _EVERY_WORKER
+
+
+def modules_of_others(server: Server) -> frozenset[str]:
+    """Return modules that Python or a server has, one of which may be what an import finds."""
+    return _COMPILED_IN | {"code", "ts", "mms"} | modules_of_worker(server)
 
 
 def handler_shadows(context: CheckContext) -> Iterator[Problem]:
@@ -64,7 +70,7 @@ def handler_shadows(context: CheckContext) -> Iterator[Problem]:
     """
     for name, file in _modules(context) if context.runs_python3 else ():
         if level := _shadow_level(context, name, file):
-            when = " on some versions of Python and torch" if name in _ON_SOME else ""
+            when = " on some versions of Python and torch" if name in ON_SOME else ""
             message = f"shadows the module {name}, which the server itself imports{when}"
             hint = "rename its folder" if file.path.name == "__init__.py" else "rename it"
             yield Problem(level, "handler-shadows", message, hint, file.display_path)
@@ -89,9 +95,9 @@ def _modules(context: CheckContext) -> Iterator[tuple[str, CheckedFile]]:
 
 def _shadow_level(context: CheckContext, name: str, file: CheckedFile) -> Level | None:
     """Return how bad it is that a file is imported under a name."""
-    if name in (_TORCHSERVE if context.server == "torchserve" else _EVERY_WORKER):
+    if name in modules_of_worker(context.server):
         return "error"
-    if name in _ON_SOME and context.server == "torchserve":
+    if name in ON_SOME and context.server == "torchserve":
         return "warning"
     if name not in _WHOLE_COPIES or (name == "mms") != (context.server == "mms"):
         return None
@@ -116,7 +122,7 @@ def import_relative(context: CheckContext) -> Iterator[Problem]:
         for line, module, _ in outline.imports:
             if len(module) - len(module.lstrip(".")) > handler.module.count("."):
                 message = f"the server imports this file as a top-level module, so it cannot import from {module}"
-                hint = "import the module by its full name"
+                hint = f"import from {module.lstrip('.')}" if module.strip(".") else "import the module by its own name"
                 yield Problem("error", "import-relative", message, hint, handler.file.display_path, line)
 
 

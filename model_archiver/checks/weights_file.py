@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from model_archiver.core.problems import NotSampledError
 from model_archiver.core.record import Record
 
@@ -35,13 +37,19 @@ class WeightsFile(Record):
     Attributes:
         kind: "torchscript", "saved" (by torch.save), "exported" (by torch.export), "pickle", "safetensors", "onnx",
             "library" or "unknown".
-        pickle: what its pickle would import and build; None if there is none, or if it cannot be judged.
+        pickled: its pickle; empty if there is none, or if it is too large to be judged.
         damage: why nothing can read it: "empty", "truncated", "html" or "git lfs"; empty if something may.
     """
 
     kind: str = "unknown"
-    pickle: Pickle | None = None
+    pickled: bytes = b""
     damage: str = ""
+
+    @cached_property
+    def pickle(self) -> Pickle | None:
+        """Return what the pickle would import and build, or None if it cannot be judged."""
+        pickle = _read_pickle(self.pickled) if self.pickled else None
+        return pickle if pickle is not None and pickle.is_whole else None
 
     @property
     def is_module(self) -> bool:
@@ -110,8 +118,7 @@ def _read_zip(file: BinaryIO, size: int) -> WeightsFile:
     is_read = saved.told.method == 0 and saved.told.size <= LARGEST_PICKLE and saved.offset < size
     local = read_local(archive, saved.offset, size) if is_read else None
     data = b"".join(archive.iter_range(local.data, local.data + saved.told.size)) if local is not None else b""
-    pickle = _read_pickle(data)
-    return WeightsFile("saved", pickle if pickle is not None and pickle.is_whole else None)
+    return WeightsFile("saved", data)
 
 
 def _read_pickles(file: BinaryIO, size: int) -> WeightsFile:
@@ -129,7 +136,7 @@ def _read_pickles(file: BinaryIO, size: int) -> WeightsFile:
 def _read_plain_pickle(data: bytes) -> WeightsFile:
     pickle = _read_pickle(data)
     if pickle is None or pickle.is_whole:
-        return WeightsFile("unknown" if pickle is None else "pickle", pickle)
+        return WeightsFile("unknown") if pickle is None else WeightsFile("pickle", data[: pickle.end])
     # joblib writes arrays between the opcodes.
     is_other = pickle.count < _FEWEST_OPCODES or any(name.startswith("joblib.") for name in pickle.globals)
     return WeightsFile(damage="" if is_other else "truncated")
@@ -143,7 +150,7 @@ def _read_torch_pickles(data: bytes) -> WeightsFile:
         if pickle is None or not pickle.is_whole:
             return WeightsFile("saved", damage="" if pickle is None else "truncated")
         pickles.append(pickle)
-    return WeightsFile("saved", pickles[3])
+    return WeightsFile("saved", data[pickles[2].end : pickles[3].end])
 
 
 def _read_pickle(data: bytes, start: int = 0) -> Pickle | None:

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model_archiver import cli
+from model_archiver.cli import main, mms_main
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SUFFIXES = {"default": ".mar", "zip-store": ".mar", "tgz": ".tar.gz", "no-archive": ""}
 FORMATS = tuple(SUFFIXES)
 
 
+GREETING = """\
+def handle(data, context):
+    return ["hello"] * len(data) if data else None
+"""
+
+
 def torch_archive(export_path: Path, name: str, *flags: object, archive_format: str = "default") -> Path:
     """Return the archive that ``torch-model-archiver`` makes with *flags*."""
-    return _archive(cli.main, export_path, name, archive_format, ["--version", "1.0", *flags])
+    return _archive(main, export_path, name, archive_format, ["--version", "1.0", *flags])
 
 
 def mms_archive(export_path: Path, name: str, *flags: object, archive_format: str = "default") -> Path:
     """Return the archive that ``model-archiver`` makes with *flags*."""
-    return _archive(cli.mms_main, export_path, name, archive_format, list(flags))
+    return _archive(mms_main, export_path, name, archive_format, list(flags))
 
 
 def write_tree(root: Path, files: dict[str, str]) -> Path:
@@ -31,8 +38,10 @@ def write_tree(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-def _archive(main: object, export_path: Path, name: str, archive_format: str, flags: list[object]) -> Path:
+def _archive(
+    command: Callable[[list[str]], int], export_path: Path, name: str, archive_format: str, flags: list[object]
+) -> Path:
     export_path.mkdir(parents=True, exist_ok=True)
     argv = ["--model-name", name, "--export-path", export_path, "--archive-format", archive_format, *flags]
-    assert main([str(argument) for argument in argv]) == 0
+    assert command([str(argument) for argument in argv]) == 0
     return export_path / f"{name}{SUFFIXES[archive_format]}"

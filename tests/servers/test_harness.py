@@ -59,7 +59,7 @@ def test_a_launcher_that_ends_takes_its_worker_along():
 
 
 @pytest.mark.parametrize("kind", ["torchserve", "mms"])
-def test_a_refused_archive_tells_what_the_worker_said(kind: str, request: pytest.FixtureRequest, tmp_path: Path):
+def test_a_refused_archive_shows_the_workers_output(kind: str, request: pytest.FixtureRequest, tmp_path: Path):
     server: ModelServer = request.getfixturevalue(kind)
     write_tree(tmp_path, {"failing.py": FAILING_HANDLER})
     archive = torch_archive(tmp_path / "out", "failing", "--handler", tmp_path / "failing.py")

@@ -112,9 +112,7 @@ def figures(results: list[Measured]) -> str:
 
 
 @pytest.mark.parametrize(("server", "kinds"), [("ts", ("torchserve", "model_files")), ("mms", ("mms",))])
-def test_the_collection_is_what_it_says(
-    server: str, kinds: tuple[str, ...], tmp_path: Path, run: Command, run_mms: Command, record_property
-) -> None:
+def test_the_collection_is_what_it_says(server, kinds, tmp_path, run, run_mms, record_property) -> None:
     results = measured(server, [sample for sample in samples() if sample.kind in kinds], tmp_path, run, run_mms)
 
     record_property("figures", figures(results))
@@ -137,9 +135,7 @@ def test_what_the_other_server_takes_raises_no_alarm_either(
     assert [result.sample.name for result in results if result.serves and result.codes] == []
 
 
-def test_the_servers_own_handlers_are_custom_handlers_without_an_alarm(
-    tmp_path: Path, run: Command, run_mms: Command, record_property
-) -> None:
+def test_the_servers_own_handlers_are_custom_handlers_without_an_alarm(tmp_path, run, run_mms, record_property) -> None:
     own = own_handlers(tmp_path)
     theirs = [Sample(file, "examples", "", "") for file in sorted(EXAMPLES.glob("*/*handler*.py"))]
 

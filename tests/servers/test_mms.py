@@ -131,14 +131,8 @@ def test_a_folder_packaged_in_place_is_loaded_when_mms_starts(new_mms: Callable[
 
 def package(tmp_path: Path, name: str, handler: str, *flags: str, archive_format: str = "default") -> Path:
     """Return FOLDER, packaged with *handler*."""
-    return mms_archive(
-        tmp_path / "out",
-        name,
-        *("--model-path", write_tree(tmp_path / "folder to pack", FOLDER)),
-        *("--handler", handler),
-        *flags,
-        archive_format=archive_format,
-    )
+    packing = ("--model-path", write_tree(tmp_path / "folder to pack", FOLDER), "--handler", handler)
+    return mms_archive(tmp_path / "out", name, *packing, *flags, archive_format=archive_format)
 
 
 def answer_of(handler: str) -> bytes:

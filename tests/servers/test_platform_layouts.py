@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model_archiver import cli
+from model_archiver.cli import main
 
 from .archives import write_tree
 from .environments import TORCHSERVE
@@ -89,7 +89,7 @@ def test_a_folder_unpacked_as_sagemaker_does_serves(torchserve: TorchServe, tmp_
 
 
 @pytest.mark.serves("`--target sagemaker`: unpacked, handler and requirements in `code/`", on="tgz")
-def test_code_finds_what_lies_beside_it_and_what_it_requires(new_torchserve, tmp_path: Path):
+def test_code_finds_the_files_next_to_it_and_its_requirements(new_torchserve, tmp_path: Path):
     wheels = tmp_path / "wheels"
     write_wheel(wheels, "required_greetings", "HELLO = 'Guten Tag'\n")
     write_tree(
@@ -145,7 +145,7 @@ def test_torchserve_takes_the_words_of_the_dockerfile(new_torchserve: Callable[.
 def lay_out(export_path: Path, platform: str, name: str, *flags: object) -> None:
     """Package for *platform*."""
     argv = ["--model-name", name, "--export-path", export_path, "--target", platform, *flags]
-    assert cli.main([str(argument) for argument in argv]) == 0
+    assert main([str(argument) for argument in argv]) == 0
 
 
 def unpacked(archive: Path, folder: Path) -> Path:

@@ -23,10 +23,7 @@ if TYPE_CHECKING:
     from .server import ModelServer
     from .torchserve import TorchServe
 
-pytestmark = [
-    pytest.mark.servers,
-    pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated:DeprecationWarning"),
-]
+pytestmark = [pytest.mark.servers, pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated:DeprecationWarning")]
 
 LOOKS = 8
 LOG_TIMEOUT = 1

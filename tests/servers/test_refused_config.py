@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model_archiver import cli
+from model_archiver.cli import main
 from tests.test_checks_config import ERRORS, INVALID
 
 from .archives import torch_archive, write_tree
@@ -184,5 +184,5 @@ def unchecked(folder: Path, name: str, flags: tuple[object, ...]) -> Path:
 def verdict(capfd: pytest.CaptureFixture[str], *flags: object) -> list[str]:
     """Return the codes of what the checks find."""
     capfd.readouterr()
-    cli.main([str(flag) for flag in ("--model-name", "m", *flags, "--dry-run")])
+    main([str(flag) for flag in ("--model-name", "m", *flags, "--dry-run")])
     return re.findall(r" \[([a-z-]+)\]$", capfd.readouterr().err, re.MULTILINE)

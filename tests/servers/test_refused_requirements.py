@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model_archiver import cli
+from model_archiver.cli import main
 
-from .archives import torch_archive, write_tree
+from .archives import GREETING, torch_archive, write_tree
 from .server import ServerError
 from .test_registration import REQUIRING_HANDLER, write_wheel
 
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.servers
 
-GREETING = """\
-def handle(data, context):
-    return ["hello"] * len(data) if data else None
-"""
 WHEEL = "required_greetings-1.0-py3-none-any.whl"
 REFUSED = {
     "single-equals": ("numpy=1.26", "requirements-invalid"),
@@ -59,7 +55,7 @@ def test_a_line_with_which_nothing_is_installed(installing: TorchServe, tmp_path
     write_tree(tmp_path, {"greeting.py": GREETING, "needs.txt": f"--no-index\n{line}\n"})
     flags = ("--handler", tmp_path / "greeting.py", "--requirements-file", tmp_path / "needs.txt")
     name = f"refused-{row}"
-    assert cli.main([str(flag) for flag in ("--model-name", name, *flags, "--dry-run")]) == 0
+    assert main([str(flag) for flag in ("--model-name", name, *flags, "--dry-run")]) == 0
     assert re.findall(r":2: .* \[([a-z-]+)\]$", capfd.readouterr().err, re.MULTILINE) == [code]
 
     archive = torch_archive(tmp_path / "out", name, *flags, "--no-checks")

@@ -13,21 +13,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .archives import FORMATS, torch_archive, write_tree
+from .archives import FORMATS, GREETING, torch_archive, write_tree
 from .loopback import HOST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from .torchserve import TorchServe
 
 pytestmark = pytest.mark.servers
-
-GREETING_HANDLER = """\
-def handle(data, context):
-    return ["hello"]
-"""
 
 REQUIRING_HANDLER = """\
 import required_greetings
@@ -85,9 +80,7 @@ def test_registered_from_the_web(torchserve: TorchServe, tmp_path: Path, archive
 
 
 @pytest.mark.serves("requirements file, `install_py_dep_per_model=true`")
-def test_what_the_requirements_file_names_is_installed(
-    new_torchserve: Callable[..., TorchServe], tmp_path: Path, archive_format: str
-):
+def test_what_the_requirements_file_names_is_installed(new_torchserve, tmp_path: Path, archive_format: str):
     """From a wheel that lies here: no index is asked."""
     wheels = tmp_path / "wheels"
     write_wheel(wheels, "required_greetings", "HELLO = 'Guten Tag'\n")
@@ -114,7 +107,7 @@ def test_an_archive_over_4_gib(torchserve: TorchServe, tmp_path: Path, archive_f
 
 def greeting(folder: Path, name: str, archive_format: str) -> Path:
     """Return an archive whose handler says hello."""
-    write_tree(folder, {"greeting.py": GREETING_HANDLER})
+    write_tree(folder, {"greeting.py": GREETING})
     return torch_archive(folder / "out", name, "--handler", folder / "greeting.py", archive_format=archive_format)
 
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from .archives import torch_archive
-
-if TYPE_CHECKING:
-    from .torchserve import TorchServe
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
@@ -58,9 +55,7 @@ def test_the_network_computes_what_the_authors_library_does(embedder: Any):
 
 
 @pytest.mark.serves("MiniLM: real safetensors weights, tokenizer by `--include`")
-def test_the_served_model_answers_as_the_one_here(
-    torchserve: TorchServe, tmp_path: Path, weights: Path, embedder: Any, archive_format: str
-):
+def test_the_served_model_answers_as_the_one_here(torchserve, tmp_path, weights, embedder: Any, archive_format: str):
     archive = torch_archive(
         tmp_path / "out",
         "minilm",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model_archiver.checks.sources.worker_modules import ON_SOME, modules_of_worker
+from model_archiver.checks.imports import ON_SOME, modules_of_worker
 
 from . import environments
 from .conftest import ENVIRONMENTS

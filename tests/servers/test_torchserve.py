@@ -129,14 +129,13 @@ def test_large_files_arrive_as_they_are(torchserve: TorchServe, tmp_path: Path, 
         (tmp_path / name).write_bytes(content)
     write_tree(tmp_path, {"hashing.py": HASHING_HANDLER})
     archive_format, *flags = packing.split()
-    archive = torch_archive(
-        tmp_path / "out",
-        "large",
-        *("--handler", tmp_path / "hashing.py"),
-        *("--extra-files", ",".join(str(tmp_path / name) for name in contents)),
-        *flags,
-        archive_format=archive_format,
-    )
+    flags += [
+        "--handler",
+        tmp_path / "hashing.py",
+        "--extra-files",
+        ",".join(str(tmp_path / name) for name in contents),
+    ]
+    archive = torch_archive(tmp_path / "out", "large", *flags, archive_format=archive_format)
 
     with torchserve.serving(archive, "large") as ask:
         assert ask({}) == {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
@@ -147,30 +146,19 @@ def test_a_handler_sees_the_tree_of_extra_files(torchserve: TorchServe, tmp_path
     assets = {"vocab.txt": "a b c", "labels/en.txt": "cat", "labels/more/de.txt": "Katze"}
     write_tree(tmp_path, {"listing.py": LISTING_HANDLER, "single.txt": "one file"})
     folder = write_tree(tmp_path / "assets", assets)
-    archive = torch_archive(
-        tmp_path / "out",
-        "extra-tree",
-        *("--handler", tmp_path / "listing.py"),
-        *("--extra-files", f"{folder},{tmp_path / 'single.txt'}"),
-        archive_format=archive_format,
-    )
+    flags = ("--handler", tmp_path / "listing.py", "--extra-files", f"{folder},{tmp_path / 'single.txt'}")
+    archive = torch_archive(tmp_path / "out", "extra-tree", *flags, archive_format=archive_format)
 
     assert listing(torchserve, archive, "extra-tree").items() >= {**assets, "single.txt": "one file"}.items()
 
 
 @pytest.mark.serves("names with blanks and letters of any script")
-def test_member_names_may_have_blanks_and_letters_of_any_script(
-    torchserve: TorchServe, tmp_path: Path, archive_format: str
-):
+def test_member_names_may_have_spaces_and_letters_of_any_script(torchserve, tmp_path: Path, archive_format: str):
     files = {"with blank.txt": "1", "größe.txt": "2", "数字/ein blatt 🌿.txt": "3", "comma, 'quote'.txt": "4"}
     write_tree(tmp_path / "the handler", {"liste_für_alle.py": LISTING_HANDLER})
-    archive = torch_archive(
-        tmp_path / "out put ü",
-        "unicode",
-        *("--handler", tmp_path / "the handler" / "liste_für_alle.py"),
-        *("--extra-files", write_tree(tmp_path / "beilagen für 数字", files)),
-        archive_format=archive_format,
-    )
+    handler = ("--handler", tmp_path / "the handler" / "liste_für_alle.py")
+    extra = ("--extra-files", write_tree(tmp_path / "beilagen für 数字", files))
+    archive = torch_archive(tmp_path / "out put ü", "unicode", *handler, *extra, archive_format=archive_format)
 
     assert listing(torchserve, archive, "unicode").items() >= files.items()
 
@@ -186,13 +174,8 @@ def test_an_included_package_can_be_imported(torchserve: TorchServe, tmp_path: P
             "greetings/words/german.py": "def hello():\n    return 'Guten Tag'\n",
         },
     )
-    archive = torch_archive(
-        tmp_path / "out",
-        "including",
-        *("--handler", tmp_path / "polite.py"),
-        *("--include", tmp_path / "greetings"),
-        archive_format=archive_format,
-    )
+    flags = ("--handler", tmp_path / "polite.py", "--include", tmp_path / "greetings")
+    archive = torch_archive(tmp_path / "out", "including", *flags, archive_format=archive_format)
 
     with torchserve.serving(archive, "including"):
         assert torchserve.predict("including") == b"Guten Tag"
@@ -226,13 +209,8 @@ def test_a_config_file_sets_workers_and_batches(torchserve: TorchServe, tmp_path
     settings = {"minWorkers": 2, "maxWorkers": 3, "batchSize": 4, "maxBatchDelay": 30, "responseTimeout": 77}
     config = "".join(f"{key}: {value}\n" for key, value in settings.items())
     write_tree(tmp_path, {"listing.py": LISTING_HANDLER, "model-config.yaml": config})
-    archive = torch_archive(
-        tmp_path / "out",
-        "configured",
-        *("--handler", tmp_path / "listing.py"),
-        *("--config-file", tmp_path / "model-config.yaml"),
-        archive_format=archive_format,
-    )
+    flags = ("--handler", tmp_path / "listing.py", "--config-file", tmp_path / "model-config.yaml")
+    archive = torch_archive(tmp_path / "out", "configured", *flags, archive_format=archive_format)
 
     with torchserve.serving(archive, "configured", initial_workers=None):
         described = torchserve.describe("configured")
@@ -243,15 +221,9 @@ def test_a_config_file_sets_workers_and_batches(torchserve: TorchServe, tmp_path
 
 def digits_archive(folder: Path, name: str, **options: Any) -> Path:
     """Return the packaged example."""
-    return torch_archive(
-        folder / "out",
-        name,
-        *("--model-file", DIGITS / "model.py"),
-        *("--serialized-file", DIGITS / "digits.pt"),
-        *("--handler", DIGITS / "handler.py"),
-        *("--extra-files", DIGITS / "index_to_name.json"),
-        **options,
-    )
+    files = ("--model-file", DIGITS / "model.py", "--serialized-file", DIGITS / "digits.pt")
+    more = ("--handler", DIGITS / "handler.py", "--extra-files", DIGITS / "index_to_name.json")
+    return torch_archive(folder / "out", name, *files, *more, **options)
 
 
 def digit_probabilities() -> dict[str, float]:

@@ -116,14 +116,9 @@ def test_safetensors_with_a_handler_that_loads_them(json_torchserve: TorchServe,
     net = make_net(tmp_path / "net.py")
     save_file(net.state_dict(), tmp_path / "net.safetensors")
     write_tree(tmp_path, {"loading.py": SAFETENSORS_HANDLER})
-    archive = torch_archive(
-        tmp_path / "out",
-        "safe-net",
-        *("--serialized-file", tmp_path / "net.safetensors"),
-        *("--handler", tmp_path / "loading.py"),
-        *("--include", tmp_path / "net.py"),
-        archive_format=archive_format,
-    )
+    files = ("--serialized-file", tmp_path / "net.safetensors", "--handler", tmp_path / "loading.py")
+    more = ("--include", tmp_path / "net.py")
+    archive = torch_archive(tmp_path / "out", "safe-net", *files, *more, archive_format=archive_format)
 
     assert probabilities_from(json_torchserve, archive, "safe-net") == approx_probabilities(net)
 
@@ -135,15 +130,9 @@ def test_text_with_the_built_in_handler(torchserve: TorchServe, tmp_path: Path, 
     torch.save(net.state_dict(), weights)
     torch.save(VOCABULARY, vocabulary)
     write_tree(tmp_path, {"index_to_name.json": '{"0": "praise", "1": "blame"}'})
-    archive = torch_archive(
-        tmp_path / "out",
-        "text",
-        *("--model-file", model_file),
-        *("--serialized-file", weights),
-        *("--handler", "text_classifier"),
-        *("--extra-files", f"{vocabulary},{tmp_path / 'index_to_name.json'}"),
-        archive_format=archive_format,
-    )
+    files = ("--model-file", model_file, "--serialized-file", weights)
+    more = ("--handler", "text_classifier", "--extra-files", f"{vocabulary},{tmp_path / 'index_to_name.json'}")
+    archive = torch_archive(tmp_path / "out", "text", *files, *more, archive_format=archive_format)
 
     with torchserve.serving(archive, "text"):
         answer = json.loads(torchserve.predict("text", "<b>Bad</b> téa!".encode(), "text/plain"))
