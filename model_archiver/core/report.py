@@ -59,7 +59,7 @@ class ArchiveReport(Record):
 
     @property
     def is_ok(self) -> bool:
-        """Whether there is no error."""
+        """Whether it has only warnings, or nothing wrong."""
         return all(problem.level != "error" for problem in self.problems)
 
     @property

@@ -56,7 +56,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     Args:
         config: the request.
         manifest: the text of the caller's own manifest; None makes it from the request.
-        problems: takes what is wrong. The plan may be built only if there is no error.
+        problems: takes what is wrong. The plan may be built only without errors.
     """
     is_named = check_model_name(config.model_name, problems)
     archive_format = _choice(ArchiveFormat, config.archive_format, "--archive-format", ArchiveFormat.DEFAULT, problems)
