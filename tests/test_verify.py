@@ -264,7 +264,11 @@ REFUSED_TARS = {
     "GNU's header with something else than a time": (_patched(345, b"m", GNU), "headers-differ"),
     "an old header with a prefix": (_patched(257, b"\0" * 88 + b"zz"), "headers-differ"),
     "a header of many pages": (_with_pax("x", comment="x" * (1 << 17)), "archive-damaged"),
+<<<<<<< HEAD
     "a header of many fields": (_with_pax("x", **{f"{number}": "" for number in range(100_000)}), "archive-damaged"),
+=======
+    "a damaged pax record": (_with_pax("x", comment="abc").replace(b"15 comment", b"xx comment"), "archive-damaged"),
+>>>>>>> refs/heads/tests
     "headers without end": (_with_pax("x", count=100, comment="x"), "archive-damaged"),
     **{
         f"the name {name!r}": (tar_bytes({name: b"x", **honest_members()}), "path-invalid")
@@ -305,9 +309,12 @@ def test_the_checksum_of_a_gzip_header_is_checked(work, run: Command, is_right: 
     assert ("archive-damaged" in codes(run, Path("m.tar.gz"))) is not is_right
 
 
-def test_a_gzip_header_may_say_more(work, run: Command) -> None:
+def test_a_gzip_header_may_have_a_name_and_an_extra_field(work, run: Command) -> None:
     with gzip.GzipFile("a name.tar", "wb", fileobj=Path("m.tar.gz").open("wb")) as file:
         file.write(tar_bytes(honest_members()))
+    assert codes(run, Path("m.tar.gz")) == []
+    whole = tgz(tar_bytes(honest_members())).read_bytes()
+    Path("m.tar.gz").write_bytes(whole[:3] + b"\4" + whole[4:10] + b"\5\0extra" + whole[10:])
     assert codes(run, Path("m.tar.gz")) == []
 
 
