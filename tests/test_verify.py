@@ -264,11 +264,8 @@ REFUSED_TARS = {
     "GNU's header with something else than a time": (_patched(345, b"m", GNU), "headers-differ"),
     "an old header with a prefix": (_patched(257, b"\0" * 88 + b"zz"), "headers-differ"),
     "a header of many pages": (_with_pax("x", comment="x" * (1 << 17)), "archive-damaged"),
-<<<<<<< HEAD
     "a header of many fields": (_with_pax("x", **{f"{number}": "" for number in range(100_000)}), "archive-damaged"),
-=======
     "a damaged pax record": (_with_pax("x", comment="abc").replace(b"15 comment", b"xx comment"), "archive-damaged"),
->>>>>>> refs/heads/tests
     "headers without end": (_with_pax("x", count=100, comment="x"), "archive-damaged"),
     **{
         f"the name {name!r}": (tar_bytes({name: b"x", **honest_members()}), "path-invalid")
