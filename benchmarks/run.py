@@ -67,25 +67,25 @@ class Run:
 
 
 def ours(words: str, source: Path) -> list[str]:
-    """This archiver, on an input."""
+    """Return the command of this archiver on an input."""
     command = [str(Path(sys.executable).with_name("torch-model-archiver")), "--quiet"]
     return [*command, *_common(source), *shlex.split(words)]
 
 
 def original(words: str, source: Path) -> list[str]:
-    """The original archiver, in a virtual environment of its own, on an input."""
+    """Return the command of the original archiver, in its own virtual environment, on an input."""
     command = [str(CACHE / "original" / "bin" / "torch-model-archiver"), "--version", "1.0"]
     return [*command, *_common(source), *shlex.split(words)]
 
 
 def limit(source: Path) -> list[str]:
-    """A copy and a SHA-256 side by side, then a flush."""
+    """Return a command that copies a file and hashes it side by side, then flushes the copy."""
     copy, digest = shlex.quote(str(OUT / "copy")), shlex.join(sha256(source))
     return ["sh", "-c", f"cp {shlex.quote(str(source))} {copy} & {digest} & pid=$!; wait $pid && wait && sync {copy}"]
 
 
 def sha256(source: Path) -> list[str]:
-    """A SHA-256."""
+    """Return a command that hashes a file."""
     return [sys.executable, "-S", "-c", _SHA256, str(source)]
 
 
@@ -154,7 +154,7 @@ def timed(command: list[str]) -> Run:
 
 
 def run_in_turn(rows: list[Row], runs: int) -> list[str]:
-    """The lines of the rows of one input: each distinct command is run once a turn."""
+    """Return the lines of the rows of one input. Each distinct command runs once per round."""
     source = inputs.made(CACHE / rows[0].input, INPUTS[rows[0].input])
     commands = {tuple(command) for row in rows for command in (ours(row.words, source), row.other(source))}
     done: dict[tuple[str, ...], list[Run]] = {command: [] for command in sorted(commands)}
@@ -166,7 +166,7 @@ def run_in_turn(rows: list[Row], runs: int) -> list[str]:
 
 
 def line(row: Row, mine: list[Run], others: list[Run]) -> str:
-    """A line of the table."""
+    """Return a line of the table."""
     seconds, other_seconds = (statistics.median(run.seconds for run in side) for side in (mine, others))
     ratio = seconds / other_seconds
     verdict = "" if row.most is None else f"{row.most:.3g} ({'holds' if ratio <= row.most else 'MISSED'})"
@@ -180,7 +180,7 @@ def line(row: Row, mine: list[Run], others: list[Run]) -> str:
 
 
 def memory_table() -> list[str]:
-    """The most memory that each format takes for 1 GiB and for 8 GiB, and whether that is little and flat."""
+    """Return the peak memory of each format for 1 GiB and for 8 GiB, and whether it is small and does not grow."""
     lines = [
         "",
         "| format | peak memory, 1 GiB | peak memory, 8 GiB | at most 150 MiB, and 20 % more |",

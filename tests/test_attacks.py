@@ -106,7 +106,7 @@ def test_names_that_are_one_elsewhere_are_not_unpacked(work, run: Command, one: 
 def test_files_of_one_name_are_not_unpacked(work, run: Command) -> None:
     result = run("extract", mar(Raw(b"handler.py", b"evil"), *HONEST))
     assert result.status == 1
-    assert "handler.py: is there twice" in result.errors[0]
+    assert "handler.py: appears twice" in result.errors[0]
     assert not Path("m").exists()
 
 

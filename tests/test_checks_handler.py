@@ -19,8 +19,9 @@ METHOD = "    def handle(self, data, context):\n        return data\n"
 SERVICE = f"class Service:\n{INITIALIZE}{METHOD}"
 BASE = "from ts.torch_handler.base_handler import BaseHandler\n\n\nclass Mine(BaseHandler):\n"
 ASYNC = "is async, but the server does not await it; make it a plain def, or set asyncCommunication in the config file"
-NO_FUNCTION = "this file has no function"
-ONE_CLASS = "define handle(data, context), or move all classes but one to another module"
+NONE = ": this file has no function"
+OTHER = "or name another function: --handler h.py:function"
+ONE = "define handle(data, context), or move all classes but one to another module"
 LONG = "h" * 1000
 SHORT = f"{'h' * 80}..."
 
@@ -33,38 +34,18 @@ def errors(run: Command, source: str, handler: str = "h.py", *more: object) -> l
 
 # The source, the part of --handler from its colon on, the error without path and code; or nothing.
 ENTRY = {
-    "nothing": (
-        "import os\n",
-        "",
-        f": {NO_FUNCTION} 'handle', and no class; "
-        "define handle(data, context), or name another function: --handler h.py:function",
-    ),
-    "near": (
-        "def predct(data, context): ...\n",
-        ":predict",
-        f": {NO_FUNCTION} 'predict', and no class; did you mean predct?",
-    ),
-    "long": (
-        "import os\n",
-        f":{LONG}",
-        f": {NO_FUNCTION} {SHORT!r}, and no class; "
-        f"define {SHORT}(data, context), or name another function: --handler h.py:function",
-    ),
+    "nothing": ("X = 1\n", "", f"{NONE} 'handle', and no class; define handle(data, context), {OTHER}"),
+    "near": ("def predct(): ...\n", ":predict", f"{NONE} 'predict', and no class; did you mean predct?"),
+    "long": ("X = 1\n", f":{LONG}", f"{NONE} {SHORT!r}, and no class; define {SHORT}(data, context), {OTHER}"),
     "two classes": (
         f"class Mode:\n    pass\n\n\n{SERVICE}",
         "",
-        f": {NO_FUNCTION} 'handle', but 2 classes: Mode (line 1), Service (line 5); {ONE_CLASS}",
+        f"{NONE} 'handle', but 2 classes: Mode (line 1), Service (line 5); {ONE}",
     ),
     "two names of a class": (
         f"{SERVICE}\n\nOther = Service\n",
         "",
-        f": {NO_FUNCTION} 'handle', but 2 classes: Service (line 1), Other (line 9); {ONE_CLASS}",
-    ),
-    "many classes": (
-        "".join(f"class C{number}:\n    pass\n" for number in range(8)),
-        "",
-        f": {NO_FUNCTION} 'handle', but 8 classes: "
-        f"C0 (line 1), C1 (line 3), C2 (line 5), C3 (line 7), C4 (line 9) and 3 more; {ONE_CLASS}",
+        f"{NONE} 'handle', but 2 classes: Service (line 1), Other (line 9); {ONE}",
     ),
     "class after the colon": (
         SERVICE,
@@ -89,12 +70,6 @@ ENTRY = {
         "",
         ":1: the server calls handle(data, context), but this function takes (data, /, size: int=3, *, more, **rest); "
         "make it handle(data, context)",
-    ),
-    "many parameters": (
-        f"def handle({', '.join(f'argument_{number}' for number in range(99))}):\n    pass\n",
-        "",
-        ":1: the server calls handle(data, context), but this function takes (argument_0, argument_1, argument_2, "
-        "argument_3, argument_4, argument_5, argument...); make it handle(data, context)",
     ),
     "generator": (
         "def handle(data, context):\n    yield data\n",
@@ -128,11 +103,6 @@ CLASS = {
         "import abc\n\n\nclass Service(abc.ABC):\n    def run(self): ...\n",
         "4: class Service has no method 'initialize' and no 'handle'; define initialize(self, context) and "
         "handle(self, data, context), or derive the class from BaseHandler",
-    ),
-    "a long name": (
-        f"class {LONG}:\n    initialize = None\n",
-        f"1: class {SHORT} has no method 'handle'; "
-        "define handle(self, data, context), or derive the class from BaseHandler",
     ),
     "constructor": (
         SERVICE.replace(":\n", ":\n    def __init__(self, model): ...\n\n", 1),
@@ -178,7 +148,6 @@ SYNTAX = {
     "colon": ("def handle(data, context)\n    return data\n", ":1", "expected ':'; fix this line"),
     "return outside": ("return 1\n", ":1", "'return' outside function; fix this line"),
     "encoding": ("# coding: nonsense\n", "", "unknown encoding: nonsense; fix the file"),
-    "long": (f"# coding: {'x' * 1000}\n", "", f"unknown encoding: {'x' * 182}...; fix the file"),
 }
 
 
@@ -201,12 +170,6 @@ def test_a_long_or_deep_source_is_not_judged(work: Path, run: Command) -> None:
     assert sizes == {3 << 16: True, (3 << 16) + 1: False}
     depths = {depth: bool(errors(run, f"import a\n\nx = a{'.b' * depth}\n")) for depth in (100, 200)}
     assert depths == {100: True, 200: False}
-
-
-def test_near_names_are_looked_for_among_a_few(work: Path, run: Command) -> None:
-    near, many = "def predct(data, context): ...\n", "".join(f"def f{number}(): ...\n" for number in range(400))
-    found = ["did you mean predct?" in errors(run, source, "h.py:predict")[0] for source in (near + many, many + near)]
-    assert found == [True, False]
 
 
 def test_async_is_served_if_the_config_file_asks_for_it(work: Path, run: Command) -> None:
@@ -244,14 +207,10 @@ def write(folder: str, *paths: str, text: str = HANDLE) -> None:
 FOUND = [
     ("pkg.mod", "pkg/mod.py", "pkg/mod.py"),
     ("pkg/mod.py:handle", "pkg/mod.py", "pkg/mod.py"),
-    ("pkg/mod:handle", "pkg/mod.py", "pkg/mod.py"),
-    ("pkg.mod.py:handle", "pkg/mod.py", "pkg/mod.py"),
     ("pkg.mod:handle", "pkg/mod.py", "pkg/mod.py"),
     ("mod.py:handle:x", "mod.py", "mod.py"),
     ("with-dash.py", "with-dash.py", "with-dash.py"),
-    ("with space.py", "with space.py", "with space.py"),
     ("dir/pkg.mod:handle", "dir/pkg/mod.py", "dir/pkg/mod.py"),
-    ("dir.pkg.mod:handle", "dir/pkg/mod.py", "dir/pkg/mod.py"),
     ("base_handler", "base_handler.py", "base_handler.py"),
     ("sub/k.py:handle", "k.py,sub/k.py", "sub/k.py"),
     ("sub/k.py", "k.py,sub/k.py", "k.py"),
@@ -259,9 +218,7 @@ FOUND = [
     ("k:handle", "k/__init__.py,k/k.py", "k/k.py"),
     ("k", "k.py,k/__init__.py", "k/__init__.py"),
     ("./h.py", "h.py", "h.py"),
-    ("./h.py:handle", "h.py", "h.py"),
     ("gone/h.py", "h.py", "h.py"),
-    ("gone/h.py:handle", "h.py", "h.py"),
     ("json/h.py:handle", "json/h.py", "json/h.py"),
 ]
 

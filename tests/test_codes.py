@@ -16,7 +16,7 @@ SHARED_AND_CODES = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
 CODES = SHARED_AND_CODES["codes"]
 PACKAGE = TABLE.parents[1]
 NOT_CODES = {
-    *("torch-model-archiver", "model-archiver", "no-archive", "zip-store", "model-store"),
+    *("torch-model-archiver", "model-archiver", "no-archive", "zip-store", "model-store", "set-aside"),
     *("nproc-per-node", "monitor-interval", "node-rank", "rdzv-backend", "rdzv-endpoint", "rdzv-conf"),
 }
 """Strings of the package that look like codes."""

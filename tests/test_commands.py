@@ -123,5 +123,5 @@ def test_diff_shows_warnings_too(work, run: Command) -> None:
     result = run("diff", twice, twice)
     assert result.status == 0
     assert {warning.partition(";")[0] for warning in result.warnings} == {
-        "x: is there twice, and the last one is served"
+        "x: appears twice, and servers use the last one"
     }

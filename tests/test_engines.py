@@ -7,10 +7,14 @@ import random
 import subprocess
 import sys
 from array import array
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from model_archiver.writing import deflate
 from tests import packing
 from tests.archives import FORMATS, contents, output
 from tests.conftest import Command
@@ -53,6 +57,31 @@ def test_zlib_does_the_same_job_where_there_is_no_isal(sources: Path, archive_fo
     assert {path: data for path, data in contents(without).items() if path in packed} == packed
     if archive_format == "tgz" or (archive_format, deflate) == ("default", "always"):
         assert without.read_bytes() != with_isal.read_bytes()
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_a_block_becomes_the_same_bytes_wherever_isal_keeps_its_state(
+    monkeypatch: pytest.MonkeyPatch, last: bool
+) -> None:
+    isal = pytest.importorskip("isal.isal_zlib")
+
+    def variants(compress: Callable[[Any, bytes], bytes]) -> set[bytes]:
+        """The outputs of one block that begins with four bytes of the address of the first of several states."""
+        states = [isal.compressobj(1, isal.DEFLATED, -15) for _ in range(8)]
+        address = (id(states[0]) + 48 >> 16 & 0xFFFFFFFF).to_bytes(4, "little")
+        block = (address + os.urandom(28)) * 2048
+        return {compress(state, block) for state in states}
+
+    def as_the_build_does(state: Any, block: bytes) -> bytes:
+        constants = {name: getattr(isal, name) for name in ("DEFLATED", "Z_FINISH", "Z_SYNC_FLUSH")}
+        library = SimpleNamespace(compressobj=lambda *_: state, **constants)
+        monkeypatch.setattr(deflate, "fast_zlib", lambda: library)
+        return b"".join(deflate._deflate(block, last=last))
+
+    if len(variants(lambda state, block: state.compress(block) + state.flush())) == 1:
+        pytest.skip("this ISA-L does not hash an address")
+    for _ in range(20):
+        assert len(variants(as_the_build_does)) == 1
 
 
 @pytest.mark.parametrize("program", [WITH_ISAL, WITHOUT_ISAL], ids=["isal", "zlib"])

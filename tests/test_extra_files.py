@@ -82,8 +82,8 @@ def test_a_missing_path_is_an_error_with_advice(work, run: Command) -> None:
         "index_to_names.json: no such file or folder (--extra-files); did you mean index_to_name.json? [file-missing]",
         "d/vocab.tx: no such file or folder (--extra-files); did you mean d/vocab.txt? [file-missing]",
         "zzz: no such file or folder (--extra-files); paths are relative to the current folder [file-missing]",
-        "no/where.txt: no such file or folder (--extra-files); there is no folder no [file-missing]",
-        "/no-such-root/x: no such file or folder (--extra-files); there is no folder /no-such-root [file-missing]",
+        "no/where.txt: no such file or folder (--extra-files); the folder no does not exist [file-missing]",
+        "/no-such-root/x: no such file or folder (--extra-files); the folder /no-such-root does not exist [file-missing]",
     ]
 
 

@@ -71,7 +71,7 @@ def test_an_existing_folder_is_replaced_only_by_force(packed, run: Command) -> N
     result = run("extract", _archive("tgz"))
     assert result.status == 1
     assert result.errors == [
-        f"{Path('m').resolve()}: already exists; use -f to replace it; or name another folder with --to [target-exists]"
+        f"{Path('m').resolve()}: already exists; use -f to replace it, or name another folder with --to [target-exists]"
     ]
     Path("m/mine.txt").write_text("mine")
     Path("m/model.py").write_text("changed")
@@ -83,7 +83,7 @@ def test_a_file_in_the_way_is_never_replaced(packed, run: Command) -> None:
     Path("m").write_text("a file")
     result = run("extract", _archive("tgz"), "-f")
     assert result.status == 1
-    assert "is a file, and the folder goes there" in result.errors[0]
+    assert "is a file, not a folder" in result.errors[0]
     assert Path("m").read_text() == "a file"
 
 
@@ -165,4 +165,4 @@ def test_a_name_that_windows_changes_is_refused_there(work, run: Command, monkey
     monkeypatch.setattr("model_archiver.commands.extract._IS_WINDOWS", True)
     result = run("extract", archive, "-f")
     assert (result.status, len(result.errors)) == (1, 1)
-    assert result.errors[0].startswith(f"{name}: is no name of a file on Windows; ")
+    assert result.errors[0].startswith(f"{name}: is not a valid file name on Windows; ")

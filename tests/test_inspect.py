@@ -122,7 +122,7 @@ def test_a_damaged_archive_is_shown_as_far_as_it_can_be_read(work, run: Command)
     archive = mar(replace(HONEST[0], crc32=7), HONEST[1])
     result = run("inspect", archive)
     assert result.status == 1
-    assert result.errors[0].startswith("handler.py: its content is damaged")
+    assert result.errors[0].startswith("handler.py: CRC-32 mismatch: the content is damaged")
     assert "digest   -" in result.out
     [file, _] = json.loads(run("inspect", archive, "--json").out)["files"]
     assert (file["path"], file["sha256"]) == ("handler.py", None)
@@ -146,7 +146,7 @@ def test_a_name_that_is_there_twice_is_a_warning(work, run: Command) -> None:
     assert result.status == 0
     assert [file["path"] for file in json.loads(result.out)["files"]] == ["handler.py", "handler.py", MANIFEST]
     assert result.warnings == [
-        "handler.py: is there twice, and the last one is served; package the model again [entry-duplicate]"
+        "handler.py: appears twice, and servers use the last one; package the model again [entry-duplicate]"
     ]
 
 
@@ -170,4 +170,4 @@ def test_an_impossible_size_is_an_error(work, run: Command) -> None:
     archive = _with_sums(Raw(b"w", b"x" * 9, DEFLATED, size=900_000_000))
     result = run("inspect", archive)
     assert result.status == 1
-    assert result.errors[0].startswith("w: unpacks to another size")
+    assert result.errors[0].startswith("w: size mismatch: it does not unpack to")

@@ -240,7 +240,8 @@ def test_what_a_killed_build_left_goes_with_the_next_build_of_that_name(large: P
 def test_the_staging_folder_of_a_build_that_waits_is_left_alone(large: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     process = start(*words_for("tgz", tmp_path / "out", large))
-    wait_for_staging(tmp_path / "out", process)
+    while not list((tmp_path / "out").glob(".*/m.tar.gz")):  # which is made when the staging folder is locked
+        time.sleep(0.002)
     process.send_signal(signal.SIGSTOP)
     in_use = hidden(tmp_path / "out")
     (tmp_path / "a.txt").write_text("a")

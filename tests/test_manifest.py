@@ -11,8 +11,8 @@ import pytest
 
 import model_archiver
 from model_archiver import ModelArchiverError
+from model_archiver.core.manifest import Model
 from model_archiver.manifest_components.manifest import Manifest
-from model_archiver.manifest_components.model import Model
 from model_archiver.model_packaging_utils import ModelExportUtils
 from tests.archives import FORMATS, MANIFEST, manifest
 from tests.conftest import Command

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from model_archiver.planning.existing_output import ExistingOutput
-from model_archiver.writing import publish
+from model_archiver.planning.target import ExistingOutput
+from model_archiver.writing import folder
 from tests.archives import FORMATS, contents, manifest, members, output, tree
 from tests.conftest import Command
 from tests.packing import MODEL_FILES, build, make, packed, refused
@@ -106,7 +106,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Path]:
 def test_folders_that_were_made_go_again_where_the_build_fails(model, elsewhere: Path, run: Command) -> None:
     words = ("--serialized-file", elsewhere, "--export-path", "a/b/c", "--archive-format", "no-archive", "--link")
     [error] = refused(run, *words)
-    assert "no hard link to it can be made from there" in error
+    assert "no hard link to it can be made from the export path" in error
     assert "link-impossible" in error
 
 
@@ -158,7 +158,7 @@ def test_a_change_of_the_existing_folder_while_it_is_compared_is_kept(
 
     monkeypatch.setattr(ExistingOutput, "is_unchanged", compare_and_change)
     if not can_exchange:
-        monkeypatch.setattr(publish, "exchange", lambda *_: False)
+        monkeypatch.setattr(folder, "exchange", lambda *_: False)
     assert run(*HANDLER_WORDS, "--archive-format", "no-archive", "--force").status == 0
     after = tree(model / "m")
     assert b"precious" in after.values() or "precious" in after

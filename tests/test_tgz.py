@@ -9,10 +9,13 @@ import struct
 import subprocess
 import tarfile
 import zlib
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
+from model_archiver.core.entries import TIME
+from model_archiver.writing.tgz import tar_header
 from tests import packing
 from tests.archives import MANIFEST, SUMS, contents
 from tests.conftest import Command
@@ -50,6 +53,17 @@ def test_files_of_every_size_are_whole(work: Path, run: Command, content: str) -
     assert list(packed)[-2:] == [SUMS, MANIFEST]
     expected = {path.name: path.read_bytes() for path in Path("sources").iterdir()}
     assert {path: data for path, data in packed.items() if not path.startswith("MAR-INF/")} == expected
+
+
+@pytest.mark.parametrize("size", [0, 8**11 - 1, 8**11, 1 << 40])
+@pytest.mark.parametrize("letter", ["n", "ß"])
+def test_headers_of_every_size_and_length_of_name_are_read_by_tarfile(letter: str, size: int) -> None:
+    for name in (letter * length for length in (1, 84, 85, 86, 98, 99, 100, 101, 250, *range(970, 1000))):
+        header = tar_header(name, size, 0o755)
+        assert len(header) % tarfile.BLOCKSIZE == 0
+        with tarfile.open(fileobj=BytesIO(header + bytes(tarfile.RECORDSIZE))) as opened:
+            info = opened.next()
+        assert (info.name, info.size, info.mode, info.mtime) == (name, size, 0o755, TIME)
 
 
 @pytest.mark.parametrize("size", EDGES)

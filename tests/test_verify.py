@@ -199,7 +199,7 @@ def test_a_zip_that_does_not_serve_is_refused(work, run: Command, data: bytes, c
 def test_duplicate_names_serve_with_a_warning(work, run: Command) -> None:
     archive = mar(Raw(b"x", b"one"), Raw(b"x", b"two"), *HONEST)
     assert codes(run, archive) == []
-    assert "warning: x: is there twice, and the last one is served" in run("verify", archive).err
+    assert "warning: x: appears twice, and servers use the last one" in run("verify", archive).err
     assert codes(run, archive, "--strict") == ["entry-duplicate"]
 
 
@@ -264,8 +264,8 @@ REFUSED_TARS = {
     "GNU's header with something else than a time": (_patched(345, b"m", GNU), "headers-differ"),
     "an old header with a prefix": (_patched(257, b"\0" * 88 + b"zz"), "headers-differ"),
     "a header of many pages": (_with_pax("x", comment="x" * (1 << 17)), "archive-damaged"),
-    "a damaged pax record": (_with_pax("x", comment="abc").replace(b"15 comment", b"xx comment"), "archive-damaged"),
     "a header of many fields": (_with_pax("x", **{f"{number}": "" for number in range(100_000)}), "archive-damaged"),
+    "a damaged pax record": (_with_pax("x", comment="abc").replace(b"15 comment", b"xx comment"), "archive-damaged"),
     "headers without end": (_with_pax("x", count=100, comment="x"), "archive-damaged"),
     **{
         f"the name {name!r}": (tar_bytes({name: b"x", **honest_members()}), "path-invalid")
@@ -353,7 +353,7 @@ def test_a_manifest_that_does_not_serve_is_refused(work, run: Command, manifest:
     archive = mar(H, replace(M, content=manifest))
     assert code in codes(run, archive)
     assert run("inspect", archive).status in (0, 1)
-    assert "bug" not in run("inspect", archive).err
+    assert "internal error" not in run("inspect", archive).err
 
 
 @pytest.mark.parametrize(
@@ -380,7 +380,7 @@ def test_a_handler_whose_folder_the_server_drops_is_refused(work, run: Command) 
     manifest = manifest_bytes(model={"modelName": "m", "handler": "sub/other.py"})
     result = run("verify", mar(H, Raw(b"sub/other.py", HANDLER), replace(M, content=manifest)))
     assert result.status == 1
-    assert "sub/other.py: lies where the server does not look: it drops the folder of sub/other.py; " in result.err
+    assert "sub/other.py: the server drops the folder of sub/other.py and does not find this file; " in result.err
     assert result.err.count("sub/other.py:handle") == 1
 
 
@@ -416,7 +416,7 @@ def test_files_that_differ_from_their_sums_are_refused(model, run: Command) -> N
     Path("m/model.pt").write_bytes(b"changed")
     result = run("verify", "m")
     assert result.status == 1
-    assert "error: model.pt: has another content than SHA256SUMS says" in result.err
+    assert "error: model.pt: checksum mismatch with SHA256SUMS" in result.err
     Path("m/model.pt").unlink()
     assert codes(run, Path("m")) == ["manifest-file-missing", "sums-differ"]
 

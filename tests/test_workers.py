@@ -23,7 +23,7 @@ def test_long_work_stops_where_the_step_next_to_it_fails() -> None:
     with Workers(1, lambda _: None) as workers:
         work = workers.hashing.submit(_work_until_stopped, workers, started)
         assert started.wait()
-        with pytest.raises(OSError, match="the disk is full"), workers.settling(work):
+        with pytest.raises(OSError, match="the disk is full"), workers.joining(work):
             raise OSError("the disk is full")
         assert work.done()
         assert work.result()
@@ -32,7 +32,7 @@ def test_long_work_stops_where_the_step_next_to_it_fails() -> None:
 def test_the_failure_of_the_step_is_raised_and_not_that_of_the_work() -> None:
     with Workers(1, lambda _: None) as workers:
         work = workers.hashing.submit(int, "no number")
-        with pytest.raises(OSError, match="the disk is full"), workers.settling(work):
+        with pytest.raises(OSError, match="the disk is full"), workers.joining(work):
             raise OSError("the disk is full")
         assert isinstance(work.exception(), ValueError)
 
@@ -40,7 +40,7 @@ def test_the_failure_of_the_step_is_raised_and_not_that_of_the_work() -> None:
 def test_work_that_is_done_stops_nothing() -> None:
     with Workers(1, lambda _: None) as workers:
         work = workers.hashing.submit(int, "3")
-        with workers.settling(work):
+        with workers.joining(work):
             assert workers.result(work) == 3
         assert not workers.stopped
     assert workers.stopped

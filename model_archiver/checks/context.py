@@ -234,7 +234,7 @@ class CheckContext:
     def config(self) -> YamlMapping | Problem | None:
         """Return the settings of the config file, or the problem for which the server rejects it.
 
-        None if there is no config file, if the server does not read it, or if it cannot be checked.
+        It is None without a config file, if the server does not read it, or if it cannot be checked.
         """
         file = self.named_file("configFile")
         if file is None or file.size > _LARGEST_CONFIG or self.server != "torchserve" or not self.runs_python3:

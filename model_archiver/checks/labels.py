@@ -74,7 +74,7 @@ def _wrong_labels(labels: Any, text: str) -> Iterator[tuple[str, str, int | None
         return
     if isinstance(labels.get("object_type_names"), list):
         return
-    wrong = [key for key, label in labels.items() if not isinstance(_last(label), str)]
+    wrong = [key for key, label in labels.items() if not _is_name(label)]
     if wrong:
         key = wrong[0]
         more = f" ({len(wrong) - 1} more are wrong too)" if len(wrong) > 1 else ""
@@ -85,21 +85,17 @@ def _wrong_labels(labels: Any, text: str) -> Iterator[tuple[str, str, int | None
 
 
 def _fix(labels: dict[str, Any]) -> str:
-    if not any(key.isdigit() for key in labels):
-        if all(isinstance(label, dict) for label in labels.values()):
-            return 'put the names at the top level, as in {"0": "cat"}'
-        if all(type(label) is int for label in labels.values()):
-            return 'swap the two: the number of the class first, as in {"0": "cat"}'
-    return "write a string, or a list that ends with one"
+    kinds = set() if any(key.isdigit() for key in labels) else {type(label) for label in labels.values()}
+    if kinds == {int}:
+        return 'swap the two: the number of the class first, as in {"0": "cat"}'
+    string = "write a string, or a list that ends with one"
+    return 'put the names at the top level, as in {"0": "cat"}' if kinds == {dict} else string
 
 
-def _last(label: object) -> object:
-    return (label[-1] if label else None) if isinstance(label, list) else label
+def _is_name(label: Any) -> bool:  # noqa: ANN401 - any JSON
+    return isinstance(label[-1] if isinstance(label, list) and label else label, str)
 
 
 def _kind(value: object) -> str:
-    if isinstance(value, list):
-        return "a list" if value else "an empty list"
-    if isinstance(value, dict):
-        return "an object"
-    return "a string" if isinstance(value, str) else json.dumps(value)[:20]
+    kinds: dict[type, str] = {list: "a list", dict: "an object", str: "a string"}
+    return kinds.get(type(value)) or json.dumps(value)[:20]

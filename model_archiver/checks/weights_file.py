@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from model_archiver.core.problems import NotSampledError
 from model_archiver.core.record import Record
 
@@ -37,19 +35,13 @@ class WeightsFile(Record):
     Attributes:
         kind: "torchscript", "saved" (by torch.save), "exported" (by torch.export), "pickle", "safetensors", "onnx",
             "library" or "unknown".
-        pickled: its pickle; empty if there is none, or if it is too large to be judged.
+        pickle: what its pickle would import and build; None if there is none, or if it cannot be judged.
         damage: why nothing can read it: "empty", "truncated", "html" or "git lfs"; empty if something may.
     """
 
     kind: str = "unknown"
-    pickled: bytes = b""
+    pickle: Pickle | None = None
     damage: str = ""
-
-    @cached_property
-    def pickle(self) -> Pickle | None:
-        """Return what the pickle would import and build, or None if it cannot be judged."""
-        pickle = _read_pickle(self.pickled) if self.pickled else None
-        return pickle if pickle is not None and pickle.is_whole else None
 
     @property
     def is_module(self) -> bool:
@@ -96,8 +88,7 @@ def _read_zip(file: BinaryIO, size: int) -> WeightsFile:
     from model_archiver.core.problems import ProblemList  # noqa: PLC0415 - only with a zip, as all of these
     from model_archiver.core.running import no_progress  # noqa: PLC0415
     from model_archiver.reading.archive import ArchiveFile  # noqa: PLC0415
-    from model_archiver.reading.zip_directory import find_end  # noqa: PLC0415
-    from model_archiver.reading.zip_headers import read_central, read_local  # noqa: PLC0415
+    from model_archiver.reading.zip_headers import find_end, read_central, read_local  # noqa: PLC0415
 
     archive = ArchiveFile(file, size, no_progress)
     end = find_end(archive, ProblemList())
@@ -106,7 +97,7 @@ def _read_zip(file: BinaryIO, size: int) -> WeightsFile:
     if not end.is_plain or end.position != end.start + end.size or end.size > _LARGEST_DIRECTORY:
         return WeightsFile()
     headers = [header for header in read_central(archive, end.start, end.position) if header is not None]
-    entries = {header.told.text: header for header in headers}
+    entries = {header.text: header for header in headers}
     root = next(iter(entries), "").partition("/")[0]
     has_code = any(name.startswith(f"{root}/code/") for name in entries)
     if has_code or f"{root}/constants.pkl" in entries:
@@ -115,10 +106,11 @@ def _read_zip(file: BinaryIO, size: int) -> WeightsFile:
     if saved is None:
         return WeightsFile("exported" if f"{root}/archive_format" in entries else "unknown")
     # torch never compresses; and the system rejects a place that no file has.
-    is_read = saved.told.method == 0 and saved.told.size <= LARGEST_PICKLE and saved.offset < size
+    is_read = saved.method == 0 and saved.size <= LARGEST_PICKLE and saved.offset < size
     local = read_local(archive, saved.offset, size) if is_read else None
-    data = b"".join(archive.iter_range(local.data, local.data + saved.told.size)) if local is not None else b""
-    return WeightsFile("saved", data)
+    data = b"".join(archive.iter_range(local.data_start, local.data_start + saved.size)) if local is not None else b""
+    pickle = _read_pickle(data)
+    return WeightsFile("saved", pickle if pickle is not None and pickle.is_whole else None)
 
 
 def _read_pickles(file: BinaryIO, size: int) -> WeightsFile:
@@ -136,7 +128,7 @@ def _read_pickles(file: BinaryIO, size: int) -> WeightsFile:
 def _read_plain_pickle(data: bytes) -> WeightsFile:
     pickle = _read_pickle(data)
     if pickle is None or pickle.is_whole:
-        return WeightsFile("unknown") if pickle is None else WeightsFile("pickle", data[: pickle.end])
+        return WeightsFile("unknown" if pickle is None else "pickle", pickle)
     # joblib writes arrays between the opcodes.
     is_other = pickle.count < _FEWEST_OPCODES or any(name.startswith("joblib.") for name in pickle.globals)
     return WeightsFile(damage="" if is_other else "truncated")
@@ -150,7 +142,7 @@ def _read_torch_pickles(data: bytes) -> WeightsFile:
         if pickle is None or not pickle.is_whole:
             return WeightsFile("saved", damage="" if pickle is None else "truncated")
         pickles.append(pickle)
-    return WeightsFile("saved", data[pickles[2].end : pickles[3].end])
+    return WeightsFile("saved", pickles[3])
 
 
 def _read_pickle(data: bytes, start: int = 0) -> Pickle | None:

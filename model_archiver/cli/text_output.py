@@ -157,7 +157,7 @@ def _facts(report: ArchiveReport) -> list[tuple[str, str]]:
 
 
 def _columns(rows: Sequence[tuple[str, ...]], style: TextStyle, reserved: int = 0) -> list[str]:
-    """Return rows in columns: a path, truncated if there is no room, numbers aligned right, and a last text.
+    """Return rows in columns: a path that is truncated if it does not fit, numbers aligned right, and a last text.
 
     Args:
         rows: the texts.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from model_archiver.commands.inspect import inspected
+from model_archiver.commands.inspect import read_report
 from model_archiver.core.manifest import MAR_INF
-from model_archiver.core.problems import error_of
+from model_archiver.core.problems import raise_errors
 from model_archiver.core.record import Record
 from model_archiver.core.running import no_progress
 from model_archiver.core.sums import FIELDS_OF_THE_BUILD
-from model_archiver.reading.opening import with_server_errors_as_warnings
+from model_archiver.reading.opening import downgrade_manifest_problems
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
 
+    Files = dict[PurePosixPath, ArchiveEntry]
+
 
 class FieldChange(Record):
     """A field of the manifest that differs.
 
     Attributes:
-        field: its name, those of the model as ``model.modelName``.
-        a: its value in the first archive, None where there is none.
-        b: its value in the second one.
+        field: its name; that of a field of the model is ``model.modelName``.
+        a: its value in the first archive, or None if it is absent.
+        b: its value in the second archive.
     """
 
     field: str
@@ -41,10 +43,10 @@ class FileChange(Record):
     """A file that differs.
 
     Attributes:
-        path: where it lies in the archive.
-        change: what happened on the way from the first archive to the second.
-        a: the file in the first archive, None where there is none.
-        b: the file in the second one.
+        path: its path in the archive.
+        change: what happened from the first archive to the second.
+        a: the file in the first archive, or None if it is absent.
+        b: the file in the second archive.
     """
 
     path: PurePosixPath
@@ -57,10 +59,10 @@ class Difference(Record):
     """What differs between two archives.
 
     Attributes:
-        a: the first one.
-        b: the second one.
-        fields: what differs in the manifest; when and by what version it was packed does not count.
-        files: what differs outside of MAR-INF, sorted by path.
+        a: the first archive.
+        b: the second archive.
+        fields: the fields of the manifest that differ, without those that say when and by which version it was built.
+        files: the files outside MAR-INF that differ, sorted by path.
     """
 
     a: ArchiveReport
@@ -70,58 +72,58 @@ class Difference(Record):
 
     @property
     def same(self) -> bool:
-        """Whether both hold the same."""
+        """Return whether the contents are identical."""
         return not self.fields and not self.files
 
 
 def diff(a: StrPath, b: StrPath, *, max_size: int | None = None, progress: Progress = no_progress) -> Difference:
-    """Compare two archives by their manifests and the sums of their files; nothing is unpacked where these are known.
+    """Compare two archives by their manifests and the checksums of their files; recorded ones save unpacking.
 
     Args:
-        a: a ``.mar``, a ``.tar.gz`` or a model's folder.
+        a: a ``.mar``, a ``.tar.gz`` or a model folder.
         b: another one, of any format.
-        max_size: how much each may unpack to, in bytes; None stands for 1 GiB or 100 times its size.
-        progress: is told of each stretch of them.
+        max_size: how much each may unpack to, in bytes; None means 1 GiB or 100 times its size.
+        progress: is called with the size of each block that was read.
 
     Raises:
-        ModelArchiverError: one of them is no archive, or is damaged.
+        ModelArchiverError: one of them is not an archive, or is damaged.
     """
-    one, other = (_inspected(archive, max_size, progress) for archive in (a, b))
-    if not _sums_hold(_outside(one), _outside(other)):
-        one, other = (
-            _inspected(report.path, max_size, progress, trusts_sums=False) if _trusts_sums(report) else report
-            for report in (one, other)
+    first, second = (_read(archive, max_size, progress) for archive in (a, b))
+    if not _are_sums_plausible(_files(first), _files(second)):
+        first, second = (
+            _read(report.path, max_size, progress, trusts_sums=False)
+            if any(entry.crc32 is not None for entry in report.files)  # then the checksums are only the recorded ones
+            else report
+            for report in (first, second)
         )
-    fields = _field_changes(_flat(one.manifest), _flat(other.manifest))
-    files = _file_changes(_outside(one), _outside(other))
-    return Difference(one, other, tuple(fields), tuple(files))
+    fields = _field_changes(_flatten(first.manifest), _flatten(second.manifest))
+    files = _file_changes(_files(first), _files(second))
+    return Difference(first, second, tuple(fields), tuple(files))
 
 
-def _inspected(
-    archive: StrPath, max_size: int | None, progress: Progress, *, trusts_sums: bool = True
-) -> ArchiveReport:
-    report = with_server_errors_as_warnings(inspected(archive, max_size, progress, trusts_sums=trusts_sums))
-    if not report.is_ok:
-        raise error_of(report.problems)
+def _read(archive: StrPath, max_size: int | None, progress: Progress, *, trusts_sums: bool = True) -> ArchiveReport:
+    report = downgrade_manifest_problems(read_report(archive, max_size, progress, trusts_sums=trusts_sums))
+    raise_errors(report.problems)
     return report
 
 
-def _trusts_sums(report: ArchiveReport) -> bool:
-    """Whether its sums are those that it carries."""
-    return any(entry.crc32 is not None for entry in report.files)
-
-
-def _sums_hold(one: dict[PurePosixPath, ArchiveEntry], other: dict[PurePosixPath, ArchiveEntry]) -> bool:
-    """Whether files have equal sums where, and only where, the zips say equal sizes and CRC-32s of them."""
-    pairs = [(one[path], other[path]) for path in one.keys() & other.keys()]
+def _are_sums_plausible(a: Files, b: Files) -> bool:
+    """Return whether files have equal checksums exactly where the zips record equal sizes and CRC-32s."""
+    pairs = [(a[path], b[path]) for path in a.keys() & b.keys()]
     return all(
-        None not in (a.crc32, b.crc32) and (a.sha256 == b.sha256) == ((a.size, a.crc32) == (b.size, b.crc32))
-        for a, b in pairs
+        None not in (one.crc32, other.crc32)
+        and (one.sha256 == other.sha256) == ((one.size, one.crc32) == (other.size, other.crc32))
+        for one, other in pairs
     )
 
 
-def _flat(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The fields that count, by their names; those of the model one by one."""
+def _files(report: ArchiveReport) -> Files:
+    """Return the files outside MAR-INF by path."""
+    return {entry.path: entry for entry in report.files if entry.path.parts[0] != MAR_INF}
+
+
+def _flatten(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields to compare by name, with those of the model one by one."""
     flat = {}
     for name, value in manifest.items():
         if name == "model" and isinstance(value, dict):
@@ -131,23 +133,17 @@ def _flat(manifest: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _field_changes(one: dict[str, Any], other: dict[str, Any]) -> Iterator[FieldChange]:
-    for name in sorted({*one, *other}):
-        a, b = one.get(name), other.get(name)
-        if json.dumps(a, sort_keys=True) != json.dumps(b, sort_keys=True) or (name in one) != (name in other):
-            yield FieldChange(name, a, b)
+def _field_changes(a: dict[str, Any], b: dict[str, Any]) -> Iterator[FieldChange]:
+    for name in sorted({*a, *b}):
+        one, other = a.get(name), b.get(name)
+        if json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True) or (name in a) != (name in b):
+            yield FieldChange(name, one, other)
 
 
-def _outside(report: ArchiveReport) -> dict[PurePosixPath, ArchiveEntry]:
-    return {entry.path: entry for entry in report.files if entry.path.parts[0] != MAR_INF}
-
-
-def _file_changes(
-    one: dict[PurePosixPath, ArchiveEntry], other: dict[PurePosixPath, ArchiveEntry]
-) -> Iterator[FileChange]:
-    for path in sorted({*one, *other}, key=str):
-        a, b = one.get(path), other.get(path)
-        if a is None or b is None:
-            yield FileChange(path, "added" if a is None else "removed", a, b)
-        elif a.sha256 != b.sha256:
-            yield FileChange(path, "changed", a, b)
+def _file_changes(a: Files, b: Files) -> Iterator[FileChange]:
+    for path in sorted({*a, *b}, key=str):
+        one, other = a.get(path), b.get(path)
+        if one is None or other is None:
+            yield FileChange(path, "added" if one is None else "removed", one, other)
+        elif one.sha256 != other.sha256:
+            yield FileChange(path, "changed", one, other)

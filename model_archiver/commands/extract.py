@@ -1,4 +1,4 @@
-"""``extract``: unpacking an archive so that nothing can come to lie anywhere else."""
+"""``extract``: unpack an archive, so that nothing is written outside the target folder."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from model_archiver.core.entries import check_model_name, fits_windows, mode, portable_key
 from model_archiver.core.manifest import model_of
-from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, error_of
+from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, error, raise_errors
 from model_archiver.core.record import Record
 from model_archiver.core.running import add_total, block_signals, no_progress
-from model_archiver.reading.archive import Reading, UnpackLimit
+from model_archiver.reading.archive import ReadContext
 from model_archiver.reading.content import read_content
-from model_archiver.reading.opening import check_sums, open_archive, report_of, with_server_errors_as_warnings
+from model_archiver.reading.opening import check_sums, downgrade_manifest_problems, open_archive, report_of
+from model_archiver.writing.folder import publish_folder
 from model_archiver.writing.os_calls import OutputFile, sync_tree
-from model_archiver.writing.publish import publish_folder
 from model_archiver.writing.staging import StagingDirectory
 
 TYPE_CHECKING = False
@@ -29,14 +29,15 @@ if TYPE_CHECKING:
     from model_archiver.reading.archive import Archive, Content, FoundMember
 
 _IS_WINDOWS = os.name == "nt"
+_CHOOSE_FOLDER = "name another folder with --to"
 
 
 class Extraction(Record):
     """An archive that was unpacked.
 
     Attributes:
-        folder: the model folder that it became.
-        archive: what was unpacked.
+        folder: the model folder that was written.
+        archive: the report on the archive.
     """
 
     folder: Path
@@ -51,127 +52,108 @@ def extract(
     max_size: int | None = None,
     progress: Progress = no_progress,
 ) -> Extraction:
-    """Unpack an archive into a model folder, which is there as a whole or not at all.
+    """Unpack an archive into a model folder, completely or not at all.
 
-    All of the archive is read, and refused, before the first file is written.
+    The whole archive is read and checked before the first file is written.
 
     Args:
-        archive: a ``.mar``, a ``.tar.gz`` or a model's folder.
-        to: the folder; None stands for the model's name, in the working directory.
-        force: replace an existing one, as packaging as a folder does.
-        max_size: how much it may unpack to, in bytes; None stands for 1 GiB or 100 times its size.
-        progress: is told of each stretch of it, twice.
+        archive: a ``.mar``, a ``.tar.gz`` or a model folder.
+        to: the folder; None means the model's name, in the working directory.
+        force: replace an existing folder, as packaging as a folder does.
+        max_size: how much it may unpack to, in bytes; None means 1 GiB or 100 times its size.
+        progress: is called with the size of each block that was read; all is read twice.
 
     Raises:
-        ModelArchiverError: the archive is damaged, or holds what must not be unpacked; or the folder exists already.
+        ModelArchiverError: the archive is damaged or unsafe to unpack, or the folder already exists.
     """
     opened = open_archive(archive)
     add_total(progress, 2 * opened.size)
-    problems = ProblemList()
-    content = read_content(opened, Reading(problems, UnpackLimit(opened.path, opened.size, max_size), progress))
-    report = with_server_errors_as_warnings(report_of(opened, content, tuple(problems)))
+    context = ReadContext(opened, max_size, progress)
+    content = read_content(opened, context)
+    report = downgrade_manifest_problems(report_of(opened, content, context.problems))
     target = _target(to, report)
-    _refuse([*report.problems, *_obstacles(report, content), *_in_the_way(target, opened.path, force=force)])
-    reading = Reading(ProblemList(), UnpackLimit(opened.path, opened.size, max_size), progress)
-    _unpack(opened, report, target, reading, force=force)
+    raise_errors([*report.problems, *_obstacles(report, content), *_target_problems(target, opened.path, force=force)])
+    _unpack(opened, report, target, ReadContext(opened, max_size, progress), force=force)
     return Extraction(target, report)
 
 
 def _target(to: StrPath | None, report: ArchiveReport) -> Path:
-    """The folder, a link followed to where it leads."""
+    """Return the folder, with links resolved."""
     if to is not None:
         return Path(os.path.realpath(to))
-    problems = ProblemList()
     name = str(model_of(report.manifest).get("modelName") or "")
+    problems = ProblemList()
     if not check_model_name(name, problems):
-        hint = "name the folder with --to"
-        _refuse(
-            [*report.problems, *(problem.replace(hint=hint, path="the model's name") for problem in tuple(problems))]
-        )
+        invalid = (problem.replace(hint="name the folder with --to", path="the model's name") for problem in problems)
+        raise_errors([*report.problems, *invalid])
     return Path(os.path.realpath(name))
 
 
-def _refuse(problems: list[Problem]) -> None:
-    """Refuse the archive if there is an error among what was found.
-
-    Raises:
-        ModelArchiverError: with every issue.
-    """
-    if any(problem.level == "error" for problem in problems):
-        raise error_of(problems)
-
-
 def _obstacles(report: ArchiveReport, content: Content) -> Iterator[Problem]:
-    """What serves, and still cannot be unpacked safely everywhere."""
+    """Yield what may be served, but cannot be unpacked safely on every platform."""
     yield from check_sums(content, report.archive_format)
-    for existing, path in _clashes(report.files):
-        message = f"and {existing} are one file, or folder, on systems that ignore case"
-        yield Problem("error", "path-case-clash", message, "package the model again, under another name", str(path))
+    for existing, path in _case_clashes(report.files):
+        message = f"is the same path as {existing} on systems that ignore case"
+        hint = "rename one of them and package the model again"
+        yield Problem("error", "path-case-clash", message, hint, str(path))
     for entry in report.files:
         if _IS_WINDOWS and not fits_windows(entry.path):
-            hint = "unpack it on another system, or package the model again, under another name"
-            yield Problem("error", "path-invalid", "is no name of a file on Windows", hint, str(entry.path))
+            hint = "unpack it on another system, or rename the file and package the model again"
+            yield Problem("error", "path-invalid", "is not a valid file name on Windows", hint, str(entry.path))
     for problem in report.problems:
         if problem.code == "entry-duplicate":
             yield problem.replace(level="error")
 
 
-def _clashes(entries: Iterable[ArchiveEntry]) -> Iterator[tuple[PurePosixPath, PurePosixPath]]:
-    """Paths, of files or of the folders they lie in, that are one where case does not count."""
-    met: dict[str, PurePosixPath] = {}
+def _case_clashes(entries: Iterable[ArchiveEntry]) -> Iterator[tuple[PurePosixPath, PurePosixPath]]:
+    """Yield paths, of files or of their folders, that are the same if case is ignored."""
+    known: dict[str, PurePosixPath] = {}
     for entry in entries:
         for path in (entry.path, *takewhile(lambda parent: parent.name, entry.path.parents)):
             key = portable_key(path)
-            if met.get(key) == path:  # then all that it lies in was met, too
+            if known.get(key) == path:  # then its folders are known too
                 break
-            existing = met.setdefault(key, path)
+            existing = known.setdefault(key, path)
             if existing != path:
                 yield existing, path
 
 
-def _in_the_way(target: Path, archive: Path, *, force: bool) -> Iterator[Problem]:
-    hint = "name another folder with --to"
+def _target_problems(target: Path, archive: Path, *, force: bool) -> Iterator[Problem]:
     source = Path(os.path.realpath(archive))
     if target == source or target in source.parents or source in target.parents:
-        yield Problem(
-            "error", "target-in-the-way", "is, or holds, the archive itself, or lies in it", hint, str(target)
-        )
+        message = "is the archive itself, or one of them contains the other"
+        yield Problem("error", "target-in-the-way", message, _CHOOSE_FOLDER, str(target))
     elif not os.path.lexists(target):
         return
     elif not target.is_dir():
-        yield Problem("error", "target-in-the-way", "is a file, and the folder goes there", hint, str(target))
+        yield Problem("error", "target-in-the-way", "is a file, not a folder", _CHOOSE_FOLDER, str(target))
     elif not force:
-        yield Problem("error", "target-exists", "exists already", f"-f replaces it; or {hint}", str(target))
+        hint = f"use -f to replace it, or {_CHOOSE_FOLDER}"
+        yield Problem("error", "target-exists", "already exists", hint, str(target))
 
 
-def _unpack(opened: Archive, report: ArchiveReport, target: Path, reading: Reading, *, force: bool) -> None:
+def _unpack(opened: Archive, report: ArchiveReport, target: Path, context: ReadContext, *, force: bool) -> None:
     try:
         with block_signals() as unblocked, StagingDirectory(target, target.name) as staging:
             built = staging.path / target.name
             with unblocked():
                 built.mkdir()
-                written = read_content(opened, reading, _Writer(built))
-                _refuse_changed(report, written)
+                written = read_content(opened, context, _Writer(built))
+                if tuple(written.entries) != report.files:
+                    hint = "try again when nothing writes to it any more"
+                    raise error("file-changed", "changed while it was unpacked", hint, report.path)
                 sync_tree(built)
                 publish_folder(built, target, staging.set_aside, replace=force)
-    except OSError as error:
-        if isinstance(error, ModelArchiverError):
+    except OSError as failure:
+        if isinstance(failure, ModelArchiverError):
             raise
-        hint = "nothing was unpacked; free some space, or check the path and its rights"
-        path = str(error.filename or target)
-        problem = Problem("error", "write-failed", error.strerror or str(error), hint, path)
-        raise ModelArchiverError(problems=[problem]) from error
-
-
-def _refuse_changed(report: ArchiveReport, written: Content) -> None:
-    if tuple(written.entries) != report.files:
-        message = "changed while it was unpacked"
-        hint = "unpack it again when nothing writes to it any more"
-        raise ModelArchiverError(problems=[Problem("error", "file-changed", message, hint, str(report.path))])
+        hint = "nothing was unpacked; free disk space, or check the path and its permissions"
+        message = failure.strerror or str(failure)
+        raise error("write-failed", message, hint, failure.filename or target) from failure
 
 
 class _Writer:
-    """Writes the files of an archive below a folder that nobody else knows of."""
+    """A sink that writes the files of an archive below a private folder."""
 
     def __init__(self, root: Path) -> None:
         self._root = root

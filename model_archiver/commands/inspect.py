@@ -1,4 +1,4 @@
-"""``inspect`` and ``verify``: what an archive is, what it holds, and whether it would serve."""
+"""``inspect`` and ``verify``: what an archive is, what it contains, and whether it would serve."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from model_archiver.core.entries import check_model_name
 from model_archiver.core.manifest import MANIFEST_PATH, model_of
 from model_archiver.core.problems import ProblemList
 from model_archiver.core.running import add_total, no_progress
-from model_archiver.reading.archive import Content, Reading, TooLargeError, UnpackLimit
-from model_archiver.reading.content import FileSamples, are_well_named, read_content
+from model_archiver.reading.archive import Content, ReadContext, TooLargeError
+from model_archiver.reading.content import FileSamples, has_valid_paths, read_content
 from model_archiver.reading.manifest import missing_files
-from model_archiver.reading.opening import OpenedArchive, check_sums, open_archive, report_of, with_recorded_sums
+from model_archiver.reading.opening import OpenedArchive, add_recorded_sums, check_sums, open_archive, report_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,87 +20,78 @@ if TYPE_CHECKING:
     from model_archiver.core.report import ArchiveReport
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
-    from model_archiver.reading.archive import Archive
 
 
 def inspect(archive: StrPath, *, max_size: int | None = None, progress: Progress = no_progress) -> ArchiveReport:
-    """Say what an archive is, and read no more of it than that takes.
+    """Return what an archive is and contains, with the problems that are found while reading as little as possible.
 
-    Where a ``.mar`` is as this package left it, as far as its directory tells, the sums that it carries are believed;
-    `verify` checks them.
+    If its central directory shows a ``.mar`` as this package writes it, its recorded checksums are trusted; `verify`
+    checks them.
 
     Args:
-        archive: a ``.mar``, a ``.tar.gz`` or a model's folder.
-        max_size: how much it may unpack to, in bytes; None stands for 1 GiB or 100 times its size.
-        progress: is told of each stretch of it.
-
-    Returns:
-        The archive, with what was found wrong by the way.
+        archive: a ``.mar``, a ``.tar.gz`` or a model folder.
+        max_size: how much it may unpack to, in bytes; None means 1 GiB or 100 times its size.
+        progress: is called with the size of each block that was read.
 
     Raises:
-        ModelArchiverError: it is no archive, or it unpacks to more than it may.
+        ModelArchiverError: it is not an archive, or it unpacks to more than the limit.
     """
-    return inspected(archive, max_size, progress)
+    return read_report(archive, max_size, progress)
 
 
-def inspected(archive: StrPath, max_size: int | None, progress: Progress, *, trusts_sums: bool = True) -> ArchiveReport:
-    """As `inspect`; recorded sums are believed only where that is said."""
+def read_report(
+    archive: StrPath, max_size: int | None, progress: Progress, *, trusts_sums: bool = True
+) -> ArchiveReport:
+    """Return what `inspect` returns; recorded checksums are trusted only with `trusts_sums`."""
     opened = open_archive(archive)
-    problems = ProblemList()
-    reading = Reading(problems, UnpackLimit(opened.path, opened.size, max_size), progress)
-    listed = opened.read_index(reading) if trusts_sums else None
-    content = with_recorded_sums(listed) if listed is not None and are_well_named(listed) else None
-    if content is None:
+    context = ReadContext(opened, max_size, progress)
+    content = opened.read_index(context) if trusts_sums else None
+    if content is None or not has_valid_paths(content) or not add_recorded_sums(content):
         add_total(progress, opened.size)
-        content = read_content(opened, reading)
-    return report_of(opened, content, tuple(problems))
+        content = read_content(opened, context)
+    return report_of(opened, content, context.problems)
 
 
 def verify(
     archive: StrPath, *, strict: bool = False, max_size: int | None = None, progress: Progress = no_progress
 ) -> ArchiveReport:
-    """Read all of an archive, front to back as the server does, and say everything that is wrong with it.
+    """Read all of an archive, front to back as servers do, and return what it is and everything that is wrong with it.
+
+    It would serve if none of the problems is an error.
 
     Args:
-        archive: a ``.mar``, a ``.tar.gz`` or a model's folder.
-        strict: make an error of every warning.
-        max_size: how much it may unpack to, in bytes; None stands for 1 GiB or 100 times its size.
-        progress: is told of each stretch of it.
-
-    Returns:
-        The archive; it would serve if there is no error among the issues.
+        archive: a ``.mar``, a ``.tar.gz`` or a model folder.
+        strict: report warnings as errors.
+        max_size: how much it may unpack to, in bytes; None means 1 GiB or 100 times its size.
+        progress: is called with the size of each block that was read.
 
     Raises:
         ModelArchiverError: it cannot be read at all.
     """
     opened = open_archive(archive)
-    problems = ProblemList()
+    context = ReadContext(opened, max_size, progress)
     add_total(progress, opened.size)
     samples = FileSamples()
-    content = _read(opened, Reading(problems, UnpackLimit(opened.path, opened.size, max_size), progress), samples)
-    report = report_of(opened, content, tuple(problems))
-    found = [*report.problems, *check_sums(content, opened.archive_format), *_served(report, samples)]
+    try:
+        content = read_content(opened, context, samples)
+    except TooLargeError as too_large:
+        context.problems.extend(too_large.problems)
+        content = Content([], {}, is_complete=False)
+    report = report_of(opened, content, context.problems)
+    found = [*report.problems, *check_sums(content, opened.archive_format), *_served_problems(report, samples)]
     return report.replace(problems=tuple(problem.replace(level="error") if strict else problem for problem in found))
 
 
-def _read(opened: Archive, reading: Reading, samples: FileSamples) -> Content:
-    try:
-        return read_content(opened, reading, samples)
-    except TooLargeError as error:
-        reading.problems.extend(error.problems)
-        return Content(is_complete=False)
-
-
-def _served(report: ArchiveReport, samples: FileSamples) -> Iterator[Problem]:
-    """What the server would stumble over in the content, as far as the manifest can be read."""
+def _served_problems(report: ArchiveReport, samples: FileSamples) -> Iterator[Problem]:
+    """Yield what the manifest and the checks show, if the manifest can be read."""
     if not report.manifest:
         return
     fields = {**report.manifest, "model": model_of(report.manifest)}
     archive = OpenedArchive(fields, tuple(samples.file(entry) for entry in report.files))
     yield from missing_files(fields, {entry.path for entry in report.files})
-    named = ProblemList()
+    problems = ProblemList()
     if archive.name:
-        check_model_name(archive.name, named)
-    for problem in (*named, *run_checks(archive)):
-        # A plan's checks name the flag that a value came from, which for an archive is its manifest.
+        check_model_name(archive.name, problems)
+    for problem in (*problems, *run_checks(archive)):
+        # In a plan, problems name the flag that a value came from. In an archive it came from the manifest.
         yield problem.replace(path=MANIFEST_PATH) if problem.path.startswith("--") else problem

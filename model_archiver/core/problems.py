@@ -193,7 +193,7 @@ def _advice_on_missing(path: Path) -> str:
     """Return what exists under nearly that name, or where the path was looked for."""
     try:
         names = os.listdir(path.parent)  # noqa: PTH208 - one undecodable name must not fail the others
-    except OSError:
-        return f"there is no folder {path.parent}"
+    except (OSError, ValueError):  # a ValueError: a NUL in a name that came from Python code
+        return f"the folder {path.parent} does not exist"
     otherwise = "check the path" if path.is_absolute() else "paths are relative to the current folder"
     return did_you_mean(str(path), [str(path.parent / name) for name in names], otherwise)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
@@ -31,12 +29,6 @@ class ArchiveEntry(Record):
     compressed_size: int | None
     sha256: str | None
     crc32: int | None = None
-
-    @classmethod
-    def of_text(cls, path: PurePosixPath, text: str) -> ArchiveEntry:
-        """Return the entry of a text that is stored as UTF-8."""
-        data = text.encode()
-        return cls(path, len(data), len(data), hashlib.sha256(data).hexdigest())
 
 
 class ArchiveReport(Record):
@@ -67,7 +59,7 @@ class ArchiveReport(Record):
 
     @property
     def is_ok(self) -> bool:
-        """Whether there is no error."""
+        """Whether it has only warnings, or nothing wrong."""
         return all(problem.level != "error" for problem in self.problems)
 
     @property

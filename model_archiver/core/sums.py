@@ -84,4 +84,4 @@ def content_digest(entries: Iterable[ArchiveEntry], manifest: Mapping[str, Any])
     outside = [entry for entry in entries if entry.path.parts[0] != MAR_INF]
     # Manifests of other tools may hold lone surrogates.
     content = (sums_text(outside) + canonical).encode("utf-8", "surrogatepass")
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+    return f"sha256:{sha256(content)}"

@@ -1,5 +1,5 @@
 """Names that other people's scripts import."""
 
-from model_archiver.manifest_components import manifest, model
+from model_archiver.manifest_components import manifest
 
-__all__ = ["manifest", "model"]
+__all__ = ["manifest"]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from model_archiver.core.entries import check_model_name
-from model_archiver.core.manifest import Manifest, Model, RuntimeType
+from model_archiver.core.entries import check_model_name, is_reserved, path_problem
+from model_archiver.core.manifest import MAR_INF, Manifest, Model, RuntimeType
 from model_archiver.core.plan import Plan
 from model_archiver.core.problems import ModelArchiverError
 from model_archiver.core.request import DEFLATE, SERVERS, ArchiveFormat, Platform, as_list
 from model_archiver.core.text import invalid_choice
-from model_archiver.planning.collisions import resolve_collisions
 from model_archiver.planning.gathering import Exclusions, Gatherer
 from model_archiver.planning.handler import (
     Handler,
@@ -38,7 +37,7 @@ from model_archiver.planning.target import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from enum import Enum
     from typing import TypeVar
 
@@ -57,7 +56,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     Args:
         config: the request.
         manifest: the text of the caller's own manifest; None makes it from the request.
-        problems: takes what is wrong. The plan may be built only if there is no error.
+        problems: takes what is wrong. The plan may be built only without errors.
     """
     is_named = check_model_name(config.model_name, problems)
     archive_format = _choice(ArchiveFormat, config.archive_format, "--archive-format", ArchiveFormat.DEFAULT, problems)
@@ -74,7 +73,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     check_platform_handler(platform, config, packed, problems)
     handler = platform_handler(platform, _resolve_handler(config, runtime, model_path, packed, problems))
     named_files = _named_files(config, handler, gatherer, problems)
-    members = resolve_collisions([*packed, *(_placed(member, platform) for member in named_files)], problems)
+    members = _resolve_collisions([*packed, *(_placed(member, platform) for member in named_files)], problems)
     if target.in_place:
         check_in_place(target, members, problems)
     elif archive_format is ArchiveFormat.NO_ARCHIVE and target.force:
@@ -166,6 +165,75 @@ def _placed(member: Member, platform: Platform) -> Member:
     path = platform_path(platform, member.flag, member.path.name)
     flag = member.flag if path == member.path else f"{member.flag}, for {platform.value}"
     return member.replace(path=path, flag=flag)
+
+
+def _resolve_collisions(members: Iterable[Member], problems: ProblemList) -> tuple[Member, ...]:
+    """Return the members, one for each path, sorted by path; add an error for each real collision."""
+    by_path: dict[PurePosixPath, Member] = {}
+    reported: set[PurePosixPath] = set()
+    for member in members:
+        _check_path(member, reported, problems)
+        first = by_path.setdefault(member.path, member)
+        if not _have_same_content(first, member):
+            _report_clash(first, member, problems)
+    for folder, member in _folders(by_path.values()):
+        if folder in by_path:
+            _report_clash(by_path[folder], member, problems)
+    return tuple(sorted(by_path.values(), key=lambda member: str(member.path)))
+
+
+def _folders(members: Iterable[Member]) -> Iterator[tuple[PurePosixPath, Member]]:
+    """Yield every folder that the members need, each with the first member that needs it."""
+    seen = {PurePosixPath()}
+    for member in members:
+        folder = member.path.parent
+        while folder not in seen:
+            seen.add(folder)
+            yield folder, member
+            folder = folder.parent
+
+
+def _check_path(member: Member, reported: set[PurePosixPath], problems: ProblemList) -> None:
+    """Add an error for an invalid path; once for all members of an invalid folder."""
+    if is_reserved(member.path):
+        if PurePosixPath(MAR_INF) not in reported:
+            message = f"would go to MAR-INF, which the archive itself uses ({member.flag})"
+            problems.error("path-reserved", message, "pack it under another name", path=member.source.path)
+        reported.add(PurePosixPath(MAR_INF))
+        return
+    if path_problem(member.path) is None:
+        return
+    wrong = next(path for path in [*reversed(member.path.parents), member.path] if path_problem(path))
+    if wrong not in reported:
+        message = f"the name {path_problem(wrong)} ({member.flag})"
+        problems.error("path-invalid", message, "rename it", path=member.source.path)
+    reported.add(wrong)
+
+
+def _have_same_content(one: Member, other: Member) -> bool:
+    if one is other or one.source.identity == other.source.identity:
+        return True
+    if one.source.size != other.source.size:
+        return False
+    import filecmp  # noqa: PLC0415 - collisions are rare
+
+    try:
+        return filecmp.cmp(one.source.path, other.source.path, shallow=False)
+    except OSError:
+        return False
+
+
+def _report_clash(one: Member, other: Member, problems: ProblemList) -> None:
+    if one.path == other.path:
+        message = f"and {_named(one)} both go to {one.path}"
+    else:
+        message = f"goes to {other.path}, but {_named(one)} is a file with the path {one.path}"
+    hint = "rename one, or pack its folder under its own name with --include"
+    problems.error("path-clash", message, hint, path=_named(other))
+
+
+def _named(member: Member) -> str:
+    return f"{member.source.path} ({member.flag})"
 
 
 def _manifest_text(

@@ -1,180 +1,143 @@
-"""The nouns of an archive that is read, its file, and the limit of what it may unpack to."""
+"""What all archive formats share: the interface of an archive, access to its file, and the limit on unpacking."""
 
 from __future__ import annotations
 
 import zlib
 from contextlib import contextmanager
 
-from model_archiver.core.problems import ModelArchiverError, Problem
+from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, error
 from model_archiver.core.record import Record
 from model_archiver.core.text import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path, PurePosixPath
     from typing import BinaryIO, Protocol
 
     from model_archiver.core.plan import FileSource
-    from model_archiver.core.problems import ProblemList
     from model_archiver.core.report import ArchiveEntry
     from model_archiver.core.request import ArchiveFormat
     from model_archiver.core.running import Progress
 
     class Archive(Protocol):
-        """An archive of one format, open for reading."""
+        """An archive of one format. A new format is a new class with these members, and a line in `open_archive`."""
 
-        @property
-        def path(self) -> Path:
-            """Where it lies."""
+        path: Path
+        archive_format: ArchiveFormat
+        size: int  # in bytes; of a folder, the sum of its files
 
-        @property
-        def archive_format(self) -> ArchiveFormat:
-            """Its form."""
+        def members(self, context: ReadContext) -> Iterator[FoundMember]:
+            """Yield the files, front to back; add what is wrong with the structure to the problems."""
 
-        @property
-        def size(self) -> int:
-            """Its size in bytes; of a folder, that of its files."""
-
-        def members(self, reading: Reading) -> Iterator[FoundMember]:
-            """The files, front to back; what is wrong with the archive's structure goes to the findings.
-
-            Raises:
-                TooLargeError: it unpacks to more than it may.
-            """
-
-        def read_index(self, reading: Reading) -> Content | None:
-            """What can be known without reading every file, whose sums are then None; None where nothing can.
-
-            Raises:
-                TooLargeError: as `members`.
-            """
+        def read_index(self, context: ReadContext) -> Content | None:
+            """Return what is known without reading every file, with None for the sums; None if nothing is known."""
 
 
-_HARMLESS = 1 << 30
-_RATIO = 100
+BLOCK_SIZE = 1 << 18
+"""Bytes that are read, and unpacked, at a time."""
+
+FETCH_AGAIN = "download or copy the archive again, or package the model again"
+"""The advice for an archive that is not as it was made."""
+
+REPACK = "package the model again"
+
+_ALWAYS_ALLOWED = 1 << 30
+_MOST_EXPANSION = 100
+_READ_AHEAD = 1 << 16
+_RAW_DEFLATE = -15
 
 
 class TooLargeError(ModelArchiverError):
-    """The archive unpacks to more than it may."""
-
-
-class UnpackLimit:
-    """What one reading may unpack: 1 GiB or 100 times the archive's size, whichever is more, or what the user allows."""
-
-    def __init__(self, path: Path, compressed_size: int, max_size: int | None) -> None:
-        """Make it.
-
-        Args:
-            path: of the archive.
-            compressed_size: its size, in bytes.
-            max_size: what the user allows, in bytes; None where nothing was said.
-        """
-        self._limit = max(_HARMLESS, _RATIO * compressed_size) if max_size is None else max_size
-        self._path = path
-        self._packed = compressed_size
-        self._consumed = 0
-
-    def reserve(self, size: int) -> None:
-        """What the archive says is still to come, in bytes.
-
-        Raises:
-            TooLargeError: with what was unpacked so far, that is too much.
-        """
-        if self._consumed + size > self._limit:
-            raise TooLargeError(problems=[self._problem(self._consumed + size)])
-
-    def consume(self, size: int) -> None:
-        """What was unpacked, in bytes.
-
-        Raises:
-            TooLargeError: as `claim`.
-        """
-        self.reserve(size)
-        self._consumed += size
-
-    def _problem(self, size: int) -> Problem:
-        message = f"unpacks to {human_size(size)} or more, of {human_size(self._packed)}"
-        hint = f"if you trust it, allow more than {human_size(self._limit)} with --max-size"
-        return Problem("error", "unpacked-too-large", message, hint, str(self._path))
-
-
-AGAIN = "get the archive again, or package the model again"
-"""What to do about an archive that is not as it was made."""
+    """The archive unpacks to more than the limit."""
 
 
 class DamageError(ModelArchiverError):
-    """A member, or a part of the archive, that cannot be read as it stands there."""
+    """A member, or a part of the archive, cannot be read."""
 
-    def __init__(self, code: str, message: str, hint: str = "", *, path: str = "") -> None:
+    def __init__(self, code: str, message: str, hint: str = FETCH_AGAIN, *, path: str = "") -> None:
         super().__init__(problems=[Problem("error", code, message, hint, path)])
 
 
-class Reading(Record):
-    """One reading of an archive.
+class UnpackLimit:
+    """How much an archive may unpack to: 1 GiB or 100 times its size, whichever is more, or what the user allows."""
+
+    def __init__(self, archive: Archive, max_size: int | None) -> None:
+        default = max(_ALWAYS_ALLOWED, _MOST_EXPANSION * archive.size)
+        self._limit = default if max_size is None else max_size
+        self._archive = archive
+        self._consumed = 0
+
+    def reserve(self, size: int) -> None:
+        """Raise TooLargeError if so many more bytes would exceed the limit."""
+        total = self._consumed + size
+        if total > self._limit:
+            message = f"unpacks to {human_size(total)} or more, but the limit is {human_size(self._limit)}"
+            hint = "if you trust the archive, raise the limit with --max-size"
+            raise TooLargeError(
+                problems=[Problem("error", "unpacked-too-large", message, hint, str(self._archive.path))]
+            )
+
+    def consume(self, size: int) -> None:
+        """Count bytes that were unpacked; raise TooLargeError if they exceed the limit."""
+        self.reserve(size)
+        self._consumed += size
+
+
+class ReadContext:
+    """What one reading of an archive uses.
 
     Attributes:
-        problems: takes what is wrong.
-        limit: how much it may unpack.
-        progress: is told of each stretch of the archive.
+        problems: collects what is wrong.
+        limit: how much may be unpacked.
+        progress: is called with the size of each block that was read.
     """
 
-    problems: ProblemList
-    limit: UnpackLimit
-    progress: Progress
+    def __init__(self, archive: Archive, max_size: int | None, progress: Progress) -> None:
+        self.problems = ProblemList()
+        self.limit = UnpackLimit(archive, max_size)
+        self.progress = progress
 
 
 class FoundMember(Record, frozen=False):
-    """A file that was met in an archive.
+    """A file, or a folder, that was found in an archive.
 
     Attributes:
-        name: as it is written there.
-        path: where that lies in the model's folder.
+        name: its name as the archive writes it.
+        path: its path in the model's folder.
         executable: whether its owner may execute it.
-        content: its bytes, to be read to their end before the next member is asked for; raises `DamageError`.
-        compressed_size: the bytes it takes in the archive, once the content was read; None where unknown.
+        blocks: its bytes. They must be read to their end before the next member is requested; may raise `DamageError`.
+        compressed_size: the bytes that it takes in the archive, once all blocks were read; None if unknown.
     """
 
     name: str
     path: PurePosixPath
-    executable: bool
-    content: Iterator[bytes]
+    blocks: Iterator[bytes]
+    executable: bool = False
     compressed_size: int | None = None
 
+    @property
+    def is_folder(self) -> bool:
+        """Return whether it is a folder."""
+        return self.name.endswith("/")
 
-class Content:
-    """What an archive holds.
+
+class Content(Record, frozen=False):
+    """What an archive contains.
 
     Attributes:
-        entries: the files, in the order in which they stand there.
-        texts: the bytes of the files of MAR-INF that tell of the others, by path.
-        is_complete: nothing kept the reading from its end.
+        entries: the files, in the order of the archive.
+        metadata: the bytes of the manifest and of the sums file, by path.
+        is_complete: whether everything was read.
     """
 
-    def __init__(
-        self,
-        entries: Iterable[ArchiveEntry] = (),
-        texts: Mapping[PurePosixPath, bytes] | None = None,
-        *,
-        is_complete: bool = True,
-    ) -> None:
-        self.entries = list(entries)
-        self.texts = dict(texts or {})
-        self.is_complete = is_complete
-
-
-BLOCK = 1 << 18
-"""Bytes that are read, and unpacked, at a time."""
-
-_AHEAD = 1 << 16
+    entries: list[ArchiveEntry]
+    metadata: dict[PurePosixPath, bytes]
+    is_complete: bool = True
 
 
 class ArchiveFile:
-    """A file of which stretches are read.
-
-    Attributes:
-        size: in bytes.
-    """
+    """A file of `size` bytes that is read at several places."""
 
     def __init__(self, file: BinaryIO, size: int, progress: Progress) -> None:
         self.size = size
@@ -183,19 +146,19 @@ class ArchiveFile:
         self._window = b""
         self._window_start = 0
 
-    def at(self, offset: int, count: int) -> bytes:
-        """Some bytes, as many of them as there are; what follows them is likely asked for next."""
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Return `count` bytes, or fewer at the end of the file; it reads ahead, for the next call."""
         begin = offset - self._window_start
         if begin < 0 or begin + count > len(self._window):
-            self._window = self._read(offset, max(count, _AHEAD))
+            self._window = self._read(offset, max(count, _READ_AHEAD))
             self._window_start = offset
             begin = 0
         return self._window[begin : begin + count]
 
     def iter_range(self, start: int, end: int) -> Iterator[bytes]:
-        """The bytes from one place to another, block by block."""
+        """Yield the bytes from `start` to `end`, block by block."""
         while start < end:
-            block = self._read(start, min(BLOCK, end - start))
+            block = self._read(start, min(BLOCK_SIZE, end - start))
             if not block:
                 return
             start += len(block)
@@ -208,64 +171,48 @@ class ArchiveFile:
 
 
 @contextmanager
-def opened(source: FileSource, progress: Progress) -> Iterator[ArchiveFile]:
-    """The file of an archive, which must stay as it is while it is read; as `FileSource.open`.
-
-    Raises:
-        ModelArchiverError: the system cannot read it, too.
-    """
-    with system_errors_told(source.path), source.open() as file:
+def open_source(source: FileSource, progress: Progress) -> Iterator[ArchiveFile]:
+    """Open the file of an archive; raise ModelArchiverError if it cannot be read, or changes before it is closed."""
+    with convert_os_errors(source.path), source.open() as file:
         yield ArchiveFile(file, source.size, progress)
 
 
 @contextmanager
-def system_errors_told(path: Path) -> Iterator[None]:
-    """Tell what the system says about an archive that cannot be read as this package tells its errors."""
+def convert_os_errors(path: Path) -> Iterator[None]:
+    """Raise an OSError about an archive as a ModelArchiverError."""
     try:
         yield
-    except OSError as error:
-        if isinstance(error, ModelArchiverError):
+    except OSError as failure:
+        if isinstance(failure, ModelArchiverError):
             raise
-        message = error.strerror or str(error)
-        problem = Problem("error", "file-unreadable", message, "check the path and its rights", str(path))
-        raise ModelArchiverError(problems=[problem]) from error
-
-
-_RAW = -15
+        message = failure.strerror or str(failure)
+        raise error("file-unreadable", message, "check the path and its permissions", path) from failure
 
 
 class DeflatedRange:
-    """A deflate stream that begins at one place of a file and ends before another.
-
-    Attributes:
-        end: where it ended; right when all of it was read.
-    """
+    """A deflate stream (RFC 1951) that begins at one place of a file and must end before another."""
 
     def __init__(self, file: ArchiveFile, start: int, limit: int) -> None:
-        self.end = start
+        self.end = start  # where the stream ends, once all of it was read
         self._start = start
         self._blocks = file.iter_range(start, limit)
 
     def __iter__(self) -> Iterator[bytes]:
-        """What it unpacks to.
-
-        Raises:
-            DamageError: it is none, or goes on beyond its limit.
-        """
-        inflater = zlib.decompressobj(_RAW)
+        """Yield the unpacked bytes; raise DamageError if the stream is damaged or does not end before the limit."""
+        inflater = zlib.decompressobj(_RAW_DEFLATE)
         taken, data, is_full = 0, b"", False
         while not inflater.eof:
             if not data and not is_full:
                 data = next(self._blocks, b"")
                 taken += len(data)
                 if not data:
-                    raise DamageError("entry-damaged", "its compressed data does not end where it must", AGAIN)
+                    raise DamageError("entry-damaged", "the compressed data is incomplete")
             try:
-                unpacked = inflater.decompress(data, BLOCK)
-            except zlib.error as error:
-                raise DamageError("entry-damaged", f"its compressed data is damaged ({error})", AGAIN) from None
-            data, is_full = inflater.unconsumed_tail, len(unpacked) == BLOCK
-            # At the end, what is left is in both of them, or in the first only.
+                unpacked = inflater.decompress(data, BLOCK_SIZE)
+            except zlib.error as failure:
+                raise DamageError("entry-damaged", f"the compressed data is damaged ({failure})") from None
+            data, is_full = inflater.unconsumed_tail, len(unpacked) == BLOCK_SIZE
+            # After the end, zlib reports the rest in both attributes, or only in unused_data.
             self.end = self._start + taken - len(inflater.unused_data if inflater.eof else data)
             if unpacked:
                 yield unpacked

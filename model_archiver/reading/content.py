@@ -1,4 +1,4 @@
-"""Reading all of an archive: every byte is hashed, and samples of the files are kept for the checks."""
+"""Reading a whole archive: every byte is hashed, and parts of the files are kept for the checks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import PurePosixPath
 from model_archiver.core.entries import path_problem
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
 from model_archiver.core.problems import LARGEST_TEXT, NotSampledError, ProblemList
-from model_archiver.core.record import Record
 from model_archiver.core.report import ArchiveEntry
-from model_archiver.reading.archive import Content, DamageError, FoundMember
+from model_archiver.core.text import human_size
+from model_archiver.reading.archive import REPACK, Content, DamageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,255 +22,202 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any, BinaryIO
 
-    from model_archiver.reading.archive import Archive, Reading
+    from model_archiver.reading.archive import Archive, FoundMember, ReadContext
 
     Sink = Callable[[FoundMember, Iterable[bytes]], None]
-    """Takes a file of an archive whose path is valid, and its blocks, all of which it must take."""
+    """Receives each file whose path is valid, with its blocks; it must read all of them."""
 
-_LONGEST = {PurePosixPath(MANIFEST_PATH): 1 << 20, PurePosixPath(SUMS_PATH): 1 << 25}
-TELLING = tuple(_LONGEST)
-"""The files that tell of the others, and are kept in memory."""
+_METADATA_LIMITS = {PurePosixPath(MANIFEST_PATH): 1 << 20, PurePosixPath(SUMS_PATH): 1 << 25}
+METADATA_PATHS = tuple(_METADATA_LIMITS)
+"""The files that describe the others. They are kept in memory."""
 
-_TOO_LARGE = "is far too large to be what it is called"
-_REPACK = "package the model again"
+_RENAME = "rename the file and package the model again"
+_TEXT_SUFFIXES = {".py", ".json", ".yaml", ".yml", ".txt"}
+_SAMPLE_SIZE = 1 << 20
+_MOST_KEPT = 1 << 26
 
 
-def read_content(archive: Archive, reading: Reading, sink: Sink | None = None) -> Content:
-    """Read an archive front to back.
+def read_content(archive: Archive, context: ReadContext, sink: Sink | None = None) -> Content:
+    """Read an archive front to back; `sink` receives each file.
 
-    Args:
-        archive: the archive.
-        reading: its findings take all that is wrong, but what only the manifest and the sums can tell.
-        sink: takes each file as it goes by.
-
-    Raises:
-        TooLargeError: it unpacks to more than it may.
+    The problems of the context collect everything that is wrong, except what only the manifest and the sums show.
     """
-    content = Content()
-    for member in archive.members(reading):
-        is_usable = _check_name(member, reading.problems)
-        summed = _Summed(member)
-        _read(member, summed, reading.problems, sink if is_usable else None)
-        if _is_folder(member):
-            _check_empty(member, summed.size, reading.problems)
+    content = Content([], {})
+    for member in archive.members(context):
+        is_usable = _check_name(member.name, member.path, context.problems)
+        hashed = _HashedBlocks(member)
+        _read_member(member, hashed, context.problems, sink if is_usable and not member.is_folder else None)
+        if member.is_folder:
+            if hashed.size:
+                message = "is a folder entry with data, which servers drop"
+                context.problems.error("entry-damaged", message, REPACK, path=member.name)
         elif is_usable:
-            content.entries.append(ArchiveEntry(member.path, summed.size, member.compressed_size, summed.sha256))
-            if member.path in TELLING and summed.sha256:
-                _keep(member, summed, content, reading.problems)
-    _check_paths(content.entries, reading.problems)
+            content.entries.append(ArchiveEntry(member.path, hashed.size, member.compressed_size, hashed.sha256))
+            if member.path in METADATA_PATHS and hashed.sha256:
+                if hashed.size <= _METADATA_LIMITS[member.path]:
+                    content.metadata[member.path] = hashed.text
+                else:
+                    context.problems.error("entry-damaged", _oversized(member.path), REPACK, path=member.path)
+                    content.is_complete = False
+    _check_paths(content.entries, context.problems)
     return content
 
 
-def _keep(member: FoundMember, summed: _Summed, content: Content, problems: ProblemList) -> None:
-    """Keep one of the files that tell of the others, if it is small enough to be one."""
-    if summed.size <= _LONGEST[member.path]:
-        content.texts[member.path] = summed.text
-    else:
-        problems.error("entry-damaged", _TOO_LARGE, _REPACK, path=member.path)
-        content.is_complete = False
-
-
-def _read(member: FoundMember, summed: _Summed, problems: ProblemList, sink: Sink | None) -> None:
-    """Read a member to its end, or as far as it goes; what keeps it from being read is a finding."""
+def _read_member(member: FoundMember, hashed: _HashedBlocks, problems: ProblemList, sink: Sink | None) -> None:
+    """Read a member to its end, or as far as it is readable."""
     try:
-        if sink is not None and not _is_folder(member):
-            sink(member, summed)
+        if sink is not None:
+            sink(member, hashed)
         else:
-            for _ in summed:
+            for _ in hashed:
                 pass
     except DamageError as damage:
         problems.extend(problem.replace(path=member.name) for problem in damage.problems)
 
 
-def whole(path: PurePosixPath, blocks: Iterable[bytes]) -> bytes:
-    """One of the files that tell of the others, in one piece.
+def _oversized(path: PurePosixPath) -> str:
+    return f"is larger than {human_size(_METADATA_LIMITS[path])}, the limit for this file"
 
-    Raises:
-        DamageError: it is too large to be one.
-    """
+
+def join_metadata(path: PurePosixPath, blocks: Iterable[bytes]) -> bytes:
+    """Return the bytes of one of the `METADATA_PATHS`; raise DamageError if it is larger than its limit."""
     taken = bytearray()
     for block in blocks:
         taken += block
-        if len(taken) > _LONGEST[path]:
-            raise DamageError("entry-damaged", _TOO_LARGE, _REPACK)
+        if len(taken) > _METADATA_LIMITS[path]:
+            raise DamageError("entry-damaged", _oversized(path), REPACK)
     return bytes(taken)
 
 
-class _Summed:
-    """The blocks of a member as they go by.
-
-    Attributes:
-        size: of what went by, in bytes.
-        sha256: of all of it, when it came to its end; None before.
-        text: all of it, where it is one of the files that tell of the others.
-    """
+class _HashedBlocks:
+    """The blocks of a member, hashed as they are read."""
 
     def __init__(self, member: FoundMember) -> None:
         self._member = member
         self.size = 0
-        self.sha256: str | None = None
-        self.text = b""
+        self.sha256: str | None = None  # until the end is reached
+        self.text = b""  # then all of it, if it is one of the METADATA_PATHS and within its limit
 
     def __iter__(self) -> Iterator[bytes]:
         digest = hashlib.sha256()
         kept: list[bytes] = []
-        longest = _LONGEST.get(self._member.path, 0)
-        for block in self._member.content:
+        limit = _METADATA_LIMITS.get(self._member.path, 0)
+        for block in self._member.blocks:
             digest.update(block)
             self.size += len(block)
-            if self.size <= longest:
+            if self.size <= limit:
                 kept.append(block)
             yield block
         self.text = b"".join(kept)
         self.sha256 = digest.hexdigest()
 
 
-def _is_folder(member: FoundMember) -> bool:
-    return member.name.endswith("/")
-
-
-def are_well_named(content: Content) -> bool:
-    """Whether all files of a zip that was only listed may lie where their names say, side by side."""
+def has_valid_paths(content: Content) -> bool:
+    """Return whether all paths of a zip whose index was read are valid and can exist side by side."""
     problems = ProblemList()
     for entry in content.entries:
-        _check_name(FoundMember(str(entry.path), entry.path, executable=False, content=iter(())), problems)
+        _check_name(str(entry.path), entry.path, problems)
     _check_paths(content.entries, problems)
-    return not tuple(problems)
+    return not len(problems)
 
 
-def _check_name(member: FoundMember, problems: ProblemList) -> bool:
-    """Whether a member may be laid where its name says, on every platform; a finding where not."""
-    problem = path_problem(PurePosixPath(member.name)) or path_problem(member.path)
-    if problem is None and not member.path.parts and not _is_folder(member):
+def _check_name(name: str, path: PurePosixPath, problems: ProblemList) -> bool:
+    """Return whether a member can be written where its name says, on every platform; add an error if not."""
+    problem = path_problem(PurePosixPath(name)) or path_problem(path)
+    if problem is None and not path.parts and not name.endswith("/"):
         problem = "is empty"
     if problem is not None:
-        message = f"the name {problem}"
-        problems.error("path-invalid", message, "package the model again, under another name", path=member.name)
+        problems.error("path-invalid", f"the name {problem}", _RENAME, path=name)
     return problem is None
 
 
-def _check_empty(member: FoundMember, size: int, problems: ProblemList) -> None:
-    if size:
-        message = "is a folder with data of its own, which is lost"
-        problems.error("entry-damaged", message, "package the model again", path=member.name)
-
-
 def _check_paths(entries: Iterable[ArchiveEntry], problems: ProblemList) -> None:
-    """Whether all files can lie side by side."""
-    met: dict[PurePosixPath, ArchiveEntry] = {}
+    """Add what keeps the files from existing side by side."""
+    paths: dict[PurePosixPath, None] = {}
     for entry in entries:
-        existing = met.setdefault(entry.path, entry)
-        if existing is not entry:
-            message = "is there twice, and the last one is served"
-            problems.warning("entry-duplicate", message, "package the model again", path=entry.path)
-    for path in met:
-        for parent in takewhile(lambda parent: parent.name, path.parents):  # one by one: many may be deep
-            if parent in met:
-                message = f"is a file, and {path} lies in a folder of that name"
-                problems.error("path-clash", message, _REPACK, path=parent)
-
-
-_TEXTS = {".py", ".json", ".yaml", ".yml", ".txt"}
-_END_SIZE = 1 << 20
-_MOST_KEPT = 1 << 26
-
-
-class _Sample(Record):
-    """The first and the last bytes of a file.
-
-    Attributes:
-        head: its first bytes.
-        tail: its last ones; empty where `head` is all of it.
-        size: of the whole file.
-    """
-
-    head: bytes
-    tail: bytes
-    size: int
-
-    def at(self, offset: int, count: int) -> bytes:
-        """A stretch.
-
-        Raises:
-            NotKeptError: it was let go.
-        """
-        end = min(offset + count, self.size)
-        if end <= len(self.head):
-            return self.head[offset:end]
-        start = offset - (self.size - len(self.tail))
-        if start < 0:
-            raise NotSampledError
-        return self.tail[start : start + count]
+        if entry.path in paths:
+            message = "appears twice, and servers use the last one"
+            problems.warning("entry-duplicate", message, REPACK, path=entry.path)
+        paths[entry.path] = None
+    for path in paths:
+        for parent in takewhile(lambda parent: parent.name, path.parents):  # one by one: there may be very many
+            if parent in paths:
+                message = f"is a file, but {path} needs a folder of that name"
+                problems.error("path-clash", message, REPACK, path=parent)
 
 
 class FileSamples:
-    """A sink that keeps the texts, and both ends of every other file at the root, where weights lie.
+    """A sink that keeps text files, and the first and last bytes of all other files at the root, such as weights.
 
-    What is kept is bounded, whatever the archive holds: files that come later are then not kept.
+    What it keeps is bounded, whatever the archive contains. Files that come later are not kept.
     """
 
     def __init__(self) -> None:
-        self._kept: dict[PurePosixPath, _Sample] = {}
+        self._files: dict[PurePosixPath, SampledFile] = {}
         self._left = _MOST_KEPT
 
     def __call__(self, member: FoundMember, blocks: Iterable[bytes]) -> None:
-        """Keep of a file what is worth it."""
-        self._kept.pop(member.path, None)  # of two files at one path the last one is served
-        is_text = member.path.suffix in _TEXTS
-        most = min(self._left, LARGEST_TEXT if is_text else _END_SIZE if len(member.path.parts) == 1 else 0)
+        """Keep what the checks may need of a file."""
+        self._files.pop(member.path, None)  # of two files with one path, servers use the last
+        is_text = member.path.suffix in _TEXT_SUFFIXES
+        limit = min(self._left, LARGEST_TEXT if is_text else _SAMPLE_SIZE if len(member.path.parts) == 1 else 0)
         head, tail, size = bytearray(), bytearray(), 0
         for block in blocks:
             size += len(block)
-            taken = max(0, most - len(head))
+            taken = max(0, limit - len(head))
             head += block[:taken]
             tail += block[taken:]
-            del tail[: max(0, len(tail) - (0 if is_text else most))]
-        self._kept[member.path] = _Sample(bytes(head), bytes(tail), size)
-        self._left = max(0, self._left - len(head) - len(tail))
+            del tail[: max(0, len(tail) - (0 if is_text else limit))]
+        if head:
+            self._files[member.path] = SampledFile(member.path, size, bytes(head), bytes(tail))
+            self._left = max(0, self._left - len(head) - len(tail))
 
     def file(self, entry: ArchiveEntry) -> SampledFile:
-        """A file of the archive, as the checks want it."""
-        return SampledFile(entry, self._kept.get(entry.path, _Sample(b"", b"", entry.size)))
+        """Return a file of the archive for the checks."""
+        return self._files.get(entry.path) or SampledFile(entry.path, entry.size, b"" if entry.sha256 else None)
 
 
-class SampledFile(Record):
-    """A file of an archive of which parts were kept.
+class SampledFile:
+    """A file of an opened archive, of which only some bytes were kept: a `CheckedFile`."""
 
-    Attributes:
-        entry: what the archive says of it.
-        kept: the parts.
-    """
+    __slots__ = ("_head", "_tail", "path", "size")
+    source_path: None = None  # only the archive exists
 
-    entry: ArchiveEntry
-    kept: _Sample
-    source_path: None = None
-
-    @property
-    def path(self) -> PurePosixPath:
-        """Where it lies inside the archive."""
-        return self.entry.path
-
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return self.entry.size
+    def __init__(self, path: PurePosixPath, size: int, head: bytes | None, tail: bytes = b"") -> None:
+        """Create it from its first and last bytes; the first are None if it could not be read to its end."""
+        self.path = path
+        self.size = size
+        self._head = head
+        self._tail = tail
 
     @property
     def display_path(self) -> str:
-        """How a person knows it: there is nothing but the archive."""
-        return str(self.entry.path)
+        """Return the path in the archive, which is all there is."""
+        return str(self.path)
 
     def open(self) -> AbstractContextManager[BinaryIO]:
-        """What was kept, open for reading from any place."""
-        return _SampleReader(self.kept)  # type: ignore[return-value] # it has what readers of a file use
+        """Open what was kept for reading; it is seekable."""
+        return _SampleReader(self)  # type: ignore[return-value] # it has what readers of a file use
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Return some bytes, fewer at the end of the file; raise NotSampledError if they were not kept."""
+        if self._head is None:
+            raise NotSampledError
+        end = min(offset + count, self.size)
+        if end <= len(self._head):
+            return self._head[offset:end]
+        start = offset - (self.size - len(self._tail))
+        if start < 0:
+            raise NotSampledError
+        return self._tail[start : start + count]
 
 
 class _SampleReader(io.RawIOBase):
-    """The file of which parts were kept."""
+    """A sampled file as a file object."""
 
-    def __init__(self, kept: _Sample) -> None:
+    def __init__(self, file: SampledFile) -> None:
         super().__init__()
-        self._kept = kept
+        self._file = file
         self._position = 0
 
     def readable(self) -> bool:
@@ -280,14 +227,14 @@ class _SampleReader(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._kept.size}[whence]
+        position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._file.size}[whence]
         if position < 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))  # as a file does
         self._position = position
         return self._position
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
-        iter_range = self._kept.at(self._position, len(buffer))
-        buffer[: len(iter_range)] = iter_range
-        self._position += len(iter_range)
-        return len(iter_range)
+        data = self._file.read_at(self._position, len(buffer))
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)

@@ -1,4 +1,4 @@
-"""The data of a zip's entries, under the rules by which Java's ``ZipInputStream`` takes or refuses it."""
+"""Zip archives (``.mar``), read front to back under the rules of Java's ``ZipInputStream``, as servers read them."""
 
 from __future__ import annotations
 
@@ -11,147 +11,33 @@ from model_archiver.core.problems import ProblemList
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.sums import crc32
+from model_archiver.core.text import counted
 from model_archiver.reading.archive import (
-    AGAIN,
+    FETCH_AGAIN,
+    REPACK,
     Content,
     DamageError,
     DeflatedRange,
     FoundMember,
     TooLargeError,
-    opened,
+    open_source,
 )
-from model_archiver.reading.content import TELLING, whole
-from model_archiver.reading.zip_directory import read_directory
-from model_archiver.reading.zip_headers import (
-    DESCRIPTOR,
-    ENCRYPTED,
-    LOCAL_SIGNATURE,
-    read_local,
-)
+from model_archiver.reading.content import METADATA_PATHS, join_metadata
+from model_archiver.reading.zip_headers import ENCRYPTED, LOCAL_SIGNATURE, read_directory, read_local
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from model_archiver.core.plan import FileSource
-    from model_archiver.reading.archive import (
-        ArchiveFile,
-        Reading,
-    )
-    from model_archiver.reading.zip_directory import Directory
-    from model_archiver.reading.zip_headers import (
-        CentralHeader,
-        LocalHeader,
-    )
+    from model_archiver.reading.archive import ArchiveFile, ReadContext, UnpackLimit
+    from model_archiver.reading.zip_headers import CentralHeader, Directory, LocalHeader
+
+    Numbers = tuple[int, int, int]
+    """CRC-32, compressed size and size, in the order of a data descriptor."""
 
 _METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz"}
-_REPACK = "package the model again: the servers unpack stored and deflated entries only"
 _DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
-
-
-class EntryContent:
-    """The data of one entry.
-
-    Attributes:
-        end: where it ends, its descriptor included; right when all of it was read.
-        compressed_size: the bytes of the data; right then too.
-        told: the numbers by which the entry was checked, as (CRC-32, compressed_size, size).
-    """
-
-    def __init__(self, file: ArchiveFile, header: LocalHeader, limit: int) -> None:
-        """Take an entry.
-
-        Args:
-            file: the archive.
-            header: what stands before the data.
-            limit: where the next entry, or the central directory, begins.
-        """
-        self._file = file
-        self._header = header
-        self._limit = limit
-        self._crc32 = 0
-        self._size = 0
-        self.compressed_size = 0
-        self.end = header.data
-        self.told = header.told.numbers
-
-    def __iter__(self) -> Iterator[bytes]:
-        """The entry unpacked.
-
-        Raises:
-            DamageError: the server would not take it, or it does not end before the limit.
-        """
-        self._check_kind()
-        told = self._header.told
-        for block in self._deflated() if told.method == DEFLATED else self._stored():
-            self._crc32 = crc32(block, self._crc32)
-            self._size += len(block)
-            if self._size > told.size and not told.flags & DESCRIPTOR:
-                break
-            yield block
-        if told.flags & DESCRIPTOR:
-            self._read_descriptor()
-        self._check_numbers()
-
-    def _check_kind(self) -> None:
-        told = self._header.told
-        if told.flags & ENCRYPTED:
-            raise DamageError("entry-method", "is encrypted", "package the model again, without a password")
-        if told.method not in (STORED, DEFLATED):
-            name = _METHODS.get(told.method, f"number {told.method}")
-            raise DamageError("entry-method", f"is compressed by a method that no server knows ({name})", _REPACK)
-        if told.flags & DESCRIPTOR and told.method == STORED:
-            raise DamageError("entry-descriptor", "is stored, and its sizes come only behind its data", _REPACK)
-        if not told.flags & DESCRIPTOR and self._header.data + told.compressed_size > self._limit:
-            raise DamageError("entry-damaged", "its data runs into what follows, or beyond the end", AGAIN)
-
-    def _stored(self) -> Iterator[bytes]:
-        told = self._header.told
-        self.compressed_size = told.compressed_size
-        self.end = self._header.data + told.compressed_size
-        yield from self._file.iter_range(self._header.data, self.end)
-
-    def _deflated(self) -> Iterator[bytes]:
-        told = self._header.told
-        limit = self._limit if told.flags & DESCRIPTOR else self._header.data + told.compressed_size
-        iter_range = DeflatedRange(self._file, self._header.data, limit)
-        yield from iter_range
-        self.end = iter_range.end
-        self.compressed_size = iter_range.end - self._header.data
-
-    def _read_descriptor(self) -> None:
-        """Read what follows the data of an entry whose header could not know it.
-
-        The server takes numbers of 64 bits if, and only if, the entry has 4 GiB or more.
-        """
-        records = self._file.at(self.end, 24)
-        signed = records[:4] == _DESCRIPTOR_SIGNATURE
-        layout = struct.Struct("<L2Q" if max(self.compressed_size, self._size) > LIMIT else "<3L")
-        if not signed:
-            records = records[: layout.size]
-        start = 4 if signed else 0
-        if len(records) < start + layout.size or self.end + start + layout.size > self._limit:
-            raise DamageError("archive-cut", "what follows its data is missing", AGAIN)
-        self.told = layout.unpack_from(records, start)
-        if signed and layout.size == 12 and records[4:] == struct.pack("<L2Q", *self._found):
-            raise DamageError("entry-descriptor", "has a ZIP64 data descriptor, and less than 4 GiB", _REPACK)
-        self.end += start + layout.size
-
-    @property
-    def _found(self) -> tuple[int, int, int]:
-        return self._crc32, self.compressed_size, self._size
-
-    def _check_numbers(self) -> None:
-        if self._found == self.told:
-            return
-        if self._size != self.told[2]:
-            message = f"unpacks to another size than the {self.told[2]} bytes it says"
-        elif self.compressed_size != self.told[1]:
-            message = f"has {self.compressed_size} bytes of data, and its header says {self.told[1]}"
-        else:
-            message = "its content is damaged: its CRC-32 is another one"
-        raise DamageError("entry-damaged", message, AGAIN)
 
 
 class MarArchive:
@@ -160,85 +46,72 @@ class MarArchive:
     archive_format = ArchiveFormat.DEFAULT
 
     def __init__(self, source: FileSource) -> None:
+        self.path = source.path
+        self.size = source.size
         self._source = source
 
-    @property
-    def path(self) -> Path:
-        """Where it lies."""
-        return self._source.path
-
-    @property
-    def size(self) -> int:
-        """Its size in bytes."""
-        return self._source.size
-
-    def members(self, reading: Reading) -> Iterator[FoundMember]:
-        """The files, as they stand one behind the other."""
-        with opened(self._source, reading.progress) as file:
-            directory = read_directory(file, reading.problems)
-            walk = _Walk(file, directory, reading)
+    def members(self, context: ReadContext) -> Iterator[FoundMember]:
+        """Yield the files, one behind the other."""
+        with open_source(self._source, context.progress) as file:
+            walk = _Walk(file, read_directory(file, context.problems), context.problems, context.limit)
             walk.reserve()
             yield from walk.members()
 
-    def read_index(self, reading: Reading) -> Content | None:
-        """What the central directory says, if nothing is wrong with it and no other tool wrote to the archive."""
+    def read_index(self, context: ReadContext) -> Content | None:
+        """Return what the central directory says, if it has no error and no other tool wrote to the archive."""
         problems = ProblemList()
-        with opened(self._source, reading.progress) as file:
+        with open_source(self._source, context.progress) as file:
             directory = read_directory(file, problems)
-            walk = _Walk(file, directory, reading.replace(problems=problems))
-            paths = [PurePosixPath(entry.told.text) for entry in directory.entries]
-            are_ours = all(
-                entry.is_stamped and entry.is_plausible and not entry.contradiction for entry in directory.entries
+            is_ours = all(
+                listed.is_stamped and listed.is_plausible and not listed.contradiction for listed in directory.entries
             )
-            if problems.has_errors or directory.prefix or not are_ours:
+            if problems.has_errors or directory.prefix or not is_ours:
                 return None
-            content = Content()
-            for path, entry in zip(paths, directory.entries, strict=True):
-                if not entry.told.is_folder:
-                    told = entry.told
-                    content.entries.append(ArchiveEntry(path, told.size, told.compressed_size, None, told.crc32))
+            walk = _Walk(file, directory, problems, context.limit)
+            content = Content([], {})
             try:
-                for path, entry in zip(paths, directory.entries, strict=True):
-                    if path in TELLING:
-                        content.texts[path] = whole(path, walk.member(entry.offset).content)
+                for listed in directory.entries:
+                    path = PurePosixPath(listed.text)
+                    if not listed.name.endswith(b"/"):
+                        entry = ArchiveEntry(path, listed.size, listed.compressed_size, None, listed.crc32)
+                        content.entries.append(entry)
+                    if path in METADATA_PATHS:
+                        content.metadata[path] = join_metadata(path, walk.member(listed.offset).blocks)
             except DamageError:
                 return None
             return None if problems.has_errors else content
 
 
 class _Walk:
-    """A way through a zip, from local header to local header.
+    """A walk through a zip, from local header to local header.
 
-    The central directory is asked for two things only: whether it says the same, and where to go on behind damage.
+    The central directory is used for two things only: to compare it, and to find the next entry after damage.
     """
 
-    def __init__(self, file: ArchiveFile, directory: Directory, reading: Reading) -> None:
+    def __init__(self, file: ArchiveFile, directory: Directory, problems: ProblemList, limit: UnpackLimit) -> None:
         self._file = file
         self._directory = directory
-        self._problems = reading.problems
-        self._limit = reading.limit
+        self._problems = problems
+        self._limit = limit
         self._end = 0
 
     def reserve(self) -> None:
-        """Refuse at once what unpacks to too much, unless it is only the central directory that says so.
-
-        Raises:
-            TooLargeError: it does.
-        """
+        """Raise TooLargeError at once if the headers announce too much, not only the central directory."""
+        entries = self._directory.entries
         try:
-            self._limit.reserve(self._directory.size)
+            self._limit.reserve(sum(listed.size for listed in entries))
         except TooLargeError:
-            self._limit.reserve(sum(map(self._confirmed_size, self._directory.entries)))
+            self._limit.reserve(sum(map(self._confirmed_size, entries)))
 
     def _confirmed_size(self, listed: CentralHeader) -> int:
-        """What an entry unpacks to, as neither header denies; 0 where they contradict each other, which is told."""
+        """Return the size of an entry, or 0 if its headers contradict each other, which is reported later."""
         header = read_local(self._file, listed.offset, self._directory.following(listed.offset))
-        denied = header is not None and not header.told.flags & DESCRIPTOR and header.told.size != listed.told.size
-        return 0 if denied else listed.told.size
+        is_denied = header is not None and not header.has_descriptor and header.size != listed.size
+        return 0 if is_denied else listed.size
 
     def members(self) -> Iterator[FoundMember]:
-        """Every file."""
-        position = self._first()
+        """Yield every file and folder."""
+        position = self._first_position()
         while position < self._directory.start:
             try:
                 member = self.member(position)
@@ -246,75 +119,131 @@ class _Walk:
                 self._problems.extend(damage.problems)
                 self._end = self._directory.following(position)
             else:
-                self._end = self._directory.following(position)  # holds if the content turns out to be damaged
+                self._end = self._directory.following(position)  # until all blocks are read, and if they are damaged
                 yield member
-            position = self._after_gap(self._end)
+            position = self._next_position(self._end)
 
     def member(self, position: int) -> FoundMember:
-        """The file, or folder, whose local header begins at a place.
-
-        Raises:
-            DamageError: there is no header.
-        """
+        """Return the file or folder whose local header begins at an offset; raise DamageError if it does not."""
         limit = self._directory.following(position)
         listed = self._directory.at(position)
         header = read_local(self._file, position, limit)
         if header is None:
-            name = listed.told.text if listed else ""
-            raise DamageError("archive-damaged", "the header before its data is missing or damaged", AGAIN, path=name)
+            name = listed.text if listed else ""
+            raise DamageError("archive-damaged", "the local header is missing or damaged", path=name)
         self._compare(header, listed)
-        content = EntryContent(self._file, header, limit)
         executable = bool(listed and listed.mode & stat.S_IXUSR)
-        member = FoundMember(header.told.text, PurePosixPath(header.told.text), executable, iter(()))
-        member.content = self._read(member, content, listed)
+        member = FoundMember(header.text, PurePosixPath(header.text), iter(()), executable=executable)
+        member.blocks = self._blocks(member, header, listed, limit)
         return member
 
-    def _read(self, member: FoundMember, content: EntryContent, listed: CentralHeader | None) -> Iterator[bytes]:
-        for block in content:
+    def _blocks(
+        self, member: FoundMember, header: LocalHeader, listed: CentralHeader | None, limit: int
+    ) -> Iterator[bytes]:
+        """Yield the unpacked bytes of an entry, and check them as ``ZipInputStream`` does."""
+        _check_supported(header, limit)
+        data_end = header.data_start + header.compressed_size
+        deflated = DeflatedRange(self._file, header.data_start, limit if header.has_descriptor else data_end)
+        is_stored = header.method == STORED
+        checksum = size = 0
+        for block in self._file.iter_range(header.data_start, data_end) if is_stored else deflated:
+            checksum = crc32(block, checksum)
+            size += len(block)
+            if size > header.size and not header.has_descriptor:
+                break
             self._limit.consume(len(block))
             yield block
-        member.compressed_size = content.compressed_size
-        self._end = content.end
-        if listed is not None and listed.told.numbers != content.told:
-            self._contradicts(member.name)
+        end = data_end if is_stored else deflated.end
+        found, recorded = (checksum, end - header.data_start, size), header.numbers
+        if header.has_descriptor:
+            recorded, end = _read_descriptor(self._file, end, limit, found)
+        _check_numbers(found, recorded)
+        member.compressed_size = found[1]
+        self._end = end
+        if listed is not None and listed.numbers != recorded:
+            self._add_difference(member.name)
 
     def _compare(self, header: LocalHeader, listed: CentralHeader | None) -> None:
-        told = header.told
+        name = header.text
         if listed is None:
-            if not self._directory.is_usable:  # which was told once, for all
-                return
-            self._problems.error("headers-differ", "is not in the central directory", AGAIN, path=told.text)
+            if self._directory.is_usable:  # otherwise the directory itself was reported
+                self._add_difference(name, "is not in the central directory")
             return
-        if told.name != listed.told.name:
-            message = f"is called {listed.told.text} in the central directory"
-            self._problems.error("headers-differ", message, AGAIN, path=told.text)
-        numbers_differ = not told.flags & DESCRIPTOR and told.numbers != listed.told.numbers
-        if (told.method, told.flags) != (listed.told.method, listed.told.flags) or numbers_differ:
-            self._contradicts(told.text)
+        if header.name != listed.name:
+            self._add_difference(name, f"has another name in the central directory: {listed.text}")
+        numbers_differ = not header.has_descriptor and header.numbers != listed.numbers
+        if (header.method, header.flags) != (listed.method, listed.flags) or numbers_differ:
+            self._add_difference(name)
         elif contradiction := header.contradiction or listed.contradiction:
-            self._problems.error("headers-differ", contradiction, AGAIN, path=told.text)
+            self._add_difference(name, contradiction)
         if stat.S_IFMT(listed.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            message = "is a link or a device, of which the server makes a small text file"
-            self._problems.error("entry-link", message, "pack the file itself", path=told.text)
+            message = "is a link or a device, which servers unpack as a small text file"
+            self._problems.error("entry-link", message, "pack the file itself", path=name)
 
-    def _contradicts(self, name: str) -> None:
-        message = "the header before its data contradicts the central directory"
-        self._problems.error("headers-differ", message, AGAIN, path=name)
+    def _add_difference(
+        self, name: str, message: str = "the local header and the central directory contradict each other"
+    ) -> None:
+        self._problems.error("headers-differ", message, FETCH_AGAIN, path=name)
 
-    def _first(self) -> int:
-        """Where the first entry is: at the very beginning, or the server finds none."""
-        if not self._directory.start or self._file.at(0, 4) == LOCAL_SIGNATURE:
+    def _first_position(self) -> int:
+        """Return the offset of the first entry, which servers find at 0 only."""
+        if not self._directory.start or self._file.read_at(0, 4) == LOCAL_SIGNATURE:
             return 0
         first = self._directory.following(-1)
-        message = f"{first} bytes stand before its first entry, so that the server finds none"
-        self._problems.error("archive-prefix", message, "cut them off, or package the model again")
+        message = f"has {counted(first, 'byte')} before the first entry, so servers find no entries"
+        self._problems.error("archive-prefix", message, f"remove them, or {REPACK}")
         return first
 
-    def _after_gap(self, end: int) -> int:
-        """The place of the next header behind an entry; bytes that are no header's are a finding."""
+    def _next_position(self, end: int) -> int:
+        """Return the offset of the header after an entry, and report bytes before it."""
         following = self._directory.following(end - 1)
-        if end == following or self._file.at(end, 4) == LOCAL_SIGNATURE:
+        if end == following or self._file.read_at(end, 4) == LOCAL_SIGNATURE:
             return end
-        message = f"{following - end} bytes stand between its entries, where the server stops reading"
-        self._problems.error("archive-gap", message, AGAIN)
+        message = f"has {counted(following - end, 'byte')} between entries, where servers stop reading"
+        self._problems.error("archive-gap", message, FETCH_AGAIN)
         return following
+
+
+def _check_supported(header: LocalHeader, limit: int) -> None:
+    if header.flags & ENCRYPTED:
+        raise DamageError("entry-method", "is encrypted", f"{REPACK} without a password")
+    if header.method not in (STORED, DEFLATED):
+        name = _METHODS.get(header.method, f"method {header.method}")
+        hint = f"{REPACK}, with stored or deflated entries"
+        raise DamageError("entry-method", f"is compressed with {name}, which servers cannot unpack", hint)
+    if header.has_descriptor and header.method == STORED:
+        raise DamageError("entry-descriptor", "is stored with a data descriptor, which servers reject", REPACK)
+    if not header.has_descriptor and header.data_start + header.compressed_size > limit:
+        raise DamageError("entry-damaged", "the data overlaps what follows the entry")
+
+
+def _read_descriptor(file: ArchiveFile, start: int, limit: int, found: Numbers) -> tuple[Numbers, int]:
+    """Return the numbers of a data descriptor, which have 64 bits exactly if the entry has 4 GiB or more, and its end.
+
+    Java decides so, whatever APPNOTE 4.3.9 allows (ZipInputStream.readEnd).
+    """
+    record = file.read_at(start, 24)
+    is_signed = record[:4] == _DESCRIPTOR_SIGNATURE
+    layout = struct.Struct("<L2Q" if max(found) > LIMIT else "<3L")
+    if not is_signed:
+        record = record[: layout.size]
+    skipped = 4 if is_signed else 0
+    end = start + skipped + layout.size
+    if len(record) < skipped + layout.size or end > limit:
+        raise DamageError("archive-cut", "the data descriptor is truncated")
+    if is_signed and layout.size == 12 and record[4:] == struct.pack("<L2Q", *found):
+        message = "has a ZIP64 data descriptor but less than 4 GiB, which servers reject"
+        raise DamageError("entry-descriptor", message, REPACK)
+    return layout.unpack_from(record, skipped), end
+
+
+def _check_numbers(found: Numbers, recorded: Numbers) -> None:
+    if found == recorded:
+        return
+    if found[2] != recorded[2]:
+        message = f"size mismatch: it does not unpack to {counted(recorded[2], 'byte')} as recorded"
+    elif found[1] != recorded[1]:
+        message = f"compressed size mismatch: {counted(found[1], 'byte')} of data, but {recorded[1]:,} are recorded"
+    else:
+        message = "CRC-32 mismatch: the content is damaged"
+    raise DamageError("entry-damaged", message)

@@ -1,4 +1,4 @@
-"""The threads of one build. What they do - deflating, hashing, copying - runs outside of Python's lock."""
+"""The threads of one build, and what they do most: deflating. Both run outside of Python's global lock."""
 
 from __future__ import annotations
 
@@ -11,32 +11,40 @@ from model_archiver.core.sums import crc32, fast_zlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, BinaryIO, TypeVar
-
-    _Result = TypeVar("_Result")
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future, ThreadPoolExecutor
-    from types import TracebackType
+    from typing import Any, TypeVar
 
     from model_archiver.core.plan import FileSource
     from model_archiver.core.running import Progress
 
+    _Result = TypeVar("_Result")
 
+_BLOCK = 1 << 20  # bytes that are compressed at a time
+_MOST_BLOCKS = 48  # that wait for a thread or the sink: memory must not grow with the number of cores
 _MOST_UNHASHED = 8
-_MOMENT = 0.1
-_HEAP = 1 << 24
 _MOST_THREADS = 64
+_HEAP = 1 << 24
+_POLL_SECONDS = 0.1
+
+_SAMPLES = 16
+_SAMPLE_SIZE = 1 << 16
+_WORTH = 0.75  # saves at least a quarter
+_RAW = -15
+_ZLIB_LEVEL = 6
+_BLOCK_LEVEL = 1
+_HISTORY = 8  # bytes; between 4 and 16
 
 
 class Workers:
-    """Threads that deflate and one that hashes, for the time of a build.
+    """Threads that deflate, and one that hashes, for the time of a build.
 
-    They leave signals to the main thread if they are started, as those of a build are, while signals are held back.
+    Start them while signals are blocked: they then leave all signals to the main thread.
 
     Attributes:
         jobs: how many threads deflate.
         progress: is called from the main thread, often; what it raises ends the build.
-        stopped: the build is over or has failed: who works on something long gives up.
+        stopped: the build is over or has failed; long work in a thread stops early.
     """
 
     def __init__(self, jobs: int, progress: Progress) -> None:
@@ -46,77 +54,60 @@ class Workers:
         self._pools: list[ThreadPoolExecutor] = []
         self._unhashed: deque[Future[object]] = deque()
 
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped = True
+        for pool in self._pools:
+            pool.shutdown(wait=True, cancel_futures=True)
+
     @cached_property
     def deflating(self) -> ThreadPoolExecutor:
-        """Takes blocks."""
+        """The threads that take blocks to deflate."""
         return self._pool(min(self.jobs, _MOST_THREADS), "deflate")
 
     @cached_property
     def hashing(self) -> ThreadPoolExecutor:
-        """Takes blocks or files, one after the other, in the order in which they are given."""
+        """The thread that takes blocks or files, one after the other, in the order in which they are given."""
         return self._pool(1, "hash")
 
     def _pool(self, threads: int, name: str) -> ThreadPoolExecutor:
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - small builds do without threads
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - small builds do not need threads
 
-        # A heap that has seen a large block freed keeps the smaller ones for the next use (malloc's dynamic threshold);
-        # else each block's memory goes back to the kernel, to be cleared again: a tenth of the time of a build.
+        # Once a heap has seen a large block freed, it keeps smaller ones for the next use (malloc's dynamic
+        # threshold). Otherwise the kernel takes back and clears the memory of every block: 10 % of a build's time.
         bytearray(_HEAP)
         self._pools.append(ThreadPoolExecutor(threads, name))
         return self._pools[-1]
 
     def hash_later(self, update: Callable[[Any], object], block: bytes | memoryview) -> None:
-        """Have a block hashed after those given before; waits where too many are still to be hashed."""
+        """Let a thread hash a block after those given before; wait if too many are waiting."""
         self._unhashed.append(self.hashing.submit(update, block))
         while len(self._unhashed) > _MOST_UNHASHED:
             self._unhashed.popleft().result()
 
-    def hashed(self) -> None:
-        """Wait until all blocks given so far are hashed."""
+    def wait_until_hashed(self) -> None:
+        """Wait until all blocks given to `hash_later` are hashed."""
         while self._unhashed:
             self._unhashed.popleft().result()
 
     def result(self, work: Future[_Result]) -> _Result:
-        """What some long work gives."""
-        from concurrent.futures import wait  # noqa: PLC0415 - as below
+        """Wait for long work, report progress meanwhile, and return the result."""
+        from concurrent.futures import wait  # noqa: PLC0415 - as in _pool
 
-        while not wait([work], _MOMENT).done:
+        while not wait([work], _POLL_SECONDS).done:
             self.progress(0)
         return work.result()
 
     @contextmanager
-    def settling(self, work: Future[Any]) -> Iterator[None]:
-        """Have some work ended when the block ends; where that fails, it gives up soon."""
+    def joining(self, work: Future[Any]) -> Iterator[None]:
+        """Wait for some work when the block ends; if the block fails, the work stops early."""
         try:
             yield
         finally:
             self.stopped = not work.done()
             work.exception()
-
-    def __enter__(self) -> Workers:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stopped = True
-        for pool in self._pools:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-BLOCK = 1 << 20
-"""Bytes that are compressed at a time."""
-
-MOST_BLOCKS = 48
-"""Blocks that are on their way at a time, at most: memory must not grow with the number of cores."""
-
-_SAMPLES = 16
-_SAMPLE_SIZE = 1 << 16
-_WORTH = 0.75  # saves at least a quarter
-_RAW = -15
-_ZLIB_LEVEL = 6
-_BLOCK_LEVEL = 1
-_HISTORY = 8  # bytes; between 4 and 16
 
 
 def deflate_whole(data: bytes) -> bytes:
@@ -128,52 +119,43 @@ def deflate_whole(data: bytes) -> bytes:
 
 
 def is_worth_it(share: float) -> bool:
-    """Whether deflating to this share of the size saves enough to make up for what the server pays at every start."""
+    """Return whether deflating to this share of the size saves enough: the server pays for it at every start."""
     return share <= _WORTH
 
 
 def sampled_share(source: FileSource) -> float:
-    """The share of its size that a large file would have when deflated, judged on blocks spread over all of it."""
+    """Return which share of its size a large file has when deflated, judged by blocks spread over all of it."""
     step = max(source.size // _SAMPLES, 1)
+    blocks = []
     with source.open() as file:
-        blocks = [_read_at(file, offset) for offset in range(0, source.size, step)]
-    packed = [piece for block in blocks for piece in _deflate(block, last=True)]
-    return sum(map(len, packed)) / max(sum(map(len, blocks)), 1)
-
-
-def _read_at(file: BinaryIO, offset: int) -> bytes:
-    file.seek(offset)
-    return file.read(_SAMPLE_SIZE)
+        for offset in range(0, source.size, step):
+            file.seek(offset)
+            blocks.append(file.read(_SAMPLE_SIZE))
+    deflated = [piece for block in blocks for piece in _deflate(block, last=True)]
+    return sum(map(len, deflated)) / max(sum(map(len, blocks)), 1)
 
 
 class DeflateStream:
-    """One raw deflate stream; what is written to it goes compressed, in order, to a sink.
+    """One raw deflate stream: it passes what is written to it on to a sink, compressed and in order.
 
     Attributes:
-        compressed_size: how many bytes the sink was given.
-        crc32: of what was written; right when the stream is finished.
+        crc32: of what was written; valid when the stream is finished.
     """
 
     def __init__(self, sink: Callable[[bytes], object], workers: Workers) -> None:
-        """Make a stream.
-
-        Args:
-            sink: takes the compressed bytes, in the thread that writes.
-            workers: compress, and compute the checksum.
-        """
+        """Create a stream whose sink is called in the thread that writes; the workers deflate and sum."""
         self._sink = sink
         self._workers = workers
         self._parts: list[memoryview] = []
-        self._room = BLOCK
+        self._room = _BLOCK
         self._blocks: deque[Future[tuple[bytes, ...]]] = deque()
-        self.compressed_size = 0
         self.crc32 = 0
 
     def write(self, data: bytes) -> None:
-        """Compress some bytes, of any number."""
+        """Compress any number of bytes."""
         rest = memoryview(data)
         while rest:
-            # A full block waits for what follows it: the last one has to end the stream.
+            # A full block is held back until more follows: only the last one ends the stream.
             if not self._room:
                 self._submit(last=False)
             part = rest[: self._room]
@@ -186,31 +168,30 @@ class DeflateStream:
         self._submit(last=True)
         while self._blocks:
             self._drain()
-        self._workers.hashed()
+        self._workers.wait_until_hashed()
 
     def _submit(self, *, last: bool) -> None:
-        parts, self._parts, self._room = self._parts, [], BLOCK
+        parts, self._parts, self._room = self._parts, [], _BLOCK
         block = parts[0] if len(parts) == 1 else b"".join(parts)
         self._workers.hash_later(self._take_crc32, block)
         self._blocks.append(self._workers.deflating.submit(_deflate, block, last=last))
-        while len(self._blocks) > min(2 * self._workers.jobs, MOST_BLOCKS):
+        while len(self._blocks) > min(2 * self._workers.jobs, _MOST_BLOCKS):
             self._drain()
 
     def _drain(self) -> None:
-        for packed in self._blocks.popleft().result():
-            self._sink(packed)
-            self.compressed_size += len(packed)
+        for piece in self._blocks.popleft().result():
+            self._sink(piece)
 
     def _take_crc32(self, block: bytes | memoryview) -> None:
         self.crc32 = crc32(block, self.crc32)
 
 
 def _deflate(block: bytes | memoryview, *, last: bool) -> tuple[bytes, ...]:
-    """Return a block of a large file compressed: ISA-L is 20 to 30 times as fast as zlib on weights.
+    """Return a block of a large file deflated: ISA-L is 20 to 30 times as fast as zlib on weights.
 
-    ISA-L hashes the address of its state together with the first bytes of a stream that has no history
-    (igzip_icf_body_h1_gr_bt.asm), so that the same block can become other bytes in another process. A few bytes that
-    are flushed first go another way and are the history of what follows.
+    At the start of a stream without history, ISA-L hashes the address of its own state (igzip_icf_body_h1_gr_bt.asm),
+    so the same block can become other bytes in another process. Some bytes that are flushed first take another path
+    in ISA-L, and are the history of the rest.
     """
     library = fast_zlib()
     if library is zlib:

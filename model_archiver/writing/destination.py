@@ -1,49 +1,104 @@
-"""What every format's writer does."""
+"""Where the contents of an archive go: the base class of all formats, and of those that are one local file."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from model_archiver.core.running import block_signals
+from model_archiver.writing.copying import SMALL
+from model_archiver.writing.deflate import sampled_share
+from model_archiver.writing.os_calls import OutputFile
+from model_archiver.writing.publish import publish_archive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import PurePosixPath
-    from types import TracebackType
 
-    from model_archiver.core.plan import FileSource
+    from model_archiver.core.plan import FileSource, Plan
     from model_archiver.core.report import ArchiveEntry
+    from model_archiver.core.request import Deflate
+    from model_archiver.writing.deflate import Workers
+    from model_archiver.writing.staging import StagingDirectory
 
 
-class ArchiveWriter(ABC):
-    """Writes members, one after the other, to a new archive; as a context, it finishes and flushes the archive."""
+class Destination:
+    """An archive under construction. Each format is a subclass, and a place on another machine can be one.
 
-    def __enter__(self) -> ArchiveWriter:
-        return self
+    A build adds the members and then the files of MAR-INF, finishes the archive and publishes it.
+    """
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self.finish()
-        finally:
-            self.close()
+    size = 0
+    """The bytes of the finished archive."""
 
-    @abstractmethod
+    def __init__(self, plan: Plan, staging: StagingDirectory, workers: Workers) -> None:
+        """Create an empty archive in the staging directory, which is next to the target."""
+        self.plan = plan
+        self.staging = staging
+        self.workers = workers
+        self.built = staging.path / plan.target.path.name
+
+    def needed_space(self) -> int:
+        """Return about how many bytes the members will take on the disk."""
+        return self.plan.size
+
     def add(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
         """Write a file.
 
         Raises:
-            ModelArchiverError: it changed since it was planned, or while it was read.
+            ModelArchiverError: it changed since the build was planned, or while it was read.
         """
+        raise NotImplementedError
 
-    @abstractmethod
     def add_text(self, path: PurePosixPath, text: str) -> ArchiveEntry:
-        """Write a text, as UTF-8."""
+        """Write a text as UTF-8."""
+        raise NotImplementedError
 
-    @abstractmethod
     def finish(self) -> None:
-        """Write what stands behind the members, and wait until the disk has everything."""
+        """Write what follows the members, and wait until the disk has everything."""
+        raise NotImplementedError
 
-    @abstractmethod
+    def publish(self) -> None:
+        """Move the finished archive to its target, in one step that no signal interrupts.
+
+        Raises:
+            ModelArchiverError: the target exists and must not be replaced.
+        """
+        raise NotImplementedError
+
     def close(self) -> None:
-        """Let go of the output, finished or not."""
+        """Close what is open, whether the archive is finished or not."""
+
+
+class FileDestination(Destination):
+    """An archive that is one local file.
+
+    Attributes:
+        output: the file.
+        deflate: which members are deflated; the user decides this unless `fixed_deflate` does.
+    """
+
+    fixed_deflate: Deflate | None = None
+
+    def __init__(self, plan: Plan, staging: StagingDirectory, workers: Workers) -> None:
+        super().__init__(plan, staging, workers)
+        self.output = OutputFile(self.built)
+        self.deflate = self.fixed_deflate or plan.deflate
+
+    def needed_space(self) -> int:
+        """Return about how many bytes the members will take; large ones that may be deflated are sampled."""
+        if self.deflate == "never":
+            return self.plan.size
+        sources = [member.source for member in self.plan.members]
+        return sum(round(each.size * (sampled_share(each) if each.size > SMALL else 1)) for each in sources)
+
+    def finish(self) -> None:
+        """Wait until the disk has the whole file."""
+        self.output.sync()
+        self.size = self.output.file.tell()
+
+    def publish(self) -> None:
+        """Move the file to its target, and after it the files that the platform needs next to it."""
+        with block_signals():
+            publish_archive(self.staging, self.plan)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.output.close()

@@ -1,10 +1,12 @@
-"""File locks, which the system lets go of when their holder ends, however it ends."""
+"""The private directory in which an output is assembled, and the file locks that show who owns one.
+
+The system releases a lock when its holder ends, however it ends.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,103 +16,37 @@ from model_archiver.writing.os_calls import rename_new
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
-NO_LOCKS = -1
+_NO_LOCKS = -1
 """In place of a descriptor: the file system has no locks."""
 
-
-def lock_file(path: Path, *, make: bool = True) -> int | None:
-    """Lock a file; None where somebody else holds it.
-
-    Args:
-        path: of the file.
-        make: make it if it is missing.
-
-    Returns:
-        The open descriptor, which holds the lock until it is closed, or `NO_LOCKS`.
-
-    Raises:
-        FileNotFoundError: it is missing and not to be made, or was removed meanwhile.
-        OSError: it can be neither made nor opened.
-    """
-    descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if make else 0), 0o600)
-    try:
-        _lock(descriptor)
-        if os.path.samestat(os.fstat(descriptor), path.stat()):
-            return descriptor
-    except (BlockingIOError, PermissionError):
-        pass
-    except FileNotFoundError:
-        os.close(descriptor)
-        raise
-    except OSError:
-        os.close(descriptor)
-        return NO_LOCKS
-    os.close(descriptor)
-    return None
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-
-    @contextmanager
-    def folder_lock(_folder: Path) -> Iterator[None]:
-        """No lock: there is none on folders here, and no exchange of folders either."""
-        yield
-
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    @contextmanager
-    def folder_lock(folder: Path) -> Iterator[None]:
-        """Wait for, and hold, the lock of a folder, by which builds take turns to replace what is in it."""
-        try:
-            descriptor = os.open(folder, os.O_RDONLY)
-        except PermissionError:  # it may be written to and not listed
-            yield
-            return
-        try:
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
-
-
+_SUFFIX = ".building"
 _LOCK = "lock"
-_FORMER = "former"
+_SET_ASIDE = "set-aside"
+_RANDOM_BYTES = 4
 _TRIES = 100
 _LONGEST_NAME = 200  # of 255 bytes that file systems give a name
 
 
 class StagingDirectory:
-    """A directory that is there for the time of one build.
+    """A directory that exists for the time of one build.
 
-    It is entered and left while the signals that end a command are held back, or what it makes could be left behind.
+    Enter and leave it while the signals that end a command are blocked, or a signal could leave it behind.
 
     Attributes:
         path: the directory.
-        set_aside: where a former output waits while the kernel cannot exchange it for the new one in one step.
+        set_aside: where an existing output waits if the system cannot exchange it for the new one in one step.
     """
 
     def __init__(self, target: Path, name: str) -> None:
-        """Describe it.
+        """Describe it: next to a target, whose folder is created if it is missing, and named after the model.
 
-        Args:
-            target: the output; the directory is made beside it, and its folder too if it is missing.
-            name: the model's name; directories that killed builds of it have left here are removed.
+        What killed builds of this model left there is removed.
         """
         self._target = target
         self._name = name[:_LONGEST_NAME]
         self._made_folders: list[Path] = []
-        self._lock = NO_LOCKS
+        self._lock = _NO_LOCKS
         self.path = Path()
         self.set_aside = Path()
 
@@ -122,9 +58,7 @@ class StagingDirectory:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         _remove(self.path, self._lock)
         if kind is not None:
             self._remove_made_folders()
@@ -134,99 +68,101 @@ class StagingDirectory:
             self._make_folders()
             try:
                 self._remove_abandoned()
-                self.path = self._target.parent / f".{self._name}.{os.urandom(4).hex()}.building"
+                self.path = self._target.parent / f".{self._name}.{os.urandom(_RANDOM_BYTES).hex()}{_SUFFIX}"
                 self.path.mkdir(0o700)
-                lock = _lock_new(self.path)
+                lock = self._lock_new()
             except FileNotFoundError:
                 continue
             if lock is not None:
                 self._lock = lock
-                self.set_aside = self.path / _FORMER / self._target.name
+                self.set_aside = self.path / _SET_ASIDE / self._target.name
                 return
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(self._target.parent))
 
+    def _lock_new(self) -> int | None:
+        try:
+            return _lock_file(self.path / _LOCK)
+        except OSError:
+            with suppress(OSError):
+                self.path.rmdir()
+            raise
+
     def _make_folders(self) -> None:
-        missing = [folder for folder in self._target.parents if not folder.exists()]
+        missing = []
+        folder = self._target.parent
+        while not folder.exists():
+            missing.append(folder)
+            folder = folder.parent
         for folder in reversed(missing):
-            try:
+            with suppress(FileExistsError):
                 folder.mkdir()
-            except FileExistsError:
-                continue
-            self._made_folders.append(folder)
+                self._made_folders.append(folder)
 
     def _remove_made_folders(self) -> None:
         for folder in reversed(self._made_folders):
             try:
                 folder.rmdir()
-            except OSError:  # somebody else uses it meanwhile
+            except OSError:  # another program uses it meanwhile
                 return
 
     def _remove_abandoned(self) -> None:
-        pattern = re.compile(rf"\.{re.escape(self._name)}\.[0-9a-f]{{8}}\.building")
+        prefix = f".{self._name}."
         try:
-            paths = [path for path in self._target.parent.iterdir() if pattern.fullmatch(path.name)]
-        except PermissionError:  # the folder may be written to and not listed
+            names = os.listdir(self._target.parent)  # noqa: PTH208 - most names need no Path
+        except PermissionError:  # the folder may be writable and not readable
             return
-        for path in paths:
-            if path.is_symlink():
-                continue
-            with suppress(OSError):  # another user's, or another build was faster
-                _remove_if_abandoned(path)
+        for name in names:
+            if name.startswith(prefix) and _is_random(name.removeprefix(prefix)):
+                path = self._target.parent / name
+                if not path.is_symlink():
+                    with suppress(OSError):  # it is another user's, or another build was faster
+                        _remove_if_abandoned(path)
 
 
 def is_staging(path: Path) -> bool:
-    """Whether a path lies in the temporary directory of a build, of which users know nothing."""
-    return any(part.startswith(".") and part.endswith(".building") for part in path.parts)
+    """Return whether a path is in a staging directory, which users do not know of."""
+    return any(part.startswith(".") and part.endswith(_SUFFIX) for part in path.parts)
 
 
-def _lock_new(directory: Path) -> int | None:
-    """Lock a directory that was just made, which is gone again where that is impossible; as `lock_file`."""
-    try:
-        return lock_file(directory / _LOCK)
-    except OSError:
-        with suppress(OSError):
-            directory.rmdir()
-        raise
+def _is_random(text: str) -> bool:
+    """Return whether a text is what follows the model's name in the name of a staging directory."""
+    digits = text.removesuffix(_SUFFIX)
+    return len(digits) == len(text) - len(_SUFFIX) == 2 * _RANDOM_BYTES and not digits.strip("0123456789abcdef")
 
 
 def _remove_if_abandoned(path: Path) -> None:
     try:
-        lock = lock_file(path / _LOCK, make=False)
+        lock = _lock_file(path / _LOCK, create=False)
     except FileNotFoundError:
-        path.rmdir()  # which is empty: its build was killed before it could lock it, or is about to and makes another
+        path.rmdir()  # it is empty: its build was killed before it could lock it, or is about to and creates another
         return
-    if lock is not None and lock != NO_LOCKS:
-        _restore_set_aside(path)
+    if lock is not None and lock != _NO_LOCKS:
+        kept = path / _SET_ASIDE
+        for existing in kept.iterdir() if kept.is_dir() else ():  # its build was killed before it replaced this
+            with suppress(FileExistsError):  # it was killed after that
+                rename_new(existing, path.parent / existing.name)
         _remove(path, lock)
 
 
-def _restore_set_aside(abandoned: Path) -> None:
-    """Give a former output its place back, where its build was killed after setting it aside."""
-    folder = abandoned / _FORMER
-    for existing in folder.iterdir() if folder.is_dir() else ():
-        with suppress(FileExistsError):  # the new one came
-            rename_new(existing, abandoned.parent / existing.name)
-
-
 def _remove(directory: Path, lock: int) -> None:
-    """Remove a temporary directory whose lock is held.
+    """Remove a staging directory whose lock is held.
 
-    The lock file goes last and while it is locked, so that nobody takes what is left for a directory of their own.
+    The lock file goes last, while it is locked: so no other build takes what is left for an abandoned directory.
     """
-    with suppress(OSError):  # told below
+    with suppress(OSError):  # reported below
         for path in directory.iterdir():
             if path.name != _LOCK:
                 _remove_tree(path)
-        if sys.platform == "win32" and lock != NO_LOCKS:
-            os.close(lock)  # before: Windows does not remove what is open
-            lock = NO_LOCKS
+        if sys.platform == "win32" and lock != _NO_LOCKS:
+            os.close(lock)  # before: Windows does not remove open files
+            lock = _NO_LOCKS
         if [path.name for path in directory.iterdir()] == [_LOCK]:
             (directory / _LOCK).unlink()
             directory.rmdir()
-    if lock != NO_LOCKS:
+    if lock != _NO_LOCKS:
         os.close(lock)
     if directory.exists():
-        import logging  # noqa: PLC0415 - nearly never used
+        import logging  # noqa: PLC0415 - hardly ever needed
 
         logging.getLogger(__name__).warning("%s could not be removed: remove it yourself", directory)
 
@@ -235,8 +171,61 @@ def _remove_tree(path: Path) -> None:
     if path.is_symlink() or not path.is_dir():
         path.unlink()
         return
-    import shutil  # noqa: PLC0415 - not needed where only a file was built
+    import shutil  # noqa: PLC0415 - archives that are one file do not need it
 
     for folder, _, _ in os.walk(path):
-        Path(folder).chmod(0o700)  # the user may have made a folder of a former output read-only
+        Path(folder).chmod(0o700)  # the user may have made a folder of an existing output read-only
     shutil.rmtree(path, ignore_errors=True)
+
+
+def _lock_file(path: Path, *, create: bool = True) -> int | None:
+    """Lock a file, and return the open descriptor that holds the lock, `_NO_LOCKS`, or None if another process has it.
+
+    Raises:
+        FileNotFoundError: it is missing and must not be created, or was removed meanwhile.
+    """
+    descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0), 0o600)
+    try:
+        _lock(descriptor)
+        if os.path.samestat(os.fstat(descriptor), path.stat()):
+            return descriptor
+    except (BlockingIOError, PermissionError):
+        pass
+    except FileNotFoundError:
+        os.close(descriptor)
+        raise
+    except OSError:
+        os.close(descriptor)
+        return _NO_LOCKS
+    os.close(descriptor)
+    return None
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int, *, wait: bool = False) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
+
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Wait for the lock of a folder, and hold it: builds take turns to replace what is in the folder."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # it may be writable and not readable; Windows opens no folders
+        yield
+        return
+    try:
+        if sys.platform != "win32":
+            with suppress(OSError):  # a file system without locks
+                _lock(descriptor, wait=True)
+        yield
+    finally:
+        os.close(descriptor)

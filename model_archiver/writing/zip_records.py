@@ -1,7 +1,7 @@
-"""The records of a zip file, as PKWARE's APPNOTE 6.3 lays them out; sizes in bytes.
+"""The records of a zip file, as PKWARE's APPNOTE 6.3 defines them; sizes in bytes.
 
-TorchServe reads front to back and never looks at the central directory, so a local header carries the real sizes;
-data descriptors are never written (``only DEFLATED entries can have EXT descriptor``, ``invalid entry size``).
+TorchServe reads an archive from front to back and ignores the central directory, so a local header holds the real
+sizes. It rejects data descriptors (``only DEFLATED entries can have EXT descriptor``, ``invalid entry size``).
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class ZipEntry(Record):
         name: its path, with slashes.
         executable: whether its owner may execute it.
         method: `STORED` or `DEFLATED`.
-        size: unpacked.
-        compressed_size: in the archive.
-        crc32: of the unpacked bytes.
+        size: of its content, uncompressed.
+        compressed_size: of its data in the archive.
+        crc32: of its content.
         offset: where its local header begins.
         zip64: whether the local header has room for sizes of 4 GiB and more.
     """
@@ -52,7 +52,7 @@ class ZipEntry(Record):
 
 
 def needs_zip64(size: int) -> bool:
-    """Whether an entry of this size may have to say a number that its header has no room for.
+    """Return whether the numbers of an entry of this size may need more room than a plain header has.
 
     Deflating what does not shrink adds 5 bytes to every 64 KiB and a flush to every block.
     """
@@ -60,60 +60,30 @@ def needs_zip64(size: int) -> bool:
 
 
 def local_header(entry: ZipEntry) -> bytes:
-    """What stands before an entry's data."""
-    name, flags = _name_and_flags(entry)
+    """Return what precedes an entry's data."""
+    name = entry.name.encode()
     extra = struct.pack("<2H2Q", 1, 16, entry.size, entry.compressed_size) if entry.zip64 else b""
+    start = (b"PK\x03\x04", _version(zip64=entry.zip64), _flags(entry), entry.method, DOS_TIME, DOS_DATE, entry.crc32)
     sizes = (LIMIT, LIMIT) if entry.zip64 else (entry.compressed_size, entry.size)
-    return (
-        LOCAL.pack(
-            b"PK\x03\x04",
-            _version(zip64=entry.zip64),
-            flags,
-            entry.method,
-            DOS_TIME,
-            DOS_DATE,
-            entry.crc32,
-            *sizes,
-            len(name),
-            len(extra),
-        )
-        + name
-        + extra
-    )
+    return LOCAL.pack(*start, *sizes, len(name), len(extra)) + name + extra
 
 
 def central_header(entry: ZipEntry) -> bytes:
-    """An entry in the central directory."""
-    name, flags = _name_and_flags(entry)
+    """Return an entry of the central directory."""
+    name = entry.name.encode()
     wide = [number for number in (entry.size, entry.compressed_size, entry.offset) if number >= LIMIT]
     extra = struct.pack(f"<2H{len(wide)}Q", 1, 8 * len(wide), *wide) if wide else b""
-    return (
-        CENTRAL.pack(
-            b"PK\x01\x02",
-            _UNIX | _version(zip64=bool(wide)),
-            _version(zip64=entry.zip64 or bool(wide)),
-            flags,
-            entry.method,
-            DOS_TIME,
-            DOS_DATE,
-            entry.crc32,
-            min(entry.compressed_size, LIMIT),
-            min(entry.size, LIMIT),
-            len(name),
-            len(extra),
-            0,  # comment
-            0,  # disk
-            0,  # internal attributes
-            (stat.S_IFREG | mode(executable=entry.executable)) << 16,
-            min(entry.offset, LIMIT),
-        )
-        + name
-        + extra
-    )
+    versions = (_UNIX | _version(zip64=bool(wide)), _version(zip64=entry.zip64 or bool(wide)))
+    start = (b"PK\x01\x02", *versions, _flags(entry), entry.method, DOS_TIME, DOS_DATE, entry.crc32)
+    sizes = (min(entry.compressed_size, LIMIT), min(entry.size, LIMIT), len(name), len(extra))
+    comment = disk = internal = 0
+    external = (stat.S_IFREG | mode(executable=entry.executable)) << 16
+    rest = (comment, disk, internal, external, min(entry.offset, LIMIT))
+    return CENTRAL.pack(*start, *sizes, *rest) + name + extra
 
 
 def end_of_directory(entries: int, start: int, size: int) -> bytes:
-    """What stands behind the central directory, which has so many entries and begins at `start`."""
+    """Return what follows the central directory, which has so many entries and begins at `start`."""
     records = b""
     if entries >= LIMIT_ENTRIES or start >= LIMIT or size >= LIMIT:
         length = END_64.size - 12  # the record's size does not count its signature and itself
@@ -124,8 +94,8 @@ def end_of_directory(entries: int, start: int, size: int) -> bytes:
     return records + END.pack(b"PK\x05\x06", 0, 0, counted, counted, min(size, LIMIT), min(start, LIMIT), 0)
 
 
-def _name_and_flags(entry: ZipEntry) -> tuple[bytes, int]:
-    return entry.name.encode(), 0 if entry.name.isascii() else UTF8_NAME
+def _flags(entry: ZipEntry) -> int:
+    return 0 if entry.name.isascii() else UTF8_NAME
 
 
 def _version(*, zip64: bool) -> int:
