@@ -77,13 +77,13 @@ def test_a_pattern_that_matches_nothing_is_a_warning(work, run: Command) -> None
 
 def test_a_missing_path_is_an_error_with_advice(work, run: Command) -> None:
     make("index_to_name.json", "d/vocab.txt")
-    errors = refused(run, "--extra-files", "index_to_names.json,d/vocab.tx,zzz,no/where.txt,/no-such-root/x")
+    errors = refused(run, "--extra-files", "index_to_names.json,d/vocab.tx,zzz,no/where.txt,/gone/x")
     advice = {
         "index_to_names.json": "did you mean index_to_name.json?",
         "d/vocab.tx": "did you mean d/vocab.txt?",
         "zzz": "paths are relative to the current folder",
         "no/where.txt": "the folder no does not exist",
-        "/no-such-root/x": "the folder /no-such-root does not exist",
+        "/gone/x": "the folder /no-such-root does not exist",
     }
     assert errors == [
         f"{path}: no such file or folder (--extra-files); {hint} [file-missing]" for path, hint in advice.items()
