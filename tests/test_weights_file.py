@@ -23,7 +23,7 @@ from model_archiver.checks import pickles
 from model_archiver.checks.pickles import read_pickle, rejected_globals
 from model_archiver.checks.weights_file import WeightsFile, read_weights
 from model_archiver.core.problems import NotSampledError
-from model_archiver.writing.zip_records import ZipEntry, central_header, end_of_directory, local_header
+from model_archiver.writing.mar import ZipEntry, central_header, end_of_directory, local_header
 from tests.torch_files import FILES, STATE, Net, np, old_saved, safetensors, saved, torch
 
 pytestmark = pytest.mark.filterwarnings("ignore")
