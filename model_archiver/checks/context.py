@@ -216,11 +216,8 @@ class CheckContext:
         classes = [_server_classes(base) for base in bases]
         if not bases or () in classes or any(path.parts[0] in ("ts", "ts.py") for path in self.by_path):
             return None
-        from model_archiver.checks.inherited import initializes_as_its_base  # noqa: PLC0415 - only for such a class
-
         overridden = outline.only_class.overridden - {"initialize"}
-        is_sure = initializes_as_its_base(outline, outline.only_class)
-        return InheritedHandler(frozenset().union(*classes), overridden) if is_sure else None
+        return InheritedHandler(frozenset().union(*classes), overridden) if outline.inherits_initialize else None
 
     @cached_property
     def weights(self) -> WeightsFile | None:

@@ -144,7 +144,6 @@ class ZipStoreDestination(MarDestination):
     fixed_deflate = "never"
 
 
-
 def needs_zip64(size: int) -> bool:
     """Return whether the numbers of an entry of this size may need more room than a plain header has.
 
