@@ -103,11 +103,11 @@ class Scope:
         called = [getattr(decorator, "func", decorator) for decorator in node.decorator_list]
         origins = {self.value(decorator).origin for decorator in called} - {"dataclasses.dataclass"}
         self.is_open |= self._outer is None and any(origins)
-        is_unknown = origins or getattr(node, "keywords", ())
-        return Value("unknown" if is_unknown else kind, node.lineno, "", node)
+        has_keywords = isinstance(node, _ast.ClassDef) and node.keywords
+        return Value("unknown" if origins or has_keywords else kind, node.lineno, "", node)
 
     def value(self, node: _ast.expr) -> Value:
-        """Return what an expression gives: a literal, what a name stands for, or the result of a well-known function."""
+        """Return what an expression gives: a literal, a name, or a call of a well-known function."""
         if isinstance(node, (*_DISPLAYS, _ast.Lambda)):
             return Value("function" if isinstance(node, _ast.Lambda) else "constant", node=node)
         if isinstance(node, _ast.Name):

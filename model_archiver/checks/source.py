@@ -151,7 +151,8 @@ class Outline:
             if isinstance(call, _ast.Call):
                 given = [getattr(value, "id", "") for value in (*call.args, *(word.value for word in call.keywords))]
                 owner, name = getattr(call.func, "value", None), self._called(call)
-                is_own = not getattr(owner, "args", None) or getattr(owner.args[0], "id", "") == own.node.name
+                of = [getattr(value, "id", "") for value in getattr(owner, "args", ())]
+                is_own = of[:1] in ([], [own.node.name])
                 is_base = name == f"{own.bases[0]}.initialize" and given == ["self", context]
                 return is_base or (name == "builtins.super().initialize" and is_own and given == [context])
             if not _is_plain(statement, context):

@@ -203,7 +203,7 @@ def _mentions(context: CheckContext, words: tuple[bytes, ...]) -> bool:
 
 
 def _what(found: WeightsFile) -> str:
-    maker = found.pickle.built.maker if found.pickle is not None and found.is_module else ""
+    maker = found.pickle.globals[0] if found.pickle is not None and found.is_module else ""
     return f"a whole pickled model ({shortened(maker)})" if maker else _KINDS[found.kind]
 
 

@@ -46,7 +46,7 @@ class WeightsFile(Record):
     @property
     def is_module(self) -> bool:
         """Return whether it certainly holds a whole ``torch.nn.Module``."""
-        return self.pickle is not None and self.pickle.built.is_module
+        return self.pickle is not None and self.pickle.is_module
 
 
 def read_weights(weights: Member | SampledFile) -> WeightsFile | None:
