@@ -26,6 +26,8 @@ _PLAIN_BASES = {"abc", "builtins", "enum", "mms", "torch", "ts", "typing"}
 """Packages whose classes leave the methods of the classes that derive from them as they are written."""
 _OWN_WAYS = {"__new__", "__getattr__", "__getattribute__", "__class_getitem__", "__init_subclass__"}
 _CALLED_LATER = {"initialize", "handle", "preprocess", "inference", "postprocess"}
+_ONLY_READ = {"super", "isinstance", "issubclass", "__init__", *_CALLED_LATER}
+"""Functions that leave classes and instances as they are until the server has looked at them."""
 
 FUNCTIONS = (_ast.FunctionDef, _ast.AsyncFunctionDef)
 IMPORTS = (_ast.Import, _ast.ImportFrom)
@@ -186,6 +188,7 @@ class Facts:
         words: the names in the file, the attributes with a dot in front, and the strings with a quote in front.
         stored: the attributes that are set, on any object.
         given: the names that are arguments of calls.
+        imported: the top packages of what is imported; empty for a relative import.
         rebound: the names that a ``global`` statement or ``:=`` may bind at the top level.
         outer_calls: the calls outside all functions.
         patches: whether an attribute is set on anything but ``self``.
@@ -197,6 +200,7 @@ class Facts:
         self.words: set[str] = set()
         self.stored: set[str] = set()
         self.given: set[str] = set()
+        self.imported: set[str] = set()
         self.rebound: set[str] = set()
         self.outer_calls: list[_ast.Call] = []
         self.patches = False
@@ -208,7 +212,10 @@ class Facts:
             self._add(node, is_inner, is_given)
             skipped = ("body", "test") if isinstance(node, _ast.If) and is_never_true(node.test) else ()
             opens = isinstance(node, (*FUNCTIONS, _ast.Lambda))
-            gives = not _only_reads(node) if isinstance(node, _ast.Call) else is_given
+            is_read = (
+                isinstance(node, _ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in _ONLY_READ
+            )
+            gives = not is_read if isinstance(node, _ast.Call) else is_given
             for field, child in children(node):
                 if field not in skipped:
                     is_body = opens and field == "body"
@@ -224,6 +231,8 @@ class Facts:
         elif isinstance(node, _ast.Attribute) and not isinstance(node.ctx, _ast.Load):
             self.stored.add(node.attr)
             self.patches |= root_of(node) != "self"
+        elif isinstance(node, IMPORTS):
+            self.imported.update(value.origin.partition(".")[0] for value in _imported(node).values())
         elif isinstance(node, _ast.Global):
             self.rebound.update(node.names)
         elif isinstance(node, _ast.NamedExpr) and not is_inner:
@@ -292,9 +301,3 @@ def _imported(node: _ast.Import | _ast.ImportFrom) -> dict[str, Value]:
             top = alias.name.partition(".")[0]
             origins[alias.asname or top] = alias.name if alias.asname else top
     return {name: Value("other", node.lineno, origin) for name, origin in origins.items()}
-
-
-def _only_reads(call: _ast.Call) -> bool:
-    """Return whether a call leaves classes and instances as they are until the server has looked at them."""
-    name = getattr(call.func, "id", "") or getattr(call.func, "attr", "")
-    return name in {"super", "isinstance", "issubclass", "__init__", *_CALLED_LATER}

@@ -71,7 +71,7 @@ class _File(BytesIO):
 
 
 class _Machine:
-    """The depth of an unpickler's stack, and the strings that a pickle names. What it cannot do raises a LookupError."""
+    """The depth of an unpickler's stack, and the names in a pickle. What it cannot do raises a LookupError."""
 
     def __init__(self) -> None:
         self.globals: dict[str, None] = {}

@@ -128,18 +128,19 @@ class Outline:
         What runs earlier, the module and ``__init__``, must not patch the server or change files.
         """
         own, words = self.only_class, self.facts.words
-        is_patched = self.facts.patches or not _PATCHES.isdisjoint(words) or any("WEIGHTS_ONLY" in w for w in words)
-        methods = (
-            {name: own.method(name) for name in ("__init__", "initialize") if name in own.overridden} if own else {}
-        )
-        if own is None or not own.is_plain or is_patched or None in methods.values():
+        if (
+            own is None
+            or self.facts.patches
+            or not _PATCHES.isdisjoint(words)
+            or any("WEIGHTS_ONLY" in w for w in words)
+        ):
             return False
-        made = (
-            [node for node in walk(methods["__init__"]) if isinstance(node, _ast.Call)] if "__init__" in methods else []
-        )
+        methods = {name: own.method(name) for name in ("__init__", "initialize") if name in own.overridden}
+        made = [node for node in walk(methods.get("__init__") or _ast.Pass()) if isinstance(node, _ast.Call)]
         called = [self._called(call) for call in (*self.facts.outer_calls, *made)]
         is_quiet = all(name.startswith((*QUIET, *own.bases)) and "Path()" not in name for name in called)
-        return is_quiet and ("initialize" not in methods or self._begins_with_base(methods["initialize"], own))
+        is_certain = own.is_plain and is_quiet and None not in methods.values()
+        return is_certain and ("initialize" not in methods or self._begins_with_base(methods["initialize"], own))
 
     def _begins_with_base(self, function: _ast.AST, own: Class) -> bool:
         """Return whether a method calls that of its base with its context, after plain assignments at most."""
@@ -162,12 +163,11 @@ class Outline:
 
 def _is_plain(statement: _ast.stmt, context: str) -> bool:
     """Return whether a statement is a docstring, or only sets variables or attributes of ``self``."""
-    if any(isinstance(node, (_ast.Call, _ast.NamedExpr)) for node in walk(statement)):
-        return False
-    targets = statement.targets if isinstance(statement, _ast.Assign) else []
-    names = [getattr(target, "id", "") or root_of(getattr(target, "value", target)) for target in targets]
-    is_set = all(isinstance(target, (_ast.Name, _ast.Attribute)) for target in targets) and context not in names
-    return is_set and isinstance(statement, (_ast.Assign, _ast.Expr))
+    nodes = list(walk(statement))
+    stores = [node for node in nodes if isinstance(getattr(node, "ctx", None), _ast.Store)]
+    is_called = any(isinstance(node, (_ast.Call, _ast.NamedExpr)) for node in nodes)
+    is_other = any(isinstance(node, _ast.Subscript) or root_of(node) == context for node in stores)
+    return isinstance(statement, (_ast.Assign, _ast.Expr)) and not is_called and not is_other
 
 
 def read_outline(text: bytes, *, is_package: bool = False) -> Outline:
