@@ -52,12 +52,11 @@ INVALID = [
     (
         '{"cat": 0, "dog": 1}',
         ":1: the name of class 'cat' must be a string, not 0 (1 more are wrong too); "
-        'swap the two: the number of the class first, as in {"0": "cat"}',
+        "write a string, or a list that ends with one",
     ),
     (
         '{"labels": {"0": "cat"}}',
-        ":1: the name of class 'labels' must be a string, not an object; "
-        'put the names at the top level, as in {"0": "cat"}',
+        ":1: the name of class 'labels' must be a string, not an object; write a string, or a list that ends with one",
     ),
 ]
 
