@@ -97,7 +97,7 @@ def test_a_long_name_is_shortened_and_costs_little_memory(judged) -> None:
     [line] = labels(judged('{\n "' + "k" * 2_000_000 + '": 1}'))
     assert tracemalloc.get_traced_memory()[1] < 50_000_000
     tracemalloc.stop()
-    assert line.startswith(f"index_to_name.json:2: the name of class '{'k' * 80}...' must be a string, not 1; swap")
+    assert line.startswith(f"index_to_name.json:2: the name of class '{'k' * 80}...' must be a string, not 1; write")
 
 
 def vocabulary(result: Result) -> list[str]:

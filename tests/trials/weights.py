@@ -132,7 +132,7 @@ _REFUSED: dict[str, dict[str, tuple[str, dict[str, Content], str]]] = {
     "weights-suffix": {
         **{
             suffix: (f"{BASE} --serialized-file net{suffix}", {f"net{suffix}": state_dict}, NO_LOADER)
-            for suffix in (".pth", ".bin", ".safetensors", ".pt2", ".so")
+            for suffix in (".pth", ".bin", ".safetensors", ".pt2")
         },
         "a derived handler": (f"{DERIVED} net.pth", {"h.py": CALLING, "net.pth": torchscript}, NO_LOADER),
     },
