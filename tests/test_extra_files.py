@@ -77,13 +77,16 @@ def test_a_pattern_that_matches_nothing_is_a_warning(work, run: Command) -> None
 
 def test_a_missing_path_is_an_error_with_advice(work, run: Command) -> None:
     make("index_to_name.json", "d/vocab.txt")
-    errors = refused(run, "--extra-files", "index_to_names.json,d/vocab.tx,zzz,no/where.txt,/no-such-root/x")
+    errors = refused(run, "--extra-files", "index_to_names.json,d/vocab.tx,zzz,no/where.txt,/gone/x")
+    advice = {
+        "index_to_names.json": "did you mean index_to_name.json?",
+        "d/vocab.tx": "did you mean d/vocab.txt?",
+        "zzz": "paths are relative to the current folder",
+        "no/where.txt": "the folder no does not exist",
+        "/gone/x": "the folder /no-such-root does not exist",
+    }
     assert errors == [
-        "index_to_names.json: no such file or folder (--extra-files); did you mean index_to_name.json? [file-missing]",
-        "d/vocab.tx: no such file or folder (--extra-files); did you mean d/vocab.txt? [file-missing]",
-        "zzz: no such file or folder (--extra-files); paths are relative to the current folder [file-missing]",
-        "no/where.txt: no such file or folder (--extra-files); the folder no does not exist [file-missing]",
-        "/no-such-root/x: no such file or folder (--extra-files); the folder /no-such-root does not exist [file-missing]",
+        f"{path}: no such file or folder (--extra-files); {hint} [file-missing]" for path, hint in advice.items()
     ]
 
 
