@@ -1,4 +1,4 @@
-"""The private directory in which an output is assembled, and locks, which the system releases when their holder ends."""
+"""The private directory in which an output is assembled, and locks that end with their holders."""
 
 from __future__ import annotations
 
