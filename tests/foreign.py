@@ -56,7 +56,6 @@ class Raw:
 
 
 def deflate(content: bytes) -> bytes:
-    """A raw deflate stream."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
     return compressor.compress(content) + compressor.flush()
 
@@ -164,7 +163,6 @@ def honest_members(top: str = "m/") -> dict[str, bytes | tarfile.TarInfo]:
 
 
 def tgz(data: bytes, path: str = "m.tar.gz") -> Path:
-    """A .tar.gz of a tar."""
     Path(path).write_bytes(gzip.compress(data))
     return Path(path)
 
@@ -199,7 +197,6 @@ public class Program {
 
 
 def run_java(program: str, *arguments: object) -> list[str]:
-    """Return the lines that a Java program prints."""
     Path("Program.java").write_text(program)
     command = ["java", "Program.java", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout.splitlines()

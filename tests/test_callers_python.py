@@ -79,13 +79,11 @@ KINDS = [argparse.Namespace, SimpleNamespace, OwnClass, Validated, ModelArchiver
 
 
 def build(**values: Any) -> Path:
-    """Return the archive that these values make, by a handler that needs no weights."""
     generate_model_archive(SimpleNamespace(**{"model_name": "m", "handler": "vllm_handler", **values}))
     return output("m")
 
 
 def refusal(**values: Any) -> ModelArchiverError:
-    """Return the error of a build that is refused."""
     with pytest.raises(ModelArchiverError) as raised:
         build(**values)
     assert not output("m").exists()

@@ -34,14 +34,12 @@ def words_for(platform: str, *words: object, name: str = "m") -> list[object]:
 
 
 def lay_out(run: Command, platform: str, *words: object, name: str = "m") -> Path:
-    """Return the export path of a build that succeeds."""
     result = run(*words_for(platform, *words, name=name))
     assert result.status == 0, result.err
     return Path("out")
 
 
 def refusal(run: Command, platform: str, *words: object, name: str = "m") -> str:
-    """Return the one error of a build that is refused."""
     [error] = refused(run, *words_for(platform, *words)[2:], name=name)
     return error
 

@@ -32,8 +32,6 @@ UTF8 = 0x800
 
 @dataclass(frozen=True)
 class Local:
-    """What stands before an entry's data, and the data."""
-
     name: str
     version: int
     flags: int
