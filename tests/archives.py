@@ -15,7 +15,6 @@ SUMS = "MAR-INF/SHA256SUMS"
 
 
 def output(name: str, archive_format: str = "default", folder: Path | None = None) -> Path:
-    """Where the output of that name is expected."""
     suffix = {"tgz": ".tar.gz", "no-archive": ""}.get(archive_format, ".mar")
     return (folder or Path()) / f"{name}{suffix}"
 
@@ -34,7 +33,6 @@ def contents(archive: Path) -> dict[str, bytes]:
 
 
 def manifest(archive: Path) -> dict[str, Any]:
-    """The manifest of an archive."""
     return json.loads(contents(archive)[MANIFEST])
 
 

@@ -42,7 +42,6 @@ class Sample:
 
     @property
     def flags(self) -> list[str]:
-        """How it is packaged."""
         if self.kind == "model_files":
             return ["--handler", "base_handler", "--model-file", str(self.path), "--serialized-file", str(STATE_DICT)]
         weights = [] if self.kind == "mms" else ["--serialized-file", str(SCRIPTED)]
@@ -52,7 +51,6 @@ class Sample:
 
 
 def samples() -> list[Sample]:
-    """All of them, in the order of their names."""
     return [
         _sample(path, folder.name)
         for folder in sorted(ROOT.iterdir())

@@ -13,8 +13,6 @@ from model_archiver.cli import main, mms_main
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended."""
-
     status: int
     out: str
     err: str

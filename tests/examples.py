@@ -36,7 +36,6 @@ _WEIGHTS = ("weights.pt", "torchscript.pt")
 
 
 def table() -> dict[str, Any]:
-    """Return the table of codes as it is in the file."""
     read: dict[str, Any] = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
     return read
 
@@ -48,7 +47,6 @@ def commands_of(transcript: str) -> list[tuple[str, str]]:
 
 
 def problems_of(printed: str) -> list[tuple[str, str]]:
-    """Return the level and the code of each line that reports a problem."""
     return _PROBLEM.findall(printed)
 
 

@@ -56,7 +56,6 @@ class Raw:
 
 
 def deflate(content: bytes) -> bytes:
-    """A raw deflate stream."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
     return compressor.compress(content) + compressor.flush()
 
@@ -164,42 +163,11 @@ def honest_members(top: str = "m/") -> dict[str, bytes | tarfile.TarInfo]:
 
 
 def tgz(data: bytes, path: str = "m.tar.gz") -> Path:
-    """A .tar.gz of a tar."""
     Path(path).write_bytes(gzip.compress(data))
     return Path(path)
 
 
-JAVA_ZIP_READER = """\
-import java.io.*;
-import java.util.zip.*;
-
-public class Program {
-    public static void main(String[] paths) throws IOException {
-        PrintStream out = new PrintStream(System.out, false, "UTF-8");
-        byte[] buffer = new byte[1 << 20];
-        for (String path : paths) {
-            try (ZipInputStream zip = new ZipInputStream(new BufferedInputStream(new FileInputStream(path)))) {
-                for (ZipEntry entry; (entry = zip.getNextEntry()) != null; ) {
-                    CRC32 crc = new CRC32();
-                    long size = 0;
-                    for (int count; (count = zip.read(buffer)) > 0; size += count) {
-                        crc.update(buffer, 0, count);
-                    }
-                    out.println(path + "\\t" + entry.getName() + "\\t" + size + "\\t" + crc.getValue());
-                }
-            } catch (IOException | IllegalArgumentException refused) {
-                out.println(path + "\\trefused");
-            }
-        }
-        out.flush();
-    }
-}
-"""
-"""Prints what the class by which servers read archives finds in each: path, name, size and CRC-32 of every entry."""
-
-
 def run_java(program: str, *arguments: object) -> list[str]:
-    """Return the lines that a Java program prints."""
-    Path("Program.java").write_text(program)
-    command = ["java", "Program.java", *map(str, arguments)]
+    """Return the lines that a program in the folder ``java`` prints."""
+    command = ["java", Path(__file__).with_name("java") / f"{program}.java", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout.splitlines()

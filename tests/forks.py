@@ -22,13 +22,10 @@ for _name in ("ctypes", "filecmp", "glob"):  # nor those of a user who cannot re
 
 @dataclass(frozen=True)
 class Fork:
-    """A running command."""
-
     pid: int
     err: Path
 
     def wait_until_stopped(self) -> None:
-        """Wait until it has stopped itself."""
         _, status = os.waitpid(self.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status), self.err.read_text()
 
@@ -92,7 +89,6 @@ def as_nobody(words: list[str], folder: Path) -> Result:
 
 
 def start(*words: object, folder: Path | None = None, **environment: str) -> subprocess.Popen[str]:
-    """Run the command as a user does."""
     return subprocess.Popen(
         [sys.executable, "-m", "model_archiver", *map(str, words)],
         cwd=folder,
@@ -104,7 +100,6 @@ def start(*words: object, folder: Path | None = None, **environment: str) -> sub
 
 
 def result(process: subprocess.Popen[str]) -> Result:
-    """How it ended."""
     out, err = process.communicate()
     return Result(process.returncode, out, err)
 
@@ -139,10 +134,8 @@ def stop() -> None:
 
 
 def terminate() -> None:
-    """Send SIGTERM to this process."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def kill() -> None:
-    """Kill this process."""
     os.kill(os.getpid(), signal.SIGKILL)

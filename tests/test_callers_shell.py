@@ -114,7 +114,6 @@ def test_odd_values_that_serve_today(inputs, words: str, field: str, value: str)
 
 
 def _mlflow(rest: str) -> subprocess.CompletedProcess[str]:
-    """MLflow's command line, through a shell, the command found on PATH."""
     command = (
         "torch-model-archiver --force --model-name m --version 1.0 --serialized-file 'model.pt' --handler handler.py "
         f"--export-path model_store {rest}"

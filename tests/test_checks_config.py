@@ -36,8 +36,6 @@ VALUE = "with which the handler does not load"
 
 @pytest.fixture
 def judged(model: Path, run: Command):
-    """Return what the checks report about a config file."""
-
     def judge(text: str | bytes, *words: object) -> Result:
         (model / "config.yaml").write_bytes(text.encode() if isinstance(text, str) else text)
         return run(*(words or PACK))

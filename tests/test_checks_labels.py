@@ -19,8 +19,6 @@ STRING = "write a string, or a list that ends with one"
 
 @pytest.fixture
 def judged(model: Path, run: Command):
-    """Package an index_to_name.json."""
-
     def judge(text: str | bytes, handler: str = "image_classifier", path: str = "index_to_name.json") -> Result:
         (model / path).parent.mkdir(exist_ok=True)
         (model / path).write_bytes(text.encode() if isinstance(text, str) else text)

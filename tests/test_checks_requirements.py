@@ -74,8 +74,6 @@ NOT_JUDGED = ["-numpy", "-r", "--index-url", "--no-index=yes", "--trusted-host '
 
 @pytest.fixture
 def judged(model: Path, run: Command):
-    """Return what the checks report about a requirements file."""
-
     def judge(text: str | bytes, *words: object) -> list[str]:
         (model / "requirements.txt").write_bytes(text.encode() if isinstance(text, str) else text)
         flags = ("--handler", "handler.py", "--requirements-file", "requirements.txt", "--dry-run")

@@ -68,7 +68,6 @@ def test_damage_is_found_or_changes_nothing(sound, run: Command, kind: str, monk
 
 
 def _peak() -> int:
-    """The most memory that this process ever had, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

@@ -274,7 +274,6 @@ class TestInPlace:
 
     @pytest.fixture
     def folder(self, work: Path) -> Path:
-        """A user's folder, at the place of the target."""
         TARGET.mkdir(parents=True)
         (TARGET / "service.py").write_text("def handle(data, context):\n    return data\n")
         (TARGET / "notes.pyc").write_text("left out elsewhere")

@@ -39,7 +39,6 @@ FILES = ("--serialized-file", "model.pt", "--handler", "handler.py")
 
 @pytest.fixture
 def packed(model: Path, run: Command, monkeypatch) -> Path:
-    """The working directory with the model packed in each format."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     for archive_format in FORMATS:
         build(run, *FILES, "--version", "2.1", archive_format=archive_format, to=archive_format)

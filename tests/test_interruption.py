@@ -29,7 +29,6 @@ MEGABYTE = 1 << 20
 
 
 def words_for(archive_format: str, export_path: Path, *sources: object, name: str = "m") -> list[str]:
-    """Return a command line that replaces an archive."""
     words = ["--model-name", name, *MODEL[2:], "-f", "--archive-format", archive_format]
     return [*words, "--export-path", str(export_path), "--extra-files", ",".join(map(str, sources))]
 
@@ -43,8 +42,6 @@ def fingerprint(target: Path) -> object:
 
 @dataclass(frozen=True)
 class Previous:
-    """A previous archive, and how to get it back."""
-
     target: Path
     words: list[str]
     print: object
@@ -121,7 +118,6 @@ def whole(large: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[st
 
 
 def wait_for_staging(folder: Path, process: object) -> None:
-    """Wait until a build has made its staging folder, or is over."""
     while not hidden(folder) and process.poll() is None:
         time.sleep(0.002)
 

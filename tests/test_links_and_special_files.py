@@ -21,7 +21,6 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such fil
 
 @pytest.fixture
 def folder(work: Path) -> Path:
-    """A folder ``d`` with a file in it."""
     (work / "d").mkdir()
     (work / "d/a.txt").write_text("a")
     return work / "d"

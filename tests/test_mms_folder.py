@@ -29,7 +29,6 @@ WORDS = COMMAND.split()[1:]
 
 @pytest.fixture
 def squeezenet(work: Path) -> Path:
-    """The folder of the documentation."""
     folder = work / "squeezenet"
     folder.mkdir()
     for name in DOCUMENTED:
@@ -116,7 +115,6 @@ FOLDER_WORDS = ("--model-name", "m", "--model-path", "d", "--handler", "svc:hand
 
 @pytest.fixture
 def folder(work: Path) -> None:
-    """A small folder, and a file next to it."""
     make("d/svc.py", text=HANDLER)
     make("d/pkg/labels.txt", "more.txt")
 

@@ -34,14 +34,12 @@ def words_for(platform: str, *words: object, name: str = "m") -> list[object]:
 
 
 def lay_out(run: Command, platform: str, *words: object, name: str = "m") -> Path:
-    """Return the export path of a build that succeeds."""
     result = run(*words_for(platform, *words, name=name))
     assert result.status == 0, result.err
     return Path("out")
 
 
 def refusal(run: Command, platform: str, *words: object, name: str = "m") -> str:
-    """Return the one error of a build that is refused."""
     [error] = refused(run, *words_for(platform, *words)[2:], name=name)
     return error
 
@@ -97,7 +95,8 @@ def test_no_format_is_suggested_that_the_platform_does_not_take(model, run: Comm
 @pytest.mark.parametrize("platform", ["vertex", "sagemaker"])
 def test_no_other_name_is_suggested_where_the_platform_fixes_it(model, run: Command, platform: str) -> None:
     lay_out(run, platform)
-    assert ", or choose another --export-path [target-exists]" in refusal(run, platform)
+    assert ", or choose another --export-path [target-exists]" in refusal(run, platform, name="other")
+    lay_out(run, platform, "-f", name="other")
 
 
 # KServe
@@ -117,6 +116,7 @@ def test_kserve_finds_config_and_archive_below_one_root(model, run: Command) -> 
     assert given["model_store"] == "/mnt/models/model-store"
     assert given["grpc_inference_port"].isdecimal()
     assert given["disable_token_authorization"] == "true"
+    assert "[target-exists]" in refusal(run, "kserve", "--version", "2.0")
 
 
 def test_kserve_does_not_see_a_dotted_name(model, run: Command) -> None:
@@ -154,6 +154,8 @@ def test_what_a_user_wrote_into_kserves_config_stays(model, run: Command) -> Non
 def test_another_version_of_the_model_from_another_archive_stays(model, run: Command) -> None:
     lay_out(run, "kserve")
     edit_config("m.mar", "by-hand.mar")
+    error = refusal(run, "kserve", "-f")
+    assert "config.properties: already has version 1.0 of m, from by-hand.mar; choose another --version" in error
     lay_out(run, "kserve", "--version", "2.0", "-f")
     versions = snapshot()["models"]["m"]
     assert {version: entry["marName"] for version, entry in versions.items()} == {"1.0": "by-hand.mar", "2.0": "m.mar"}
@@ -199,11 +201,6 @@ def test_a_config_that_no_model_can_be_added_to_is_left_alone(model, run: Comman
     CONFIG.parent.mkdir(parents=True)
     UNUSABLE_CONFIGS[kind]()
     assert "[platform-config]" in refusal(run, "kserve", "-f")
-
-
-def test_a_refused_replacement_leaves_config_and_archive(model, run: Command) -> None:
-    lay_out(run, "kserve")
-    assert "[target-exists]" in refusal(run, "kserve", "--version", "2.0")
 
 
 def test_a_file_in_the_place_of_kserves_config_folder_is_refused(model, run: Command) -> None:
@@ -281,20 +278,6 @@ SPELLINGS = {
     "twice": f"model_snapshot={{}}\nmodel_snapshot={MINE}\n",
     "carriage returns": f"a=1\rmodel_snapshot={MINE}\rmine=1\r",
 }
-JAVA_LOADER = """\
-import java.io.FileInputStream;
-import java.util.Properties;
-
-public class Loads {
-    public static void main(String[] paths) throws Exception {
-        for (String path : paths) {
-            Properties properties = new Properties();
-            properties.load(new FileInputStream(path));
-            System.out.println(properties.getProperty("model_snapshot"));
-        }
-    }
-}
-"""
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
@@ -313,7 +296,7 @@ def test_java_reads_every_config_as_we_do(model, run: Command) -> None:
         write_config(text)
         lay_out(run, "kserve", "-f", "--version", '1"\\ü')
         paths.append(CONFIG.rename(f"{number}.properties"))
-    for path, line in zip(paths, run_java(JAVA_LOADER, *paths), strict=True):
+    for path, line in zip(paths, run_java("PropertiesLoader", *paths), strict=True):
         loaded = json.loads(line)
         assert loaded == json.loads(_values(_read(path))["model_snapshot"])
         assert [*loaded["models"]["m"]] == ['1"\\ü']
@@ -334,13 +317,6 @@ def test_what_is_not_ours_in_a_config_stays_byte_for_byte(model, run: Command) -
     assert text.endswith(f"\r\n{after}")
     line = text[len(before) : -len(after)].rstrip("\r\n").partition("=")[2]
     assert {**json.loads(line), "models": {}} == {"name": "mine.cfg", "extra": 1, "models": {}, "modelCount": 1}
-
-
-def test_a_version_that_another_archive_has_is_refused(model, run: Command) -> None:
-    lay_out(run, "kserve")
-    edit_config("m.mar", "by-hand.mar")
-    error = refusal(run, "kserve", "-f")
-    assert "config.properties: already has version 1.0 of m, from by-hand.mar; choose another --version" in error
 
 
 def test_an_empty_config_is_filled(model, run: Command) -> None:
@@ -435,12 +411,6 @@ def test_vertex_finds_a_file_called_model_mar(model, run: Command) -> None:
     assert files(root) == {"model.mar"}
     assert zipfile.is_zipfile(root / "model.mar")
     assert manifest(root / "model.mar")["model"]["modelName"] == "flowers"
-
-
-def test_vertex_replaces_only_with_force(model, run: Command) -> None:
-    lay_out(run, "vertex", name="one")
-    assert "model.mar: already exists" in refusal(run, "vertex", name="two")
-    lay_out(run, "vertex", "-f", name="two")
 
 
 # SageMaker

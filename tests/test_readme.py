@@ -29,7 +29,6 @@ FIRST = next(block for block in SHELL if block.startswith(INSTALL)).removeprefix
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """The examples, as a reader's clone has them."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     return tmp_path
 

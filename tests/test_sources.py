@@ -136,7 +136,6 @@ def test_what_shrinks_enough_to_fit_is_not_refused(work: Path, small_disk: Path,
 
 @pytest.fixture
 def small_disk(work: Path) -> Iterator[Path]:
-    """A file system of 8 MB."""
     yield from _mounted(work / "disk", "size=8m")
 
 

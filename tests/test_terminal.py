@@ -21,7 +21,6 @@ BAR = re.compile(r"\d+%\|.*\| [\d.]+[kMG]?B?/[\d.]+[kMG]B? \[\d\d:\d\d<\d\d:\d\d
 
 
 def screen(*words: object, columns: int = 80, **environment: str) -> str:
-    """Everything that a command writes to a terminal, as it is written."""
     child, terminal = pty.fork()
     if child == 0:
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))

@@ -23,7 +23,6 @@ from tests.foreign import (
     DEFLATED,
     HANDLER,
     HONEST,
-    JAVA_ZIP_READER,
     Raw,
     deflate,
     honest_members,
@@ -164,10 +163,8 @@ REFUSED_ENTRIES = {
     "a device": ((Raw(b"null", mode=stat.S_IFCHR | 0o666), *HONEST), "entry-link"),
     "a folder with data": ((Raw(b"sub/", b"data"), *HONEST), "entry-damaged"),
     "a file that is a folder too": ((Raw(b"a", b"x"), Raw(b"a/b", b"x"), *HONEST), "path-clash"),
-    **{
-        f"the name {name!r}": ((Raw(name, b"x"), *HONEST), "path-invalid")
-        for name in (b"/etc/x", b"../x", b"a/../../x", b"a\\b", b"C:x", b"c:/x", b"a\x1b[31m", b"a\nb", b"a\0b", b"")
-    },
+    "an empty name": ((Raw(b"", b"x"), *HONEST), "path-invalid"),
+    "an invalid SHA256SUMS": ((Raw(SUMS.encode(), b"\xff nonsense\n"), *HONEST), "sums-differ"),
     "a name of thousands of folders": ((Raw(b"a/" * 30_000 + b"b", b"x"), *HONEST), "path-invalid"),
     "a name of 256 bytes": ((Raw(b"a/" + b"b" * 256, b"x"), *HONEST), "path-invalid"),
 }
@@ -267,10 +264,6 @@ REFUSED_TARS = {
     "a header of many fields": (_with_pax("x", **{f"{number}": "" for number in range(100_000)}), "archive-damaged"),
     "a damaged pax record": (_with_pax("x", comment="abc").replace(b"15 comment", b"xx comment"), "archive-damaged"),
     "headers without end": (_with_pax("x", count=100, comment="x"), "archive-damaged"),
-    **{
-        f"the name {name!r}": (tar_bytes({name: b"x", **honest_members()}), "path-invalid")
-        for name in ("/etc/x", "m/../x", "../x", "m/a\\b", "m/c:/x", "C:/x", "m/\x1b[31m")
-    },
 }
 
 
@@ -421,10 +414,6 @@ def test_files_that_differ_from_their_sums_are_refused(model, run: Command) -> N
     assert codes(run, Path("m")) == ["manifest-file-missing", "sums-differ"]
 
 
-def test_an_invalid_sums_file_is_refused(work, run: Command) -> None:
-    assert codes(run, mar(Raw(SUMS.encode(), b"\xff nonsense\n"), *HONEST)) == ["sums-differ"]
-
-
 def test_all_problems_are_reported_at_once(work, run: Command) -> None:
     entries = [Raw(b"../x", b"x"), replace(H, crc32=7), Raw(b"y", mode=stat.S_IFLNK), replace(H, name=b"z", method=12)]
     found = codes(run, mar(*entries, M, tail=b"x"))
@@ -473,7 +462,7 @@ def test_whatever_java_refuses_is_refused(work, run: Command) -> None:
     paths = [f"{number}.mar" for number in range(len(archives))]
     for path, data in zip(paths, archives, strict=True):
         Path(path).write_bytes(data)
-    read = [line.split("\t") for line in run_java(JAVA_ZIP_READER, *paths)]
+    read = [line.split("\t") for line in run_java("ZipReader", *paths)]
     refused = {path for path, name, *_ in read if name == "refused"}
     taken = {path for path, name, *_ in read if name == MANIFEST} - refused
     assert {*paths[: len(SERVED_ZIPS)]} <= taken

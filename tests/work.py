@@ -45,7 +45,6 @@ def read_bytes() -> int:
 
 
 def main() -> int:
-    """Run the command."""
     from model_archiver.cli import main as command  # noqa: PLC0415 - imports are not the command's work
 
     zlib.decompressobj = Inflater

@@ -85,7 +85,7 @@ class MarDestination(FileDestination):
         self.output.write(local_header(entry))
         file = self.output.file
         start = file.tell()
-        digest, checksum = self._deflate_large(source) if is_deflated else copy(source, self.output, self.workers)
+        digest, checksum = self._add_large(source, is_deflated=is_deflated)
         end = file.tell()
         entry = entry.replace(compressed_size=end - start, crc32=checksum)
         file.seek(entry.offset)
@@ -127,8 +127,10 @@ class MarDestination(FileDestination):
                 return DEFLATED, compressed
         return STORED, data
 
-    def _deflate_large(self, source: FileSource) -> tuple[str, int]:
-        """Append a file, deflated, to the output, and return its SHA-256 and CRC-32."""
+    def _add_large(self, source: FileSource, *, is_deflated: bool) -> tuple[str, int]:
+        """Append the data of a large file, and return the file's SHA-256 and CRC-32."""
+        if not is_deflated:
+            return copy(source, self.output, self.workers, with_crc32=True)
         digest = hashlib.sha256()
         stream = DeflateStream(self.output.write, self.workers)
         for block in read_blocks(source, self.workers):

@@ -21,12 +21,10 @@ def handle(data, context):
 
 
 def torch_archive(export_path: Path, name: str, *flags: object, archive_format: str = "default") -> Path:
-    """Return the archive that ``torch-model-archiver`` makes with *flags*."""
     return _archive(main, export_path, name, archive_format, ["--version", "1.0", *flags])
 
 
 def mms_archive(export_path: Path, name: str, *flags: object, archive_format: str = "default") -> Path:
-    """Return the archive that ``model-archiver`` makes with *flags*."""
     return _archive(mms_main, export_path, name, archive_format, list(flags))
 
 

@@ -31,14 +31,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_runtest_setup() -> None:
-    """Skip every test below this folder where the servers cannot run."""
     if reason := missing():
         pytest.skip(reason)
 
 
 @cache
 def missing() -> str:
-    """Return what this machine lacks, in words for the report."""
     if os.name != "posix":
         return "the servers are tried on POSIX systems only"
     if environments.java_version() < OLDEST_JAVA:
@@ -48,20 +46,17 @@ def missing() -> str:
 
 @pytest.fixture(params=FORMATS)
 def archive_format(request: pytest.FixtureRequest) -> str:
-    """Return each value of ``--archive-format`` in turn."""
     return request.param
 
 
 @pytest.fixture(scope="session")
 def new_torchserve(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., TorchServe]:
-    """Return a function that makes a TorchServe, not yet started, with settings of its own."""
     python = environments.TORCHSERVE.python(ENVIRONMENTS)
     return lambda **settings: TorchServe(python, tmp_path_factory.mktemp("torchserve"), **settings)
 
 
 @pytest.fixture(scope="session")
 def torchserve(new_torchserve: Callable[..., TorchServe]) -> Iterator[TorchServe]:
-    """Return the TorchServe that the tests share."""
     with new_torchserve() as server:
         yield server
 
@@ -75,13 +70,11 @@ def json_torchserve(new_torchserve: Callable[..., TorchServe]) -> Iterator[Torch
 
 @pytest.fixture(scope="session")
 def new_mms(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MultiModelServer]:
-    """Return a function that makes a Multi Model Server, not yet started, with settings of its own."""
     python = environments.MMS.python(ENVIRONMENTS)
     return lambda **settings: MultiModelServer(python, tmp_path_factory.mktemp("mms"), **settings)
 
 
 @pytest.fixture(scope="session")
 def mms(new_mms: Callable[..., MultiModelServer]) -> Iterator[MultiModelServer]:
-    """Return the Multi Model Server that the tests share."""
     with new_mms() as server:
         yield server

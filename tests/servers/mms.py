@@ -7,13 +7,10 @@ from .server import ModelServer
 
 
 class MultiModelServer(ModelServer):
-    """MMS with one worker for each model."""
-
     module = "mms.model_server"
     ports = 2
 
     def properties(self, inference: int, management: int, *more_ports: int) -> dict[str, object]:
-        """Return settings that keep everything on loopback."""
         return {
             "inference_address": f"http://{HOST}:{inference}",
             "management_address": f"http://{HOST}:{management}",
@@ -22,5 +19,4 @@ class MultiModelServer(ModelServer):
         }
 
     def options(self) -> list[str]:
-        """Return where its configuration and its models are."""
         return ["--mms-config", str(self.config), "--model-store", str(self.store)]

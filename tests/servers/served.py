@@ -35,13 +35,11 @@ class Outcomes:
         self._cells: dict[str, dict[str, bool]] = {}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Begin with the rows in the order of the tests."""
         for item in items:
             for row, _ in _cells_of(item):
                 self._cells.setdefault(row, {})
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take in the outcome of a step of a test."""
         for name, cell in report.user_properties:
             if name == "serves" and not report.skipped and (report.when == "call" or report.failed):
                 row, column = cell
@@ -58,7 +56,6 @@ class Outcomes:
             self.leave()
 
     def leave(self) -> None:
-        """Leave the table in the cache, if anything was tried."""
         if any(self._cells.values()):
             TABLE.parent.mkdir(parents=True, exist_ok=True)
             TABLE.write_text(rendered(self._cells), encoding="utf-8")
@@ -73,13 +70,11 @@ def _cells_of(item: pytest.Item) -> Iterable[tuple[str, str]]:
 
 
 def marked_rows() -> set[str]:
-    """Return the rows that the tests are marked with."""
     sources = "\n".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
     return set(re.findall(r'pytest\.mark\.serves\("([^"]+)"', sources))
 
 
 def rows_of(table: str) -> set[str]:
-    """Return the rows of a table by what stands in their first column."""
     return {line.removeprefix("| ").partition(" | ")[0] for line in table.splitlines()[2:]}
 
 

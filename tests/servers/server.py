@@ -164,21 +164,17 @@ class ModelServer(ABC):
         return self._request(self.management_port, "POST", path, timeout=WORKER_TIMEOUT).decode()
 
     def predict(self, name: str, body: bytes = b"{}", content_type: str = "application/json") -> bytes:
-        """Return what model *name* answers."""
         path = f"/predictions/{quote(name)}"
         return self._request(self.inference_port, "POST", path, body, content_type, model=name)
 
     def ask(self, name: str, question: object) -> Any:
-        """Return what model *name* answers, with JSON in both directions."""
         return json.loads(self.predict(name, json.dumps(question).encode()))
 
     def describe(self, name: str) -> dict[str, Any]:
-        """Return what the server knows about model *name*."""
         described = json.loads(self._request(self.management_port, "GET", f"/models/{quote(name)}"))
         return described[0] if isinstance(described, list) else described
 
     def unregister(self, name: str) -> None:
-        """Take model *name* from the server."""
         self._request(self.management_port, "DELETE", f"/models/{quote(name)}")
 
     def wait_until_ready(self, name: str) -> None:

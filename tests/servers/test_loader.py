@@ -58,7 +58,6 @@ class Measured:
 def measured(
     server: str, items: list[Sample], folder: Path, run: Command, run_mms: Command, stand_ins: tuple[str, ...] = ()
 ) -> list[Measured]:
-    """Return what becomes of each sample on a server, and what the checks say of it."""
     jobs = [job(sample, folder / f"{number:03}") for number, sample in enumerate(items)]
     said = [codes(sample, run, run_mms) for sample in items]
     outcomes = load(server, jobs, stand_ins)
@@ -79,13 +78,11 @@ def job(sample: Sample, folder: Path) -> dict[str, object]:
 
 
 def codes(sample: Sample, run: Command, run_mms: Command) -> frozenset[str]:
-    """Return the codes of the errors that packaging a sample gives."""
     result = (run_mms if sample.kind == "mms" else run)("--model-name", "m", *sample.flags, "--dry-run")
     return frozenset(re.search(r"\[([a-z-]+)\]$", line)[1] for line in result.errors)
 
 
 def load(server: str, jobs: list[dict[str, object]], stand_ins: tuple[str, ...]) -> list[dict[str, object]]:
-    """Return what the worker's loader makes of each job."""
     python = SERVERS[server].python(ENVIRONMENTS)
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run(
@@ -103,7 +100,6 @@ def load(server: str, jobs: list[dict[str, object]], stand_ins: tuple[str, ...])
 
 
 def figures(results: list[Measured]) -> str:
-    """Return how many load, how many do not, and how many of those are named."""
     failing = [result for result in results if not result.serves]
     named = [result for result in failing if result.codes]
     return (

@@ -118,7 +118,6 @@ def test_mms_finds_the_interpreter_of_each_runtime(mms: MultiModelServer, tmp_pa
 
 @pytest.mark.serves("packaged in place, as SageMaker's MMS containers do", on="MMS")
 def test_a_folder_packaged_in_place_is_loaded_when_mms_starts(new_mms: Callable[..., MultiModelServer]):
-    """As the containers of SageMaker do it: ``--model-path`` is the output itself."""
     server = new_mms(load_models="model=model")
     folder = write_tree(server.store / "model", FOLDER)
     packaging = ("--model-path", folder, "--handler", "functions:named")
@@ -130,11 +129,9 @@ def test_a_folder_packaged_in_place_is_loaded_when_mms_starts(new_mms: Callable[
 
 
 def package(tmp_path: Path, name: str, handler: str, *flags: str, archive_format: str = "default") -> Path:
-    """Return FOLDER, packaged with *handler*."""
     packing = ("--model-path", write_tree(tmp_path / "folder to pack", FOLDER), "--handler", handler)
     return mms_archive(tmp_path / "out", name, *packing, *flags, archive_format=archive_format)
 
 
 def answer_of(handler: str) -> bytes:
-    """Return what FOLDER answers with *handler*."""
     return f"hello from {HANDLERS[handler]}".encode()

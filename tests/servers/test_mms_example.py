@@ -30,7 +30,6 @@ def test_the_iris_example_answers_as_numpy_does(server: str, request: pytest.Fix
 
 
 def probabilities(sample: object) -> list[float]:
-    """What the weights say of the sample."""
     features = sample["features"] if isinstance(sample, dict) else sample
     with np.load(EXAMPLE / "iris" / "iris.npz") as weights:
         names = dict(weights)

@@ -143,7 +143,6 @@ def test_torchserve_takes_the_words_of_the_dockerfile(new_torchserve: Callable[.
 
 
 def lay_out(export_path: Path, platform: str, name: str, *flags: object) -> None:
-    """Package for *platform*."""
     argv = ["--model-name", name, "--export-path", export_path, "--target", platform, *flags]
     assert main([str(argument) for argument in argv]) == 0
 
@@ -167,7 +166,6 @@ def copied(context: Path, image: Path) -> Path:
 
 
 def properties(path: Path) -> dict[str, str]:
-    """Return the settings of a config.properties."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 

@@ -51,7 +51,6 @@ def test_the_minute_of_the_main_readme(tmp_path: Path):
 
 
 def typed_by_a_reader(blocks: list[Block], folder: Path, environment: environments.Environment) -> None:
-    """Have these blocks typed one after the other."""
     with Reader(folder, environment.python(ENVIRONMENTS)) as reader:
         for block in blocks:
             reader.types(block)

@@ -103,6 +103,5 @@ def appears(log: Path, start: int, words: str) -> bool:
 
 
 def serves(server: ModelServer, archive: Path) -> None:
-    """See that the server serves an archive."""
     with server.serving(archive, "passed"):
         assert server.predict("passed") == b"served"

@@ -29,13 +29,11 @@ def handle(data, context):
 
 
 def configured(folder: Path, text: str | bytes) -> tuple[object, ...]:
-    """Return the flags of a model that greets, with a config file."""
     write_tree(folder, {"greeting.py": GREETING})
     return ("--handler", folder / "greeting.py", *config_file(folder, text))
 
 
 def config_file(folder: Path, text: str | bytes) -> tuple[object, ...]:
-    """Return the flags of a config file."""
     (folder / "config.yaml").write_bytes(text.encode() if isinstance(text, str) else text)
     return ("--config-file", folder / "config.yaml")
 
@@ -49,7 +47,6 @@ def labelled(folder: Path, text: str) -> tuple[object, ...]:
 
 
 def compiled(folder: Path, text: str) -> tuple[object, ...]:
-    """Return the flags of a model of base_handler with a config file."""
     return (*labelled(folder, "{}"), *config_file(folder, text))
 
 
@@ -177,12 +174,10 @@ def test_a_text_classifier_without_its_vocabulary(torchserve: TorchServe, tmp_pa
 
 
 def unchecked(folder: Path, name: str, flags: tuple[object, ...]) -> Path:
-    """Return an archive that is packed in spite of all checks."""
     return torch_archive(folder / "out", name, *flags, "--no-checks")
 
 
 def verdict(capfd: pytest.CaptureFixture[str], *flags: object) -> list[str]:
-    """Return the codes of what the checks find."""
     capfd.readouterr()
     main([str(flag) for flag in ("--model-name", "m", *flags, "--dry-run")])
     return re.findall(r" \[([a-z-]+)\]$", capfd.readouterr().err, re.MULTILINE)

@@ -106,14 +106,12 @@ def test_an_archive_over_4_gib(torchserve: TorchServe, tmp_path: Path, archive_f
 
 
 def greeting(folder: Path, name: str, archive_format: str) -> Path:
-    """Return an archive whose handler says hello."""
     write_tree(folder, {"greeting.py": GREETING})
     return torch_archive(folder / "out", name, "--handler", folder / "greeting.py", archive_format=archive_format)
 
 
 @contextmanager
 def registered(server: TorchServe, url: str, name: str) -> Iterator[None]:
-    """Serve what lies at *url* within the block."""
     server.register(url)
     try:
         yield
@@ -134,14 +132,11 @@ def web(folder: Path) -> Iterator[str]:
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Hands out files and says nothing about it."""
-
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""
 
 
 def write_wheel(folder: Path, module: str, source: str) -> None:
-    """Write a wheel, version 1.0, with one module."""
     folder.mkdir()
     info = f"{module}-1.0.dist-info"
     files = {

@@ -37,7 +37,6 @@ def weights(new_torchserve) -> Path:
 
 @pytest.fixture
 def embedder(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return the example's embedder, in this process."""
     monkeypatch.syspath_prepend(str(EXAMPLE))
     for name in ("embedder", "minilm"):
         monkeypatch.delitem(sys.modules, name, raising=False)

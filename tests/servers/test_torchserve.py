@@ -220,7 +220,6 @@ def test_a_config_file_sets_workers_and_batches(torchserve: TorchServe, tmp_path
 
 
 def digits_archive(folder: Path, name: str, **options: Any) -> Path:
-    """Return the packaged example."""
     files = ("--model-file", DIGITS / "model.py", "--serialized-file", DIGITS / "digits.pt")
     more = ("--handler", DIGITS / "handler.py", "--extra-files", DIGITS / "index_to_name.json")
     return torch_archive(folder / "out", name, *files, *more, **options)

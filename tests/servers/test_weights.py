@@ -151,7 +151,6 @@ def make_net(model_file: Path, source: str = NET, name: str = "Net") -> torch.nn
 
 
 def write_onnx(net: torch.nn.Module, path: Path) -> None:
-    """Write what *net* computes, as ONNX, with its weights."""
     onnx = pytest.importorskip("onnx")
     helper, numpy_helper = onnx.helper, onnx.numpy_helper
     nodes = [
@@ -170,12 +169,10 @@ def write_onnx(net: torch.nn.Module, path: Path) -> None:
 
 
 def probabilities_from(server: TorchServe, archive: Path, name: str) -> list[list[float]]:
-    """Return the answer of the served network to ROWS."""
     with server.serving(archive, name) as ask:
         return ask({"instances": ROWS})["predictions"]
 
 
 def approx_probabilities(net: torch.nn.Module) -> Any:
-    """Return the answer of *net* to ROWS, for a comparison that forgives rounding."""
     with torch.inference_mode():
         return [pytest.approx(row) for row in net(torch.tensor(ROWS)).tolist()]

@@ -7,8 +7,6 @@ from .server import ModelServer
 
 
 class TorchServe(ModelServer):
-    """TorchServe with one worker for each model."""
-
     module = "ts.model_server"
     ports = 5
 
@@ -31,5 +29,4 @@ class TorchServe(ModelServer):
         }
 
     def options(self) -> list[str]:
-        """Return what its configuration has no word for."""
         return ["--no-config-snapshots"]

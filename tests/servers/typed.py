@@ -39,7 +39,6 @@ class Block:
 
 
 def shell_blocks(readme: Path) -> list[Block]:
-    """Return the shell blocks of *readme*."""
     fenced = [(kind, text) for kind, text in FENCED.findall(readme.read_text(encoding="utf-8"))]
     after = [*fenced[1:], ("sh", "")]
     return [
