@@ -200,7 +200,6 @@ def test_the_globals_that_torch_takes_are_allowed() -> None:
         (b"\x80\x02(ios\nsystem\n.", ("os.system",)),
         (b"\x80\x02(cos\nsystem\nNo.", ("os.system",)),
         (b"\x80\x02cos\nsystem\n0N.", ("os.system",)),
-        (b"\x80\x04U\x02os2U\x06system\x93.", ("os.system",)),
         (b"\x80\x02c__builtin__\nset\nc__builtin__\neval\n.", ("builtins.set", "builtins.eval")),
     ],
 )

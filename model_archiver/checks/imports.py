@@ -124,8 +124,6 @@ def import_relative(context: CheckContext) -> Iterator[Problem]:
 
 def import_not_packed(context: CheckContext) -> Iterator[Problem]:
     """Report a module that the handler or the model file imports, and that is next to it and not packed."""
-    import shlex  # noqa: PLC0415 - only for a message
-
     model_file, found = context.named_file("modelFile"), set()
     files = [(context.handler.file, context.handler.module)] if context.handler.is_reachable else []
     files += [(model_file, model_file.path.stem)] if model_file else []
@@ -134,6 +132,8 @@ def import_not_packed(context: CheckContext) -> Iterator[Problem]:
         for line, module, names in _imports(context, file) if file and folder else ():
             included = _next_to(folder, module, names) if folder else None
             if file and included and included not in found:
+                import shlex  # noqa: PLC0415 - only for a message
+
                 found.add(included)
                 message = f"this file imports {module}, which is next to it but not packed"
                 hint = f"add --include {shlex.quote(str(included))}"

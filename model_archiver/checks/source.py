@@ -138,7 +138,8 @@ class Outline:
         methods = {name: own.method(name) for name in ("__init__", "initialize") if name in own.overridden}
         made = [node for node in walk(methods.get("__init__") or _ast.Pass()) if isinstance(node, _ast.Call)]
         called = [self._called(call) for call in (*self.facts.outer_calls, *made)]
-        is_quiet = all(name.startswith((*QUIET, *own.bases)) and "Path()" not in name for name in called)
+        quiet = (*QUIET, *(f"{base}.__init__" for base in own.bases))
+        is_quiet = all(name.startswith(quiet) and "Path()" not in name for name in called)
         is_certain = own.is_plain and is_quiet and None not in methods.values()
         return is_certain and ("initialize" not in methods or self._begins_with_base(methods["initialize"], own))
 
