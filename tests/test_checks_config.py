@@ -237,14 +237,6 @@ def test_a_key_that_the_handler_may_read_is_not_unknown(judged, model: Path) -> 
         assert judged("batch_size: 4\n", "--model-name", "m", *handler, *PACK[-3:]).err.count("[config") == count
 
 
-@pytest.mark.parametrize("tail", ["aot_compile: true", "aot_compile: false"])
-def test_a_library_needs_a_setting(judged, model: Path, tail: str) -> None:
-    (model / "net.so").write_bytes(b"\x7fELF" + bytes(60))
-    words = ("--model-name", "m", "--handler", "base_handler", "--serialized-file", "net.so", *PACK[-3:])
-    assert judged(f"pt2: {{export: {{{tail}}}}}", *words).err.count("[weights-suffix]") == ("false" in tail)
-    assert judged("", *words).err.count("[weights-suffix]") == 0  # a file that cannot be judged
-
-
 MERGES = [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 3)}]}}\n" for n in range(1, 17)]
 LARGE = {
     "merges": "a0: &a0 {k: 1}\n" + "".join(MERGES),

@@ -50,12 +50,11 @@ INVALID = [
     (
         '{"cat": 0, "dog": 1}',
         ":1: the name of class 'cat' must be a string, not 0 (1 more are wrong too); "
-        'swap the two: the number of the class first, as in {"0": "cat"}',
+        "write a string, or a list that ends with one",
     ),
     (
         '{"labels": {"0": "cat"}}',
-        ":1: the name of class 'labels' must be a string, not an object; "
-        'put the names at the top level, as in {"0": "cat"}',
+        ":1: the name of class 'labels' must be a string, not an object; write a string, or a list that ends with one",
     ),
 ]
 
@@ -96,7 +95,7 @@ def test_a_long_name_is_shortened_and_costs_little_memory(judged) -> None:
     [line] = labels(judged('{\n "' + "k" * 2_000_000 + '": 1}'))
     assert tracemalloc.get_traced_memory()[1] < 50_000_000
     tracemalloc.stop()
-    assert line.startswith(f"index_to_name.json:2: the name of class '{'k' * 80}...' must be a string, not 1; swap")
+    assert line.startswith(f"index_to_name.json:2: the name of class '{'k' * 80}...' must be a string, not 1; write")
 
 
 def vocabulary(result: Result) -> list[str]:
