@@ -173,6 +173,8 @@ def test_a_suffix_that_nothing_loads(pack, kind: str, name: str, hint: str) -> N
         (None, False),
         ("minWorkers: 1", False),
         ("pt2: {export: true}", False),
+        ("pt2: {export: {aot_compile: false}}", False),
+        ("", True),  # which another check reports
         ("pt2: {export: {aot_compile: true}}", True),
         ("pt2:\n  export:\n    aot_compile: true\n", True),
         ("pt2: {export: {aot_compile: *none}}", True),  # which another check reports
