@@ -121,9 +121,11 @@ def test_a_missing_include_is_an_error(work, run: Command) -> None:
 
 
 def test_model_path_must_be_a_folder_with_something_in_it(work, run: Command) -> None:
-    make("a.txt", "d/.hidden")
+    make("a.txt", "d/.hidden", "d/__pycache__/a.txt")
+    Path("empty").mkdir()
     assert "folder-is-file" in refused(run, "--model-path", "a.txt")[0]
-    assert "folder-empty" in refused(run, "--model-path", "d")[0]
+    for folder in ("d", "empty"):
+        assert "folder-empty" in refused(run, "--model-path", folder)[0]
     assert "file-missing" in refused(run, "--model-path", "e")[0]
 
 

@@ -113,11 +113,12 @@ def test_a_special_file_is_refused_by_name_and_never_opened(folder: Path, run: C
 
 
 @pytest.mark.parametrize("kind", ["a named pipe", "a socket", "a device"])
-def test_a_special_file_in_a_folder_is_refused_by_name(folder: Path, run: Command, kind: str) -> None:
+@pytest.mark.parametrize("flag", ["--extra-files", "--model-path"])
+def test_a_special_file_in_a_folder_is_refused_by_name(folder: Path, run: Command, flag: str, kind: str) -> None:
     _make_special(kind, folder / "special")
-    [error] = refused(run, "--extra-files", "d")
-    assert error.startswith(f"d/special: is {kind}, not a file (--extra-files)")
-    assert packed(run, "--extra-files", "d", "--exclude", "special") == {"a.txt"}
+    [error] = refused(run, flag, "d")
+    assert error.startswith(f"d/special: is {kind}, not a file ({flag})")
+    assert packed(run, flag, "d", "--exclude", "special") == {"a.txt"}
 
 
 @pytest.mark.parametrize("archive_format", FORMATS)
@@ -200,10 +201,3 @@ def test_a_closed_folder_is_an_error_and_not_an_internal_one(closed: Path, work:
     closed.chmod(0)
     lines = _unprivileged(work, *words, "--dry-run", "--strict")
     assert lines[0].startswith("torch-model-archiver: error: ")
-
-
-def test_an_export_path_that_is_not_writable_is_refused(folder: Path, work: Path) -> None:
-    (work / "store").mkdir(mode=0o555)
-    lines = _unprivileged(work, "--extra-files", "d", "--export-path", "store")
-    assert "store: is not writable (--export-path)" in lines[0]
-    assert list((work / "store").iterdir()) == []
