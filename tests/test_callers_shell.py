@@ -176,12 +176,6 @@ def test_in_place_refuses_what_would_have_to_be_copied(sagemaker: Path) -> None:
     assert tree(sagemaker) == before
 
 
-def test_sagemakers_toolkit_copies_a_folder_from_elsewhere(sagemaker: Path) -> None:
-    sagemaker.rename("elsewhere")
-    _succeeds(_toolkit(model_path="elsewhere"))
-    assert members(sagemaker) == {"service.py", "model-0000.params"}
-
-
 @pytest.mark.parametrize(
     ("words", "status"),
     [("--model-name m --handler vllm_handler", 0), ("--model-name m --model-file no.py", 1), ("--model-flie", 2)],

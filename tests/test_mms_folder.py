@@ -65,49 +65,6 @@ def test_an_onnx_file_is_packed_as_it_is(squeezenet: Path, run_mms: Command) -> 
     assert "model.onnx" in members(output("squeezenet_v1.1"))
 
 
-BAD = {
-    "no folder": ("nowhere", "service:handle", "[file-missing]"),
-    "a file": ("squeezenet/synset.txt", "service:handle", "[folder-is-file]"),
-    "an empty folder": ("empty", "service:handle", "[folder-empty]"),
-    "a folder of files that are left out": ("caches", "service:handle", "[folder-empty]"),
-    "a handler that is not there": ("squeezenet", "elsewhere:handle", "[handler-missing]"),
-    "a loop of links": ("loop", "service:handle", "[link-loop]"),
-    "a named pipe": ("pipe", "service:handle", "[file-special]"),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_input_gets_one_line_and_nothing_is_written(squeezenet: Path, run_mms: Command, case: str) -> None:
-    for name in ("empty", "caches/__pycache__", "loop", "pipe"):
-        Path(name).mkdir(parents=True)
-    make("loop/service.py", "pipe/service.py", text=HANDLER)
-    make("caches/.hidden")
-    Path("loop", "again").symlink_to(".")
-    os.mkfifo("pipe/fifo")
-    folder, handler, code = BAD[case]
-    before = sorted(Path().iterdir())
-    result = run_mms("--model-name", "m", "--model-path", folder, "--handler", handler)
-    assert (result.status, result.out) == (1, "")
-    assert len(result.err.splitlines()) == 1
-    assert result.err.startswith("model-archiver: error: ")
-    assert code in result.err
-    assert sorted(Path().iterdir()) == before
-
-
-def test_the_torch_command_takes_a_folder_alone_or_with_files(squeezenet: Path, run: Command) -> None:
-    make("weights.pt", "extra.txt")
-    make("net.py", text="class Net:\n    pass\n")
-    alone = run("--model-name", "alone", "--model-path", "squeezenet", "--handler", "mxnet_vision_service:handle")
-    assert alone.status == 0
-    assert members(output("alone")) == set(DOCUMENTED)
-    assert manifest(output("alone"))["model"]["handler"] == "mxnet_vision_service:handle"
-    files = ["--model-file", "net.py", "--serialized-file", "weights.pt", "--extra-files", "extra.txt"]
-    both = run("--model-name", "both", "--model-path", "squeezenet", "--handler", "mxnet_vision_service.py", *files)
-    assert both.status == 0
-    assert members(output("both")) == {*DOCUMENTED, "net.py", "weights.pt", "extra.txt"}
-    assert manifest(output("both"))["model"]["serializedFile"] == "weights.pt"
-
-
 FOLDER_WORDS = ("--model-name", "m", "--model-path", "d", "--handler", "svc:handle")
 
 
