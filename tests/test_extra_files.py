@@ -131,12 +131,9 @@ def test_model_path_must_be_a_folder_with_something_in_it(work, run: Command) ->
 
 def test_a_flag_for_a_file_takes_no_folder(work, run: Command) -> None:
     make("d/a.txt")
-    flags = ["--serialized-file", "--model-file", "--requirements-file", "--config-file"]
-    errors = refused(run, *[word for flag in flags for word in (flag, "d")])
-    assert [error.partition(";")[0] for error in errors] == [
-        f"d: is a folder, not a file ({flag})"
-        for flag in ("--model-file", "--serialized-file", "--requirements-file", "--config-file")
-    ]
+    flags = ["--model-file", "--serialized-file", "--requirements-file", "--config-file"]
+    errors = refused(run, *[word for flag in reversed(flags) for word in (flag, "d")])
+    assert [error.partition(";")[0] for error in errors] == [f"d: is a folder, not a file ({flag})" for flag in flags]
 
 
 def test_many_files_and_empty_ones(work, run: Command) -> None:
