@@ -168,75 +168,12 @@ def test_a_suffix_that_nothing_loads(pack, kind: str, name: str, hint: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("config", "is_loaded"),
-    [
-        (None, False),
-        ("minWorkers: 1", False),
-        ("pt2: {export: true}", False),
-        ("pt2: {export: {aot_compile: false}}", False),
-        ("", True),  # which another check reports
-        ("pt2: {export: {aot_compile: true}}", True),
-        ("pt2:\n  export:\n    aot_compile: true\n", True),
-        ("pt2: {export: {aot_compile: *none}}", True),  # which another check reports
-        ("a: [" + "x,\n" * 2_000_000 + "]", True),  # too large to be judged
-    ],
-)
-def test_a_library_needs_a_key_in_the_config_file(pack, config: str | None, is_loaded: bool) -> None:
-    words = ("--config-file", "c.yaml") if config is not None else ()
-    Path("c.yaml").write_text(config or "")
-    message = "net.so: the server loads a .so file only if the config file has pt2: {export: {aot_compile: true}}"
-    expected = [] if is_loaded else [f"{message}; add it to --config-file [weights-suffix]"]
-    assert [line for line in pack("library", *words, name="net.so") if "[weights-" in line] == expected
-
-
-@pytest.mark.parametrize(
     ("handler", "words"),
     [*((name, ()) for name in ("base_handler", "text_classifier", "object_detector")), ("densenet_handler", MODEL)],
 )
 def test_no_weights_and_a_handler_that_loads_them(pack, handler: str, words: tuple[str, ...]) -> None:
     message = f"--handler {handler}: this handler loads weights, but the archive has none"
     assert f"{message}; add them with --serialized-file [weights-missing]" in pack(None, *words, handler=handler)
-
-
-LINEAR = "self.linear = nn.Linear(3, 2)"
-RANDOM = {
-    "a layer": LINEAR,
-    "layers in a list": "self.layers = nn.ModuleList([nn.Linear(3, 2) for _ in range(2)])",
-    "a layer that is initialized": f"{LINEAR}\n        self.apply(self._init_weights)",
-    "a layer of another method": f"self._build()\n\n    def _build(self):\n        {LINEAR}",
-}
-NOT_RANDOM = {
-    "no layer": "self.scale = 2",
-    "a layer in a comment": "self.scale = 2  # not nn.Linear(3, 2)",
-    "a layer in a docstring": '"""Like nn.Linear(3, 2)."""',
-    "layers without parameters": "self.net = nn.Sequential(nn.ReLU(), nn.Flatten(), nn.AvgPool2d(2))",
-    **{
-        part: f"{LINEAR}\n        {part}"
-        for part in (
-            "self.net = torch.hub.load('pytorch/vision', 'resnet18')",
-            "self.net = AutoModel.from_pretrained('bert')",
-            "self.net = resnet18(weights='DEFAULT')",
-            "self.load_state_dict(torch.load('net.pt'))",
-            "self.rows = json.loads(Path('rows.json').read_text())",
-            "self.rows = pickle.Unpickler(open('rows.pkl', 'rb'))",
-            "self.linear.weight.data.fill_(1 / 9)",
-            "self.linear.weight = torch.nn.Parameter(torch.ones(2, 3))",
-            "import timm; self.net = timm.create_model('resnet18', True)",
-            "from torchvision.models import resnet18\n        self.net = resnet18(True)",
-            "import math, torchvision\n        self.net = torchvision.models.resnet18(True)",
-            "from . import parts\n        self.net = parts.make()",
-            "self.net = __import__('parts').make()",
-        )
-    },
-}
-
-
-@pytest.mark.parametrize("name", [*RANDOM, *NOT_RANDOM])
-def test_a_model_file_without_weights(pack, name: str) -> None:
-    Path("net.py").write_text(NET.replace(LINEAR, {**RANDOM, **NOT_RANDOM}[name]))
-    message = "net.py: the archive has no weights for this model, so the server uses random ones"
-    expected = [f"{message}; add them with --serialized-file [weights-missing]"] if name in RANDOM else []
-    assert pack(None, *MODEL) == expected
 
 
 @pytest.mark.parametrize(("kind", "report"), DAMAGED.items())
@@ -294,24 +231,6 @@ def test_a_package_may_allow_its_own_classes_when_it_is_imported(pack) -> None:
     assert lines == [f"net.pt: {UNSAFE['foreign']} [weights-unsafe]"]
 
 
-@pytest.mark.parametrize(
-    ("kind", "handler", "is_reported"),
-    [
-        ("settings", "text_classifier", True),
-        ("settings", "own.py", True),
-        ("state-dict", "text_classifier", False),
-        ("raw", "text_classifier", False),
-        ("settings", "base_handler", False),
-    ],
-)
-def test_the_vocabulary_is_loaded_by_torch_too(pack, kind: str, handler: str, is_reported: bool) -> None:
-    Path("source_vocab.pt").write_bytes(WEIGHTS[kind])
-    Path("own.py").write_text(DERIVED.replace("base_", "text_").replace("Base", "Text") + "pass\n")
-    lines = pack("state-dict", *MODEL, "--extra-files", "source_vocab.pt", handler=handler)
-    report = f"source_vocab.pt: {NAMESPACE}; save only strings and numbers, as in a dict [weights-unsafe]"
-    assert lines == ([report] if is_reported else [])
-
-
 NO_SCRIPT = "def _load_torchscript_model(self, path):\n        return None"
 NO_STATE = "def _load_pickled_model(self, *words):\n        return None"
 OWN_INITIALIZE = "def initialize(self, context):\n        self.model = None"
@@ -324,13 +243,11 @@ OWN_INITIALIZE = "def initialize(self, context):\n        self.model = None"
         ("def initialize(self, c):\n        super().initialize(c)", "whole", MODEL, "error", "weights-with-model-file"),
         ("pass", "settings", MODEL, "warning", "weights-unsafe"),
         ("pass", None, (), "error", "weights-missing"),
-        ("pass", None, MODEL, "warning", "weights-missing"),
-        ("pass", "library", (), "error", "weights-suffix"),
+        *(("pass", kind, words, "", "") for kind, words in ((None, MODEL), ("library", ()))),
         ("pass", "empty", (), "error", "weights-unreadable"),
         (NO_SCRIPT, "empty", (), "warning", "weights-unreadable"),
         (NO_SCRIPT, "state-dict", (), "", ""),
         *((NO_STATE, kind, MODEL, "", "") for kind in ("whole", "settings", None)),
-        ("def _use_torch_export_aot_compile(self):\n        return True", "library", (), "", ""),
         *((OWN_INITIALIZE, kind, (), "", "") for kind in ("state-dict", None)),
         (OWN_INITIALIZE, "settings", MODEL, "", ""),
         ("def preprocess(self, data):\n        return torch.load(data)", None, MODEL, "", ""),

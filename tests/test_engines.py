@@ -125,4 +125,4 @@ def test_memory_does_not_grow_with_the_number_of_cores(work: Path, archive_forma
     words = ["--model-name", "m", "--serialized-file", "weights.pt", "--deflate", "always", "--jobs", "64"]
     command = [sys.executable, "-c", PEAK, *words, "--archive-format", archive_format]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert int(done.stdout) < 150 * 1024  # KiB; all blocks at a time would be 320 MiB
+    assert int(done.stdout) < 200 * 1024  # KiB; all blocks at a time would be 320 MiB

@@ -83,7 +83,7 @@ def test_a_missing_path_is_an_error_with_advice(work, run: Command) -> None:
         "d/vocab.tx": "did you mean d/vocab.txt?",
         "zzz": "paths are relative to the current folder",
         "no/where.txt": "the folder no does not exist",
-        "/gone/x": "the folder /no-such-root does not exist",
+        "/gone/x": "the folder /gone does not exist",
     }
     assert errors == [
         f"{path}: no such file or folder (--extra-files); {hint} [file-missing]" for path, hint in advice.items()

@@ -24,7 +24,7 @@ def command(sample: Sample, run: Command, run_mms: Command) -> Command:
 def test_the_collection_is_large_enough() -> None:
     serving = [sample for sample in SAMPLES if not sample.code]
     named = [sample for sample in SAMPLES if sample.code not in ("", "unnamed")]
-    assert (len(serving) >= 60, len(named) >= 25) == (True, True)
+    assert (len(serving) >= 45, len(named) >= 40) == (True, True)
 
 
 @pytest.mark.parametrize("sample", [sample for sample in SAMPLES if not sample.code], ids=lambda sample: sample.name)

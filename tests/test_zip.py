@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from model_archiver.core.entries import DEFLATED, STORED
-from model_archiver.writing.zip_records import ZipEntry, central_header, end_of_directory, local_header, needs_zip64
+from model_archiver.writing.mar import ZipEntry, central_header, end_of_directory, local_header, needs_zip64
 from tests import packing
 from tests.archives import MANIFEST, SUMS
 from tests.conftest import Command

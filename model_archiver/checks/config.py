@@ -94,14 +94,6 @@ def config_settings(context: CheckContext) -> YamlMapping | None:
     return None if isinstance(context.config, Problem) else context.config
 
 
-def may_load_libraries(context: CheckContext) -> bool:
-    """Return whether the config file may contain ``pt2: {export: {aot_compile: true}}``."""
-    settings = config_settings(context)
-    if settings is None:
-        return bool(context.text_field("configFile"))
-    return settings.below("pt2").below("export").get("aot_compile") == 1  # as the server compares it
-
-
 def _parts(context: CheckContext) -> Iterator[tuple[YamlMapping, Collection[str]]]:
     """Yield the mappings that the server reads, each with the keys that it knows."""
     settings = config_settings(context)

@@ -213,14 +213,12 @@ class CheckContext:
         if outline is None or not outline.lacks(self.handler.function) or outline.only_class is None:
             return None
         bases = [base for base in outline.only_class.bases if base not in ("abc.ABC", "builtins.object")]
-        classes = [_server_classes(base) for base in bases]
+        known = {f"ts.torch_handler.{module}.{names[0]}": names for module, names in _CLASSES.items()}
+        classes = [known.get(base, ()) for base in bases]
         if not bases or () in classes or any(path.parts[0] in ("ts", "ts.py") for path in self.by_path):
             return None
-        from model_archiver.checks.inherited import initializes_as_its_base  # noqa: PLC0415 - only for such a class
-
         overridden = outline.only_class.overridden - {"initialize"}
-        is_sure = initializes_as_its_base(outline, outline.only_class)
-        return InheritedHandler(frozenset().union(*classes), overridden) if is_sure else None
+        return InheritedHandler(frozenset().union(*classes), overridden) if outline.inherits_initialize else None
 
     @cached_property
     def weights(self) -> WeightsFile | None:
@@ -243,10 +241,3 @@ class CheckContext:
 
         raw = self.text(file)
         return None if raw is None else read_yaml(raw, file.display_path)
-
-
-def _server_classes(origin: str) -> tuple[str, ...]:
-    """Return the name of the handler class of TorchServe that was imported, and of its bases; empty for any other."""
-    module, _, name = origin.removeprefix("ts.torch_handler.").rpartition(".")
-    is_server = origin.startswith("ts.torch_handler.") and module in _CLASSES
-    return next((classes for classes in _CLASSES.values() if classes[0] == name), ()) if is_server else ()

@@ -106,13 +106,9 @@ def _shadow_level(context: CheckContext, name: str, file: CheckedFile) -> Level 
     if file.path.name == "__init__.py":
         is_copy = file.path.parent / _WHOLE_COPIES[name] in context.by_path
         return None if is_copy else "error" if name in ("mms", "ts") else "warning"
-    return "error" if name != "torch" or context.inherited or _imports_torch(context) else "warning"
-
-
-def _imports_torch(context: CheckContext) -> bool:
-    """Return whether the handler does; without torch the worker starts, but can answer with strings only."""
-    imports = context.handler_outline.imports if context.handler_outline else []
-    return any(f"{module}.".startswith(("torch.", "ts.torch_handler.")) for _, module, _ in imports)
+    outline = context.handler_outline  # without torch the worker starts, but can answer with strings only
+    is_needed = context.inherited or (outline and "torch" in outline.facts.imported)
+    return "error" if name != "torch" or is_needed else "warning"
 
 
 def import_relative(context: CheckContext) -> Iterator[Problem]:
@@ -128,6 +124,8 @@ def import_relative(context: CheckContext) -> Iterator[Problem]:
 
 def import_not_packed(context: CheckContext) -> Iterator[Problem]:
     """Report a module that the handler or the model file imports, and that is next to it and not packed."""
+    import shlex  # noqa: PLC0415 - only for a message
+
     model_file, found = context.named_file("modelFile"), set()
     files = [(context.handler.file, context.handler.module)] if context.handler.is_reachable else []
     files += [(model_file, model_file.path.stem)] if model_file else []
@@ -138,7 +136,7 @@ def import_not_packed(context: CheckContext) -> Iterator[Problem]:
             if file and included and included not in found:
                 found.add(included)
                 message = f"this file imports {module}, which is next to it but not packed"
-                hint = f"add --include {_quoted(included)}"
+                hint = f"add --include {shlex.quote(str(included))}"
                 yield Problem("warning", "import-not-packed", message, hint, file.display_path, line)
 
 
@@ -179,9 +177,3 @@ def _next_to(folder: Path, module: str, names: list[str]) -> Path | None:
         return module_file if module_file.is_file() else None
     except OSError:  # a name that is too long for a file, or a folder that is not readable
         return None
-
-
-def _quoted(path: Path) -> str:
-    import shlex  # noqa: PLC0415 - only for a message
-
-    return shlex.quote(str(path))

@@ -81,15 +81,7 @@ def _wrong_labels(labels: Any, text: str) -> Iterator[tuple[str, str, int | None
         message = f"the name of class {shortened(key)!r} must be a string, not {_kind(labels[key])}{more}"
         spelling = json.dumps(key, ensure_ascii=False)
         line = text.count("\n", 0, text.find(spelling)) + 1 if text.count(spelling) == 1 else None
-        yield message, _fix(labels), line
-
-
-def _fix(labels: dict[str, Any]) -> str:
-    kinds = set() if any(key.isdigit() for key in labels) else {type(label) for label in labels.values()}
-    if kinds == {int}:
-        return 'swap the two: the number of the class first, as in {"0": "cat"}'
-    string = "write a string, or a list that ends with one"
-    return 'put the names at the top level, as in {"0": "cat"}' if kinds == {dict} else string
+        yield message, "write a string, or a list that ends with one", line
 
 
 def _is_name(label: Any) -> bool:  # noqa: ANN401 - any JSON

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import _ast
 import builtins
-import sys
 from functools import cached_property
 
 from model_archiver.core.record import Record
@@ -17,21 +16,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-_LIBRARIES = sys.stdlib_module_names | {"PIL", "builtins", "cv2", "numpy", "torch", "torchvision", "transformers", "ts"}
-"""Packages whose functions make no class of the module that calls them, and change nothing in it."""
-_MAKE_CLASSES = {"NamedTuple", "TypedDict", "getattr", "make_dataclass", "namedtuple", "next", "type"}
-"""Functions in these packages that do."""
-_LIBRARIES -= {"abc", "enum", "types"}
+QUIET = (
+    *("builtins.float", "builtins.int", "builtins.str", "builtins.super", "logging.", "os.environ.get", "os.getenv"),
+    *("os.path.", "pathlib.Path", "re.compile", "time.", "torch.device"),
+)
+"""Functions that give no class, and change nothing in what they are given."""
 _EMPTY_BASES = {"abc.ABC", "enum.Enum", "typing.Generic", "typing.NamedTuple", "typing.Protocol", "typing.TypedDict"}
 _PLAIN_BASES = {"abc", "builtins", "enum", "mms", "torch", "ts", "typing"}
 """Packages whose classes leave the methods of the classes that derive from them as they are written."""
 _OWN_WAYS = {"__new__", "__getattr__", "__getattribute__", "__class_getitem__", "__init_subclass__"}
 _CALLED_LATER = {"initialize", "handle", "preprocess", "inference", "postprocess"}
+_ONLY_READ = {"super", "isinstance", "issubclass", "__init__", *_CALLED_LATER}
+"""Functions that leave classes and instances as they are until the server has looked at them."""
 
 FUNCTIONS = (_ast.FunctionDef, _ast.AsyncFunctionDef)
 IMPORTS = (_ast.Import, _ast.ImportFrom)
 _DISPLAYS = (_ast.Constant, _ast.JoinedStr, _ast.List, _ast.Tuple, _ast.Dict, _ast.Set)
-_RESULTS = (_ast.Compare, _ast.UnaryOp, _ast.BinOp, _ast.GeneratorExp, _ast.ListComp, _ast.SetComp, _ast.DictComp)
 
 
 class Value(Record):
@@ -91,65 +91,38 @@ class Scope:
 
     def _run_perhaps(self, statement: _ast.AST) -> None:
         """Bind what a statement may bind that deletes, holds other statements, or has several targets in one."""
-        constants: set[str] = set()
         for node in walk(statement):
             bound = getattr(node, "name", None) or getattr(node, "rest", None)
             if isinstance(node, IMPORTS):
-                for name, value in _imported(node).items():
-                    self.names[name] = value.replace(origin="") if self._is_no_class(name) else UNKNOWN
-            elif isinstance(node, _ast.Assign):
-                is_constant = isinstance(node.value, _ast.Constant)
-                constants = {getattr(target, "id", "") for target in node.targets} if is_constant else set()
+                self.names.update(dict.fromkeys(_imported(node), UNKNOWN))
             elif isinstance(node, _ast.Name) and not isinstance(node.ctx, _ast.Load):
-                is_known = node.id in constants and self._is_no_class(node.id)
-                self.names[node.id] = Value("other", node.lineno) if is_known else UNKNOWN
+                self.names[node.id] = UNKNOWN
             elif isinstance(bound, str) and not isinstance(node, _ast.alias):
                 self.names[bound] = UNKNOWN
 
-    def _is_no_class(self, name: str) -> bool:
-        return name not in self.names or self.names[name].kind not in ("class", "unknown")
-
     def _defined(self, node: _ast.FunctionDef | _ast.AsyncFunctionDef | _ast.ClassDef) -> Value:
         kind = "class" if isinstance(node, _ast.ClassDef) else "function"
-        for decorator in node.decorator_list:
-            value = self.value(decorator.func if isinstance(decorator, _ast.Call) else decorator)
-            if kind != "class" or value.origin != "dataclasses.dataclass":
-                kind = "other" if kind in ("function", "other") and _makes_no_class(value) else "unknown"
-            self.is_open |= self._outer is None and bool(value.origin) and not _makes_no_class(value)
-        return Value("unknown" if getattr(node, "keywords", ()) else kind, node.lineno, "", node)
+        called = [getattr(decorator, "func", decorator) for decorator in node.decorator_list]
+        origins = {self.value(decorator).origin for decorator in called} - {"dataclasses.dataclass"}
+        self.is_open |= self._outer is None and any(origins)
+        has_keywords = isinstance(node, _ast.ClassDef) and node.keywords
+        return Value("unknown" if origins or has_keywords else kind, node.lineno, "", node)
 
     def value(self, node: _ast.expr) -> Value:
-        """Return what an expression gives."""
-        if isinstance(node, _DISPLAYS):
-            is_text = isinstance(node, (_ast.Constant, _ast.JoinedStr))
-            return Value("constant", origin="builtins.str()" if is_text else "")
-        if isinstance(node, (_ast.Lambda, *_RESULTS)):
-            return Value("function", node=node) if isinstance(node, _ast.Lambda) else Value("other")
+        """Return what an expression gives: a literal, a name, or a call of a well-known function."""
+        if isinstance(node, (*_DISPLAYS, _ast.Lambda)):
+            return Value("function" if isinstance(node, _ast.Lambda) else "constant", node=node)
         if isinstance(node, _ast.Name):
             is_builtin = hasattr(builtins, node.id)
             return self._found(node.id) or (Value("other", origin=f"builtins.{node.id}") if is_builtin else UNKNOWN)
-        if isinstance(node, (_ast.Attribute, _ast.Subscript)):
-            whole = self.value(node.value).origin
-            return Value("other", origin=f"{whole}.{getattr(node, 'attr', '[]')}") if whole else UNKNOWN
-        if isinstance(node, _ast.Call):
-            return self._result(node)
-        parts = [node.body, node.orelse] if isinstance(node, _ast.IfExp) else getattr(node, "values", ())  # of and, or
-        is_known = parts and {self.value(part).kind for part in parts}.isdisjoint(("class", "unknown"))
-        return Value("other") if is_known else UNKNOWN
+        if isinstance(node, _ast.Attribute) and (origin := self.value(node.value).origin):
+            return Value("other", origin=f"{origin}.{node.attr}")
+        if isinstance(node, _ast.Call) and (origin := self.value(node.func).origin).startswith(QUIET):
+            return Value("other", origin=f"{origin}()")
+        return UNKNOWN
 
     def _found(self, name: str) -> Value | None:
         return self.names.get(name) or (self._outer._found(name) if self._outer else None)
-
-    def _result(self, node: _ast.Call) -> Value:
-        called = self.value(node.func)
-        given = {getattr(inner, "id", "") for part in (*node.args, *node.keywords) for inner in walk(part)}
-        is_known = called.origin == "builtins.super" or (_makes_no_class(called) and all(map(self._is_no_class, given)))
-        return Value("other", origin=f"{called.origin}()") if is_known else UNKNOWN
-
-    def may_find_module(self, call: _ast.Call) -> bool:
-        """Return whether a call gives the module's name to a function that may find and change the module by it."""
-        is_given = any(getattr(argument, "id", "") == "__name__" for argument in call.args)
-        return is_given and "log" not in root_of(call.func) and not _makes_no_class(self.value(call.func))
 
 
 class Class(Record):
@@ -191,8 +164,8 @@ class Class(Record):
         return frozenset(self.members) | self.facts.stored
 
     @property
-    def makes_no_list(self) -> bool:
-        """Return whether a call of it certainly gives no list."""
+    def has_plain_bases(self) -> bool:
+        """Return whether its bases leave its methods, and what a call of it gives, as they are."""
         packages = {base.partition(".")[0] for base in self.bases}
         return self.is_plain and packages <= _PLAIN_BASES and "builtins.list" not in self.bases
 
@@ -204,8 +177,8 @@ class Class(Record):
     def method(self, name: str) -> Any:  # noqa: ANN401 - as the definition of a function or a lambda
         """Return the definition of the method that its instances certainly have as it is written, or None."""
         value = self.members.get(name, UNKNOWN)
-        is_kept = self.is_plain and all(base.partition(".")[0] in _PLAIN_BASES for base in self.bases)
-        return value.node if is_kept and value.kind == "function" and name not in self.facts.stored else None
+        is_kept = self.has_plain_bases and value.kind == "function" and name not in self.facts.stored
+        return value.node if is_kept else None
 
 
 class Facts:
@@ -215,6 +188,7 @@ class Facts:
         words: the names in the file, the attributes with a dot in front, and the strings with a quote in front.
         stored: the attributes that are set, on any object.
         given: the names that are arguments of calls.
+        imported: the top packages of what is imported; empty for a relative import.
         rebound: the names that a ``global`` statement or ``:=`` may bind at the top level.
         outer_calls: the calls outside all functions.
         patches: whether an attribute is set on anything but ``self``.
@@ -226,6 +200,7 @@ class Facts:
         self.words: set[str] = set()
         self.stored: set[str] = set()
         self.given: set[str] = set()
+        self.imported: set[str] = set()
         self.rebound: set[str] = set()
         self.outer_calls: list[_ast.Call] = []
         self.patches = False
@@ -237,7 +212,10 @@ class Facts:
             self._add(node, is_inner, is_given)
             skipped = ("body", "test") if isinstance(node, _ast.If) and is_never_true(node.test) else ()
             opens = isinstance(node, (*FUNCTIONS, _ast.Lambda))
-            gives = not _only_reads(node) if isinstance(node, _ast.Call) else is_given
+            is_read = (
+                isinstance(node, _ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in _ONLY_READ
+            )
+            gives = not is_read if isinstance(node, _ast.Call) else is_given
             for field, child in children(node):
                 if field not in skipped:
                     is_body = opens and field == "body"
@@ -253,6 +231,8 @@ class Facts:
         elif isinstance(node, _ast.Attribute) and not isinstance(node.ctx, _ast.Load):
             self.stored.add(node.attr)
             self.patches |= root_of(node) != "self"
+        elif isinstance(node, IMPORTS):
+            self.imported.update(value.origin.partition(".")[0] for value in _imported(node).values())
         elif isinstance(node, _ast.Global):
             self.rebound.update(node.names)
         elif isinstance(node, _ast.NamedExpr) and not is_inner:
@@ -311,12 +291,6 @@ def walk(node: _ast.AST) -> Iterator[_ast.AST]:
         waiting.extend(child for _, child in children(node))
 
 
-def _makes_no_class(called: Value) -> bool:
-    """Return whether a call certainly gives no class of this module, if no class of it is an argument."""
-    package, _, rest = called.origin.partition(".")
-    return package in _LIBRARIES and rest not in _MAKE_CLASSES
-
-
 def _imported(node: _ast.Import | _ast.ImportFrom) -> dict[str, Value]:
     """Return what an import statement binds."""
     origins = {}
@@ -327,9 +301,3 @@ def _imported(node: _ast.Import | _ast.ImportFrom) -> dict[str, Value]:
             top = alias.name.partition(".")[0]
             origins[alias.asname or top] = alias.name if alias.asname else top
     return {name: Value("other", node.lineno, origin) for name, origin in origins.items()}
-
-
-def _only_reads(call: _ast.Call) -> bool:
-    """Return whether a call leaves classes and instances as they are until the server has looked at them."""
-    name = getattr(call.func, "id", "") or getattr(call.func, "attr", "")
-    return name in {"super", "isinstance", "issubclass", "__init__", *_CALLED_LATER}

@@ -6,7 +6,7 @@ import _ast
 import sys
 from functools import cached_property
 
-from model_archiver.checks.names import IMPORTS, UNKNOWN, Class, Facts, Scope, Value
+from model_archiver.checks.names import IMPORTS, QUIET, UNKNOWN, Class, Facts, Scope, Value, root_of, walk
 
 LARGEST_SOURCE = 3 << 16
 """Bytes of the largest source that is judged. The tree of a source takes a thousand times as much memory, and more."""
@@ -26,6 +26,9 @@ _DYNAMIC = {
     *("._getframe", ".currentframe", ".f_globals"),
 }
 """Words by which a file may bind, or change, what it does not show."""
+
+_PATCHES = {"add_safe_globals", "patch", "safe_globals", ".add_safe_globals", ".patch", ".safe_globals", ".setattr"}
+"""Words by which a file may change how the server loads weights."""
 
 
 class BrokenSourceError(Exception):
@@ -80,7 +83,12 @@ class Outline:
         if is_dynamic or self.scope.is_open or not hooks.isdisjoint(self.scope.names):
             return True
         calls = self.facts.outer_calls
-        return len(calls) > _MOST_CALLS or any(map(self.scope.may_find_module, calls))
+        return len(calls) > _MOST_CALLS or any(map(self._may_find_module, calls))
+
+    def _may_find_module(self, call: _ast.Call) -> bool:
+        """Return whether a call gives the module's name to a function that may find and change the module by it."""
+        is_given = any(getattr(argument, "id", "") == "__name__" for argument in call.args)
+        return is_given and "log" not in root_of(call.func) and not self._called(call).startswith(QUIET)
 
     def value(self, name: str) -> Value:
         """Return what a top-level name stands for; unknown if it may not be bound."""
@@ -109,6 +117,57 @@ class Outline:
     def only_class(self) -> Class | None:
         """Return the class that the server takes, if it is certainly the only one that the file defines."""
         return self.classes[0][2] if len(self.classes) == 1 and not self.may_have_more_classes else None
+
+    def _called(self, call: _ast.Call) -> str:
+        return self.scope.value(call.func).origin
+
+    @property
+    def inherits_initialize(self) -> bool:
+        """Return whether the only class certainly runs the ``initialize`` of its base before anything of its own.
+
+        What runs earlier, the module and ``__init__``, must not patch the server or change files.
+        """
+        own, words = self.only_class, self.facts.words
+        if (
+            own is None
+            or self.facts.patches
+            or not _PATCHES.isdisjoint(words)
+            or any("WEIGHTS_ONLY" in w for w in words)
+        ):
+            return False
+        methods = {name: own.method(name) for name in ("__init__", "initialize") if name in own.overridden}
+        made = [node for node in walk(methods.get("__init__") or _ast.Pass()) if isinstance(node, _ast.Call)]
+        called = [self._called(call) for call in (*self.facts.outer_calls, *made)]
+        is_quiet = all(name.startswith((*QUIET, *own.bases)) and "Path()" not in name for name in called)
+        is_certain = own.is_plain and is_quiet and None not in methods.values()
+        return is_certain and ("initialize" not in methods or self._begins_with_base(methods["initialize"], own))
+
+    def _begins_with_base(self, function: _ast.AST, own: Class) -> bool:
+        """Return whether a method calls that of its base with its context, after plain assignments at most."""
+        if not isinstance(function, _ast.FunctionDef) or len(function.args.args) != 2:
+            return False
+        context = function.args.args[1].arg
+        for statement in function.body:
+            call = getattr(statement, "value", None)
+            if isinstance(call, _ast.Call):
+                given = [getattr(value, "id", "") for value in (*call.args, *(word.value for word in call.keywords))]
+                owner, name = getattr(call.func, "value", None), self._called(call)
+                of = [getattr(value, "id", "") for value in getattr(owner, "args", ())]
+                is_own = of[:1] in ([], [own.node.name])
+                is_base = name == f"{own.bases[0]}.initialize" and given == ["self", context]
+                return is_base or (name == "builtins.super().initialize" and is_own and given == [context])
+            if not _is_plain(statement, context):
+                return False
+        return False
+
+
+def _is_plain(statement: _ast.stmt, context: str) -> bool:
+    """Return whether a statement is a docstring, or only sets variables or attributes of ``self``."""
+    nodes = list(walk(statement))
+    stores = [node for node in nodes if isinstance(getattr(node, "ctx", None), _ast.Store)]
+    is_called = any(isinstance(node, (_ast.Call, _ast.NamedExpr)) for node in nodes)
+    is_other = any(isinstance(node, _ast.Subscript) or root_of(node) == context for node in stores)
+    return isinstance(statement, (_ast.Assign, _ast.Expr)) and not is_called and not is_other
 
 
 def read_outline(text: bytes, *, is_package: bool = False) -> Outline:

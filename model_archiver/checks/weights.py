@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 # What loads the weights: a method of the server's handlers, or nothing because of the suffix.
 _STATE_DICT = "_load_pickled_model"
 _TORCHSCRIPT = "_load_torchscript_model"
-_LIBRARY = "_load_torch_export_aot_compile"
 _NOTHING = "nothing"
 
 _DENSENET = "DenseNetHandler"
@@ -59,42 +58,12 @@ _MOST_NAMED = 3
 
 def weights_missing(context: CheckContext) -> Iterator[Problem]:
     """Report a handler that loads weights, and an archive without any."""
-    inherited, hint = context.inherited, "add them with --serialized-file"
+    inherited = context.inherited
     if inherited is None or context.text_field("serializedFile"):
         return
     if not context.text_field("modelFile") or _DENSENET in inherited.classes:
-        message = "this handler loads weights, but the archive has none"
+        message, hint = "this handler loads weights, but the archive has none", "add them with --serialized-file"
         yield Problem("error", "weights-missing", message, hint, f"--handler {context.handler.given}")
-        return
-    file = context.named_file("modelFile")
-    if file is not None and inherited.runs(_STATE_DICT) and _stays_random(context, file):
-        message = "the archive has no weights for this model, so the server uses random ones"
-        yield Problem("warning", "weights-missing", message, hint, file.display_path)
-
-
-def _stays_random(context: CheckContext, file: CheckedFile) -> bool:
-    """Return whether a model file makes layers, and no word in it or in the handler may stand for loading weights."""
-    import re  # noqa: PLC0415 - few archives have no weights
-
-    text, handler = context.text(file), context.handler.file
-    handler_text = context.text(handler) if handler is not None else b""
-    if text is None or handler_text is None:
-        return False
-    imports = re.findall(rb"(?m)(?:^|;)[ \t]*(?:from|import)[ \t]+(.*)", text)
-    imported = [name for line in imports for name in line.partition(b" import ")[0].split(b",")]
-    words = re.sub(rb"(?i)\b_*(init|initialize|reset)_?weights?\b|\bweights?_init\b", b"", text + handler_text)
-    code = re.sub(rb"#.*|(\"\"\"|''')(?s:.*?)\1", b"", text)
-    is_plain = all(re.match(_HARMLESS, name) for name in imported) and not re.search(_LOADING, words)
-    return is_plain and all(re.search(pattern, code) for pattern in (_MODULE, _LAYER))
-
-
-_HARMLESS = rb"\s*(torch|__future__|abc|collections|copy|dataclasses|functools|itertools|math|typing)\b"
-_LOADING = (
-    rb"(?i)load|pretrained|hub|weights|checkpoint|ckpt|state_dict|restore|from_?(file|buffer)|__import|\bread|open\b"
-    rb"|(fill|constant|copy|eye)_|\.(data|weight|bias)\s*=[^=]|\bdef to\b"
-)
-_MODULE = rb"\bclass \w+\(([\w.]+\.)?Module\):"
-_LAYER = rb"\bnn\.(Linear|Bilinear|Conv[123]d|ConvTranspose[123]d|Embedding|LSTM|GRU|RNN|Transformer\w*)\("
 
 
 def weights_unreadable(context: CheckContext) -> Iterator[Problem]:
@@ -115,12 +84,6 @@ def weights_suffix(context: CheckContext) -> Iterator[Problem]:
         hint = f"{_ADD_CLASS}, or give it the suffix .pt if it is TorchScript"
         hint = hint if found.kind == "unknown" else _hint_without_model_file(found)
         yield Problem("error", "weights-suffix", message, hint, file.display_path)
-    for file, _ in _loaded_by(context, _LIBRARY):
-        from model_archiver.checks.config import may_load_libraries  # noqa: PLC0415 - few models are libraries
-
-        if not may_load_libraries(context):
-            message = "the server loads a .so file only if the config file has pt2: {export: {aot_compile: true}}"
-            yield Problem("error", "weights-suffix", message, "add it to --config-file", file.display_path)
 
 
 def weights_without_model_file(context: CheckContext) -> Iterator[Problem]:
@@ -154,34 +117,20 @@ def weights_with_model_file(context: CheckContext) -> Iterator[Problem]:
 
 
 def weights_unsafe(context: CheckContext) -> Iterator[Problem]:
-    """Report a pickle that ``torch.load`` rejects from torch 2.6 on, unless the archive allows what it imports.
-
-    The server's text handlers load their vocabulary in the same way (``ts/torch_handler/text_handler.py``).
-    """
-    if (inherited := context.inherited) is None:
-        return
-    from model_archiver.checks.labels import VOCABULARY  # noqa: PLC0415 - not for every handler
-
-    hint = "save only tensors, numbers and strings, as in a state_dict"
-    loaded: list[tuple[CheckedFile, WeightsFile | None, str]] = []
-    loaded += ((*pair, hint) for pair in _loaded_by(context, _STATE_DICT) if not pair[1].is_module)
-    file, is_read = context.by_path.get(VOCABULARY), inherited.runs("get_source_vocab_path", of="TextHandler")
-    if file is not None and is_read and not context.text_field("sourceVocab"):
-        from model_archiver.checks.weights_file import read_weights  # noqa: PLC0415 - as there is one
-
-        loaded.append((file, read_weights(file), "save only strings and numbers, as in a dict"))
-    for file, found, hint in loaded:
-        names = _rejected_globals(context, found)
+    """Report a pickle that ``torch.load`` rejects from torch 2.6 on, unless the archive allows what it imports."""
+    for file, found in _loaded_by(context, _STATE_DICT):
+        names = [] if found.is_module else _rejected_globals(context, found)
         if names and not _mentions(context, _CHANGES_LOADING):
             shown = ", ".join(map(shortened, names[:_MOST_NAMED]))
             more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
             message = f"the pickle imports {shown}{more}, which torch.load rejects since 2.6 and executed before"
+            hint = "save only tensors, numbers and strings, as in a state_dict"
             yield Problem("warning", "weights-unsafe", message, hint, file.display_path)
 
 
-def _rejected_globals(context: CheckContext, found: WeightsFile | None) -> list[str]:
+def _rejected_globals(context: CheckContext, found: WeightsFile) -> list[str]:
     """Return what ``torch.load`` rejects, unless an imported package may allow it, as torchao does for its own."""
-    if found is None or found.kind != "saved" or found.damage or found.pickle is None:
+    if found.kind != "saved" or found.pickle is None:
         return []
     from model_archiver.checks.pickles import rejected_globals  # noqa: PLC0415 - as there is a pickle
 
@@ -203,7 +152,7 @@ def _mentions(context: CheckContext, words: tuple[bytes, ...]) -> bool:
 
 
 def _what(found: WeightsFile) -> str:
-    maker = found.pickle.built.maker if found.pickle is not None and found.is_module else ""
+    maker = found.pickle.globals[0] if found.pickle is not None and found.is_module else ""
     return f"a whole pickled model ({shortened(maker)})" if maker else _KINDS[found.kind]
 
 
@@ -223,8 +172,6 @@ def _loader(context: CheckContext, file: CheckedFile) -> str:
         loader = _STATE_DICT
     elif name.endswith(".pt") or _DENSENET in inherited.classes:
         loader = _TORCHSCRIPT
-    elif name.endswith(".so"):
-        loader = _LIBRARY if inherited.runs("_use_torch_export_aot_compile") else ""
     else:
-        loader = "onnxruntime" if name.endswith(".onnx") else _NOTHING
+        loader = {".onnx": "onnxruntime", ".so": ""}.get(file.path.suffix, _NOTHING)
     return "" if loader in inherited.overridden else loader

@@ -46,7 +46,7 @@ class WeightsFile(Record):
     @property
     def is_module(self) -> bool:
         """Return whether it certainly holds a whole ``torch.nn.Module``."""
-        return self.pickle is not None and self.pickle.built.is_module
+        return self.pickle is not None and self.pickle.is_module
 
 
 def read_weights(weights: Member | SampledFile) -> WeightsFile | None:
@@ -77,9 +77,8 @@ def _read_head(head: bytes, size: int) -> WeightsFile:
     # The fields ir_version and producer_name of a ModelProto (onnx/onnx.proto).
     if len(head) > 4 and head[0] == 0x08 and head[2] == 0x12 and 0 < head[1] < 0x20 and 0 < head[3] < 0x80:
         name = head[4 : 4 + head[3]]
-        return WeightsFile(
-            "onnx" if len(name) == head[3] and name.isascii() and name.decode().isprintable() else "unknown"
-        )
+        is_name = len(name) == head[3] and name.isascii() and name.decode().isprintable()
+        return WeightsFile("onnx" if is_name else "unknown")
     return WeightsFile("library" if head.startswith(_LIBRARY) else "unknown")
 
 

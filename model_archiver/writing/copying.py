@@ -39,8 +39,8 @@ def read_blocks(source: FileSource, workers: Workers) -> Iterator[bytes]:
             workers.progress(len(block))
 
 
-def file_sums(source: FileSource, workers: Workers) -> tuple[str, int]:
-    """Return the SHA-256, as hexadecimal digits, and the CRC-32 of a large file; stop early if the build has failed."""
+def file_sums(source: FileSource, workers: Workers, *, with_crc32: bool) -> tuple[str, int]:
+    """Return the SHA-256 and CRC-32 of a large file; stop early if the build has failed. A CRC-32 not wanted is 0."""
     digest, checksum = hashlib.sha256(), 0
     buffer = memoryview(bytearray(_READ_SIZE))
     left = source.size
@@ -50,18 +50,18 @@ def file_sums(source: FileSource, workers: Workers) -> tuple[str, int]:
             if not count:
                 raise source.truncated()
             digest.update(buffer[:count])
-            checksum = crc32(buffer[:count], checksum)
+            checksum = crc32(buffer[:count], checksum) if with_crc32 else 0
             left -= count
     return digest.hexdigest(), checksum
 
 
-def copy(source: FileSource, output: OutputFile, workers: Workers) -> tuple[str, int]:
-    """Append a file to the output, and return its SHA-256 and CRC-32; a thread sums a large file at the same time."""
+def copy(source: FileSource, output: OutputFile, workers: Workers, *, with_crc32: bool) -> tuple[str, int]:
+    """Append a file to the output, and return what `file_sums` does; a thread sums a large file at the same time."""
     if source.size <= SMALL:
         data = b"".join(read_blocks(source, workers))
         output.write(data)
         return sha256(data), crc32(data)
-    sums = workers.hashing.submit(file_sums, source, workers)
+    sums = workers.hashing.submit(file_sums, source, workers, with_crc32=with_crc32)
     with workers.joining(sums), source.open() as file:
         _copy_large(source, file, output, workers)
         return workers.result(sums)

@@ -84,12 +84,11 @@ class Workers:
     def hash_later(self, update: Callable[[Any], object], block: bytes | memoryview) -> None:
         """Let a thread hash a block after those given before; wait if too many are waiting."""
         self._unhashed.append(self.hashing.submit(update, block))
-        while len(self._unhashed) > _MOST_UNHASHED:
-            self._unhashed.popleft().result()
+        self.wait_until_hashed(_MOST_UNHASHED)
 
-    def wait_until_hashed(self) -> None:
-        """Wait until all blocks given to `hash_later` are hashed."""
-        while self._unhashed:
+    def wait_until_hashed(self, most: int = 0) -> None:
+        """Wait until all blocks given to `hash_later`, but for the last few, are hashed."""
+        while len(self._unhashed) > most:
             self._unhashed.popleft().result()
 
     def result(self, work: Future[_Result]) -> _Result:

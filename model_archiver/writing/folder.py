@@ -53,13 +53,13 @@ class FolderDestination(Destination):
         """Write a file, or make a hard link to it."""
         if self.plan.link:
             self._link(path, source)
-            work = self.workers.hashing.submit(file_sums, source, self.workers)
+            work = self.workers.hashing.submit(file_sums, source, self.workers, with_crc32=False)
             with self.workers.joining(work):
                 digest, _ = self.workers.result(work)
             self.workers.progress(source.size)
         else:
             with OutputFile(self._place(path), mode(executable=source.executable)) as output:
-                digest, _ = copy(source, output, self.workers)
+                digest, _ = copy(source, output, self.workers, with_crc32=False)
         self.size += source.size
         return ArchiveEntry(path, source.size, source.size, digest)
 

@@ -1,16 +1,37 @@
-"""The ``.mar`` file: a zip whose entries are stored, or deflated where that saves enough."""
+"""The ``.mar`` file: a zip whose entries are stored, or deflated where that saves enough; sizes in bytes.
+
+The records are those of PKWARE's APPNOTE 6.3. TorchServe reads an archive from front to back and ignores the central
+directory, so a local header holds the real sizes. It rejects data descriptors (``only DEFLATED entries can have EXT
+descriptor``, ``invalid entry size``).
+"""
 
 from __future__ import annotations
 
 import hashlib
+import stat
+import struct
 
-from model_archiver.core.entries import DEFLATED, STORED
+from model_archiver.core.entries import (
+    CENTRAL,
+    DEFLATED,
+    DOS_DATE,
+    DOS_TIME,
+    END,
+    END_64,
+    LIMIT,
+    LIMIT_ENTRIES,
+    LOCAL,
+    LOCATOR_64,
+    STORED,
+    UTF8_NAME,
+    mode,
+)
+from model_archiver.core.record import Record
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.sums import crc32, sha256
 from model_archiver.writing.copying import SMALL, copy, read_blocks
 from model_archiver.writing.deflate import DeflateStream, deflate_whole, is_worth_it, sampled_share
 from model_archiver.writing.destination import FileDestination
-from model_archiver.writing.zip_records import ZipEntry, central_header, end_of_directory, local_header, needs_zip64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +40,32 @@ if TYPE_CHECKING:
     from model_archiver.core.plan import FileSource, Plan
     from model_archiver.writing.deflate import Workers
     from model_archiver.writing.staging import StagingDirectory
+
+_UNIX = 3 << 8
+
+
+class ZipEntry(Record):
+    """An entry as its headers describe it.
+
+    Attributes:
+        name: its path, with slashes.
+        executable: whether its owner may execute it.
+        method: `STORED` or `DEFLATED`.
+        size: of its content, uncompressed.
+        compressed_size: of its data in the archive.
+        crc32: of its content.
+        offset: where its local header begins.
+        zip64: whether the local header has room for sizes of 4 GiB and more.
+    """
+
+    name: str
+    executable: bool
+    method: int
+    size: int
+    compressed_size: int
+    crc32: int
+    offset: int
+    zip64: bool
 
 
 class MarDestination(FileDestination):
@@ -38,7 +85,7 @@ class MarDestination(FileDestination):
         self.output.write(local_header(entry))
         file = self.output.file
         start = file.tell()
-        digest, checksum = self._deflate_large(source) if is_deflated else copy(source, self.output, self.workers)
+        digest, checksum = self._add_large(source, is_deflated=is_deflated)
         end = file.tell()
         entry = entry.replace(compressed_size=end - start, crc32=checksum)
         file.seek(entry.offset)
@@ -80,8 +127,10 @@ class MarDestination(FileDestination):
                 return DEFLATED, compressed
         return STORED, data
 
-    def _deflate_large(self, source: FileSource) -> tuple[str, int]:
-        """Append a file, deflated, to the output, and return its SHA-256 and CRC-32."""
+    def _add_large(self, source: FileSource, *, is_deflated: bool) -> tuple[str, int]:
+        """Append the data of a large file, and return the file's SHA-256 and CRC-32."""
+        if not is_deflated:
+            return copy(source, self.output, self.workers, with_crc32=True)
         digest = hashlib.sha256()
         stream = DeflateStream(self.output.write, self.workers)
         for block in read_blocks(source, self.workers):
@@ -95,3 +144,54 @@ class ZipStoreDestination(MarDestination):
     """A zip file whose entries are all stored."""
 
     fixed_deflate = "never"
+
+
+def needs_zip64(size: int) -> bool:
+    """Return whether the numbers of an entry of this size may need more room than a plain header has.
+
+    Deflating what does not shrink adds 5 bytes to every 64 KiB and a flush to every block.
+    """
+    return size + (size >> 12) + (1 << 16) >= LIMIT
+
+
+def local_header(entry: ZipEntry) -> bytes:
+    """Return what precedes an entry's data."""
+    name = entry.name.encode()
+    extra = struct.pack("<2H2Q", 1, 16, entry.size, entry.compressed_size) if entry.zip64 else b""
+    start = (b"PK\x03\x04", _version(zip64=entry.zip64), _flags(entry), entry.method, DOS_TIME, DOS_DATE, entry.crc32)
+    sizes = (LIMIT, LIMIT) if entry.zip64 else (entry.compressed_size, entry.size)
+    return LOCAL.pack(*start, *sizes, len(name), len(extra)) + name + extra
+
+
+def central_header(entry: ZipEntry) -> bytes:
+    """Return an entry of the central directory."""
+    name = entry.name.encode()
+    wide = [number for number in (entry.size, entry.compressed_size, entry.offset) if number >= LIMIT]
+    extra = struct.pack(f"<2H{len(wide)}Q", 1, 8 * len(wide), *wide) if wide else b""
+    versions = (_UNIX | _version(zip64=bool(wide)), _version(zip64=entry.zip64 or bool(wide)))
+    start = (b"PK\x01\x02", *versions, _flags(entry), entry.method, DOS_TIME, DOS_DATE, entry.crc32)
+    sizes = (min(entry.compressed_size, LIMIT), min(entry.size, LIMIT), len(name), len(extra))
+    comment = disk = internal = 0
+    external = (stat.S_IFREG | mode(executable=entry.executable)) << 16
+    rest = (comment, disk, internal, external, min(entry.offset, LIMIT))
+    return CENTRAL.pack(*start, *sizes, *rest) + name + extra
+
+
+def end_of_directory(entries: int, start: int, size: int) -> bytes:
+    """Return what follows the central directory, which has so many entries and begins at `start`."""
+    records = b""
+    if entries >= LIMIT_ENTRIES or start >= LIMIT or size >= LIMIT:
+        length = END_64.size - 12  # the record's size does not count its signature and itself
+        version = _version(zip64=True)
+        records += END_64.pack(b"PK\x06\x06", length, _UNIX | version, version, 0, 0, entries, entries, size, start)
+        records += LOCATOR_64.pack(b"PK\x06\x07", 0, start + size, 1)
+    counted = min(entries, LIMIT_ENTRIES)
+    return records + END.pack(b"PK\x05\x06", 0, 0, counted, counted, min(size, LIMIT), min(start, LIMIT), 0)
+
+
+def _flags(entry: ZipEntry) -> int:
+    return 0 if entry.name.isascii() else UTF8_NAME
+
+
+def _version(*, zip64: bool) -> int:
+    return 45 if zip64 else 20

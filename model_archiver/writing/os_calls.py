@@ -1,7 +1,4 @@
-"""File system calls that Python does not offer: renames that never replace or that exchange, and flushing a tree.
-
-Each has a substitute for systems that lack it, or returns whether the system has it.
-"""
+"""File system calls that Python does not offer: renames that never replace or that exchange, and flushing a tree."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The private directory in which an output is assembled, and the file locks that show who owns one.
-
-The system releases a lock when its holder ends, however it ends.
-"""
+"""The private directory in which an output is assembled, and locks that end with their holders."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ _REFUSED: dict[str, dict[str, tuple[str, dict[str, Content], str]]] = {
     "weights-suffix": {
         **{
             suffix: (f"{BASE} --serialized-file net{suffix}", {f"net{suffix}": state_dict}, NO_LOADER)
-            for suffix in (".pth", ".bin", ".safetensors", ".pt2", ".so")
+            for suffix in (".pth", ".bin", ".safetensors", ".pt2")
         },
         "a derived handler": (f"{DERIVED} net.pth", {"h.py": CALLING, "net.pth": torchscript}, NO_LOADER),
     },
@@ -198,9 +198,7 @@ SERVED: Trials = {
         f"{DERIVED} net.pth --extra-files net.py", {"h.py": LOADING, "net.pth": state_dict, "net.py": NET}
     ),
     "no weights and a handler that needs none": Trial("--handler h.py", {"h.py": WITHOUT_WEIGHTS}),
-    "no weights but a model file": Trial(
-        f"{BASE} --model-file net.py", {"net.py": NET}, "weights-missing", level="warning"
-    ),
+    "no weights but a model file": Trial(f"{BASE} --model-file net.py", {"net.py": NET}),
     **{
         f"labels: {text}": Trial(LABELLED, _labels(text))
         for text in (

@@ -1,4 +1,4 @@
-# fails: model-file-class
+# fails: unnamed
 import torch
 
 model = torch.nn.Sequential(torch.nn.Linear(13, 3))

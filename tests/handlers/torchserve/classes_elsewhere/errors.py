@@ -1,2 +1,0 @@
-class BadInput(ValueError):
-    pass

@@ -1,6 +1,0 @@
-class Base:
-    def initialize(self, context):
-        pass
-
-    def handle(self, data, context):
-        return ["x"] * len(data)

@@ -1,9 +1,0 @@
-from .base import Base
-
-
-class Cleaner:
-    pass
-
-
-class Handler(Base):
-    cleaner = Cleaner()

@@ -1,2 +1,0 @@
-# serves
-[handle := (lambda d,c: d) for _ in range(1)]

@@ -1,5 +1,0 @@
-# serves
-try:
-  pass
-finally:
-  def handle(d,c): return d

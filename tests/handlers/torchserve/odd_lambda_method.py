@@ -1,4 +1,0 @@
-# serves
-class H:
-  initialize = lambda s, c: None
-  handle = lambda s, d, c: d

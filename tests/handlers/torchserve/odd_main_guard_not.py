@@ -1,3 +1,0 @@
-# serves
-if __name__ != '__main__':
-  def handle(d,c): return d

@@ -1,4 +1,0 @@
-# serves
-class H(*[object]):
-  def initialize(s,c): pass
-  def handle(s,d,c): return d

@@ -1,5 +1,0 @@
-from ..texts import TEXT
-
-
-class Answers:
-    text = TEXT

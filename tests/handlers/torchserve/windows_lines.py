@@ -1,3 +1,0 @@
-# serves
-def handle(data, context):
-    return None if data is None else ['crlf'] * len(data)
