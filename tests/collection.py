@@ -19,21 +19,13 @@ _EXPECTATION = re.compile(r"\W*(serves|fails: ([a-z-]+))(?: with (\S+))?\s*")
 
 @dataclass(frozen=True)
 class Sample:
-    """A handler or a model file.
+    """A handler or a model file."""
 
-    Attributes:
-        path: a file, or a folder that is packed with its tree.
-        kind: ``torchserve`` and ``mms`` for handlers of these servers, ``model_files``.
-        code: of the error that names why it does not serve, ``unnamed`` where none can, empty where it serves.
-        handler: the handler, or its part from the colon on, or empty.
-        more: flags.
-    """
-
-    path: Path
-    kind: str
-    code: str
-    handler: str
-    more: tuple[str, ...] = ()
+    path: Path  # of a file, or of a folder that is packed with its tree
+    kind: str  # torchserve, mms or model_files
+    code: str  # of the error that names why it does not serve; unnamed where none can, empty where it serves
+    handler: str  # or its part from the colon on, or empty
+    more: tuple[str, ...] = ()  # flags
 
     @property
     def name(self) -> str:

@@ -16,14 +16,7 @@ LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 
 @dataclass(frozen=True)
 class Damaged:
-    """A damaged archive.
-
-    Attributes:
-        label: the seed and the kinds of damage.
-        data: the bytes.
-    """
-
-    label: str
+    label: str  # the seed and the kinds of damage
     data: bytes
 
 

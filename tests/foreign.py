@@ -113,13 +113,8 @@ def zip64_bytes(
 ) -> bytes:
     """A zip with ZIP64 records at its end.
 
-    Args:
-        entries: what it holds.
-        disks: how many parts the locator says there are.
-        shift: by how much the locator misses the record.
-        here: how many entries too many the record says are in this part.
-        surplus: data at the record's end that only its maker knows.
-        plain: the directory's size, as the plain record says it.
+    `disks` and `shift` change the locator. `here` (more entries) and `surplus` (data of another maker) change the
+    record. `plain` is the size of the directory in the plain record.
     """
     whole = zip_bytes(entries)
     _, _, _, _, count, size, start, _ = struct.unpack("<4s4H2LH", whole[-22:])

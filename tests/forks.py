@@ -81,9 +81,10 @@ def as_nobody(words: list[str], folder: Path) -> Result:
             parent.chmod(parent.stat().st_mode | 0o011)
 
     def become_nobody() -> None:
-        os.setgroups([])
-        os.setgid(65534)
-        os.setuid(65534)
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
 
     return fork(words, folder / "err", become_nobody).result()
 

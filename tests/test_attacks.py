@@ -213,7 +213,7 @@ def test_what_a_user_trusts_may_be_larger(work, run: Command) -> None:
 
 
 @pytest.mark.parametrize("size", ["much", "-1", " ", "1X", "1e9", "\u0661"])
-def test_a_size_that_is_none_is_told(work, run: Command, size: str) -> None:
+def test_an_invalid_size_is_refused(work, run: Command, size: str) -> None:
     result = run("extract", mar(), f"--max-size={size}")
     assert result.status == 2
     assert "is not a size" in result.err

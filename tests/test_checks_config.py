@@ -27,6 +27,8 @@ IGNORED = "simplify it: the server ignores all settings of this file [config-inv
 BACKEND = "write a backend, such as inductor, or compile: with enable: and backend: below it"
 INTEGER = "an integer from {} to 2147483647, without quotes"
 KINDS = "set parallelType to pp, tp, pptp or custom"
+ENABLE, ENABLE_OR_NOT = "write enable: true below it", "write enable: true, or false, below it"
+NO_WORKER = "no worker starts with parallelType tp and without torchrun"
 TORCHRUN = "add torchrun, with nproc-per-node and a number below it"
 END = "set sequenceMaxIdleMSec to the number of milliseconds after which a sequence ends"
 LARGER = "because minWorkers (3) is larger than 2; set maxWorkers to 3 or more"
@@ -129,13 +131,10 @@ WARNINGS = [
     ),
     *((text, f"{line} [config-combination]") for text, line in COMBINATIONS),
     *(
-        (
-            f"{before}{key}: 4\n",
-            f"{3 if before else 1}: unknown key {key!r}; did you mean {meant!r}? [config-unknown-key]",
-        )
+        (f"{before}{key}: 4\n", f"{line}: unknown key {key!r}; did you mean {meant!r}? [config-unknown-key]")
         for meant, keys in MISSPELT.items()
         for key in keys.split()
-        for before in ["parallelType: tp\ntorchrun:\n  " if meant in TORCHRUN_KEYS else ""]
+        for line, before in [(3, "parallelType: tp\ntorchrun:\n  ") if meant in TORCHRUN_KEYS else (1, "")]
     ),
     ('"\\ud800batchSize": 1', r"1: unknown key '\ud800batchSize'; did you mean 'batchSize'? [config-unknown-key]"),
 ]
@@ -151,18 +150,9 @@ ERRORS = [
     ("pt2:\n", f"1: pt2 is empty, {VALUE}; {BACKEND} [config-value]"),
     ("pt2: yes\n", f"1: pt2 is true, {VALUE}; {BACKEND} [config-value]"),
     ("pt2: compile\n", f"1: pt2 is 'compile', {VALUE}; {BACKEND} [config-value]"),
-    (
-        "pt2:\n  compile: inductor\n",
-        f"2: compile is 'inductor', {VALUE}; write enable: true below it, indented [config-value]",
-    ),
-    (
-        "pt2: {compile: {}}\n",
-        f"1: compile does not have the key enable, {VALUE}; write enable: true, or false, below it [config-value]",
-    ),
-    (
-        "parallelType: tp\nparallelLevel: 2\n",
-        f"1: no worker starts with parallelType tp and without torchrun; {TORCHRUN} [config-combination]",
-    ),
+    ("pt2:\n  compile: inductor\n", f"2: compile is 'inductor', {VALUE}; {ENABLE}, indented [config-value]"),
+    ("pt2: {compile: {}}\n", f"1: compile does not have the key enable, {VALUE}; {ENABLE_OR_NOT} [config-value]"),
+    ("parallelType: tp\nparallelLevel: 2\n", f"1: {NO_WORKER}; {TORCHRUN} [config-combination]"),
     ("sequenceBatching: true\n", f"1: {SEQUENCES}; {END} [config-combination]"),
 ]
 

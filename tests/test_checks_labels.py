@@ -15,6 +15,7 @@ from tests.conftest import Command, Result
 
 EXAMPLE = 'write an object such as {"0": "cat", "1": "dog"}'
 STRING = "write a string, or a list that ends with one"
+MARK = "which a worker cannot read; save it as UTF-8 without one"
 
 
 @pytest.fixture
@@ -36,10 +37,7 @@ def labels(result: Result) -> list[str]:
 INVALID = [
     ("", f":1: the file is not valid JSON: Expecting value (column 1); {EXAMPLE}"),
     ('{"0": "cat"\n "1": "dog"}', f":2: the file is not valid JSON: Expecting ',' delimiter (column 2); {EXAMPLE}"),
-    (
-        '\ufeff{"0": "cat"}',
-        ":1: the file begins with a byte order mark, which a worker cannot read; save it as UTF-8 without one",
-    ),
+    ('\ufeff{"0": "cat"}', f":1: the file begins with a byte order mark, {MARK}"),
     ('{"0": "cat"}'.encode("utf-16"), ": the file is not JSON in UTF-8; save it as UTF-8"),
     ('["cat", "dog"]', f": the file must hold a JSON object, not a list; {EXAMPLE}"),
     ('{"0": "cat",\n "1": 7}', f":2: the name of class '1' must be a string, not 7; {STRING}"),
@@ -47,15 +45,8 @@ INVALID = [
     ('{"ü": null}', f":1: the name of class 'ü' must be a string, not null; {STRING}"),
     ('{"0": 1, "1": 2, "0": 3}', f": the name of class '0' must be a string, not 3 (1 more are wrong too); {STRING}"),
     ('{"object_type_names": "x", "a": NaN}', f":1: the name of class 'a' must be a string, not NaN; {STRING}"),
-    (
-        '{"cat": 0, "dog": 1}',
-        ":1: the name of class 'cat' must be a string, not 0 (1 more are wrong too); "
-        "write a string, or a list that ends with one",
-    ),
-    (
-        '{"labels": {"0": "cat"}}',
-        ":1: the name of class 'labels' must be a string, not an object; write a string, or a list that ends with one",
-    ),
+    ('{"cat": 0, "dog": 1}', f":1: the name of class 'cat' must be a string, not 0 (1 more are wrong too); {STRING}"),
+    ('{"labels": {"0": "cat"}}', f":1: the name of class 'labels' must be a string, not an object; {STRING}"),
 ]
 
 

@@ -11,13 +11,6 @@ from tests.conftest import Command
 from tests.packing import HANDLER, MODEL, built, make, packed, refused
 
 
-def _make(**contents: str) -> None:
-    for name, content in contents.items():
-        path = Path(name.replace("__", "/"))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-
-
 def test_the_same_file_twice_is_one(model, run: Command) -> None:
     words = ["--model-file", "model.py", "--config-file", "model.py", "--extra-files", "model.py,./model.py"]
     assert packed(run, *words, "--include", Path("model.py").absolute()) == {"model.py"}
@@ -32,12 +25,12 @@ def test_the_same_file_through_links_is_one(model, run: Command) -> None:
 
 
 def test_equal_bytes_are_fine(work, run: Command) -> None:
-    _make(d__vocab="same", e__vocab="same")
+    make("d/vocab", "e/vocab", text="same")
     assert built(run, "--extra-files", "d,e")["vocab"] == b"same"
 
 
 def test_different_bytes_are_refused_naming_both(work, run: Command) -> None:
-    _make(d__vocab="one", e__vocab="two")
+    make("d/vocab", "e/vocab")
     assert refused(run, "--extra-files", "d,e") == [
         "e/vocab (--extra-files): and d/vocab (--extra-files) both go to vocab; "
         "rename one, or pack its folder under its own name with --include [path-clash]"
@@ -58,20 +51,21 @@ def test_a_file_is_never_overwritten_by_extra_files(work, run: Command, flag: st
 
 
 def test_files_of_equal_size_and_time_are_compared(work, run: Command) -> None:
-    _make(d__vocab="one", e__vocab="two")
+    make("d/vocab", "e/vocab")
     for folder in "de":
         os.utime(f"{folder}/vocab", ns=(0, 0))
     assert "path-clash" in refused(run, "--extra-files", "d,e")[0]
 
 
 def test_each_of_three_sources_is_reported(work, run: Command) -> None:
-    _make(d__v="one", e__v="two", f__v="three", g__v="one")
+    make("d/v", "g/v", text="one")
+    make("e/v", "f/v")
     errors = refused(run, "--extra-files", "d,e,f,g")
     assert [error.split()[0] for error in errors] == ["e/v", "f/v"]
 
 
 def test_a_file_and_a_folder_of_one_name_clash(work, run: Command) -> None:
-    _make(d__helpers__x="1", e__helpers="2")
+    make("d/helpers/x", "e/helpers")
     [error] = refused(run, "--extra-files", "d", "--extra-files", "e")
     assert "goes to helpers/x" in error
     assert "is a file with the path helpers" in error
@@ -80,7 +74,7 @@ def test_a_file_and_a_folder_of_one_name_clash(work, run: Command) -> None:
 
 
 def test_paths_that_differ_only_in_case_are_a_warning(work, run: Command) -> None:
-    _make(d__Vocab="1", e__vocab="2")
+    make("d/Vocab", "e/vocab")
     result = run(*MODEL, "--extra-files", "d,e")
     assert result.status == 0
     assert result.warnings == [
@@ -99,5 +93,5 @@ def test_paths_that_differ_only_in_normal_form_are_a_warning(work, run: Command)
 
 @pytest.mark.parametrize("folders", ["d,e", "e,d"])
 def test_folders_whose_names_differ_only_in_case_do_not_clash(work, run: Command, folders: str) -> None:
-    _make(d__sub__a="1", e__Sub__b="2")
+    make("d/sub/a", "e/Sub/b")
     assert run(*MODEL, "--extra-files", folders).warnings == []

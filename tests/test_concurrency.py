@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -127,24 +127,15 @@ def test_threads_of_one_program_build_one_name_at_one_time(work, sources: list[P
     errors: list[BaseException] = []
 
     def build(source: Path) -> None:
+        request = ModelArchiverConfig("m", "vllm_handler", extra_files=source, archive_format=archive_format)
+        request.export_path = "export/path"
         try:
-            ModelArchiver.generate_model_archive(
-                ModelArchiverConfig(
-                    model_name="m",
-                    handler="vllm_handler",
-                    extra_files=str(source),
-                    export_path="export/path",
-                    archive_format=archive_format,
-                )
-            )
+            ModelArchiver.generate_model_archive(request)
         except ModelArchiverError as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=build, args=[source]) for source in sources]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(BUILDS) as threads:
+        list(threads.map(build, sources))
     assert len(errors) == BUILDS - 1
     assert all(REFUSAL in str(error) for error in errors)
     archive = output("m", archive_format, Path("export/path"))

@@ -45,7 +45,7 @@ def build(program: str, into: str, *words: object) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("deflate", ["auto", "always"])
+@pytest.mark.parametrize("deflate", ["auto", "always", "never"])
 @pytest.mark.parametrize("archive_format", FORMATS)
 def test_zlib_does_the_same_job_where_there_is_no_isal(sources: Path, archive_format: str, deflate: str) -> None:
     words = ["--archive-format", archive_format, "--deflate", deflate]

@@ -52,11 +52,6 @@ def test_a_missing_file_that_several_flags_name_is_reported_for_each(work, run: 
     ]
 
 
-@pytest.mark.parametrize("words", [["--dry-run"], ["--quiet"]])
-def test_a_refusal_leaves_stdout_empty(work, run: Command, words) -> None:
-    assert len(refused(run, "--model-file", "none.py", *words)) == 1
-
-
 def test_a_mistake_in_the_middle_of_a_large_tree_does_not_hide_others(work, run: Command) -> None:
     for name in ("a", "b", "c"):
         make(f"d/{name}/bad\\name")

@@ -12,13 +12,8 @@ from tests.packing import MODEL, MODEL_FILES, build, make, packed, refused
 
 LEFT_OUT = (
     *(".DS_Store", "._model.pt", ".git/config", ".hidden", ".ipynb_checkpoints/a.ipynb"),
-    *(
-        "__MACOSX/x.txt",
-        "__pycache__/a.cpython-311.pyc",
-        "MANIFEST.json",
-        "MAR-INF/MANIFEST.json",
-        "MAR-INF/SHA256SUMS",
-    ),
+    *("__MACOSX/x.txt", "__pycache__/a.cpython-311.pyc"),
+    *("MANIFEST.json", "MAR-INF/MANIFEST.json", "MAR-INF/SHA256SUMS"),
     *("a.pyc", "b.pyo", "previous.mar", ".folder/file.txt", "sub/.hidden"),
     *("sub/.DS_Store", "sub/__MACOSX/file.txt", "sub/MANIFEST.json", "sub/MAR-INF/x.txt", "sub/__pycache__/b.txt"),
     *("sub/c.pyc", "sub/d.mar", ".m.0123abcd.building/m.mar", ".other.89abcdef.building/x.pt"),

@@ -121,20 +121,19 @@ def test_a_missing_include_is_an_error(work, run: Command) -> None:
 
 
 def test_model_path_must_be_a_folder_with_something_in_it(work, run: Command) -> None:
-    make("a.txt", "d/.hidden")
+    make("a.txt", "d/.hidden", "d/__pycache__/a.txt")
+    Path("empty").mkdir()
     assert "folder-is-file" in refused(run, "--model-path", "a.txt")[0]
-    assert "folder-empty" in refused(run, "--model-path", "d")[0]
+    for folder in ("d", "empty"):
+        assert "folder-empty" in refused(run, "--model-path", folder)[0]
     assert "file-missing" in refused(run, "--model-path", "e")[0]
 
 
 def test_a_flag_for_a_file_takes_no_folder(work, run: Command) -> None:
     make("d/a.txt")
-    flags = ["--serialized-file", "--model-file", "--requirements-file", "--config-file"]
-    errors = refused(run, *[word for flag in flags for word in (flag, "d")])
-    assert [error.partition(";")[0] for error in errors] == [
-        f"d: is a folder, not a file ({flag})"
-        for flag in ("--model-file", "--serialized-file", "--requirements-file", "--config-file")
-    ]
+    flags = ["--model-file", "--serialized-file", "--requirements-file", "--config-file"]
+    errors = refused(run, *[word for flag in reversed(flags) for word in (flag, "d")])
+    assert [error.partition(";")[0] for error in errors] == [f"d: is a folder, not a file ({flag})" for flag in flags]
 
 
 def test_many_files_and_empty_ones(work, run: Command) -> None:

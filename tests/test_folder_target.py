@@ -76,10 +76,6 @@ def test_a_folder_that_is_as_a_previous_build_left_it_is_exchanged(previous: Pat
     assert {path.name for path in previous.iterdir()} == {"a.txt", "new.txt", "MAR-INF"}
 
 
-def test_without_force_it_stays(previous: Path, run: Command) -> None:
-    keep_all(lambda: run(*words_for("sources")), "target-exists")
-
-
 CHANGES = {
     "a file more": lambda folder: (folder / "mine.txt").write_text("mine"),
     "a hidden file more": lambda folder: (folder / ".mine").write_text("mine"),
@@ -224,12 +220,6 @@ def test_a_target_that_is_a_link_is_followed(sources: Path, run: Command) -> Non
     assert members(Path("elsewhere/real")) == {"a.txt", "package/b.py", "weights.bin"}
 
 
-def test_link_makes_hard_links(sources: Path, run: Command) -> None:
-    build(run, sources, more=("--link",))
-    for name in ("a.txt", "package/b.py", "weights.bin"):
-        assert (TARGET / name).samefile(sources / name)
-
-
 @pytest.mark.parametrize("theirs", [True, False])
 def test_over_a_folder_of_hard_links_the_sources_stay_unchanged(sources: Path, run: Command, theirs: bool) -> None:
     build(run, sources, more=("--link",))
@@ -279,8 +269,8 @@ class TestInPlace:
         (TARGET / "notes.pyc").write_text("left out elsewhere")
         return TARGET
 
-    def words(self, *more: str, folder: str = "out/m") -> list[str]:
-        return [*words_for()[:-2], "--handler", "service:handle", "--model-path", folder, *more]
+    def words(self, *more: str) -> list[str]:
+        return [*words_for()[:-2], "--handler", "service:handle", "--model-path", "out/m", *more]
 
     def test_only_the_manifest_is_written(self, folder: Path, run_mms: Command) -> None:
         before = tree(folder)
@@ -298,11 +288,6 @@ class TestInPlace:
         assert run_mms(*self.words("--version", "2", "-f")).status == 0
         assert b'"modelVersion": "2"' in tree(folder)[MANIFEST]
         assert hidden(folder / "MAR-INF") == []
-
-    def test_a_link_to_the_folder_is_the_folder(self, folder: Path, run_mms: Command) -> None:
-        Path("link").symlink_to("out/m")
-        assert run_mms(*self.words(folder="link")).status == 0
-        assert set(tree(folder)) == {"service.py", "notes.pyc", "MAR-INF", MANIFEST}
 
     def test_a_file_where_mar_inf_goes_stays(self, folder: Path, run_mms: Command) -> None:
         (folder / "MAR-INF").write_text("theirs")

@@ -23,13 +23,6 @@ BIN = "Scripts" if os.name == "nt" else "bin"
 
 
 class Environment:
-    """A virtual environment.
-
-    Attributes:
-        python: its interpreter.
-        scripts: the folder of its commands.
-    """
-
     def __init__(self, folder: Path) -> None:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         self.scripts = folder / BIN

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytest
 
 from tests.archives import FORMATS, contents
 from tests.conftest import Command
+from tests.forks import as_nobody
 from tests.packing import MODEL, build, built, make, packed, refused
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
@@ -115,11 +113,12 @@ def test_a_special_file_is_refused_by_name_and_never_opened(folder: Path, run: C
 
 
 @pytest.mark.parametrize("kind", ["a named pipe", "a socket", "a device"])
-def test_a_special_file_in_a_folder_is_refused_by_name(folder: Path, run: Command, kind: str) -> None:
+@pytest.mark.parametrize("flag", ["--extra-files", "--model-path"])
+def test_a_special_file_in_a_folder_is_refused_by_name(folder: Path, run: Command, flag: str, kind: str) -> None:
     _make_special(kind, folder / "special")
-    [error] = refused(run, "--extra-files", "d")
-    assert error.startswith(f"d/special: is {kind}, not a file (--extra-files)")
-    assert packed(run, "--extra-files", "d", "--exclude", "special") == {"a.txt"}
+    [error] = refused(run, flag, "d")
+    assert error.startswith(f"d/special: is {kind}, not a file ({flag})")
+    assert packed(run, flag, "d", "--exclude", "special") == {"a.txt"}
 
 
 @pytest.mark.parametrize("archive_format", FORMATS)
@@ -151,58 +150,39 @@ def test_a_name_that_breaks_archives_is_refused(folder, run: Command, name: str,
         assert error.endswith("[path-invalid]")
 
 
-AS_NOBODY = """
-import contextlib, filecmp, glob, os, sys, unicodedata
-from model_archiver.cli import main
-with open(os.devnull, "w") as null, contextlib.redirect_stdout(null), contextlib.redirect_stderr(null):
-    main(["--model-name", "m", "--dry-run"])  # imports what the user without rights could not read
-    main(["--model-flie"])
-os.setgid(65534); os.setuid(65534)
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-def _unprivileged(*words: str) -> subprocess.CompletedProcess[str]:
-    """The command as a user without rights, for whom the modes of files count."""
-    code = AS_NOBODY if os.getuid() == 0 else AS_NOBODY.replace("os.setgid(65534); os.setuid(65534)", "")
-    command = [sys.executable, "-c", code, *MODEL, *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture
-def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A working directory that everybody can reach, with the folder ``d`` in it."""
-    with tempfile.TemporaryDirectory() as path:
-        Path(path).chmod(0o777)
-        monkeypatch.chdir(path)
-        make("d/a.txt")
-        yield Path(path)
-        monkeypatch.undo()
+def closed(folder: Path) -> Iterator[Path]:
+    """The folder ``closed`` beside ``d``, which a test closes."""
+    make("closed/h.py", "closed/sub/x.txt", "d/h.py")
+    yield Path("closed")
+    Path("closed").chmod(0o755)
 
 
-def test_an_unreadable_file_is_refused_by_name(shared: Path) -> None:
+def _unprivileged(folder: Path, *words: str) -> list[str]:
+    """Return the lines of a build that fails, by a user for whom the modes of files count."""
+    folder.chmod(0o777)
+    ended = as_nobody([*MODEL, *words], folder)
+    assert ended.status == 1, ended.err
+    assert "internal error" not in ended.err
+    return ended.err.splitlines()
+
+
+def test_an_unreadable_file_is_refused_by_name(closed: Path, work: Path) -> None:
     make("d/secret.pt")
-    (shared / "d/secret.pt").chmod(0)
-    (shared / "closed").mkdir(mode=0)
-    done = _unprivileged("--extra-files", "d,closed", "--serialized-file", "d/secret.pt", "--dry-run")
-    assert done.returncode == 1, done.stderr
-    lines = done.stderr.splitlines()
-    (shared / "closed").chmod(0o755)
+    Path("d/secret.pt").chmod(0)
+    closed.chmod(0)
+    lines = _unprivileged(work, "--extra-files", "d,closed", "--serialized-file", "d/secret.pt", "--dry-run")
     assert any("d/secret.pt: is not readable (--extra-files)" in line for line in lines)
     assert any("d/secret.pt: is not readable (--serialized-file)" in line for line in lines)
     assert any("closed: Permission denied (--extra-files)" in line for line in lines)
-    assert all("internal error" not in line for line in lines)
 
 
-def test_a_link_into_a_closed_folder_is_refused_by_name(shared: Path) -> None:
-    make("closed/x.txt")
-    (shared / "d/link").symlink_to("../closed/x.txt")
-    (shared / "closed").chmod(0)
-    done = _unprivileged("--extra-files", "d", "--serialized-file", "closed/x.txt", "--dry-run")
-    (shared / "closed").chmod(0o755)
-    assert done.returncode == 1
-    assert [line.split()[2] for line in done.stderr.splitlines()] == ["d/link:", "closed/x.txt:"]
-    assert done.stderr.count("Permission denied") == 2
+def test_a_link_into_a_closed_folder_is_refused_by_name(closed: Path, work: Path) -> None:
+    Path("d/link").symlink_to("../closed/sub/x.txt")
+    closed.chmod(0)
+    lines = _unprivileged(work, "--extra-files", "d", "--serialized-file", "closed/h.py", "--dry-run")
+    assert [line.split()[2] for line in lines] == ["d/link:", "closed/h.py:"]
+    assert all("Permission denied" in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -215,20 +195,9 @@ def test_a_link_into_a_closed_folder_is_refused_by_name(shared: Path) -> None:
         ["--include", "closed/h.py"],
     ],
 )
-def test_a_closed_folder_is_an_error_and_not_an_internal_one(shared: Path, words: list[str]) -> None:
-    make("closed/h.py", "closed/sub/x.txt", "d/h.py", "m/own.txt")
-    (shared / "d/link").symlink_to("../closed/sub")
-    (shared / "closed").chmod(0)
-    done = _unprivileged(*words, "--dry-run", "--strict")
-    (shared / "closed").chmod(0o755)
-    assert done.returncode == 1
-    assert "internal error" not in done.stderr
-    assert done.stderr.startswith("torch-model-archiver: error: ")
-
-
-def test_an_export_path_that_is_not_writable_is_refused(shared: Path) -> None:
-    (shared / "store").mkdir(mode=0o555)
-    done = _unprivileged("--extra-files", "d", "--export-path", "store")
-    assert done.returncode == 1
-    assert "store: is not writable (--export-path)" in done.stderr
-    assert list((shared / "store").iterdir()) == []
+def test_a_closed_folder_is_an_error_and_not_an_internal_one(closed: Path, work: Path, words: list[str]) -> None:
+    make("m/own.txt")
+    Path("d/link").symlink_to("../closed/sub")
+    closed.chmod(0)
+    lines = _unprivileged(work, *words, "--dry-run", "--strict")
+    assert lines[0].startswith("torch-model-archiver: error: ")

@@ -25,26 +25,8 @@ def test_a_name_with_dots_keeps_them_in_every_format(work, run: Command, archive
 
 
 BAD_NAMES = [
-    *(
-        "a..b",
-        "..",
-        ".",
-        "m.",
-        ".m",
-        "a b",
-        "a/b",
-        "../m",
-        "/m",
-        "a\\b",
-        "a:b",
-        "é",
-        "m\u0660",
-        "_m",
-        "-m",
-        "m*",
-        "$HOME",
-    ),
-    *("a,b", "", " ", "m\n", "\nm", "m\r", "m\x00"),
+    *("a..b", "..", ".", "m.", ".m", "a b", "a/b", "../m", "/m", "a\\b", "a:b", "é", "m\u0660", "_m", "-m", "m*"),
+    *("$HOME", "a,b", "", " ", "m\n", "\nm", "m\r", "m\x00"),
 ]
 
 

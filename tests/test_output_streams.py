@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
-import struct
 import subprocess
 import sys
-import termios
-import time
 from pathlib import Path
 
 import pytest
 
-from model_archiver.cli.terminal import progress_bar
 from tests.conftest import Command
 from tests.packing import MODEL, make
 
@@ -64,42 +58,6 @@ def test_a_reader_that_has_gone_is_not_an_internal_error() -> None:
     assert done.stderr == ""
 
 
-@needs_full
-def test_a_full_disk_below_stdout_is_one_line() -> None:
-    with FULL.open("w") as full:
-        done = _run("--dry-run", stdout=full)
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert "No space left on device" in done.stderr
-    assert "bug" not in done.stderr
-
-
-def _shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch, *, hidden: bool) -> str:
-    """What a bar leaves on a terminal that takes longer than a second."""
-    ours, terminal = pty.openpty()
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
-    with os.fdopen(terminal, "w", buffering=1) as stderr:
-        monkeypatch.setattr(sys, "stderr", stderr)
-        with progress_bar(4 << 20, hidden=hidden) as progress:
-            progress(1 << 20)
-            time.sleep(1.1)
-            progress(2 << 20)
-        stderr.write("end")
-        stderr.flush()
-        monkeypatch.undo()
-        shown = os.read(ours, 4096).decode()
-    os.close(ours)
-    return shown
-
-
-def test_a_bar_on_a_terminal_says_how_much_is_done(monkeypatch) -> None:
-    assert "3.00M/4.00M" in _shown_on_a_terminal(monkeypatch, hidden=False)
-
-
-def test_quiet_hides_the_bar(monkeypatch) -> None:
-    assert _shown_on_a_terminal(monkeypatch, hidden=True) == "end"
-
-
 def test_the_archive_is_made_though_nobody_reads_stderr() -> None:
     done = subprocess.run([*COMMAND, "--quiet"], stderr=subprocess.DEVNULL, check=False)
     assert done.returncode == 0
@@ -129,8 +87,8 @@ def test_a_result_that_nobody_can_get_is_an_error(words) -> None:
 
 
 @needs_full
-@pytest.mark.parametrize("flag", ["--help", "--tool-version"])
-def test_help_that_cannot_be_written_is_one_line(flag: str) -> None:
+@pytest.mark.parametrize("flag", ["--help", "--tool-version", "--dry-run"])
+def test_output_that_cannot_be_written_is_one_line(flag: str) -> None:
     with FULL.open("w") as full:
         done = _run(flag, stdout=full)
     assert done.returncode == 1

@@ -8,8 +8,8 @@ import signal
 import stat
 import sys
 import tarfile
-import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -211,11 +211,8 @@ def test_a_file_in_the_place_of_kserves_config_folder_is_refused(model, run: Com
 def test_builds_at_the_same_time_lose_no_model(model) -> None:
     names = [f"m{number}" for number in range(6)]
     requests = [ModelArchiverConfig(name, "handler.py", export_path="out", target="kserve") for name in names]
-    threads = [threading.Thread(target=ModelArchiver.generate_model_archive, args=[request]) for request in requests]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    with ThreadPoolExecutor(len(requests)) as threads:
+        list(threads.map(ModelArchiver.generate_model_archive, requests))
     assert sorted(snapshot()["models"]) == names
     assert files(Path("out/model-store")) == {f"{name}.mar" for name in names}
 

@@ -44,13 +44,9 @@ def test_the_first_command_packages_the_digits(clone: Path) -> None:
     done = typed(FIRST, clone)
     assert (done.returncode, done.stdout) == (0, "")
     assert members(clone / "digits.mar") == {"digits.pt", "handler.py", "index_to_name.json", "model.py"}
-    assert manifest(clone / "digits.mar")["model"] == {
-        "modelName": "digits",
-        "serializedFile": "digits.pt",
-        "handler": "handler.py",
-        "modelFile": "model.py",
-        "modelVersion": "1.0",
-    }
+    fields = manifest(clone / "digits.mar")["model"]
+    names = ("modelName", "serializedFile", "handler", "modelFile")
+    assert [fields[name] for name in names] == ["digits", "digits.pt", "handler.py", "model.py"]
 
 
 def test_the_readme_has_the_test_command_of_continuous_integration() -> None:

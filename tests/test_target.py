@@ -15,7 +15,7 @@ import pytest
 
 from model_archiver.planning.target import ExistingOutput
 from model_archiver.writing import folder
-from tests.archives import FORMATS, contents, manifest, members, output, tree
+from tests.archives import FORMATS, contents, members, output, tree
 from tests.conftest import Command
 from tests.packing import MODEL_FILES, build, make, packed, refused
 
@@ -113,18 +113,6 @@ def test_folders_that_were_made_go_again_where_the_build_fails(model, elsewhere:
 def test_an_export_path_of_any_form(model, run: Command, tmp_path: Path) -> None:
     for index, path in enumerate(["./out", "out/", "../here/out", "mit blank/ü", tmp_path / "abs", "."]):
         assert build(run, *WORDS, name=f"m{index}", to=path).is_file()
-
-
-def test_a_build_in_place_says_so_and_touches_only_the_manifest(model, run: Command) -> None:
-    before = tree(model)
-    words = ["--model-path", ".", "--export-path", "..", "--archive-format", "no-archive", "--handler", "handler.py"]
-    result = run("--model-name", "here", *words)
-    assert result.status == 0, result.err
-    assert "wrote MAR-INF/MANIFEST.json; the folder's other files are unchanged" in result.err
-    assert manifest(model)["model"]["handler"] == "handler.py"
-    after = tree(model)
-    assert {path: after.pop(path) for path in ("MAR-INF", "MAR-INF/MANIFEST.json")}
-    assert after == before
 
 
 def test_a_build_of_another_format_is_not_in_place(model, run: Command) -> None:

@@ -126,8 +126,3 @@ def test_tar_lists_it_silently(model: Path, run: Command) -> None:
 @pytest.mark.skipif(not shutil.which("gzip"), reason="needs gzip")
 def test_gzip_finds_it_in_order(model: Path, run: Command) -> None:
     subprocess.run(["gzip", "-t", build(run, "model.pt")], check=True)
-
-
-def test_the_name_of_the_model_may_hold_dots(model: Path, run: Command) -> None:
-    with tarfile.open(packing.build(run, "--extra-files", "model.pt", name="m-1.0_a", archive_format="tgz")) as opened:
-        assert opened.getnames()[0] == "m-1.0_a/model.pt"

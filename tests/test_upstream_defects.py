@@ -15,10 +15,10 @@ import pytest
 
 from model_archiver import ModelArchiverConfig
 from model_archiver.commands.package import package
-from tests.archives import FORMATS, SUMS, contents, manifest, members, output, tree
+from tests.archives import FORMATS, SUMS, contents, members, tree
 from tests.conftest import Command
 from tests.forks import fork, on_rename_to, stop
-from tests.packing import MODEL, build, make, packed
+from tests.packing import MODEL, build, make
 
 
 @pytest.fixture
@@ -95,14 +95,6 @@ def test_a_build_that_fails_while_writing_changes_nothing(work, temporary, run, 
     assert "bug" not in done.stderr
     assert tree(work) == before
     assert tree(temporary) == {}
-
-
-@pytest.mark.parametrize("flag", ["--extra-files", "--model-path"])
-def test_the_manifest_of_an_unpacked_archive_is_not_packed_again(model, run: Command, flag: str) -> None:
-    build(run, "--model-file", "model.py", name="previous", archive_format="no-archive")
-    assert packed(run, flag, "previous") == {"model.py"}
-    assert list(contents(output("m"))) == ["model.py", SUMS, "MAR-INF/MANIFEST.json"]
-    assert manifest(output("m"))["model"]["modelName"] == "m"
 
 
 def test_there_is_progress(model) -> None:

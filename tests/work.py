@@ -15,13 +15,9 @@ COUNTS = Path("counts.json")
 
 
 class Inflater:
-    """A decompressor that counts what it unpacks.
+    """A decompressor that counts what it unpacks."""
 
-    Attributes:
-        unpacked: bytes that all of them unpacked so far.
-    """
-
-    unpacked = 0
+    unpacked = 0  # bytes, by all of them so far
     start = staticmethod(zlib.decompressobj)
 
     def __init__(self, *words: int, **options: int) -> None:

@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_archiver.cli import main, mms_main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 SUFFIXES = {"default": ".mar", "zip-store": ".mar", "tgz": ".tar.gz", "no-archive": ""}
 FORMATS = tuple(SUFFIXES)
 
 
+DIGITS = Path(__file__).parents[2] / "examples" / "digits"
+DIGITS_FLAGS = (
+    *("--model-file", DIGITS / "model.py", "--serialized-file", DIGITS / "digits.pt"),
+    *("--handler", DIGITS / "handler.py", "--extra-files", DIGITS / "index_to_name.json"),
+)
+SAMPLE = json.loads((DIGITS / "sample.json").read_bytes())
+
 GREETING = """\
 def handle(data, context):
     return ["hello"] * len(data) if data else None
+"""
+
+# Answers with the SHA-256 of every .bin file of the model's folder.
+HASHING_HANDLER = """\
+import hashlib
+from pathlib import Path
+
+
+def handle(data, context):
+    if data is None:
+        return None
+    hashes = {}
+    for path in Path(context.system_properties["model_dir"]).glob("*.bin"):
+        with path.open("rb") as file:
+            hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return [hashes]
 """
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,6 +22,7 @@ from . import loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from typing import Self
 
 START_TIMEOUT = 90
@@ -37,6 +38,30 @@ LOG_PREFIX = re.compile(r"^\S+ \[\w+ *\] \S+ \S+ - ")
 
 class ServerError(Exception):
     """The server did not start, or refused something: its answer and the end of the worker's log."""
+
+
+@contextmanager
+def leashed(command: list[str | Path], console: Path, folder: Path, environ: dict[str, str]) -> Iterator[Any]:
+    """Run a command within the block; letting go of its leash ends the whole process group."""
+    with console.open("wb") as log:
+        leash = subprocess.Popen(
+            [sys.executable, LEASH, *command],
+            cwd=folder,
+            env=environ,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield leash
+    finally:
+        leash.stdin.close()
+        try:
+            leash.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            os.killpg(leash.pid, signal.SIGKILL)
+            leash.wait(STOP_TIMEOUT)
 
 
 class ModelServer(ABC):
@@ -60,7 +85,7 @@ class ModelServer(ABC):
         self.config = folder / "config.properties"
         self.console = folder / "console.log"
         self._settings = settings
-        self._process: subprocess.Popen[bytes] | None = None
+        self._running = ExitStack()
         for subfolder in (self.store, self.logs, self.temp):
             subfolder.mkdir(parents=True)
 
@@ -75,34 +100,22 @@ class ModelServer(ABC):
     # Its life
 
     def __enter__(self) -> Self:
-        try:
-            self._start()
-            self._wait_until_healthy()
-        except BaseException:
-            self._stop()
-            raise
+        with ExitStack() as starting:
+            self._wait_until_healthy(starting.enter_context(self._started()))
+            self._running = starting.pop_all()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._stop()
+        self._running.close()
 
-    def _start(self) -> None:
+    def _started(self) -> AbstractContextManager[Any]:
         ports = loopback.free_ports(self.ports)
         self.inference_port, self.management_port = ports[:2]
         properties = self.properties(*ports) | self._settings
         lines = [f"{key}={value}\n" for key, value in properties.items()]
         self.config.write_text("".join(lines), encoding="utf-8")
         command = [self.python, "-m", self.module, "--start", "--foreground", *self.options()]
-        with self.console.open("wb") as console:
-            self._process = subprocess.Popen(
-                [sys.executable, LEASH, *command],
-                cwd=self.folder,
-                env=self._environ(),
-                stdin=subprocess.PIPE,
-                stdout=console,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        return leashed(command, self.console, self.folder, self._environ())
 
     def _environ(self) -> dict[str, str]:
         """Return this process's environment without its Python settings, and with the server's own folders.
@@ -120,26 +133,14 @@ class ModelServer(ABC):
             "TS_CONFIG_FILE": str(self.config),
         }
 
-    def _wait_until_healthy(self) -> None:
+    def _wait_until_healthy(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_TIMEOUT
-        while time.monotonic() < deadline and self._process.poll() is None:
+        while time.monotonic() < deadline and process.poll() is None:
             with suppress(OSError, http.client.HTTPException, loopback.RefusedError):
                 loopback.request(self.inference_port, "GET", "/ping", timeout=5)
                 return
             time.sleep(POLL)
         raise ServerError(f"{self.module} did not start\n{self.log_tail()}")
-
-    def _stop(self) -> None:
-        """Let go of the leash, which ends the whole process group."""
-        if self._process is None:
-            return
-        self._process.stdin.close()
-        try:
-            self._process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(STOP_TIMEOUT)
-        self._process = None
 
     # Its models
 

@@ -34,21 +34,13 @@ BELOW = {"request_envelope": ".request_envelope"}
 
 @dataclass(frozen=True)
 class Measured:
-    """A sample, and what became of it.
-
-    Attributes:
-        sample: what was packaged.
-        loads: the real loader took it.
-        answers: and it answered a request as the server wants it.
-        why: not, where it did not.
-        codes: of the errors that the checks gave.
-    """
+    """A sample, and what became of it."""
 
     sample: Sample
-    loads: bool
-    answers: bool
-    why: str
-    codes: frozenset[str]
+    loads: bool  # in the real loader
+    answers: bool  # a request, as the server wants it
+    why: str  # not
+    codes: frozenset[str]  # of the errors that the checks gave
 
     @property
     def serves(self) -> bool:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .mms import MultiModelServer
-    from .torchserve import TorchServe
 
 pytestmark = pytest.mark.servers
 
@@ -76,11 +75,9 @@ HANDLERS = {
     "package.service": "package.service.Service",
 }
 
-every_handler = pytest.mark.parametrize("handler", HANDLERS)
-
 
 @pytest.mark.serves("every form of `--handler`", on="MMS")
-@every_handler
+@pytest.mark.parametrize("handler", HANDLERS)
 @pytest.mark.parametrize("archive_format", ["default", "no-archive"])
 def test_mms_serves_every_form_of_handler(mms: MultiModelServer, tmp_path: Path, handler: str, archive_format: str):
     archive = package(tmp_path, "handlers", handler, archive_format=archive_format)
@@ -90,21 +87,15 @@ def test_mms_serves_every_form_of_handler(mms: MultiModelServer, tmp_path: Path,
 
 
 @pytest.mark.serves("archive of `model-archiver`")
-@every_handler
-def test_torchserve_serves_the_same_archives(torchserve: TorchServe, tmp_path: Path, handler: str):
-    archive = package(tmp_path, "mms-archive", handler)
+@pytest.mark.parametrize(
+    ("handler", "archive_format"),
+    [*((handler, "default") for handler in HANDLERS), ("package.module:named", "no-archive")],
+)
+def test_torchserve_serves_the_same_archives(torchserve, tmp_path: Path, handler: str, archive_format: str):
+    archive = package(tmp_path, "mms-archive", handler, archive_format=archive_format)
 
     with torchserve.serving(archive, "mms-archive"):
         assert torchserve.predict("mms-archive") == answer_of(handler)
-
-
-@pytest.mark.serves("archive of `model-archiver`")
-@pytest.mark.parametrize("archive_format", ["no-archive"])
-def test_torchserve_serves_the_same_folder(torchserve: TorchServe, tmp_path: Path, archive_format: str):
-    archive = package(tmp_path, "mms-folder", "package.module:named", archive_format=archive_format)
-
-    with torchserve.serving(archive, "mms-folder"):
-        assert torchserve.predict("mms-folder") == answer_of("package.module:named")
 
 
 @pytest.mark.serves("`--runtime python` and `python3`", on="MMS")

@@ -14,28 +14,19 @@ import pytest
 
 from model_archiver.cli import main
 
-from .archives import write_tree
+from .archives import DIGITS, DIGITS_FLAGS, SAMPLE, write_tree
 from .environments import TORCHSERVE
 from .test_registration import write_wheel
 from .typed import Reader, shell_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .torchserve import TorchServe
 
 pytestmark = pytest.mark.servers
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-DIGITS = EXAMPLES / "digits"
-DOCKER = EXAMPLES / "docker"
-SAMPLE = json.loads((DIGITS / "sample.json").read_bytes())
-DIGITS_FLAGS = (
-    *("--model-file", DIGITS / "model.py"),
-    *("--serialized-file", DIGITS / "digits.pt"),
-    *("--handler", DIGITS / "handler.py"),
-    *("--extra-files", DIGITS / "index_to_name.json"),
-)
+DOCKER = DIGITS.with_name("docker")
 
 # Finds a package beside code/, and one that the requirements name.
 CLASS_IN_CODE = """\
@@ -59,23 +50,14 @@ def test_a_server_started_as_kserve_does_has_both_models(new_torchserve: Callabl
     given = properties(tmp_path / "config" / "config.properties")
 
     server = new_torchserve(**inside_loopback(given))
-    for archive in (tmp_path / "model-store").iterdir():
-        server.copy_to_store(archive)
-    with server:
-        for name in ("first", "second"):
-            server.wait_until_ready(name)
-            assert server.ask(name, SAMPLE)["digit"] == "seven"
+    serves_digits(server, (tmp_path / "model-store").iterdir(), "first", "second")
 
 
 @pytest.mark.serves("`--target vertex`: `model.mar` loaded by its name")
 def test_a_server_started_as_vertex_does_has_the_model(new_torchserve: Callable[..., TorchServe], tmp_path: Path):
     lay_out(tmp_path, "vertex", "digits", *DIGITS_FLAGS)
 
-    server = new_torchserve(load_models="model=model.mar")
-    server.copy_to_store(tmp_path / "model.mar")
-    with server:
-        server.wait_until_ready("model")
-        assert server.ask("model", SAMPLE)["digit"] == "seven"
+    serves_digits(new_torchserve(load_models="model=model.mar"), [tmp_path / "model.mar"], "model")
 
 
 @pytest.mark.serves("`--target sagemaker`: unpacked, handler and requirements in `code/`", on="tgz")
@@ -119,12 +101,8 @@ def test_a_server_started_as_the_dockerfile_does_has_the_model(new_torchserve, t
     given = properties(image / "home/model-server/config.properties")
     assert given["inference_address"] == "http://0.0.0.0:8080"
 
-    server = new_torchserve(**inside_loopback(given))
-    for archive in (image / given["model_store"].lstrip("/")).iterdir():
-        server.copy_to_store(archive)
-    with server:
-        server.wait_until_ready("digits")
-        assert server.ask("digits", SAMPLE)["digit"] == "seven"
+    archives = (image / given["model_store"].lstrip("/")).iterdir()
+    serves_digits(new_torchserve(**inside_loopback(given)), archives, "digits")
 
 
 def test_torchserve_takes_the_words_of_the_dockerfile(new_torchserve: Callable[..., TorchServe]):
@@ -145,6 +123,16 @@ def test_torchserve_takes_the_words_of_the_dockerfile(new_torchserve: Callable[.
 def lay_out(export_path: Path, platform: str, name: str, *flags: object) -> None:
     argv = ["--model-name", name, "--export-path", export_path, "--target", platform, *flags]
     assert main([str(argument) for argument in argv]) == 0
+
+
+def serves_digits(server: TorchServe, archives: Iterable[Path], *names: str) -> None:
+    """See that a server that starts with these archives has these models."""
+    for archive in archives:
+        server.copy_to_store(archive)
+    with server:
+        for name in names:
+            server.wait_until_ready(name)
+            assert server.ask(name, SAMPLE)["digit"] == "seven"
 
 
 def unpacked(archive: Path, folder: Path) -> Path:

@@ -29,22 +29,24 @@ LOOKS = 8
 LOG_TIMEOUT = 1
 
 
-@every(handlers.REFUSED)
-def test_torchserve_does_not_serve(torchserve: TorchServe, tmp_path: Path, monkeypatch, trial: Trial):
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+@every({**handlers.REFUSED, **weights.REFUSED})
+def test_torchserve_does_not_serve(torchserve: TorchServe, tmp_path: Path, trial: Trial):
     refuses(torchserve, torch_archive(tmp_path / "out", "refused", *trial.write(tmp_path), "--no-checks"), trial)
 
 
 @every(handlers.SERVED)
-def test_torchserve_serves(torchserve: TorchServe, tmp_path: Path, monkeypatch, trial: Trial):
-    monkeypatch.chdir(tmp_path)
+def test_torchserve_serves(torchserve: TorchServe, tmp_path: Path, trial: Trial):
     archive = torch_archive(tmp_path / "out", "passed", *trial.write(tmp_path), "--no-checks")
     serves(torchserve, archive)
 
 
-def test_no_url_leads_to_a_version_with_a_slash(torchserve: TorchServe, tmp_path: Path, monkeypatch):
+def test_no_url_leads_to_a_version_with_a_slash(torchserve: TorchServe, tmp_path: Path):
     """The newest version of a model is served without its number."""
-    monkeypatch.chdir(tmp_path)
     words = handlers.SLASHED_VERSION.write(tmp_path)
     with torchserve.serving(torch_archive(tmp_path / "out", "slashed", *words, "--no-checks"), "slashed"):
         assert torchserve.predict("slashed") == b"served"
@@ -52,29 +54,20 @@ def test_no_url_leads_to_a_version_with_a_slash(torchserve: TorchServe, tmp_path
             torchserve.predict("slashed/a/b")
 
 
-@every(weights.REFUSED)
-def test_torchserve_does_not_load(torchserve: TorchServe, tmp_path: Path, monkeypatch, trial: Trial):
-    monkeypatch.chdir(tmp_path)
-    refuses(torchserve, torch_archive(tmp_path / "out", "refused", *trial.write(tmp_path), "--no-checks"), trial)
-
-
 @every(weights.SERVED)
-def test_torchserve_loads(torchserve: TorchServe, tmp_path: Path, monkeypatch, trial: Trial):
-    monkeypatch.chdir(tmp_path)
+def test_torchserve_loads(torchserve: TorchServe, tmp_path: Path, trial: Trial):
     archive = torch_archive(tmp_path / "out", "passed", *trial.write(tmp_path), "--no-checks")
     with torchserve.serving(archive, "passed"):
         pass
 
 
 @every(mms.REFUSED)
-def test_mms_does_not_serve(mms: MultiModelServer, tmp_path: Path, monkeypatch, trial: Trial):
-    monkeypatch.chdir(tmp_path)
+def test_mms_does_not_serve(mms: MultiModelServer, tmp_path: Path, trial: Trial):
     refuses(mms, mms_archive(tmp_path / "out", "refused", *trial.write(tmp_path), "--no-checks"), trial)
 
 
 @every(mms.SERVED)
-def test_mms_serves(mms: MultiModelServer, tmp_path: Path, monkeypatch, trial: Trial):
-    monkeypatch.chdir(tmp_path)
+def test_mms_serves(mms: MultiModelServer, tmp_path: Path, trial: Trial):
     serves(mms, mms_archive(tmp_path / "out", "passed", *trial.write(tmp_path), "--no-checks"))
 
 

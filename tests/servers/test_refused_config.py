@@ -10,7 +10,7 @@ import pytest
 from model_archiver.cli import main
 from tests.test_checks_config import ERRORS, INVALID
 
-from .archives import torch_archive, write_tree
+from .archives import GREETING, torch_archive, write_tree
 from .server import ServerError
 from .test_weights import NET, TEXT_NET, VOCABULARY, make_net
 
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.servers
-
-GREETING = """\
-def handle(data, context):
-    return ["hello"] * len(data) if data else None
-"""
 
 
 def configured(folder: Path, text: str | bytes) -> tuple[object, ...]:

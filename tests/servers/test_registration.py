@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .archives import FORMATS, GREETING, torch_archive, write_tree
+from .archives import FORMATS, GREETING, HASHING_HANDLER, torch_archive, write_tree
 from .loopback import HOST
 
 if TYPE_CHECKING:
@@ -30,19 +30,6 @@ import required_greetings
 
 def handle(data, context):
     return [required_greetings.HELLO]
-"""
-
-# Answers with the SHA-256 of the file called weights.bin.
-HASHING_HANDLER = """\
-import hashlib
-from pathlib import Path
-
-
-def handle(data, context):
-    if data is None:
-        return None
-    with Path(context.system_properties["model_dir"], "weights.bin").open("rb") as file:
-        return [hashlib.file_digest(file, "sha256").hexdigest()]
 """
 
 # A folder can be neither copied from a URL nor downloaded.
@@ -101,8 +88,8 @@ def test_an_archive_over_4_gib(torchserve: TorchServe, tmp_path: Path, archive_f
     flags = ("--serialized-file", tmp_path / "weights.bin", "--handler", tmp_path / "hashing.py")
     archive = torch_archive(tmp_path / "out", "large", *flags, archive_format=archive_format)
 
-    with torchserve.serving(archive, "large", response_timeout=600):
-        assert torchserve.predict("large").decode() == digest
+    with torchserve.serving(archive, "large", response_timeout=600) as ask:
+        assert ask({}) == {"weights.bin": digest}
 
 
 def greeting(folder: Path, name: str, archive_format: str) -> Path:

@@ -7,19 +7,17 @@ import json
 import random
 import runpy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from .archives import FORMATS, torch_archive, write_tree
+from .archives import DIGITS, DIGITS_FLAGS, FORMATS, HASHING_HANDLER, SAMPLE, torch_archive, write_tree
 
 if TYPE_CHECKING:
     from .torchserve import TorchServe
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.servers
-
-DIGITS = Path(__file__).parents[2] / "examples" / "digits"
 
 # Answers with the text of every file of the model's folder.
 LISTING_HANDLER = """\
@@ -32,19 +30,6 @@ def handle(data, context):
     root = Path(context.system_properties["model_dir"])
     files = [path for path in root.rglob("*") if path.is_file()]
     return [{path.relative_to(root).as_posix(): path.read_text("utf-8", "replace") for path in files}]
-"""
-
-# Answers with the SHA-256 of every .bin file of the model's folder.
-HASHING_HANDLER = """\
-import hashlib
-from pathlib import Path
-
-
-def handle(data, context):
-    if data is None:
-        return None
-    files = Path(context.system_properties["model_dir"]).glob("*.bin")
-    return [{path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}]
 """
 
 IMPORTING_HANDLER = """\
@@ -99,14 +84,13 @@ HANDLERS = {
     **IN_FOLDER,
 }
 
-SAMPLE = json.loads((DIGITS / "sample.json").read_bytes())
 MEGABYTE = 1 << 20
 
 
 @pytest.mark.serves("eager model, handler of one's own")
 def test_an_eager_model_with_a_handler_of_its_own(torchserve: TorchServe, tmp_path: Path, archive_format: str):
     name = f"digits-{archive_format}"
-    archive = digits_archive(tmp_path, name, archive_format=archive_format)
+    archive = torch_archive(tmp_path / "out", name, *DIGITS_FLAGS, archive_format=archive_format)
 
     with torchserve.serving(archive, name) as ask:
         answer = ask(SAMPLE)
@@ -129,12 +113,7 @@ def test_large_files_arrive_as_they_are(torchserve: TorchServe, tmp_path: Path, 
         (tmp_path / name).write_bytes(content)
     write_tree(tmp_path, {"hashing.py": HASHING_HANDLER})
     archive_format, *flags = packing.split()
-    flags += [
-        "--handler",
-        tmp_path / "hashing.py",
-        "--extra-files",
-        ",".join(str(tmp_path / name) for name in contents),
-    ]
+    flags += ["--handler", tmp_path / "hashing.py", "--extra-files", tmp_path / "*.bin"]
     archive = torch_archive(tmp_path / "out", "large", *flags, archive_format=archive_format)
 
     with torchserve.serving(archive, "large") as ask:
@@ -217,12 +196,6 @@ def test_a_config_file_sets_workers_and_batches(torchserve: TorchServe, tmp_path
 
     assert {key: described[key] for key in settings} == settings
     assert len(described["workers"]) == settings["minWorkers"]
-
-
-def digits_archive(folder: Path, name: str, **options: Any) -> Path:
-    files = ("--model-file", DIGITS / "model.py", "--serialized-file", DIGITS / "digits.pt")
-    more = ("--handler", DIGITS / "handler.py", "--extra-files", DIGITS / "index_to_name.json")
-    return torch_archive(folder / "out", name, *files, *more, **options)
 
 
 def digit_probabilities() -> dict[str, float]:

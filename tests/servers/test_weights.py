@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import runpy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -82,9 +82,7 @@ def test_an_eager_model_with_a_built_in_handler(json_torchserve: TorchServe, tmp
     net = make_net(model_file)
     torch.save(net.state_dict(), weights)
     flags = ("--model-file", model_file, "--serialized-file", weights, "--handler", "base_handler")
-    archive = torch_archive(tmp_path / "out", "eager", *flags, archive_format=archive_format)
-
-    assert probabilities_from(json_torchserve, archive, "eager") == approx_probabilities(net)
+    answers_as(net, json_torchserve, torch_archive(tmp_path / "out", "eager", *flags, archive_format=archive_format))
 
 
 @pytest.mark.serves("TorchScript, no model file")
@@ -94,9 +92,7 @@ def test_torchscript_without_a_model_file(json_torchserve: TorchServe, tmp_path:
     net = make_net(tmp_path / "net.py")
     torch.jit.script(net).save(tmp_path / "scripted.pt")
     flags = ("--serialized-file", tmp_path / "scripted.pt", *handler)
-    archive = torch_archive(tmp_path / "out", "scripted", *flags, archive_format=archive_format)
-
-    assert probabilities_from(json_torchserve, archive, "scripted") == approx_probabilities(net)
+    answers_as(net, json_torchserve, torch_archive(tmp_path / "out", "scripted", *flags, archive_format=archive_format))
 
 
 @pytest.mark.serves("ONNX, handler of one's own")
@@ -105,9 +101,7 @@ def test_onnx_with_a_handler_that_runs_the_session(json_torchserve: TorchServe, 
     write_onnx(net, tmp_path / "net.onnx")
     write_tree(tmp_path, {"onnx_handler.py": ONNX_HANDLER})
     flags = ("--serialized-file", tmp_path / "net.onnx", "--handler", tmp_path / "onnx_handler.py")
-    archive = torch_archive(tmp_path / "out", "onnx-net", *flags, archive_format=archive_format)
-
-    assert probabilities_from(json_torchserve, archive, "onnx-net") == approx_probabilities(net)
+    answers_as(net, json_torchserve, torch_archive(tmp_path / "out", "onnx-net", *flags, archive_format=archive_format))
 
 
 @pytest.mark.serves("safetensors, handler of one's own")
@@ -116,11 +110,9 @@ def test_safetensors_with_a_handler_that_loads_them(json_torchserve: TorchServe,
     net = make_net(tmp_path / "net.py")
     save_file(net.state_dict(), tmp_path / "net.safetensors")
     write_tree(tmp_path, {"loading.py": SAFETENSORS_HANDLER})
-    files = ("--serialized-file", tmp_path / "net.safetensors", "--handler", tmp_path / "loading.py")
-    more = ("--include", tmp_path / "net.py")
-    archive = torch_archive(tmp_path / "out", "safe-net", *files, *more, archive_format=archive_format)
-
-    assert probabilities_from(json_torchserve, archive, "safe-net") == approx_probabilities(net)
+    files = ("--serialized-file", tmp_path / "net.safetensors", "--include", tmp_path / "net.py")
+    flags = (*files, "--handler", tmp_path / "loading.py")
+    answers_as(net, json_torchserve, torch_archive(tmp_path / "out", "safe-net", *flags, archive_format=archive_format))
 
 
 @pytest.mark.serves("text, built-in `text_classifier`")
@@ -168,11 +160,9 @@ def write_onnx(net: torch.nn.Module, path: Path) -> None:
     onnx.save(model, path)
 
 
-def probabilities_from(server: TorchServe, archive: Path, name: str) -> list[list[float]]:
-    with server.serving(archive, name) as ask:
-        return ask({"instances": ROWS})["predictions"]
-
-
-def approx_probabilities(net: torch.nn.Module) -> Any:
+def answers_as(net: torch.nn.Module, server: TorchServe, archive: Path) -> None:
+    """See that a server answers ROWS as the network does in this process."""
     with torch.inference_mode():
-        return [pytest.approx(row) for row in net(torch.tensor(ROWS)).tolist()]
+        expected = [pytest.approx(row) for row in net(torch.tensor(ROWS)).tolist()]
+    with server.serving(archive, archive.name.partition(".")[0]) as ask:
+        assert ask({"instances": ROWS})["predictions"] == expected

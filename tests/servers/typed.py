@@ -6,22 +6,18 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from .loopback import HOST, free_ports
-from .server import LEASH, POLL, STOP_TIMEOUT, WORKER_TIMEOUT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from .server import POLL, WORKER_TIMEOUT, leashed
 
 ROOT = Path(__file__).parents[2]
 START = re.compile(r"(torchserve|multi-model-server) --start ")
@@ -132,30 +128,8 @@ class Reader:
             command = command.replace(given[0], "")
         self.config.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         # The command ends at once and leaves the server behind, which goes with the leash.
-        self._servers.enter_context(self._leashed(f"{command}; sleep 600"))
-
-    @contextmanager
-    def _leashed(self, script: str) -> Iterator[None]:
-        log = (self.temp / "console.log").open("wb")
-        with log:
-            leash = subprocess.Popen(
-                [sys.executable, LEASH, "/bin/sh", "-c", script],
-                cwd=self.clone,
-                env=self._environ,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
-            yield
-        finally:
-            leash.stdin.close()
-            try:
-                leash.wait(STOP_TIMEOUT)
-            except subprocess.TimeoutExpired:
-                os.killpg(leash.pid, signal.SIGKILL)
-                leash.wait(STOP_TIMEOUT)
+        command = ["/bin/sh", "-c", f"{command}; sleep 600"]
+        self._servers.enter_context(leashed(command, self.temp / "console.log", self.clone, self._environ))
 
     def _asks(self, command: str, shown: Any) -> None:
         """Ask until the model is loaded: a server that is not ready refuses, or answers with a code of its own."""
