@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from model_archiver._version import __version__
@@ -37,8 +35,14 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> object:
     """Import a public name or a module on first use, so that the commands import nothing that they do not need."""
+    import importlib  # noqa: PLC0415 - the commands import their modules themselves
+
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     if not name.startswith("_"):

@@ -47,6 +47,7 @@ def fork(words: list[str], err: Path, before: Callable[[], object] = lambda: Non
         return Fork(pid, err)
     status = 99
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest in the background ignores it
         os.dup2(os.open(err, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
         sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115 - not the one that pytest reads
         before()

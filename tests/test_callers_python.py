@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -291,6 +291,38 @@ def test_the_config_may_be_made_by_position(model) -> None:
     generate_model_archive(ModelArchiverConfig(*values))
     assert members(Path("out/m.mar")) == {"handler.py", "model.pt", "model.py"}
     assert manifest(Path("out/m.mar"))["runtime"] == "python3"
+
+
+@dataclasses.dataclass
+class Extended(ModelArchiverConfig):
+    owner: str = "nobody"
+
+
+class Annotated(ModelArchiverConfig):
+    note: str
+    LIMIT: ClassVar[int] = 3
+
+
+@pytest.mark.parametrize("config_class", [ModelArchiverConfig, Extended, Annotated])
+def test_the_config_is_a_dataclass(config_class) -> None:
+    config = config_class("m", runtime="python3")
+    assert vars(config) == dataclasses.asdict(config)
+    assert dataclasses.replace(config, version="2") == config_class("m", runtime="python3", version="2") != config
+    assert config.__eq__(3) is NotImplemented
+    assert config_class.__match_args__ == tuple(field.name for field in dataclasses.fields(config))
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(config)
+    with pytest.raises(TypeError, match="nope"):
+        config_class("m", nope=1)
+
+
+def test_a_dataclass_that_derives_from_the_config_has_its_own_fields() -> None:
+    assert Extended("m", owner="me").owner == "me"
+    assert Extended.from_args(SimpleNamespace(model_name="m", owner="me")) == Extended("m", owner="me")
+
+
+def test_the_package_lists_its_public_names() -> None:
+    assert dir(model_archiver) == sorted(model_archiver.__all__)
 
 
 def test_from_args_reads_a_namespace() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 
 import pytest
 
+from model_archiver.cli import main
 from model_archiver.cli.parser import command_parser
 from model_archiver.commands import COMMANDS
 from tests.conftest import Command
@@ -91,6 +93,23 @@ def test_an_internal_error_is_one_line_and_shown_by_debug(work, run: Command, mo
         "internal error: ZeroDivisionError: by nought; run it again with --debug to see where; please report it"
     ]
     assert "Traceback" in run("verify", "m.mar", "--debug").err
+
+
+@pytest.mark.parametrize(("failure", "status"), [(ZeroDivisionError, 1), (KeyboardInterrupt, 130)])
+def test_json_is_a_document_even_after_an_internal_error_or_a_signal(work, run: Command, monkeypatch, failure, status):
+    def broken(*_: object) -> int:
+        raise failure
+
+    monkeypatch.setattr("model_archiver.cli.run._verify", broken)
+    result = run("verify", "m.mar", "--json")
+    document = json.loads(result.out)
+    assert (result.status, document["status"], document["problems"]) == (status, status, [])
+
+
+def test_a_command_leaves_the_garbage_collector_as_it_was(monkeypatch) -> None:
+    monkeypatch.setattr("sys.argv", ["torch-model-archiver", "--tool-version"])
+    assert main() == 0
+    assert gc.isenabled()
 
 
 def test_quiet_leaves_what_is_wrong_and_no_verdict(work, run: Command) -> None:

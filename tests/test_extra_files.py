@@ -76,14 +76,18 @@ def test_a_pattern_that_matches_nothing_is_a_warning(work, run: Command) -> None
 
 
 def test_a_missing_path_is_an_error_with_advice(work, run: Command) -> None:
-    make("index_to_name.json", "d/vocab.txt")
-    errors = refused(run, "--extra-files", "index_to_names.json,d/vocab.tx,zzz,no/where.txt,/gone/x")
+    make("index_to_name.json", "d/vocab.txt", "net.py", "Labels.txt", "labelz.txt", ".hidden.txt")
+    given = "index_to_names.json,d/vocab.tx,zzz,no/where.txt,/gone/x,net.pt,labels.txt,hidden.txt"
+    errors = refused(run, "--extra-files", given)
     advice = {
         "index_to_names.json": "did you mean index_to_name.json?",
         "d/vocab.tx": "did you mean d/vocab.txt?",
         "zzz": "paths are relative to the current folder",
         "no/where.txt": "the folder no does not exist",
         "/gone/x": "the folder /gone does not exist",
+        "net.pt": "paths are relative to the current folder",
+        "labels.txt": "did you mean Labels.txt?",
+        "hidden.txt": "paths are relative to the current folder",
     }
     assert errors == [
         f"{path}: no such file or folder (--extra-files); {hint} [file-missing]" for path, hint in advice.items()

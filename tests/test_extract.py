@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
+import model_archiver
 from model_archiver.commands.extract import extract
 from tests.archives import FORMATS, MANIFEST, contents, output, tree
 from tests.conftest import Command
@@ -44,6 +45,15 @@ def test_what_comes_out_is_what_went_in(packed, run: Command, archive_format: st
     assert tree(Path("m")) == tree(Path("no-archive/m"))
     assert stat.S_IMODE(Path("m/pkg/run.sh").stat().st_mode) & 0o111
     assert not stat.S_IMODE(Path("m/model.py").stat().st_mode) & 0o111
+
+
+def test_a_model_folder_in_a_model_folder_is_read_too(model, run: Command) -> None:
+    for name in ("inner", "outer"):
+        build(run, name=name, archive_format="no-archive")
+    Path("inner").rename("outer/inner")
+    assert PurePosixPath("inner", MANIFEST) in {found.path for found in model_archiver.inspect("outer").files}
+    assert run("extract", "outer", "--to", "out").status == 0
+    assert tree(Path("out")) == tree(Path("outer"))
 
 
 @pytest.mark.parametrize("archive_format", FORMATS)

@@ -184,6 +184,7 @@ MISTAKES = [
     (["--model_name", "m"], "did you mean --model-name?"),
     ([*MODEL, "word"], "word"),
     ([*MODEL, "--archive-format", "zip-stor"], "is not a valid choice; did you mean zip-store? [usage-invalid]"),
+    ([*MODEL, "--archive-format", "rar"], "choose one of default, zip-store, tgz, no-archive [usage-invalid]"),
     *(([*MODEL, "--archive-format", "rar"], each) for each in ("default", "tgz", "no-archive", "zip-store")),
     ([*MODEL, "--runtime", "pyton3"], "did you mean python3?"),
     ([*MODEL, "--deflate", "nevr"], "did you mean never?"),

@@ -319,8 +319,8 @@ class TestWithoutExchange:
         keep_all(running.go_on, "target-exists")
 
     def test_a_failure_restores_the_previous_folder(self, previous: Path, work: Path) -> None:
-        running = fork([*words_for("sources"), "-f"], work / "err", lambda: on_rename_to(previous, fail))
-        keep_all(running.result, "write-failed")
+        words = [*words_for("sources"), "-f"]
+        keep_all(lambda: fork(words, work / "err", lambda: on_rename_to(previous, fail)).result(), "write-failed")
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_a_signal_between_the_two_renames_waits(self, previous: Path, work: Path, number: int) -> None:

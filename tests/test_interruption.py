@@ -16,7 +16,7 @@ from types import FrameType
 
 import pytest
 
-from model_archiver.cli import main
+from model_archiver.cli import main, terminal
 from tests.archives import FORMATS, contents, output, tree
 from tests.conftest import Command, Result
 from tests.forks import fork, hidden, result, start
@@ -296,7 +296,7 @@ def test_a_link_that_is_named_like_a_staging_folder_is_not_followed(model: Path,
 
 def test_a_signal_handler_that_python_does_not_know_stays(work, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = []
-    monkeypatch.setattr(signal, "getsignal", lambda number: None)  # as of one that came from C
-    monkeypatch.setattr(signal, "signal", lambda *arguments: installed.append(arguments))
+    monkeypatch.setattr(terminal.signal, "getsignal", lambda number: None)  # as of one that came from C
+    monkeypatch.setattr(terminal.signal, "signal", lambda *arguments: installed.append(arguments))
     build(run)
     assert installed == []

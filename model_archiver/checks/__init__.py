@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 def run_checks(archive: CheckedArchive) -> Iterator[Problem]:
     """Yield all problems of a plan or an opened archive."""
-    context = CheckContext(archive)
-    for check in _checks(context):
-        with suppress(RecursionError, MemoryError):  # a file that is nested as deeply as nobody nests it is not judged
-            yield from check(context)
+    # What is nested as deeply as nobody nests it is not judged.
+    with suppress(RecursionError, MemoryError):
+        context = CheckContext(archive)
+        for check in _checks(context):
+            with suppress(RecursionError, MemoryError):
+                yield from check(context)
 
 
 def _checks(context: CheckContext) -> Iterator[Callable[[CheckContext], Iterator[Problem]]]:

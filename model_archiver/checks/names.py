@@ -189,7 +189,8 @@ class Facts:
         stored: the attributes that are set, on any object.
         given: the names that are arguments of calls.
         imported: the top packages of what is imported; empty for a relative import.
-        rebound: the names that a ``global`` statement or ``:=`` may bind at the top level.
+        rebound: the names that ``:=`` may bind at the top level.
+        declared_global: the names that functions may bind at the top level, if they are called.
         outer_calls: the calls outside all functions.
         patches: whether an attribute is set on anything but ``self``.
         depth: the levels of the tree.
@@ -202,6 +203,7 @@ class Facts:
         self.given: set[str] = set()
         self.imported: set[str] = set()
         self.rebound: set[str] = set()
+        self.declared_global: set[str] = set()
         self.outer_calls: list[_ast.Call] = []
         self.patches = False
         self.depth = self.stray_return = 0
@@ -234,7 +236,7 @@ class Facts:
         elif isinstance(node, IMPORTS):
             self.imported.update(value.origin.partition(".")[0] for value in _imported(node).values())
         elif isinstance(node, _ast.Global):
-            self.rebound.update(node.names)
+            self.declared_global.update(node.names)
         elif isinstance(node, _ast.NamedExpr) and not is_inner:
             self.rebound.add(node.target.id)
         elif isinstance(node, _ast.Call) and not is_inner:

@@ -7,6 +7,7 @@ import sys
 from functools import cached_property
 
 from model_archiver.checks.names import IMPORTS, QUIET, UNKNOWN, Class, Facts, Scope, Value, root_of, walk
+from model_archiver.core.problems import ModelArchiverError
 
 LARGEST_SOURCE = 3 << 16
 """Bytes of the largest source that is judged. The tree of a source takes a thousand times as much memory, and more."""
@@ -31,7 +32,7 @@ _PATCHES = {"add_safe_globals", "patch", "safe_globals", ".add_safe_globals", ".
 """Words by which a file may change how the server loads weights."""
 
 
-class BrokenSourceError(Exception):
+class BrokenSourceError(ModelArchiverError):
     """A source that does not parse, or that is not judged.
 
     Attributes:
@@ -65,7 +66,10 @@ class Outline:
         if self.facts.stray_return:
             raise BrokenSourceError("'return' outside function", self.facts.stray_return)
         self.scope = Scope(tree.body)
-        self.scope.names.update(dict.fromkeys(self.facts.rebound, UNKNOWN))
+        rebound = self.facts.rebound
+        if not all(self._called(call).startswith(QUIET) for call in self.facts.outer_calls):
+            rebound = rebound | self.facts.declared_global  # a function of the file may run while it is imported
+        self.scope.names.update(dict.fromkeys(rebound, UNKNOWN))
         self.imports: list[tuple[int, str, list[str]]] = []
         for node in tree.body:
             if isinstance(node, IMPORTS):

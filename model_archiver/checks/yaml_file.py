@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import yaml
 
-from model_archiver.core.problems import Problem
+from model_archiver.core.problems import ModelArchiverError, Problem
 from model_archiver.core.text import shortened
 
 TYPE_CHECKING = False
@@ -72,7 +72,7 @@ def read_yaml(raw: bytes, path: str) -> YamlMapping | Problem:
     return Problem("error", "config-invalid", message, hint, path, _line(root))
 
 
-class _IgnoredFileError(yaml.MarkedYAMLError):
+class _IgnoredFileError(yaml.MarkedYAMLError, ModelArchiverError):
     """A limit of SnakeYAML's that a file exceeds."""
 
 

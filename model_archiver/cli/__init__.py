@@ -27,12 +27,18 @@ def mms_main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(program: str, argv: Sequence[str] | None) -> int:
-    if argv is None:  # a process of its own, short and with hardly any cycles: collecting garbage takes a tenth of it
-        gc.disable()
-    from model_archiver.cli.parser import mms_parser, torch_parser  # noqa: PLC0415 - and as little as possible before
+    if argv is not None or not gc.isenabled():
+        return _run_command(program, argv)
+    gc.disable()  # probably a process of its own, short and with hardly any cycles: to look for them takes a tenth
+    try:
+        return _run_command(program, None)
+    finally:
+        gc.freeze()  # so that the interpreter does not look through all of this once more, neither now nor at exit
+        gc.enable()
+
+
+def _run_command(program: str, argv: Sequence[str] | None) -> int:
+    from model_archiver.cli.parser import mms_parser, torch_parser  # noqa: PLC0415 - as little as possible before
     from model_archiver.cli.run import run_command  # noqa: PLC0415
 
-    status = run_command(mms_parser() if program == "model-archiver" else torch_parser(), argv)
-    if argv is None:
-        gc.freeze()  # so that the interpreter does not look through everything once more at exit
-    return status
+    return run_command(mms_parser() if program == "model-archiver" else torch_parser(), argv)

@@ -257,7 +257,7 @@ def _add_output_flags(group: Group) -> None:
     group.add_argument(
         "--archive-format",
         default="default",
-        type=_choice("default", *(archive_format.value for archive_format in ArchiveFormat)),
+        type=_choice(*(archive_format.value for archive_format in ArchiveFormat)),
         metavar="FORMAT",
         help="default: NAME.mar, text deflated and weights stored; zip-store: NAME.mar, everything stored; tgz: "
         "NAME.tar.gz; no-archive: the folder NAME",

@@ -48,7 +48,7 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
         return int(done.code or DONE)
     except KeyboardInterrupt:
         reporter.line("error: interrupted")
-        return INTERRUPTED
+        return _print_failure(command, INTERRUPTED, args, ())
     except ModelArchiverError as error:
         status = USAGE if isinstance(error, UsageError) else _failed(command)
         return _report_failure(error, status, command, args, reporter)
@@ -56,7 +56,7 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
         _print_traceback(args)
         hint = "" if args.debug else "; run it again with --debug to see where"
         reporter.line(f"error: internal error: {type(error).__name__}: {error}{hint}; please report it")
-        return _failed(command)
+        return _print_failure(command, _failed(command), args, ())
 
 
 def _failed(command: str) -> int:
@@ -66,15 +66,20 @@ def _failed(command: str) -> int:
 def _report_failure(
     error: ModelArchiverError, status: int, command: str, args: argparse.Namespace, reporter: Reporter
 ) -> int:
-    """Print the problems of a failed command, and its JSON document if that was asked for; return the status."""
+    """Print why a command failed, and its JSON document if that was asked for; return the status."""
     _print_traceback(args)
     if error.problems:
         reporter.problems(error.problems)
     else:
         reporter.line(f"error: {error}")
-    if args.json and not any(problem.code == "stdout-unwritable" for problem in error.problems):
+    return _print_failure(command, status, args, error.problems)
+
+
+def _print_failure(command: str, status: int, args: argparse.Namespace, problems: Sequence[Problem]) -> int:
+    """Print the JSON document of a command that failed, if that was asked for; return the status."""
+    if args.json and not any(problem.code == "stdout-unwritable" for problem in problems):
         with contextlib.suppress(ModelArchiverError, SystemExit):  # stdout is closed or full; the status says it all
-            _print_json(command, status, error.problems)
+            _print_json(command, status, problems)
     return status
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import signal
 import sys
 
 from model_archiver.core.problems import error, printable
@@ -13,6 +12,7 @@ from model_archiver.core.running import ENDING_SIGNALS, no_progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Iterable, Iterator
     from types import FrameType
     from typing import NoReturn
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from model_archiver.core.problems import Problem
     from model_archiver.core.running import Progress
+else:
+    import _signal as signal  # `signal` makes enumerations of its constants: 2 % of a small build
 
 
 class Reporter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from model_archiver.core.record import Record
-from model_archiver.core.text import did_you_mean
+from model_archiver.core.text import closest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,4 +196,9 @@ def _advice_on_missing(path: Path) -> str:
     except (OSError, ValueError):  # a ValueError: a NUL in a name that came from Python code
         return f"the folder {path.parent} does not exist"
     otherwise = "check the path" if path.is_absolute() else "paths are relative to the current folder"
-    return did_you_mean(str(path), [str(path.parent / name) for name in names], otherwise)
+    # Compared by their stems: model.py is no near miss of model.pt.
+    shown = [path.parent / name for name in names if not name.startswith(".")]
+    stems = {other.stem: other for other in shown if other.suffix.startswith(path.suffix)}
+    same = [other for other in shown if other.name.casefold() == path.name.casefold()]
+    near = [*same, *(stems[stem] for stem in [closest(path.stem, stems)] if stem)]
+    return f"did you mean {near[0]}?" if near else otherwise

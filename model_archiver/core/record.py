@@ -39,8 +39,10 @@ class Record:
             raise TypeError(f"{type(self).__name__} got too many values: {args!r}, {kwargs!r}")
         values.update(kwargs)
         if len(values) < len(names) or not kwargs.keys() <= set(names):
-            wrong = [name for name in names if name not in values and not hasattr(type(self), name)]
-            wrong += [name for name in kwargs if name not in names]
+            absent = [name for name in names if name not in values]
+            defaults = {name: getattr(type(self), name) for name in absent if hasattr(type(self), name)}
+            wrong = [name for name in absent if name not in defaults] + [name for name in kwargs if name not in names]
+            values.update(defaults)
             if wrong:
                 raise TypeError(f"{type(self).__name__}: missing or unknown fields: {', '.join(wrong)}")
         self.__dict__.update(values)
@@ -54,7 +56,7 @@ class Record:
         return {name: getattr(self, name) for name in self._fields}
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self._values() == other._values()
+        return self._values() == other._values() if type(other) is type(self) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self._values())

@@ -27,10 +27,10 @@ DEFLATE = ("auto", "always", "never")
 class ArchiveFormat(str, Enum):
     """The value of ``--archive-format``."""
 
+    DEFAULT = "default"
+    ZIP_STORE = "zip-store"
     TGZ = "tgz"
     NO_ARCHIVE = "no-archive"
-    ZIP_STORE = "zip-store"
-    DEFAULT = "default"
 
     @property
     def suffix(self) -> str:
@@ -52,16 +52,18 @@ class Platform(str, Enum):
     SAGEMAKER = "sagemaker"
 
 
-class _DataclassFields:
-    """Makes ``dataclasses.fields``, ``replace`` and ``asdict`` work on a class that is a dataclass in upstream."""
+class _OfDataclass:
+    """An attribute by which ``dataclasses`` knows its classes; upstream's class of requests is one."""
 
-    def __get__(self, _: object, owner: type[Record]) -> dict[str, Any]:
+    def __set_name__(self, _: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, _: object, owner: type[Record]) -> Any:  # noqa: ANN401 - as in a dataclass
         import dataclasses  # noqa: PLC0415 - as slow to import as a third of a small build takes
 
         defaults = {name: getattr(owner, name, dataclasses.MISSING) for name in owner._fields}
         fields = [(name, object, dataclasses.field(default=default)) for name, default in defaults.items()]
-        made: dict[str, Any] = vars(dataclasses.make_dataclass(owner.__name__, fields))["__dataclass_fields__"]
-        return made
+        return vars(dataclasses.make_dataclass(owner.__name__, fields))[self._name]
 
 
 class ModelArchiverConfig(Record, frozen=False):
@@ -96,7 +98,11 @@ class ModelArchiverConfig(Record, frozen=False):
         target: the platform whose layout the output has: ``torchserve``, ``kserve``, ``vertex`` or ``sagemaker``.
     """
 
-    __dataclass_fields__ = _DataclassFields()
+    __dataclass_fields__ = _OfDataclass()
+    __dataclass_params__ = _OfDataclass()
+    __replace__ = Record.replace
+    __match_args__ = _OfDataclass()
+    __hash__ = None  # type: ignore[assignment]
 
     model_name: str
     handler: StrPath | None = None
@@ -121,6 +127,9 @@ class ModelArchiverConfig(Record, frozen=False):
     server: Server = "torchserve"
     target: Literal["torchserve", "kserve", "vertex", "sagemaker"] = "torchserve"
 
+    def __init_subclass__(cls) -> None:
+        """Leave the fields of a subclass to ``@dataclass``, as for any dataclass."""
+
     @classmethod
     def from_args(cls, args: object) -> ModelArchiverConfig:
         """Return the request that an object's attributes describe.
@@ -132,7 +141,8 @@ class ModelArchiverConfig(Record, frozen=False):
         Raises:
             ModelArchiverError: fields have values of the wrong type; all of them are named.
         """
-        given = {name: getattr(args, name, None) for name in cls._fields}
+        names = cls._fields if cls is ModelArchiverConfig else cls.__dataclass_fields__
+        given = {name: getattr(args, name, None) for name in names}
         values: dict[str, Any] = {name: _as_sequence(value) for name, value in given.items() if not _is_absent(value)}
         problems = [problem for name, value in values.items() for problem in _wrong_type(name, value)]
         if problems:

@@ -19,6 +19,7 @@ from model_archiver.reading.zip_headers import looks_like_zip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Iterator
     from typing import Any, Literal
 
@@ -95,6 +96,9 @@ class _NoExclusions(Exclusions):
         super().__init__((), ())
 
     def excludes_name(self, below: PurePosixPath, *, is_folder: bool) -> bool:  # noqa: ARG002 - as its base class
+        return False
+
+    def is_output(self, path: Path, status: os.stat_result) -> bool:  # noqa: ARG002 - as its base class
         return False
 
 
