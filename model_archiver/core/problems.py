@@ -196,7 +196,7 @@ def _advice_on_missing(path: Path) -> str:
     except (OSError, ValueError):  # a ValueError: a NUL in a name that came from Python code
         return f"the folder {path.parent} does not exist"
     otherwise = "check the path" if path.is_absolute() else "paths are relative to the current folder"
-    # Compared by their stems: model.py is no near miss of model.pt.
+    # Compared by their stems: model.py must not be suggested for model.pt.
     shown = [path.parent / name for name in names if not name.startswith(".")]
     stems = {other.stem: other for other in shown if other.suffix.startswith(path.suffix)}
     same = [other for other in shown if other.name.casefold() == path.name.casefold()]
