@@ -122,6 +122,7 @@ WRONG = {
     "model.pt": "a .py file",
     "handler.py:": "handler.py:handle",
     "handle.py": "did you mean handler.py?",
+    "b.txt": "b.txt: no such file or folder (--handler)",
 }
 
 

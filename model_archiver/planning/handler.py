@@ -99,7 +99,7 @@ def missing_handler(given: str, file: Path, problems: ProblemList) -> None:
         message = "is not a built-in handler, and there is no such file (--handler)"
         problems.error(FILE_MISSING, message, suggestion, path=given)
     else:
-        problems.missing(file, "--handler")
+        problems.missing(Path(module) if Path(module).suffix else file, "--handler")
 
 
 def _library(module: str) -> Path:
