@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 def run_checks(archive: CheckedArchive) -> Iterator[Problem]:
     """Yield all problems of a plan or an opened archive."""
-    # What is nested as deeply as nobody nests it is not judged.
-    with suppress(RecursionError, MemoryError):
+    with suppress(RecursionError, MemoryError):  # what is nested as deeply as nobody nests it is not judged
         context = CheckContext(archive)
         for check in _checks(context):
             with suppress(RecursionError, MemoryError):

@@ -132,12 +132,8 @@ class Outline:
         What runs earlier, the module and ``__init__``, must not patch the server or change files.
         """
         own, words = self.only_class, self.facts.words
-        if (
-            own is None
-            or self.facts.patches
-            or not _PATCHES.isdisjoint(words)
-            or any("WEIGHTS_ONLY" in w for w in words)
-        ):
+        sets_loading = not _PATCHES.isdisjoint(words) or any("WEIGHTS_ONLY" in word for word in words)
+        if own is None or self.facts.patches or sets_loading:
             return False
         methods = {name: own.method(name) for name in ("__init__", "initialize") if name in own.overridden}
         made = [node for node in walk(methods.get("__init__") or _ast.Pass()) if isinstance(node, _ast.Call)]

@@ -27,18 +27,16 @@ def mms_main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(program: str, argv: Sequence[str] | None) -> int:
-    if argv is not None or not gc.isenabled():
-        return _run_command(program, argv)
-    gc.disable()  # probably a process of its own, short and with hardly any cycles: to look for them takes a tenth
+    # Probably a process of its own, short and with hardly any cycles: to look for garbage takes a tenth of it.
+    pauses_collector = argv is None and gc.isenabled()
+    if pauses_collector:
+        gc.disable()
     try:
-        return _run_command(program, None)
+        from model_archiver.cli.parser import mms_parser, torch_parser  # noqa: PLC0415 - as little as possible before
+        from model_archiver.cli.run import run_command  # noqa: PLC0415
+
+        return run_command(mms_parser() if program == "model-archiver" else torch_parser(), argv)
     finally:
-        gc.freeze()  # so that the interpreter does not look through all of this once more, neither now nor at exit
-        gc.enable()
-
-
-def _run_command(program: str, argv: Sequence[str] | None) -> int:
-    from model_archiver.cli.parser import mms_parser, torch_parser  # noqa: PLC0415 - as little as possible before
-    from model_archiver.cli.run import run_command  # noqa: PLC0415
-
-    return run_command(mms_parser() if program == "model-archiver" else torch_parser(), argv)
+        if pauses_collector:
+            gc.freeze()  # so that the interpreter does not look through all of this once more, neither now nor at exit
+            gc.enable()

@@ -199,6 +199,6 @@ def _advice_on_missing(path: Path) -> str:
     # Compared by their stems: model.py must not be suggested for model.pt.
     shown = [path.parent / name for name in names if not name.startswith(".")]
     stems = {other.stem: other for other in shown if other.suffix.startswith(path.suffix)}
-    same = [other for other in shown if other.name.casefold() == path.name.casefold()]
-    near = [*same, *(stems[stem] for stem in [closest(path.stem, stems)] if stem)]
+    near = [other for other in shown if other.name.casefold() == path.name.casefold()]
+    near += [stems[stem] for stem in [closest(path.stem, stems)] if stem]
     return f"did you mean {near[0]}?" if near else otherwise
