@@ -449,9 +449,9 @@ def test_another_kind_of_file_is_refused_in_one_line(work, run: Command, content
 
 
 def test_a_missing_archive_is_reported_with_a_suggestion(work, run: Command) -> None:
-    mar()
-    result = run("verify", "n.mar")
-    assert result.errors == ["n.mar: no such file or folder (the archive); did you mean m.mar? [file-missing]"]
+    mar().rename("digits.mar")
+    result = run("verify", "digit.mar")
+    assert result.errors == ["digit.mar: no such file or folder (the archive); did you mean digits.mar? [file-missing]"]
 
 
 @needs_java
