@@ -317,7 +317,7 @@ def test_the_config_is_a_dataclass(config_class) -> None:
 
 
 def test_a_dataclass_that_derives_from_the_config_has_its_own_fields() -> None:
-    assert Extended("m", owner="me").owner == "me"
+    assert Extended("m", owner="me").__replace__(version="2") == Extended("m", version="2", owner="me")
     assert Extended.from_args(SimpleNamespace(model_name="m", owner="me")) == Extended("m", owner="me")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def run_checks(archive: CheckedArchive) -> Iterator[Problem]:
     """Yield all problems of a plan or an opened archive."""
-    with suppress(RecursionError, MemoryError):  # what is nested as deeply as nobody nests it is not judged
+    with suppress(RecursionError, MemoryError):  # what is nested too deeply is not checked
         context = CheckContext(archive)
         for check in _checks(context):
             with suppress(RecursionError, MemoryError):

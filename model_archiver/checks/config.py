@@ -155,7 +155,7 @@ def _wrong_pt2(settings: YamlMapping) -> Iterator[tuple[str, str, int]]:
 def _misspelt(context: CheckContext) -> dict[str, tuple[str, int]]:
     """Return the keys that are almost one of the server's, with that one and the line.
 
-    A key beside the one that it resembles, or that the handler may know, belongs to the handler.
+    A key belongs to the handler if the key that it resembles is set too, or if the handler may read it.
     """
     found = {}
     for mapping, known in _parts(context):

@@ -59,7 +59,7 @@ def modules_of_worker(server: Server) -> frozenset[str]:
 
 
 def modules_of_others(server: Server) -> frozenset[str]:
-    """Return modules that Python or a server has, one of which may be what an import finds."""
+    """Return modules of Python or the server that an import may find instead of a packed file."""
     return _COMPILED_IN | {"code", "ts", "mms"} | modules_of_worker(server)
 
 

@@ -90,7 +90,7 @@ class Scope:
                 self._run_perhaps(target)
 
     def _run_perhaps(self, statement: _ast.AST) -> None:
-        """Bind what a statement may bind that deletes, holds other statements, or has several targets in one."""
+        """Bind what a compound statement, a deletion or an assignment to several targets may bind."""
         for node in walk(statement):
             bound = getattr(node, "name", None) or getattr(node, "rest", None)
             if isinstance(node, IMPORTS):
@@ -151,7 +151,7 @@ class Class(Record):
 
     @cached_property
     def is_plain(self) -> bool:
-        """Return whether nothing but its body and its bases makes it, and its instances, what they are."""
+        """Return whether only its body and its bases decide how it and its instances behave."""
         methods = [node for node in self.node.body if isinstance(node, FUNCTIONS) and node.name not in _CALLED_LATER]
         instances = {argument.arg for method in methods for argument in method.args.args[:1]}
         is_given = not self.facts.given.isdisjoint({self.node.name, *instances})
@@ -160,7 +160,7 @@ class Class(Record):
 
     @property
     def overridden(self) -> frozenset[str]:
-        """Return the names of the attributes that its body sets, or anything in the file on any object."""
+        """Return the names of the attributes that its body, or an assignment in the file to any object, sets."""
         return frozenset(self.members) | self.facts.stored
 
     @property

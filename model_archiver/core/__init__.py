@@ -1,1 +1,1 @@
-"""The nouns that every room shares, and the small functions that have no other home."""
+"""The data types and small functions that all subpackages share."""

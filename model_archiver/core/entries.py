@@ -86,7 +86,7 @@ def is_reserved(path: PurePosixPath) -> bool:
 
 
 def portable_key(path: PurePosixPath) -> str:
-    """Return a text that is equal for paths that are one file where case and Unicode normal form are ignored."""
+    """Return a key that is equal for paths that differ only in case or Unicode normal form."""
     text = str(path)
     if text.isascii():
         return text.casefold()

@@ -1,4 +1,4 @@
-"""The nouns of a planned build: data only, so that it can be printed, checked or written."""
+"""The data types of a planned build: data only, so that it can be printed, checked or written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base class of the nouns that rooms share: immutable by convention, compared by value."""
+"""The base class of the shared data types: immutable by convention, compared by value."""
 
 from __future__ import annotations
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Literal
 
+    from typing_extensions import Self
+
     StrPath = str | os.PathLike[str]
     Paths = StrPath | Sequence[StrPath]
     Server = Literal["torchserve", "mms"]
@@ -53,13 +55,13 @@ class Platform(str, Enum):
 
 
 class _OfDataclass:
-    """An attribute by which ``dataclasses`` knows its classes; upstream's class of requests is one."""
+    """An attribute that marks a class as a dataclass; upstream's request class is one."""
 
     def __set_name__(self, _: type, name: str) -> None:
         self._name = name
 
     def __get__(self, _: object, owner: type[Record]) -> Any:  # noqa: ANN401 - as in a dataclass
-        import dataclasses  # noqa: PLC0415 - as slow to import as a third of a small build takes
+        import dataclasses  # noqa: PLC0415 - its import takes as long as a third of a small build
 
         defaults = {name: getattr(owner, name, dataclasses.MISSING) for name in owner._fields}
         fields = [(name, object, dataclasses.field(default=default)) for name, default in defaults.items()]
@@ -100,7 +102,6 @@ class ModelArchiverConfig(Record, frozen=False):
 
     __dataclass_fields__ = _OfDataclass()
     __dataclass_params__ = _OfDataclass()
-    __replace__ = Record.replace
     __match_args__ = _OfDataclass()
     __hash__ = None  # type: ignore[assignment]
 
@@ -126,6 +127,11 @@ class ModelArchiverConfig(Record, frozen=False):
     checks: bool = True
     server: Server = "torchserve"
     target: Literal["torchserve", "kserve", "vertex", "sagemaker"] = "torchserve"
+
+    def __replace__(self, **changes: Any) -> Self:  # noqa: ANN401 - as the fields are annotated
+        import dataclasses  # noqa: PLC0415 - its import takes as long as a third of a small build
+
+        return dataclasses.replace(self, **changes)
 
     def __init_subclass__(cls) -> None:
         """Leave the fields of a subclass to ``@dataclass``, as for any dataclass."""
@@ -174,18 +180,10 @@ def _wrong_type(name: str, value: object) -> Iterable[Problem]:
         yield Problem("error", "value-invalid", f"does not take {value!r}", f"give {expected}", name)
 
 
-def _is_string(value: object) -> bool:
-    return isinstance(value, str)
-
-
 def _is_version(value: object) -> bool:
     if isinstance(value, str):
         return value == value.encode("utf-8", "replace").decode("utf-8")
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_switch(value: object) -> bool:
-    return isinstance(value, int)
 
 
 def _is_path(value: object) -> bool:
@@ -201,9 +199,9 @@ def _is_paths(value: object) -> bool:
 
 _PATH = (_is_path, "a path: a string without NUL, or a path object")
 _PATHS = (_is_paths, "a path or a list of paths: strings without NUL, or path objects")
-_SWITCH = (_is_switch, "True or False")
+_SWITCH = (lambda value: isinstance(value, int), "True or False")
 _TYPES: dict[str, tuple[Callable[[object], bool], str]] = {
-    "model_name": (_is_string, "a string"),
+    "model_name": (lambda value: isinstance(value, str), "a string"),
     "version": (_is_version, "a number, or a string that is valid UTF-8"),
     **dict.fromkeys(("handler", "serialized_file", "model_file", "export_path"), _PATH),
     **dict.fromkeys(("requirements_file", "config_file", "model_path"), _PATH),

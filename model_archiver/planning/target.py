@@ -34,7 +34,7 @@ def choose_target(
     *,
     is_named: bool,
 ) -> Target:
-    """Return where the output goes, a link followed; add an error for what prevents that.
+    """Return where the output goes, with links followed; add an error if it cannot go there.
 
     Args:
         config: the request.
@@ -138,7 +138,7 @@ def _export_path(config: ModelArchiverConfig) -> Path:
 
 
 def _config_path(config: ModelArchiverConfig, platform: Platform) -> Path | None:
-    """Return where the server's configuration goes, a link followed."""
+    """Return where the server's configuration goes, with links followed."""
     below = LAYOUTS[platform].config
     return None if below is None else Path(os.path.realpath(_export_path(config) / below))
 

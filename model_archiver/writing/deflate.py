@@ -123,7 +123,7 @@ def is_worth_it(share: float) -> bool:
 
 
 def sampled_share(source: FileSource) -> float:
-    """Return which share of its size a large file has when deflated, judged by blocks spread over all of it."""
+    """Return the estimated ratio of deflated to original size of a large file, from blocks spread over it."""
     step = max(source.size // _SAMPLES, 1)
     blocks = []
     with source.open() as file:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from model_archiver.core.running import block_signals
 from model_archiver.writing.copying import SMALL
 from model_archiver.writing.deflate import sampled_share
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from model_archiver.writing.staging import StagingDirectory
 
 
-class Destination:
+class Destination(ABC):
     """An archive under construction. Each format is a subclass, and a place on another machine can be one.
 
     A build adds the members and then the files of MAR-INF, finishes the archive and publishes it.
@@ -39,31 +41,31 @@ class Destination:
         """Return about how many bytes the members will take on the disk."""
         return self.plan.size
 
+    @abstractmethod
     def add(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
         """Write a file.
 
         Raises:
             ModelArchiverError: it changed since the build was planned, or while it was read.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def add_text(self, path: PurePosixPath, text: str) -> ArchiveEntry:
         """Write a text as UTF-8."""
-        raise NotImplementedError
 
+    @abstractmethod
     def finish(self) -> None:
         """Write what follows the members, and wait until the disk has everything."""
-        raise NotImplementedError
 
+    @abstractmethod
     def publish(self) -> None:
         """Move the finished archive to its target, in one step that no signal interrupts.
 
         Raises:
             ModelArchiverError: the target exists and must not be replaced.
         """
-        raise NotImplementedError
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - a folder has nothing open
         """Close what is open, whether the archive is finished or not."""
 
 
