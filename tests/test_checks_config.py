@@ -27,13 +27,13 @@ IGNORED = "simplify it: the server ignores all settings of this file [config-inv
 BACKEND = "write a backend, such as inductor, or compile: with enable: and backend: below it"
 INTEGER = "an integer from {} to 2147483647, without quotes"
 KINDS = "set parallelType to pp, tp, pptp or custom"
-ENABLE, ENABLE_OR_NOT = "write enable: true below it", "write enable: true, or false, below it"
+ENABLE, ENABLE_OR_NOT = "write compile: {enable: true}", "add enable: true, or enable: false, to it"
 NO_WORKER = "no worker starts with parallelType tp and without torchrun"
 TORCHRUN = "add torchrun, with nproc-per-node and a number below it"
 END = "set sequenceMaxIdleMSec to the number of milliseconds after which a sequence ends"
 LARGER = "because minWorkers (3) is larger than 2; set maxWorkers to 3 or more"
 SEQUENCES = "with sequenceBatching and without sequenceMaxIdleMSec, the server answers every request with an error"
-VALUE = "with which the handler does not load"
+VALUE = "so the handler does not load"
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ ERRORS = [
     ("pt2:\n", f"1: pt2 is empty, {VALUE}; {BACKEND} [config-value]"),
     ("pt2: yes\n", f"1: pt2 is true, {VALUE}; {BACKEND} [config-value]"),
     ("pt2: compile\n", f"1: pt2 is 'compile', {VALUE}; {BACKEND} [config-value]"),
-    ("pt2:\n  compile: inductor\n", f"2: compile is 'inductor', {VALUE}; {ENABLE}, indented [config-value]"),
+    ("pt2:\n  compile: inductor\n", f"2: compile is 'inductor', {VALUE}; {ENABLE} [config-value]"),
     ("pt2: {compile: {}}\n", f"1: compile does not have the key enable, {VALUE}; {ENABLE_OR_NOT} [config-value]"),
     ("parallelType: tp\nparallelLevel: 2\n", f"1: {NO_WORKER}; {TORCHRUN} [config-combination]"),
     ("sequenceBatching: true\n", f"1: {SEQUENCES}; {END} [config-combination]"),

@@ -51,6 +51,11 @@ IS_FREE = {
     "patched-torch": derived(before="torch.load = print\n"),
     "environment": derived(before="os.environ['TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'] = '1'\n"),
     "setattr": derived(before="setattr(BaseHandler, 'initialize', print)\n"),
+    "mock-patch": derived(before="from unittest import mock\nmock.patch('torch.load', print).start()\n"),
+    "metaclass": derived(base="BaseHandler, metaclass=Meta", before="class Meta(type):\n    pass\n"),
+    "async": derived("async def initialize(self, context):\n    super().initialize(context)"),
+    "getattribute": derived("def __getattribute__(self, name):\n    return print"),
+    "super-of-another-class": initialize("super(BaseHandler, self).initialize(context)"),
 }
 
 

@@ -53,7 +53,7 @@ SCRIPT = "save TorchScript as .pt (torch.jit.script(model).save(...))"
 ADD_CLASS = "add the model class with --model-file"
 CLASS_OR_SCRIPT = f"{ADD_CLASS}, or {SCRIPT}"
 SCRIPT_OR_CLASS = f"{SCRIPT}, or {ADD_CLASS} and {SAVE_STATE}"
-REJECTED = "which torch.load rejects since 2.6 and executed before"
+REJECTED = "which torch 2.6 rejects and older versions execute"
 PLAIN = "save only tensors, numbers and strings, as in a state_dict"
 NAMESPACE = f"the pickle imports argparse.Namespace, {REJECTED}"
 

@@ -32,7 +32,7 @@ def test_equal_bytes_are_fine(work, run: Command) -> None:
 def test_different_bytes_are_refused_naming_both(work, run: Command) -> None:
     make("d/vocab", "e/vocab")
     assert refused(run, "--extra-files", "d,e") == [
-        "e/vocab (--extra-files): and d/vocab (--extra-files) both go to vocab; "
+        "e/vocab (--extra-files): goes to vocab, like d/vocab (--extra-files); "
         "rename one, or pack its folder under its own name with --include [path-clash]"
     ]
     assert packed(run, "--include", "d", "--include", "e") == {"d/vocab", "e/vocab"}

@@ -36,7 +36,7 @@ def test_what_is_left_out_and_what_is_not(littered, run: Command, words: str, pr
     assert packed(run, *words.split()) == {f"{prefix}{path}" for path in KEPT}
 
 
-def test_the_closing_line_counts_what_was_left_out(littered, run: Command) -> None:
+def test_the_summary_counts_what_was_left_out(littered, run: Command) -> None:
     assert f"{len(LEFT_OUT)} excluded" in run(*MODEL, "--extra-files", "d").err
     assert "left out" not in run(*MODEL, "-f", "--extra-files", "d/a.txt").err
 

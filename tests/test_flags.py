@@ -73,7 +73,7 @@ def test_no_checks_neither_refuses_nor_warns_for_what_would_not_serve(model, run
     assert (result.status, result.warnings) == (0, [])
 
 
-def test_quiet_hides_the_closing_line_and_no_warning(model, run: Command) -> None:
+def test_quiet_hides_the_summary_and_no_warning(model, run: Command) -> None:
     loud = run(*DEFAULT_FLAGS, "--runtime", "python2", "--handler", "base_handler")
     size = output("m").stat().st_size
     quiet = run(*DEFAULT_FLAGS, "--runtime", "python2", "--handler", "base_handler", "-f", "--quiet")
@@ -82,7 +82,7 @@ def test_quiet_hides_the_closing_line_and_no_warning(model, run: Command) -> Non
     assert quiet.warnings == loud.warnings != []
 
 
-def test_the_closing_line_counts_the_files_that_the_dry_run_counts(model, run: Command) -> None:
+def test_the_summary_counts_the_files_that_the_dry_run_counts(model, run: Command) -> None:
     words = [*DEFAULT_FLAGS, "--model-file", "model.py", "--archive-format", "no-archive"]
     assert run(*words, "--dry-run").out.splitlines()[-1].startswith("2 files, 2.0 KiB, would be written to m")
     assert "wrote m (2 files, " in run(*words).err

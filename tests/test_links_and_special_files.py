@@ -137,8 +137,8 @@ def test_a_name_that_is_not_utf_8_is_refused(folder: Path, run: Command, archive
 @pytest.mark.parametrize(
     ("name", "shown", "message"),
     [
-        *((name, repr(name)[1:-1], "holds a control character") for name in ("a\nb", "a\x1b[31m", "a\x7f", "a\u2028b")),
-        ("a\\b", r"a\b", "holds a backslash"),
+        *((name, repr(name)[1:-1], "has a control character") for name in ("a\nb", "a\x1b[31m", "a\x7f", "a\u2028b")),
+        ("a\\b", r"a\b", "has a backslash"),
         ("C:x", "C:x", "begins like a Windows drive"),
     ],
 )

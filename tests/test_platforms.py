@@ -461,7 +461,7 @@ def test_code_that_the_manifest_would_hide_is_refused(model, run: Command) -> No
     words = ("--model-path", "folder", "--target", "sagemaker")
     [error] = run("--model-name", "m", "--serialized-file", "model.pt", *words).errors
     assert not Path("model.tar.gz").exists()
-    assert error.startswith("folder/code/inference.py: would not be used, because the manifest's handler wins")
+    assert error.startswith("folder/code/inference.py: is not used, because the manifest names the handler")
     assert "--handler" in error
     assert "[platform-handler]" in error
     assert run("--model-name", "m", *words, "--handler", "code/inference.py:handle").status == 0
@@ -470,7 +470,7 @@ def test_code_that_the_manifest_would_hide_is_refused(model, run: Command) -> No
 def test_two_files_for_one_place_in_code_are_refused(model, run: Command) -> None:
     make("extra/code/handler.py", text="def handle(data, context):\n    return [1]\n")
     error = refusal(run, "sagemaker", "--extra-files", "extra")
-    assert "both go to code/handler.py" in error
+    assert ": goes to code/handler.py, like " in error
     assert "handler.py (--handler, for sagemaker)" in error
 
 

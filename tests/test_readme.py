@@ -86,7 +86,7 @@ def test_every_shell_block_is_of_a_kind_that_is_tested() -> None:
     assert len(SHELL) == len(installing) + len(serving) + len(testing) + len(PACKAGING) + len(LOOKING)
 
 
-def test_the_closing_line_is_the_one_that_is_shown(clone: Path) -> None:
+def test_the_summary_is_the_one_that_is_shown(clone: Path) -> None:
     shown = re.search(r"^torch-model-archiver: wrote .*$", README, re.MULTILINE)
     assert shown is not None
     said = typed(PACKAGING[0], clone).stderr.strip()

@@ -85,9 +85,11 @@ def test_a_tar_that_ends_with_a_block_of_the_compressor_is_whole(work: Path, run
     assert contents(archive)["data.bin"] == Path("data.bin").read_bytes()
 
 
-def test_everything_is_below_a_folder_of_the_models_name(model: Path, run: Command) -> None:
-    with tarfile.open(build(run, "model.py,index_to_name.json")) as opened:
-        assert opened.getnames() == ["m/index_to_name.json", "m/model.py", f"m/{SUMS}", f"m/{MANIFEST}"]
+@pytest.mark.parametrize("name", ["m", "resnet-18.v1.5"])
+def test_everything_is_below_a_folder_of_the_models_name(model: Path, run: Command, name: str) -> None:
+    archive = packing.build(run, "--extra-files", "model.py,index_to_name.json", name=name, archive_format="tgz")
+    with tarfile.open(archive) as opened:
+        assert opened.getnames() == [f"{name}/{path}" for path in ("index_to_name.json", "model.py", SUMS, MANIFEST)]
         assert all(member.isreg() for member in opened.getmembers())
 
 

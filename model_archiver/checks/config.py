@@ -57,7 +57,7 @@ def config_invalid(context: CheckContext) -> Iterator[Problem]:
 
 
 def config_value(context: CheckContext) -> Iterator[Problem]:
-    """Report values that the server does not accept, and a ``pt2`` with which BaseHandler does not load."""
+    """Report values that the server does not accept, and a ``pt2`` that keeps BaseHandler from loading."""
     for mapping, keys in _parts(context):
         for key, wanted in _wrong_values(mapping, keys).items():
             message = f"{key} is {_shown(mapping[key])}, which the server does not accept"
@@ -65,7 +65,7 @@ def config_value(context: CheckContext) -> Iterator[Problem]:
     settings = config_settings(context)
     if settings and "pt2" in settings and context.inherited and context.inherited.runs("initialize"):
         for message, hint, line in _wrong_pt2(settings):
-            text = f"{message}, with which the handler does not load"
+            text = f"{message}, so the handler does not load"
             yield Problem("error", "config-value", text, hint, _path(context), line)
 
 
@@ -144,9 +144,9 @@ def _wrong_pt2(settings: YamlMapping) -> Iterator[tuple[str, str, int]]:
     if isinstance(pt2, dict) and "compile" in pt2:
         line = settings.below("pt2").lines["compile"]
         if not isinstance(pt2["compile"], dict):
-            yield f"compile is {_shown(pt2['compile'])}", "write enable: true below it, indented", line
+            yield f"compile is {_shown(pt2['compile'])}", "write compile: {enable: true}", line
         elif "enable" not in pt2["compile"]:
-            yield "compile does not have the key enable", "write enable: true, or false, below it", line
+            yield "compile does not have the key enable", "add enable: true, or enable: false, to it", line
     elif not isinstance(pt2, (str, list, dict)) or "compile" in pt2 or (isinstance(pt2, list) and "export" not in pt2):
         hint = "write a backend, such as inductor, or compile: with enable: and backend: below it"
         yield f"pt2 is {_shown(pt2)}", hint, settings.lines["pt2"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import PurePosixPath
 
-from model_archiver.checks.imports import modules_of_others
+from model_archiver.checks.imports import modules_found_first
 from model_archiver.checks.names import is_generator, takes
 from model_archiver.core.problems import Problem
 from model_archiver.core.text import did_you_mean, shortened
@@ -43,8 +43,8 @@ def handler_unreachable(context: CheckContext) -> Iterator[Problem]:
     path, given, hint, top = handler.file.path, handler.given, "rename one of them", handler.module.partition(".")[0]
     if handler.is_reachable:
         is_package = any(folder / top / "__init__.py" in context.by_path for folder in context.roots)
-        if top == handler.module or is_package or top not in modules_of_others(context.server):
-            return  # else the folder is not a package, and Python looks into all other places before it takes one
+        if top == handler.module or is_package or top not in modules_found_first(context.server):
+            return  # without __init__.py, Python takes the folder only if no other place has the module
         message = f"the server imports Python's own module {top} instead of this folder"
         hint = f"put an empty __init__.py into the folder {top}"
     elif "." in path.stem:

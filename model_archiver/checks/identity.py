@@ -32,7 +32,7 @@ def version_unservable(context: CheckContext) -> Iterator[Problem]:
         message = "a URL cannot contain a version with '/', '..' or a control character"
         yield Problem("error", "version-unservable", message, "choose another version, such as 1.0", path)
     elif version and not re.fullmatch("[A-Za-z0-9._+-]+", version):
-        message = "a URL cannot contain this version as it is written"
+        message = "this version must be escaped in a URL"
         yield Problem("warning", "version-unservable", message, "use only letters, digits and . _ - +", path)
 
 

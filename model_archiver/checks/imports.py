@@ -21,7 +21,7 @@ def _names(text: str) -> frozenset[str]:
 
 
 # Each name was tried: with a file of this name next to the handler, no worker starts (Python 3.8 to 3.13; what only
-# torch needs, on 3.11). What only some versions need, and what nothing misses (csv, gzip, psutil), is not here.
+# torch needs, on 3.11). What only some versions need, and what no worker needs (csv, gzip, psutil), is not here.
 _EVERY_WORKER = _names(
     "argparse collections contextlib copyreg dis encodings enum functools gettext importlib json keyword locale "
     "logging multiprocessing opcode operator pickle platform re reprlib select selectors shutil signal socket string "
@@ -58,8 +58,8 @@ def modules_of_worker(server: Server) -> frozenset[str]:
     return _TORCHSERVE if server == "torchserve" else _EVERY_WORKER
 
 
-def modules_of_others(server: Server) -> frozenset[str]:
-    """Return modules of Python or the server that an import may find instead of a packed file."""
+def modules_found_first(server: Server) -> frozenset[str]:
+    """Return modules of Python or the server that an import may find before a packed file."""
     return _COMPILED_IN | {"code", "ts", "mms"} | modules_of_worker(server)
 
 

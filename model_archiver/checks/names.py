@@ -59,7 +59,7 @@ class Scope:
 
     Attributes:
         names: what each name stands for.
-        is_open: whether a decorator from another module may bind more, as what it is given names this module.
+        is_open: whether a decorator from another module may bind more names, because its argument names this module.
     """
 
     def __init__(self, body: Iterable[_ast.stmt], outer: Scope | None = None) -> None:

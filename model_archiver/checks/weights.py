@@ -123,7 +123,7 @@ def weights_unsafe(context: CheckContext) -> Iterator[Problem]:
         if names and not _mentions(context, _CHANGES_LOADING):
             shown = ", ".join(map(shortened, names[:_MOST_NAMED]))
             more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-            message = f"the pickle imports {shown}{more}, which torch.load rejects since 2.6 and executed before"
+            message = f"the pickle imports {shown}{more}, which torch 2.6 rejects and older versions execute"
             hint = "save only tensors, numbers and strings, as in a state_dict"
             yield Problem("warning", "weights-unsafe", message, hint, file.display_path)
 

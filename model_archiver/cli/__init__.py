@@ -27,7 +27,7 @@ def mms_main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(program: str, argv: Sequence[str] | None) -> int:
-    # Probably a process of its own, short and with hardly any cycles: to look for garbage takes a tenth of it.
+    # Without argv, this is probably a process of its own: short, with few cycles. Collecting garbage takes a tenth.
     pauses_collector = argv is None and gc.isenabled()
     if pauses_collector:
         gc.disable()

@@ -133,7 +133,7 @@ def command_parser(program: str, name: str) -> FlagParser:
         "--max-size",
         type=_size,
         metavar="SIZE",
-        help="how much it may unpack to, such as 20G (default: 1G or 100 times its size, whichever is more)",
+        help="unpacked size limit, such as 20G (default: 1G or 100 times the archive, whichever is more)",
     )
     _add_common_flags(parser)
     return parser
@@ -201,7 +201,7 @@ def _add_runtime(group: Group, *choices: str) -> None:
         default="python",
         type=_choice(*choices),
         metavar="RUNTIME",
-        help=f"what the server runs the handler with: {', '.join(choices)} (default: %(default)s)",
+        help=f"the runtime of the handler: {', '.join(choices)} (default: %(default)s)",
     )
 
 
@@ -245,7 +245,7 @@ def _add_content_flags(group: Group, *, with_files: bool) -> None:
         "--exclude",
         action="append",
         metavar="PATTERN",
-        help="leave out of folders what has this name, or this path below the folder, such as 'tests' or '*.log'; "
+        help="inside folders, skip what has this name or relative path, such as 'tests' or '*.log'; "
         "hidden files, caches, compiled Python and archives are always left out; may be repeated",
     )
 
@@ -276,7 +276,7 @@ def _add_output_flags(group: Group) -> None:
         default="auto",
         type=_choice(*DEFLATE),
         metavar="WHEN",
-        help="in a .mar of the default format: auto deflates what shrinks by a quarter or more; always; never "
+        help="in a .mar of the default format: auto (files that shrink by a quarter or more), always or never "
         "(default: %(default)s)",
     )
     group.add_argument(
@@ -290,7 +290,7 @@ def _add_output_flags(group: Group) -> None:
 def _add_behavior_flags(group: Group) -> None:
     checks = group.add_mutually_exclusive_group()
     checks.add_argument("--strict", action="store_true", help="do not build if there is a warning")
-    checks.add_argument("--no-checks", dest="checks", action="store_false", help="do not check whether it will serve")
+    checks.add_argument("--no-checks", dest="checks", action="store_false", help="skip the checks of the model")
     group.add_argument("--dry-run", action="store_true", help="print what would be packed, and write nothing")
     group.add_argument("-j", "--jobs", type=_jobs, metavar="N", help="how many cores to use (default: all available)")
     _add_common_flags(group)
@@ -298,7 +298,7 @@ def _add_behavior_flags(group: Group) -> None:
 
 def _add_common_flags(group: Group | FlagParser) -> None:
     group.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
-    group.add_argument("--quiet", action="store_true", help="no progress bar and no closing line; warnings stay")
+    group.add_argument("--quiet", action="store_true", help="no progress bar and no summary; warnings stay")
     group.add_argument("--debug", action="store_true", help="show where in the code an error came from")
 
 

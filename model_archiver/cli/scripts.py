@@ -31,7 +31,7 @@ class ArgParser:
         if flags:
             message, hint = "only the command prints this", "leave it out, or call model_archiver.cli.main"
             raise UsageError(problems=[Problem("error", "usage-invalid", message, hint, flag) for flag in flags])
-        if len(args.extra_files or ()) == 1:  # a string, as callers expect it, who split it at its commas
+        if len(args.extra_files or ()) == 1:  # a string: callers split it at its commas
             [args.extra_files] = args.extra_files
         return ModelArchiverConfig.from_args(args)
 

@@ -43,7 +43,7 @@ _NOT_ON_WINDOWS = r'[:*?"<>|]|[. ]\Z|\A(?:CON|PRN|AUX|NUL|COM[1-9]|LPT[1-9])(?:\
 
 
 def mode(*, executable: bool) -> int:
-    """Return the permissions of an entry; of its source's, only the permission to execute is kept."""
+    """Return the permissions of an entry: only the permission to execute is taken from its source."""
     return 0o755 if executable else 0o644
 
 
@@ -67,9 +67,9 @@ def path_problem(path: PurePosixPath) -> str | None:
 
 def _character_problem(text: str) -> str | None:
     if has_control(text):
-        return "holds a control character"
+        return "has a control character"
     if "\\" in text:
-        return "holds a backslash, which Windows takes for a folder"
+        return "has a backslash, which separates folders on Windows"
     if text[1:2] == ":" and text[0].isascii() and text[0].isalpha():
         return "begins like a Windows drive"
     return None

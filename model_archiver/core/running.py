@@ -58,7 +58,7 @@ def signal_pending() -> bool:
 
 @contextmanager
 def _masked(signals: Iterable[int]) -> Iterator[None]:
-    """Block these signals and no others; one that waited is raised here, inside or after the block."""
+    """Block these signals and no others; a pending one is raised when it is unblocked, on entry or exit."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows, where Python handles Ctrl-C only between two steps
         yield
         return

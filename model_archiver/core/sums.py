@@ -38,7 +38,7 @@ def fast_zlib() -> Any:  # noqa: ANN401 - two modules with one interface
 
 
 def crc32(data: bytes | memoryview, value: int = 0) -> int:
-    """Return the CRC-32 of some bytes that follow others with the CRC-32 `value`."""
+    """Return the CRC-32 of all bytes so far; `value` is that of the bytes before `data`."""
     checksum: int = (zlib if len(data) < _SMALL else fast_zlib()).crc32(data, value)
     return checksum
 

@@ -34,11 +34,11 @@ class Handler(Record):
     """A resolved handler.
 
     Attributes:
-        entry: how the manifest names it.
+        manifest_name: how the manifest names it.
         file: the file to pack for it, or None if it is built in or packed already.
     """
 
-    entry: str
+    manifest_name: str
     file: Path | None = None
 
 
@@ -132,4 +132,4 @@ def _modules_there(packed: Collection[PurePosixPath]) -> str:
     modules = [str(path) for path in sorted(packed) if path.suffix == ".py"]
     if not modules:
         return "put one there; the folder has no Python file"
-    return f"name one of {', '.join(modules[:3])}{', ...' if modules[3:] else ''}, with :function if needed"
+    return f"choose from {', '.join(modules[:3])}{', ...' if modules[3:] else ''}, with :function if needed"

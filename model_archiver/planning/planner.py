@@ -80,7 +80,9 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
         check_merge(target, members, problems)
     elif config.link and archive_format is not ArchiveFormat.NO_ARCHIVE:
         problems.error("link-impossible", "only a folder can hold links", _link_hint(platform), path="--link")
-    text = _given_manifest(manifest, problems) or _manifest_text(config, platform, runtime, handler.entry, problems)
+    text = _given_manifest(manifest, problems) or _manifest_text(
+        config, platform, runtime, handler.manifest_name, problems
+    )
     plan = Plan(
         name=config.model_name,
         server=config.server if platform is Platform.TORCHSERVE else "torchserve",  # which all other platforms run
@@ -91,7 +93,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
         deflate=config.deflate,
         link=config.link,
         jobs=config.jobs or _cores(),
-        notes=() if config.handler else (f"no --handler is given, so {handler.entry} is used",),
+        notes=() if config.handler else (f"no --handler is given, so {handler.manifest_name} is used",),
         excluded=exclusions.excluded,
         top=config.model_name if LAYOUTS[platform].has_top else "",
         sidecars=(),
@@ -225,7 +227,7 @@ def _have_same_content(one: Member, other: Member) -> bool:
 
 def _report_clash(one: Member, other: Member, problems: ProblemList) -> None:
     if one.path == other.path:
-        message = f"and {_named(one)} both go to {one.path}"
+        message = f"goes to {one.path}, like {_named(one)}"
     else:
         message = f"goes to {other.path}, but {_named(one)} is a file with the path {one.path}"
     hint = "rename one, or pack its folder under its own name with --include"

@@ -92,7 +92,7 @@ def check_platform_handler(
     """Add an error for code that the platform would serve if the manifest did not name another handler."""
     inference = [member for member in packed if member.path == _CODE / "inference.py"]
     if LAYOUTS[platform].has_code and inference and not config.handler:
-        message = "would not be used, because the manifest's handler wins"
+        message = "is not used, because the manifest names the handler"
         hint = f"name it with --handler, as {inference[0].path}:handle if it has that function"
         problems.error("platform-handler", message, hint, path=inference[0].source.path)
 
@@ -105,8 +105,8 @@ def platform_handler(platform: Platform, handler: Handler) -> Handler:
     """
     if handler.file is None or not LAYOUTS[platform].has_code:
         return handler
-    _, function = split_function(handler.entry)
-    return handler.replace(entry=f"{_CODE / handler.file.name}{function or ':handle'}")
+    _, function = split_function(handler.manifest_name)
+    return handler.replace(manifest_name=f"{_CODE / handler.file.name}{function or ':handle'}")
 
 
 def platform_path(platform: Platform, flag: str, name: str) -> PurePosixPath:

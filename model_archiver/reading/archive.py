@@ -31,7 +31,7 @@ if TYPE_CHECKING:
             """Yield the files, front to back; add what is wrong with the structure to the problems."""
 
         def read_index(self, context: ReadContext) -> Content | None:
-            """Return what is known without reading every file, with None for the sums; None if nothing is known."""
+            """Return what is known without reading every file: no checksums; None if nothing is known."""
 
 
 BLOCK_SIZE = 1 << 18

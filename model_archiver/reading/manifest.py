@@ -26,7 +26,7 @@ _JSON_TYPES = {dict: "an object", list: "a list", str: "a string", bool: "a bool
 def read_manifest(text: bytes | None) -> tuple[dict[str, Any], list[Problem]]:
     """Return the fields of a manifest, empty if it cannot be read, and its problems; `text` is None without one."""
     if text is None:
-        hint = "put it at MAR-INF/MANIFEST.json, in a .tar.gz below one top folder"
+        hint = "add it; in a .tar.gz, put it below one top folder"
         return {}, [_problem("manifest-missing", "the manifest is missing", hint)]
     fields = _parse(text)
     if fields is None:

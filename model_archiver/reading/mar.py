@@ -218,7 +218,7 @@ def _check_supported(header: LocalHeader, limit: int) -> None:
 
 
 def _read_descriptor(file: ArchiveFile, start: int, limit: int, found: Numbers) -> tuple[Numbers, int]:
-    """Return the numbers of a data descriptor, which have 64 bits exactly if the entry has 4 GiB or more, and its end.
+    """Return a data descriptor's numbers and its end; sizes have 64 bits only if the entry has 4 GiB or more.
 
     Java decides so, whatever APPNOTE 4.3.9 allows (ZipInputStream.readEnd).
     """

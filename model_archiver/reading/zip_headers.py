@@ -64,7 +64,7 @@ class ZipHeader:
         crc32: of the unpacked bytes.
         compressed_size: in bytes.
         size: unpacked, in bytes.
-        contradiction: what the header says in two ways, of which readers use either; None if nothing.
+        contradiction: what the header states twice, with different values, of which readers use either; or None.
     """
 
     __slots__ = ("compressed_size", "contradiction", "crc32", "flags", "method", "name", "size")
@@ -105,7 +105,7 @@ class CentralHeader(ZipHeader):
     __slots__ = ("is_stamped", "mode", "offset")
     offset: int  # where the local header begins
     mode: int  # the Unix type and permissions; 0 if there are none
-    is_stamped: bool  # whether it has the time that this package gives to every entry, and other tools to none
+    is_stamped: bool  # whether it has the fixed time that only this package writes
 
     @property
     def is_plausible(self) -> bool:

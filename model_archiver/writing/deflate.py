@@ -189,8 +189,8 @@ def _deflate(block: bytes | memoryview, *, last: bool) -> tuple[bytes, ...]:
     """Return a block of a large file deflated: ISA-L is 20 to 30 times as fast as zlib on weights.
 
     At the start of a stream without history, ISA-L hashes the address of its own state (igzip_icf_body_h1_gr_bt.asm),
-    so the same block can become other bytes in another process. Some bytes that are flushed first take another path
-    in ISA-L, and are the history of the rest.
+    so the same block can become other bytes in another process. So some bytes are flushed first: they take another
+    path in ISA-L, and are the history of the rest.
     """
     library = fast_zlib()
     if library is zlib:

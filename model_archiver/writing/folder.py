@@ -127,7 +127,7 @@ def publish_folder(built: Path, target: Path, set_aside: Path, *, replace: bool)
 
 def _replace(built: Path, target: Path, set_aside: Path) -> None:
     if not target.exists():
-        with suppress(FileExistsError):  # of a build without -f, which does not wait for the lock
+        with suppress(FileExistsError):  # made by a build without -f: it does not wait for the lock
             rename_new(built, target)
             return
     existing = ExistingOutput(target)

@@ -126,7 +126,7 @@ class OutputFile:
     """
 
     def __init__(self, path: Path, mode: int = 0o644) -> None:
-        """Create it at a free path; the permission to write is added for all whom the user's umask gives it."""
+        """Create it at a free path, writable by everyone whom the umask allows to write."""
         descriptor = os.open(path, _NEW, mode | _ALL_MAY_WRITE)
         self.file: BinaryIO = os.fdopen(descriptor, "wb", buffering=_BUFFER)
         self._begun = 0

@@ -36,7 +36,7 @@ class StagingDirectory:
     """
 
     def __init__(self, target: Path, name: str) -> None:
-        """Describe it: next to a target, whose folder is created if it is missing, and named after the model.
+        """Store the target and the name; entering creates the directory next to the target.
 
         What killed builds of this model left there is removed.
         """
