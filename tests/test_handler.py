@@ -123,6 +123,8 @@ WRONG = {
     "handler.py:": "handler.py:handle",
     "handle.py": "did you mean handler.py?",
     "b.txt": "b.txt: no such file or folder (--handler)",
+    "vlm_handler.pyc": "vlm_handler.pyc: no such file or folder (--handler); paths are relative",
+    "src": "src: is a folder, not a file (--handler)",
 }
 
 

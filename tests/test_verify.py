@@ -341,6 +341,11 @@ MANIFESTS = {
 }
 
 
+def test_of_sums_that_cannot_be_read_nothing_else_is_said(work, run: Command) -> None:
+    result = run("verify", mar(Raw(SUMS.encode(), b"garbage\n"), *HONEST))
+    assert [error.partition(";")[0] for error in result.errors] == [f"{SUMS}: has invalid or repeated lines"]
+
+
 @pytest.mark.parametrize(("manifest", "code"), MANIFESTS.values(), ids=MANIFESTS)
 def test_a_manifest_that_does_not_serve_is_refused(work, run: Command, manifest: bytes, code: str) -> None:
     archive = mar(H, replace(M, content=manifest))

@@ -64,6 +64,8 @@ def resolve_torchserve_handler(
     file = _library(module) if runtime == "LSP" else Path(module if module.endswith(".py") else f"{module}.py")
     if packed_module(module, packed) and not file.exists():
         return Handler(given)
+    if Path(module).is_dir() and not file.exists():
+        file = Path(module)  # which is reported as such
     return Handler(Path(module).name + function, file)
 
 
@@ -95,7 +97,7 @@ def missing_handler(given: str, file: Path, problems: ProblemList) -> None:
         problems.error("handler-invalid", "names no function after its colon (--handler)", hint, path=given)
     elif Path(module).is_file():
         problems.error("handler-invalid", "is not a Python file (--handler)", "name a .py file", path=given)
-    elif "/" not in module and not module.endswith(".py") and (suggestion := did_you_mean(module, BUILT_IN, "")):
+    elif "/" not in module and not Path(module).suffix and (suggestion := did_you_mean(module, BUILT_IN, "")):
         message = "is not a built-in handler, and there is no such file (--handler)"
         problems.error(FILE_MISSING, message, suggestion, path=given)
     else:

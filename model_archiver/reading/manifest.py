@@ -26,8 +26,8 @@ _JSON_TYPES = {dict: "an object", list: "a list", str: "a string", bool: "a bool
 def read_manifest(text: bytes | None) -> tuple[dict[str, Any], list[Problem]]:
     """Return the fields of a manifest, empty if it cannot be read, and its problems; `text` is None without one."""
     if text is None:
-        hint = "add it; in a .tar.gz, put it below one top folder"
-        return {}, [_problem("manifest-missing", "the manifest is missing", hint)]
+        hint = f"{REPACK} (in a .tar.gz, with everything below one top folder)"
+        return {}, [_problem("manifest-missing", "is not where the server looks for it", hint)]
     fields = _parse(text)
     if fields is None:
         message = f"must be a JSON object in UTF-8 without a byte order mark, at most {_DEEPEST} levels deep"

@@ -179,11 +179,11 @@ def check_sums(content: Content, archive_format: ArchiveFormat) -> Iterator[Prob
 
     A build may write its files into a folder that has others too. So in a folder these are only warnings.
     """
-    sums = recorded_sums(content)
-    if sums is None:
+    if (sums := recorded_sums(content)) is None:
         return
     if len(sums) != sum(bool(line.strip()) for line in content.metadata[PurePosixPath(SUMS_PATH)].split(b"\n")):
         yield Problem("error", "sums-differ", "has invalid or repeated lines", FETCH_AGAIN, SUMS_PATH)
+        return  # what the other lines say would mislead
     found = {entry.path: entry.sha256 for entry in content.entries}
     for path, digest in sums.items():
         if path not in found:
@@ -192,7 +192,6 @@ def check_sums(content: Content, archive_format: ArchiveFormat) -> Iterator[Prob
             yield Problem("error", "sums-differ", "checksum mismatch with SHA256SUMS", FETCH_AGAIN, str(path))
     for path in found:
         if path not in sums and str(path) != SUMS_PATH:
-            is_folder = archive_format is ArchiveFormat.NO_ARCHIVE
             message = "is not in SHA256SUMS, so it was added after packaging"
-            hint = f"remove it, or {REPACK}"
-            yield Problem("warning" if is_folder else "error", "sums-differ", message, hint, str(path))
+            level: Literal["error", "warning"] = "warning" if archive_format is ArchiveFormat.NO_ARCHIVE else "error"
+            yield Problem(level, "sums-differ", message, f"remove it, or {REPACK}", str(path))
