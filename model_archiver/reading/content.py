@@ -43,11 +43,13 @@ def read_content(archive: Archive, context: ReadContext, sink: Sink | None = Non
     The problems of the context collect everything that is wrong, except what only the manifest and the sums show.
     """
     content = Content([], {})
+    folders = set()
     for member in archive.members(context):
         is_usable = _check_name(member.name, member.path, context.problems)
         hashed = _HashedBlocks(member)
         _read_member(member, hashed, context.problems, sink if is_usable and not member.is_folder else None)
         if member.is_folder:
+            folders.add(member.path)
             if hashed.size:
                 message = "is a folder entry with data, which servers drop"
                 context.problems.error("entry-damaged", message, REPACK, path=member.name)
@@ -59,7 +61,7 @@ def read_content(archive: Archive, context: ReadContext, sink: Sink | None = Non
                 else:
                     context.problems.error("entry-damaged", _oversized(member.path), REPACK, path=member.path)
                     content.is_complete = False
-    _check_paths(content.entries, context.problems)
+    _check_paths(content.entries, folders, context.problems)
     return content
 
 
@@ -117,7 +119,7 @@ def has_valid_paths(content: Content) -> bool:
     problems = ProblemList()
     for entry in content.entries:
         _check_name(str(entry.path), entry.path, problems)
-    _check_paths(content.entries, problems)
+    _check_paths(content.entries, (), problems)
     return not len(problems)
 
 
@@ -131,16 +133,19 @@ def _check_name(name: str, path: PurePosixPath, problems: ProblemList) -> bool:
     return problem is None
 
 
-def _check_paths(entries: Iterable[ArchiveEntry], problems: ProblemList) -> None:
-    """Add what keeps the files from existing side by side."""
+def _check_paths(
+    entries: Iterable[ArchiveEntry], folders: Iterable[PurePosixPath], problems: ProblemList
+) -> None:
+    """Add what keeps the files and folders from existing side by side."""
     paths: dict[PurePosixPath, None] = {}
     for entry in entries:
         if entry.path in paths:
             message = "appears twice, and servers use the last one"
             problems.warning("entry-duplicate", message, REPACK, path=entry.path)
         paths[entry.path] = None
-    for path in paths:
-        for parent in takewhile(lambda parent: parent.name, path.parents):  # one by one: there may be very many
+    needed = (*((path, path.parents) for path in paths), *((path, chain([path], path.parents)) for path in folders))
+    for path, parents in needed:
+        for parent in takewhile(lambda parent: parent.name, parents):  # one by one: there may be very many
             if parent in paths:
                 message = f"is a file, but {path} needs a folder of that name"
                 problems.error("path-clash", message, REPACK, path=parent)

@@ -176,6 +176,8 @@ class _Walk:
             self._add_difference(name)
         elif contradiction := header.contradiction or listed.contradiction:
             self._add_difference(name, contradiction)
+        elif stat.S_ISDIR(listed.mode) and not name.endswith("/"):
+            self._add_difference(name, "is a folder in the central directory, and a file in the local header")
         if stat.S_IFMT(listed.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
             message = "is a link or a device, which servers unpack as a small text file"
             self._problems.error("entry-link", message, "pack the file itself", path=name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import PurePosixPath
 
@@ -23,10 +24,11 @@ _TRAILER = struct.Struct("<2L")
 _HEADER_CRC, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16
 
 _TAR_BLOCK = 512
-_FILES = (b"0", b"\0", b"7")
+_OLD_FILE = b"\0"  # or a folder, if a slash ends the name
+_FILES = (b"0", _OLD_FILE, b"7")
 _FOLDER = b"5"
 _SPARSE = b"S"
-_NO_DATA = (b"1", b"2", b"3", b"4", _FOLDER, b"6")  # links, devices, folders and pipes, whatever size they state
+_NO_DATA = (b"1", b"2", b"3", b"4", b"6")  # links, devices and pipes, whatever size they state
 _PAX = (b"x", b"X")
 _GLOBAL_PAX = b"g"
 _GNU_LONG_NAME = b"L"
@@ -35,6 +37,16 @@ _PAX_SPARSE = "GNU.sparse."
 _ALL = 1 << 62  # bytes: more than any file has
 _LARGEST_EXTENSION = 1 << 16
 _MOST_HEADERS = 16
+
+# The forms that TorchServe's commons-compress, Python's tarfile and the tar programs read alike. With any other form,
+# one of them fails, or takes another name, size or number than the others.
+_NUMBERS = ((100, 108), (108, 116), (116, 124), (124, 136), (136, 148), (329, 337), (337, 345))
+_NUMBER = re.compile(rb"(?s: *[0-7]+[ \0]*|[ \0]*|\x80\0*.{,6}|\xff{6}.{6})")
+_PAX_RECORD = re.compile(
+    rb"(?s:path=.+|size=\d{1,18}|[ug]id=-?\d{1,18}|(?:[acm]time|LIBARCHIVE\.creationtime)=-?\d{1,12}(?:\.\d+)?"
+    rb"|(?:comment|hdrcharset|linkpath|[ug]name|SCHILY\.(?:dev|fflags|ino|nlink)|GNU\.sparse\.[^=]+"
+    rb"|(?:LIBARCHIVE|SCHILY)\.(?:acl|xattr)\.[^=]+|RHT\.security\.[^=]+)=.*)"
+)
 
 
 class TgzArchive:
@@ -194,27 +206,26 @@ class _TarHeader(Record):
 
 def _read_header(stream: _GzipStream) -> _TarHeader | None:
     """Return the header of the next member, or None at the end of the tar; raise DamageError if it is damaged."""
-    extended: dict[str, bytes] = {}
-    for _ in range(_MOST_HEADERS):
+    extended: dict[str, bytes] | None = None
+    for number in range(_MOST_HEADERS):
         block = stream.read(_TAR_BLOCK)
         if len(block) < _TAR_BLOCK:
             raise DamageError("archive-cut", "the archive is truncated")
         if not block.strip(b"\0"):
+            if number:
+                raise _ambiguity("describes a member that does not follow")
             return None
-        _check_sum(block)
-        kind, size = block[156:157], _number(block[124:136])
-        if kind in _PAX:
-            extended.update(_pax_fields(_extension(stream, size)))
-        elif kind == _GNU_LONG_NAME:
-            extended["path"] = _extension(stream, size).rstrip(b"\0")
-        elif kind == _GLOBAL_PAX:
-            for field in _pax_fields(_extension(stream, size)).keys() - {"comment"}:
-                # Some readers apply it, others do not.
-                raise DamageError("headers-differ", f"a pax header sets the {field} of all members after it")
-        elif kind == _GNU_LONG_LINK:
-            _extension(stream, size)
-        else:
-            return _parse_header(block, kind, size, extended)
+        header = _parse_header(block)
+        if header.kind not in (*_PAX, _GLOBAL_PAX, _GNU_LONG_NAME, _GNU_LONG_LINK):
+            return _extend(header, extended or {})
+        fields = _read_extension(stream, header)
+        if header.kind == _GLOBAL_PAX:
+            if fields.keys() - {"comment"}:
+                raise _ambiguity("sets values for all members after it")
+        elif header.kind != _GNU_LONG_LINK:
+            if extended is not None:
+                raise _ambiguity("describes a member that another one describes too")
+            extended = fields
     raise _damage(f"a member has {_MOST_HEADERS} headers or more")
 
 
@@ -223,32 +234,50 @@ def _padding(size: int) -> int:
     return -size % _TAR_BLOCK
 
 
-def _parse_header(block: bytes, kind: bytes, size: int, extended: dict[str, bytes]) -> _TarHeader:
-    if "size" in extended:
-        if not extended["size"].isdigit() or len(extended["size"]) > 20:
-            raise _damage("the size in a pax header is not a number")
-        size = int(extended["size"])
-    is_ustar = block[257:263] == b"ustar\0"
-    if block[345:500].strip(b"\0") and not is_ustar and kind != _SPARSE:
+def _parse_header(block: bytes) -> _TarHeader:
+    """Return what one block says; raise DamageError if it is damaged, or if readers read it in different ways."""
+    _check_sum(block)
+    kind, plain = block[156:157], _until_zero(block[:100])
+    prefix = _until_zero(block[345:500]) if block[257:263] == b"ustar\0" else b""
+    if block[345 + len(prefix) :].strip(b"\0") and kind != _SPARSE:
         # Servers take it for the beginning of the name, other readers for times or for nothing.
-        raise DamageError("headers-differ", "a tar header has bytes that only some readers add to the name")
-    prefix = _until_zero(block[345:500]) if is_ustar else b""
-    plain = _until_zero(block[0:100])
-    name = extended.get("path") or (prefix + b"/" + plain if prefix else plain)
-    return _TarHeader(
-        name=name.decode("utf-8", "surrogateescape"),
-        kind=kind,
-        size=0 if kind in _NO_DATA else size,
-        executable=bool(_number(block[100:108]) & 0o100),
-        is_sparse=kind == _SPARSE or any(field.startswith(_PAX_SPARSE) for field in extended),
-    )
+        raise _ambiguity("has bytes that only some readers add to the name")
+    if block[124] == 0xFF or not all(_NUMBER.fullmatch(block[start:end]) for start, end in _NUMBERS):
+        raise _ambiguity("has an invalid number")
+    name = prefix + b"/" + plain if prefix else plain
+    if name.endswith(b"/") and (kind in (_GNU_LONG_NAME, _GNU_LONG_LINK) or (kind == _OLD_FILE and not plain)):
+        raise _ambiguity("has the name of a folder")
+    is_executable = bool(_number(block[100:108]) & 0o100)
+    return _TarHeader(_decode(name), kind, _number(block[124:136]), is_executable, kind == _SPARSE)
 
 
-def _extension(stream: _GzipStream, size: int) -> bytes:
-    """Return the data of a header that only describes the next member."""
-    if size > _LARGEST_EXTENSION:
+def _extend(header: _TarHeader, extended: dict[str, bytes]) -> _TarHeader:
+    """Return the header of a member with the fields of the header before it, which count more."""
+    name = _decode(extended["path"]) if "path" in extended else header.name
+    size = int(extended.get("size", header.size))
+    if header.kind == _FOLDER:
+        if size:
+            raise _ambiguity("gives a folder data")
+    elif name.endswith("/") != (header.kind == _OLD_FILE and header.name.endswith("/")):
+        raise _ambiguity("has the name of a folder")
+    is_sparse = header.is_sparse or any(field.startswith(_PAX_SPARSE) for field in extended)
+    return header.replace(name=name, size=0 if header.kind in _NO_DATA else size, is_sparse=is_sparse)
+
+
+def _read_extension(stream: _GzipStream, header: _TarHeader) -> dict[str, bytes]:
+    """Return the fields in the data of a header that only describes other members."""
+    if header.size > _LARGEST_EXTENSION:
         raise _damage("a tar header is too large")
-    return stream.read(size + _padding(size))[:size]
+    data = stream.read(header.size + _padding(header.size))
+    if data[header.size :].strip(b"\0"):  # Python reads on there
+        raise _ambiguity("has bytes after its data")
+    data = data[: header.size]
+    if header.kind in (*_PAX, _GLOBAL_PAX):
+        return _pax_fields(data)
+    name = data.rstrip(b"\0")
+    if not name or b"\0" in name:
+        raise _ambiguity("has an empty name, or a name with zeros")
+    return {"path": name}
 
 
 def _pax_fields(data: bytes) -> dict[str, bytes]:
@@ -260,25 +289,26 @@ def _pax_fields(data: bytes) -> dict[str, bytes]:
         record = data[start + len(length) + 1 : start + int(length)]
         start += int(length)
         name, _, value = record.removesuffix(b"\n").partition(b"=")
-        fields[name.decode("utf-8", "surrogateescape")] = value
+        if not record.endswith(b"\n") or not _PAX_RECORD.fullmatch(record[:-1]):
+            raise _ambiguity(f"has an unknown field or an invalid value: {_decode(record[:50].strip())}")
+        fields[_decode(name)] = value
     return fields
 
 
 def _check_sum(block: bytes) -> None:
     unsigned = 256 + sum(block[:148]) + sum(block[156:])
     signed = unsigned - 256 * sum(byte > 127 for byte in block[:148] + block[156:])
-    if _number(block[148:156]) not in (unsigned, signed):
+    if not _NUMBER.fullmatch(block[148:156]) or _number(block[148:156]) not in (unsigned, signed):
         raise _damage("checksum mismatch in a tar header")
 
 
 def _number(field: bytes) -> int:
     """Return a number in octal digits or, if it is large, in base 256."""
-    if field[0] == 0x80:
-        return int.from_bytes(field[1:], "big")
-    digits = _until_zero(field).strip(b" ")
-    if digits.strip(b"01234567"):
-        raise _damage("a tar header has an invalid number")
-    return int(digits or b"0", 8)
+    return int.from_bytes(field[1:], "big") if field[0] & 0x80 else int(field.strip(b" \0") or b"0", 8)
+
+
+def _decode(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
 
 
 def _until_zero(field: bytes) -> bytes:
@@ -287,3 +317,7 @@ def _until_zero(field: bytes) -> bytes:
 
 def _damage(message: str) -> DamageError:
     return DamageError("archive-damaged", message)
+
+
+def _ambiguity(message: str) -> DamageError:
+    return DamageError("headers-differ", f"a tar header {message}, which some readers read differently")
