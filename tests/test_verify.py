@@ -108,6 +108,25 @@ def test_a_size_that_is_too_large_is_not_blamed_on_the_manifest(work, run: Comma
     assert codes(run, mar(Raw(b"zeros", b"x", DEFLATED, size=3 << 30), *HONEST)) == ["unpacked-too-large"]
 
 
+@pytest.mark.parametrize("kind", ["zip", "folders of a zip", "tar", "long names of a tar"])
+def test_more_members_than_memory_allows_are_one_error(work, run: Command, monkeypatch, kind: str) -> None:
+    monkeypatch.setattr("model_archiver.reading.archive._MOST_MEMBERS", 4)
+
+    def archive(count: int) -> Path:
+        if "zip" in kind:
+            return mar(*(Raw(b"%d%s" % (number, b"/" * ("folder" in kind))) for number in range(count)), *HONEST)
+        if "long" in kind:
+            return tgz(tar_bytes({"m/" + "n" * 62 * count: b"", **honest_members()}))
+        return tgz(tar_bytes({**{f"m/{number}": b"" for number in range(count)}, **honest_members()}))
+
+    assert codes(run, archive(2 if "long" not in kind else 1)) == []
+    for command in ("inspect", "verify", "extract"):
+        result = run(command, archive(3))
+        assert (result.status, len(result.errors)) == (1, 1)
+        assert "has more than 4 files and folders" in result.errors[0]
+        assert "[unpacked-too-large]" in result.errors[0]
+
+
 def test_as_many_entries_as_only_zip64_can_count_are_passed(work, run: Command) -> None:
     with zipfile.ZipFile("m.mar", "w") as archive:
         for number in range(70_000):
@@ -304,19 +323,16 @@ REFUSED_TARS = {
 
 
 RENAMED, LONG_NAME = _record(b"path=m/a.py"), (b"L", b"m/a.py\0")
-BAD_RECORDS = b"path= path=m/a/ mtime=1e400 mtime= ctime=1_0 uid=x gid=1.5 size=-1 SCHILY.realsize=1 SCHILY.devminor=x x=1 ="
+BAD_RECORDS = (
+    b"path= path=m/a/ mtime=1e400 mtime= ctime=1_0 uid=x gid=1.5 size=-1 SCHILY.realsize=1 SCHILY.devminor=x x=1 ="
+)
+BAD_FIELDS = [(100, b"-1"), (108, b"x"), (116, b"0o17"), (124, b"\xff" * 12), (137, b"\0"), (329, b"1 2"), (156, b"5")]
+BAD_FIELDS += [(136, b"\x81"), (136, b"\x80" + b"\1" * 11), (345, b"m\0m"), (508, b"tar\0")]
 READ_DIFFERENTLY = {
     **{f"two names {number}": _behind(*pair) for number, pair in enumerate(product((RENAMED, LONG_NAME), repeat=2))},
     **{f"a long name {name}": _behind((b"L", name)) for name in (b"", b"\0", b"m/a\0.py\0")},
     **{f"a record {text}": _behind(_record(text)) for text in BAD_RECORDS.split()},
-    **{
-        f"{field} at {place}": _patched(place, field)
-        for place, fields in {
-            **{100: (b"-1",), 108: (b"x",), 116: (b"0o17",), 124: (b"\xff" * 12,), 137: (b"\0",), 329: (b"1 2",)},
-            **{136: (b"\x81", b"\x80" + b"\1" * 11), 156: (b"5",), 345: (b"m\0m",), 508: (b"tar\0",)},
-        }.items()
-        for field in fields
-    },
+    **{f"{field} at {place}": _patched(place, field) for place, field in BAD_FIELDS},
     "a record without its end": _behind((b"x", b"11 path=m/ab")),
     "bytes after a long name": _behind(LONG_NAME).replace(b"m/a.py\0\0", b"m/a.py\0x"),
     "a header without a member": _behind(RENAMED)[:1024] + bytes(1024),
@@ -447,7 +463,7 @@ def test_an_archive_of_mms_is_passed(work, run: Command) -> None:
     versions = dict.fromkeys(("modelServerVersion", "implementationVersion", "specificationVersion"), "1.0")
     manifest = {"runtime": "python2", "model": {"modelName": "m", "handler": "handler:handle"}, **versions}
     result = run("verify", mar(H, replace(M, content=json.dumps(manifest).encode())))
-    assert (result.status, result.out) == (0, "m.mar: OK, 2 files, 215 bytes read\n")
+    assert (result.status, result.out) == (0, "m.mar: OK, 2 files, 215 bytes read, no checksums to compare\n")
 
 
 @pytest.mark.parametrize("archive_format", FORMATS)
@@ -455,6 +471,19 @@ def test_our_own_archives_are_sound(model, run: Command, archive_format: str) ->
     words = ["--serialized-file", "model.pt", "--handler", "handler.py"]
     result = run("verify", build(run, *words, archive_format=archive_format))
     assert result.out.startswith(f"{output('m', archive_format)}: OK, 4 files, ")
+    assert result.out.endswith(" read, checksums match\n")
+
+
+def test_the_verdict_says_when_no_checksums_were_compared(model, run: Command) -> None:
+    folder = build(run, "--serialized-file", "model.pt", archive_format="no-archive")
+    assert json.loads(run("verify", folder, "--json").out)["checksums_compared"] is True
+    (folder / SUMS).rename(folder / "MAR-INF/sums")
+    (folder / SUMS).write_text("")
+    assert run("verify", folder).out.endswith(" read, no checksums to compare, 3 warnings\n")
+    (folder / SUMS).unlink()
+    assert run("verify", folder).out.endswith(" read, no checksums to compare\n")
+    assert json.loads(run("verify", folder, "--json").out)["checksums_compared"] is False
+    assert "checksums_compared" not in json.loads(run("inspect", folder, "--json").out)
 
 
 def test_files_that_differ_from_their_sums_are_refused(model, run: Command) -> None:

@@ -10,7 +10,14 @@ from model_archiver.core.running import add_total, no_progress
 from model_archiver.reading.archive import Content, ReadContext, TooLargeError
 from model_archiver.reading.content import FileSamples, has_valid_paths, read_content
 from model_archiver.reading.manifest import missing_files
-from model_archiver.reading.opening import OpenedArchive, add_recorded_sums, check_sums, open_archive, report_of
+from model_archiver.reading.opening import (
+    OpenedArchive,
+    add_recorded_sums,
+    check_sums,
+    open_archive,
+    recorded_sums,
+    report_of,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +86,8 @@ def verify(
         content = Content([], {}, is_complete=False)
     report = report_of(opened, content, context.problems)
     found = [*report.problems, *check_sums(content, opened.archive_format), *_served_problems(report, samples)]
-    return report.replace(problems=tuple(problem.replace(level="error") if strict else problem for problem in found))
+    problems = tuple(problem.replace(level="error") if strict else problem for problem in found)
+    return report.replace(problems=problems, checksums_compared=any(recorded_sums(content)))
 
 
 def _served_problems(report: ArchiveReport, samples: FileSamples) -> Iterator[Problem]:

@@ -53,7 +53,7 @@ class MarArchive:
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
         """Yield the files, one behind the other."""
         with open_source(self._source, context.progress) as file:
-            walk = _Walk(file, read_directory(file, context.problems), context.problems, context.limit)
+            walk = _Walk(file, read_directory(file, context.problems, context.limit), context.problems, context.limit)
             walk.reserve()
             yield from walk.members()
 
@@ -61,7 +61,7 @@ class MarArchive:
         """Return what the central directory says, if it has no error and no other tool wrote to the archive."""
         problems = ProblemList()
         with open_source(self._source, context.progress) as file:
-            directory = read_directory(file, problems)
+            directory = read_directory(file, problems, context.limit)
             is_ours = all(
                 listed.is_stamped and listed.is_plausible and not listed.contradiction for listed in directory.entries
             )

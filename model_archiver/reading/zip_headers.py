@@ -30,7 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model_archiver.reading.archive import ArchiveFile
+    from model_archiver.reading.archive import ArchiveFile, UnpackLimit
 
     Fields = list[tuple[int, bytes]]
     """Kind and content of each extra field."""
@@ -250,8 +250,8 @@ def looks_like_zip(file: ArchiveFile) -> bool:
     return file.read_at(0, 4) == LOCAL_SIGNATURE or find_end(file, ProblemList()) is not None
 
 
-def read_directory(file: ArchiveFile, problems: ProblemList) -> Directory:
-    """Return the central directory, and add what is wrong with it and after it."""
+def read_directory(file: ArchiveFile, problems: ProblemList, limit: UnpackLimit) -> Directory:
+    """Return the central directory, and add what is wrong with it and after it; TooLargeError: it is too long."""
     end = find_end(file, problems)
     if end is None:
         problems.error("archive-cut", f"{_TRUNCATED}: it has no central directory", FETCH_AGAIN)
@@ -262,7 +262,10 @@ def read_directory(file: ArchiveFile, problems: ProblemList) -> Directory:
         message = f"{_TRUNCATED}: the central directory is not where the end record says"
         problems.error("archive-cut", message, FETCH_AGAIN)
         return Directory([], end.position, is_usable=False)
-    headers = list(read_central(file, start, end.position))
+    headers = []
+    for header in read_central(file, start, end.position):
+        headers.append(header)
+        limit.check_members(len(headers))
     entries = [header for header in headers if header is not None]
     is_usable = len(headers) == len(entries) == end.entries
     if not is_usable:
