@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from model_archiver.checks import run_checks
 from model_archiver.core.entries import check_model_name
-from model_archiver.core.manifest import MANIFEST_PATH, model_of
+from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, model_of
 from model_archiver.core.problems import ProblemList
 from model_archiver.core.running import add_total, no_progress
 from model_archiver.reading.archive import Content, ReadContext, TooLargeError
 from model_archiver.reading.content import FileSamples, has_valid_paths, read_content
 from model_archiver.reading.manifest import missing_files
-from model_archiver.reading.opening import (
-    OpenedArchive,
-    add_recorded_sums,
-    check_sums,
-    open_archive,
-    recorded_sums,
-    report_of,
-)
+from model_archiver.reading.opening import OpenedArchive, add_recorded_sums, check_sums, open_archive, report_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +82,8 @@ def verify(
     report = report_of(opened, content, context.problems)
     found = [*report.problems, *check_sums(content, opened.archive_format), *_served_problems(report, samples)]
     problems = tuple(problem.replace(level="error") if strict else problem for problem in found)
-    return report.replace(problems=problems, checksums_compared=any(recorded_sums(content)))
+    compared = bool(content.metadata.get(PurePosixPath(SUMS_PATH), b"").strip())
+    return report.replace(problems=problems, checksums_compared=compared)
 
 
 def _served_problems(report: ArchiveReport, samples: FileSamples) -> Iterator[Problem]:

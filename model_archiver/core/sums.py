@@ -77,10 +77,8 @@ def read_sums(text: bytes) -> Iterator[tuple[PurePosixPath, str] | None]:
     for line in BytesIO(text):  # one by one: there may be very many
         if line.strip():
             match = re.fullmatch(_LINE, line.decode("utf-8", "replace").removesuffix("\n"))
-            path = PurePosixPath(match[2]) if match else None
-            yield (
-                None if path is None or match is None or path.is_absolute() or ".." in path.parts else (path, match[1])
-            )
+            path = PurePosixPath(match[2] if match else "..")
+            yield (path, match[1]) if match and not path.is_absolute() and ".." not in path.parts else None
 
 
 def content_digest(entries: Iterable[ArchiveEntry], manifest: Mapping[str, Any]) -> str:

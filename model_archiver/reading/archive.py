@@ -61,10 +61,7 @@ class DamageError(ModelArchiverError):
 
 
 class UnpackLimit:
-    """How much an archive may unpack to: 1 GiB or 100 times its size, whichever is more, or what the user allows.
-
-    Whatever it unpacks to, it may hold 500,000 files and folders.
-    """
+    """How much an archive may unpack to: 1 GiB or 100 times its size, whichever is more, or what the user allows."""
 
     def __init__(self, archive: Archive, max_size: int | None) -> None:
         default = max(_ALWAYS_ALLOWED, _MOST_EXPANSION * archive.size)

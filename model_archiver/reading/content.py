@@ -145,9 +145,8 @@ def _check_paths(entries: Iterable[ArchiveEntry], folders: Iterable[PurePosixPat
             message = "appears twice, and servers use the last one"
             problems.warning("entry-duplicate", message, REPACK, path=entry.path)
         paths[entry.path] = None
-    above_files = ((path, path.parents) for path in paths)
     above_folders = ((path, chain([path], path.parents)) for path in folders)
-    for path, parents in chain(above_files, above_folders):
+    for path, parents in chain(((path, path.parents) for path in paths), above_folders):
         for parent in takewhile(lambda parent: parent.name, parents):  # one by one: there may be very many
             if parent in paths:
                 message = f"is a file, but {path} needs a folder of that name"

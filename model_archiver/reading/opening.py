@@ -160,15 +160,10 @@ def downgrade_manifest_problems(report: ArchiveReport) -> ArchiveReport:
 
 def add_recorded_sums(content: Content) -> bool:
     """Add the sums that MAR-INF/SHA256SUMS records to the entries, and return whether every entry has one then."""
-    known = dict(filter(None, recorded_sums(content)))
+    known = dict(filter(None, read_sums(content.metadata.get(PurePosixPath(SUMS_PATH), b""))))
     known.update((path, sha256(text)) for path, text in content.metadata.items())
     content.entries = [entry.replace(sha256=known.get(entry.path)) for entry in content.entries]
     return all(entry.sha256 for entry in content.entries)
-
-
-def recorded_sums(content: Content) -> Iterator[tuple[PurePosixPath, str] | None]:
-    """Yield what each line of MAR-INF/SHA256SUMS records, None if it is invalid; nothing if there is no such file."""
-    return read_sums(content.metadata.get(PurePosixPath(SUMS_PATH), b""))
 
 
 def check_sums(content: Content, archive_format: ArchiveFormat) -> Iterator[Problem]:
@@ -176,12 +171,13 @@ def check_sums(content: Content, archive_format: ArchiveFormat) -> Iterator[Prob
 
     A build may write its files into a folder that has others too. So in a folder these are only warnings.
     """
-    if PurePosixPath(SUMS_PATH) not in content.metadata:
+    text = content.metadata.get(PurePosixPath(SUMS_PATH))
+    if text is None:
         return
     found = {entry.path: entry.sha256 for entry in content.entries}
     unlisted = dict.fromkeys(found)
     is_invalid = False
-    for line in recorded_sums(content):
+    for line in read_sums(text):
         path, digest = line or (None, "")
         if path is None or (path in found and path not in unlisted):
             is_invalid = True

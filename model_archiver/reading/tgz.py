@@ -33,7 +33,7 @@ _PAX = (b"x", b"X")
 _GLOBAL_PAX = b"g"
 _GNU_LONG_NAME = b"L"
 _GNU_LONG_LINK = b"K"
-_PAX_SPARSE = "GNU.sparse."
+_PAX_SPARSE = b"GNU.sparse."
 _ALL = 1 << 62  # bytes: more than any file has
 _LARGEST_EXTENSION = 1 << 16
 _MOST_HEADERS = 16
@@ -45,7 +45,7 @@ _NUMBER = re.compile(rb"(?s: *[0-7]+[ \0]*|[ \0]*|\x80\0*.{,6}|\xff{6}.{6})")
 _PAX_RECORD = re.compile(
     rb"(?s:path=.+|size=\d{1,18}|[ug]id=-?\d{1,18}|(?:[acm]time|LIBARCHIVE\.creationtime)=-?\d{1,12}(?:\.\d+)?"
     rb"|(?:comment|hdrcharset|linkpath|[ug]name|SCHILY\.(?:dev|fflags|ino|nlink)|GNU\.sparse\.[^=]+"
-    rb"|(?:LIBARCHIVE|SCHILY)\.(?:acl|xattr)\.[^=]+|RHT\.security\.[^=]+)=.*)"
+    rb"|(?:LIBARCHIVE|SCHILY)\.(?:acl|xattr)\.[^=]+|RHT\.security\.[^=]+)=.*)\n"
 )
 
 
@@ -66,20 +66,20 @@ class TgzArchive:
                 stream = _GzipStream(file, context.limit)
                 while (header := _read_header(stream)) is not None:
                     context.limit.reserve(header.size)
+                    name = header.name.decode("utf-8", "surrogateescape")
                     if header.kind in _FILES and not header.is_sparse:
                         blocks = _blocks(stream, header.size)
-                        yield FoundMember(header.name, _served_path(header.name), blocks, executable=header.executable)
+                        yield FoundMember(name, _served_path(name), blocks, executable=header.executable)
                     else:
                         if header.kind == _FOLDER:
-                            name = f"{header.name.rstrip('/')}/"
-                            yield FoundMember(name, _served_path(name), iter(()), executable=True)
+                            yield FoundMember(f"{name.rstrip('/')}/", _served_path(name), iter(()), executable=True)
                         else:
                             message = "is a link, a device or a sparse file, which servers do not restore"
-                            context.problems.error("entry-link", message, "pack the file itself", path=header.name)
+                            context.problems.error("entry-link", message, "pack the file itself", path=name)
                         stream.skip(header.size)
                     if stream.is_broken:  # the damage was reported with the file
                         return
-                    stream.skip(_padding(header.size))
+                    stream.skip(-header.size % _TAR_BLOCK)  # up to the next header
                 if not stream.has_only_zeros_left():
                     context.problems.error("archive-trailing", "has data after the end of the tar", FETCH_AGAIN)
                 stream.check_end()
@@ -197,7 +197,7 @@ def _data_start(file: ArchiveFile) -> int:
 class _TarHeader(Record):
     """The header of a member."""
 
-    name: str  # bytes that are not UTF-8 become lone surrogates
+    name: bytes
     kind: bytes  # the type flag
     size: int  # of the data, in bytes
     executable: bool
@@ -206,92 +206,86 @@ class _TarHeader(Record):
 
 def _read_header(stream: _GzipStream) -> _TarHeader | None:
     """Return the header of the next member, or None at the end of the tar; raise DamageError if it is damaged."""
-    extended: dict[str, bytes] | None = None
+    extended: dict[bytes, bytes] | None = None
     for number in range(_MOST_HEADERS):
         block = stream.read(_TAR_BLOCK)
         if len(block) < _TAR_BLOCK:
             raise DamageError("archive-cut", "the archive is truncated")
         if not block.strip(b"\0"):
             if number:
-                raise _ambiguity("describes a member that does not follow")
+                raise _ambiguity("no member follows it")
             return None
         header = _parse_header(block)
         if header.kind not in (*_PAX, _GLOBAL_PAX, _GNU_LONG_NAME, _GNU_LONG_LINK):
             return _extend(header, extended or {})
         fields = _read_extension(stream, header)
-        if header.kind == _GLOBAL_PAX:
-            if fields.keys() - {"comment"}:
-                raise _ambiguity("sets values for all members after it")
-        elif header.kind != _GNU_LONG_LINK:
+        if header.kind == _GLOBAL_PAX and fields.keys() - {b"comment"}:
+            raise _ambiguity("it sets values for all members after it")
+        if header.kind in (*_PAX, _GNU_LONG_NAME):
             if extended is not None:
-                raise _ambiguity("describes a member that another one describes too")
+                raise _ambiguity("another one describes the same member")
             extended = fields
     raise _damage(f"a member has {_MOST_HEADERS} headers or more")
 
 
-def _padding(size: int) -> int:
-    """Return how many bytes follow data of this size, up to the next header."""
-    return -size % _TAR_BLOCK
-
-
 def _parse_header(block: bytes) -> _TarHeader:
-    """Return what one block says; raise DamageError if it is damaged, or if readers read it in different ways."""
+    """Return what one block says; raise DamageError if it is damaged, or if readers differ about it."""
     _check_sum(block)
-    kind, plain = block[156:157], _until_zero(block[:100])
-    prefix = _until_zero(block[345:500]) if block[257:263] == b"ustar\0" else b""
+    kind, plain = block[156:157], block[:100].split(b"\0")[0]
+    prefix = block[345:500].split(b"\0")[0] if block[257:263] == b"ustar\0" else b""
     if block[345 + len(prefix) :].strip(b"\0") and kind != _SPARSE:
         # Servers take it for the beginning of the name, other readers for times or for nothing.
-        raise _ambiguity("has bytes that only some readers add to the name")
+        raise _ambiguity("it has bytes that may belong to the name")
     if block[124] == 0xFF or not all(_NUMBER.fullmatch(block[start:end]) for start, end in _NUMBERS):
-        raise _ambiguity("has an invalid number")
+        raise _ambiguity("it has an invalid number")
     name = prefix + b"/" + plain if prefix else plain
     if name.endswith(b"/") and (kind in (_GNU_LONG_NAME, _GNU_LONG_LINK) or (kind == _OLD_FILE and not plain)):
-        raise _ambiguity("has the name of a folder")
+        raise _ambiguity("its name ends with a slash")
     is_executable = bool(_number(block[100:108]) & 0o100)
-    return _TarHeader(_decode(name), kind, _number(block[124:136]), is_executable, kind == _SPARSE)
+    return _TarHeader(name, kind, _number(block[124:136]), is_executable, kind == _SPARSE)
 
 
-def _extend(header: _TarHeader, extended: dict[str, bytes]) -> _TarHeader:
+def _extend(header: _TarHeader, extended: dict[bytes, bytes]) -> _TarHeader:
     """Return the header of a member with the fields of the header before it, which count more."""
-    name = _decode(extended["path"]) if "path" in extended else header.name
-    size = int(extended.get("size", header.size))
+    name = extended.get(b"path", header.name)
+    size = int(extended.get(b"size", header.size))
     if header.kind == _FOLDER:
         if size:
-            raise _ambiguity("gives a folder data")
-    elif name.endswith("/") != (header.kind == _OLD_FILE and header.name.endswith("/")):
-        raise _ambiguity("has the name of a folder")
+            raise _ambiguity("it gives a folder data")
+    elif name.endswith(b"/") != (header.kind == _OLD_FILE and header.name.endswith(b"/")):
+        raise _ambiguity("its name ends with a slash")
     is_sparse = header.is_sparse or any(field.startswith(_PAX_SPARSE) for field in extended)
     return header.replace(name=name, size=0 if header.kind in _NO_DATA else size, is_sparse=is_sparse)
 
 
-def _read_extension(stream: _GzipStream, header: _TarHeader) -> dict[str, bytes]:
+def _read_extension(stream: _GzipStream, header: _TarHeader) -> dict[bytes, bytes]:
     """Return the fields in the data of a header that only describes other members."""
     if header.size > _LARGEST_EXTENSION:
         raise _damage("a tar header is too large")
-    data = stream.read(header.size + _padding(header.size))
+    data = stream.read(header.size + -header.size % _TAR_BLOCK)
     if data[header.size :].strip(b"\0"):  # Python reads on there
-        raise _ambiguity("has bytes after its data")
-    data = data[: header.size]
+        raise _ambiguity("bytes follow its data")
     if header.kind in (*_PAX, _GLOBAL_PAX):
-        return _pax_fields(data)
+        return _pax_fields(data[: header.size])
     name = data.rstrip(b"\0")
     if not name or b"\0" in name:
-        raise _ambiguity("has an empty name, or a name with zeros")
-    return {"path": name}
+        raise _ambiguity("its name is empty or has zeros")
+    return {b"path": name}
 
 
-def _pax_fields(data: bytes) -> dict[str, bytes]:
+def _pax_fields(data: bytes) -> dict[bytes, bytes]:
     fields, start = {}, 0
     while start < len(data):
         length, space, _ = data[start : start + 9].partition(b" ")
         if not space or not length.isdigit() or not len(length) < int(length) <= len(data) - start:
             raise _damage("a pax header is damaged")
         record = data[start + len(length) + 1 : start + int(length)]
+        if not _PAX_RECORD.fullmatch(record):
+            raise _ambiguity(
+                f"it has an unknown field or an invalid value: {record[:50].decode(errors='replace').strip()}"
+            )
         start += int(length)
-        name, _, value = record.removesuffix(b"\n").partition(b"=")
-        if not record.endswith(b"\n") or not _PAX_RECORD.fullmatch(record[:-1]):
-            raise _ambiguity(f"has an unknown field or an invalid value: {_decode(record[:50].strip())}")
-        fields[_decode(name)] = value
+        name, _, fields[name] = record[:-1].partition(b"=")
     return fields
 
 
@@ -307,17 +301,9 @@ def _number(field: bytes) -> int:
     return int.from_bytes(field[1:], "big") if field[0] & 0x80 else int(field.strip(b" \0") or b"0", 8)
 
 
-def _decode(name: bytes) -> str:
-    return name.decode("utf-8", "surrogateescape")
-
-
-def _until_zero(field: bytes) -> bytes:
-    return field.split(b"\0", 1)[0]
-
-
 def _damage(message: str) -> DamageError:
     return DamageError("archive-damaged", message)
 
 
 def _ambiguity(message: str) -> DamageError:
-    return DamageError("headers-differ", f"a tar header {message}, which some readers read differently")
+    return DamageError("headers-differ", f"programs read a tar header in different ways: {message}")

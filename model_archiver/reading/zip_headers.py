@@ -72,7 +72,6 @@ class ZipHeader:
     __slots__ = ("compressed_size", "contradiction", "crc32", "flags", "method", "name", "size")
 
     def __init__(self, name: bytes, kind: list[int], numbers: tuple[int, int, int], extra: Fields) -> None:
-        """Create it; `kind` is the version that is needed, the flags and the method."""
         version, flags, self.method = kind
         self.name = name
         self.flags = flags & _COMPARED_FLAGS
