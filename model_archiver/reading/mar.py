@@ -126,7 +126,7 @@ class _Walk:
     def member(self, position: int) -> FoundMember:
         """Return the file or folder whose local header begins at an offset; raise DamageError if it does not."""
         limit = self._directory.following(position)
-        listed = self._directory.at(position)
+        listed = self._directory.take(position)
         header = read_local(self._file, position, limit)
         if header is None:
             name = listed.text if listed else ""

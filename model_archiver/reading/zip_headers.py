@@ -215,10 +215,13 @@ class Directory:
         self.is_usable = is_usable
         self._offsets = [entry.offset for entry in entries]
 
-    def at(self, offset: int) -> CentralHeader | None:
-        """Return the entry whose local header begins at an offset."""
+    def take(self, offset: int) -> CentralHeader | None:
+        """Return the entry whose local header begins at an offset, and forget it: there may be very many."""
         index = bisect_left(self._offsets, offset)
-        return self.entries[index] if index < len(self._offsets) and self._offsets[index] == offset else None
+        if index == len(self._offsets) or self._offsets[index] != offset:
+            return None
+        entry, self.entries[index] = self.entries[index], self.entries[0]
+        return entry
 
     def following(self, offset: int) -> int:
         """Return where the first local header after an offset begins, or the directory if there is none."""
