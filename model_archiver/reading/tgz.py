@@ -71,7 +71,7 @@ class TgzArchive:
                         blocks = _blocks(stream, header.size)
                         yield FoundMember(name, _served_path(name), blocks, executable=header.executable)
                     else:
-                        if header.kind == _FOLDER:
+                        if header.kind == _FOLDER and not header.is_sparse:
                             yield FoundMember(f"{name.rstrip('/')}/", _served_path(name), iter(()), executable=True)
                         else:
                             message = "is a link, a device or a sparse file, which servers do not restore"
