@@ -228,37 +228,12 @@ _ANY: tuple[Damage, ...] = (_flip_bits, _flip_bits, _cut_end, _cut_middle, _inse
 _ZIP: tuple[Damage, ...] = (_swap_headers, _lie, _lie, _lie_twice, _splice_entry)
 _TGZ: tuple[Damage, ...] = (_damage_tar, _damage_tar, _splice_member, _add_gzip_member)
 _TAR: tuple[Damage, ...] = (_damage_tar_header, _damage_tar_header, _add_tar_headers, _add_tar_headers)
-_NUMBERS = (
-    b" 12",
-    b"12x",
-    b"-0000001",
-    b"0o000017",
-    b"1 2",
-    b"\x80\0\0\0\0\0\0\1",
-    b"\x81\0\0\1",
-    b"\xff" * 8,
-    b"+7",
-    b"8",
-)
-_RECORDS = tuple(
-    f"{key}={value}".encode()
-    for key, values in {
-        "path": ("m/evil.py", "m/evil/", "", "m/\0.py", "m/../evil", "m/a=b"),
-        "size": ("3", "0", "-1", "x", "1_0", "000003"),
-        "mtime": ("12.5", "-1", "1e400", "x", "1_0", "", " 12", "9" * 30),
-        "ctime": ("1e5", "12"),
-        "uid": ("5", "x", "1.5", "9" * 30, "-1"),
-        "comment": ("x" * 20, "\n12 path=evil"),
-        "linkpath": ("m/evil",),
-        "hdrcharset": ("BINARY", "x"),
-        "LIBARCHIVE.creationtime": ("1", "x"),
-        "SCHILY.realsize": ("1",),
-        "SCHILY.filetype": ("sparse",),
-        "SCHILY.devmajor": ("-1", "x"),
-        "GNU.sparse.name": ("m/evil.py",),
-        "GNU.sparse.realsize": ("1",),
-        "GNU.sparse.major": ("1",),
-        "unknown": ("1",),
-    }.items()
-    for value in values
-)
+_NUMBERS = (*b" 12|12x|-0000001|0o000017|1 2|+7|8".split(b"|"), b"\x80\0\0\0\0\0\0\1", b"\x81\0\0\1", b"\xff" * 8)
+_RECORDS = (
+    b"path=m/evil.py|path=m/evil/|path=|path=m/\0.py|path=m/../evil|path=m/a=b|size=3|size=0|size=-1|size=x|size=1_0"
+    b"|size=000003|mtime=12.5|mtime=-1|mtime=1e400|mtime=x|mtime=1_0|mtime=|mtime= 12|mtime=999999999999999999999999"
+    b"|ctime=1e5|ctime=12|uid=5|uid=x|uid=1.5|uid=999999999999999999999999|uid=-1|comment=text|comment=\n12 path=evil"
+    b"|linkpath=m/evil|hdrcharset=BINARY|hdrcharset=x|LIBARCHIVE.creationtime=1|LIBARCHIVE.creationtime=x"
+    b"|SCHILY.realsize=1|SCHILY.filetype=sparse|SCHILY.devmajor=-1|SCHILY.devmajor=x|GNU.sparse.name=m/evil.py"
+    b"|GNU.sparse.realsize=1|GNU.sparse.major=1|unknown=1"
+).split(b"|")

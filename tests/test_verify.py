@@ -340,10 +340,8 @@ READ_DIFFERENTLY = {
     "an old folder with a name of its own": _behind(RENAMED)[:1024] + SERVED_TARS["a folder of an old tar"],
     "a long name in a header named as a folder": _behind(LONG_NAME, name="m/"),
 }
-REFUSED_TARS["a sparse folder"] = (
-    _behind(_record(b"GNU.sparse.major=1"))[:1024] + SERVED_TARS["folder entries"],
-    "entry-link",
-)
+SPARSE_FOLDER = _behind(_record(b"GNU.sparse.major=1"))[:1024] + SERVED_TARS["folder entries"]
+REFUSED_TARS["a sparse folder"] = (SPARSE_FOLDER, "entry-link")
 REFUSED_TARS |= {label: (tar, "headers-differ") for label, tar in READ_DIFFERENTLY.items()}
 
 

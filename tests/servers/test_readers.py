@@ -14,27 +14,16 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from tests import foreign
 from tests.archives import MANIFEST
 from tests.conftest import Command
 from tests.damage import damaged, lying
-from tests.foreign import (
-    HANDLER,
-    Raw,
-    in_zip64,
-    manifest_bytes,
-    needs_java,
-    run_java,
-    special,
-    tar_bytes,
-    tgz,
-    with_descriptor,
-    zip_bytes,
-)
+from tests.foreign import HANDLER, Raw, in_zip64, manifest_bytes, run_java, special, tar_bytes, tgz, zip_bytes
 
 from . import environments
 from .conftest import ENVIRONMENTS
 
-pytestmark = [pytest.mark.slow, needs_java]
+pytestmark = [pytest.mark.slow, foreign.needs_java]
 COUNT = int(os.environ.get("READER_MUTANTS", "1000"))
 MEMBERS = {
     "m/": special("m/", tarfile.DIRTYPE),
@@ -44,13 +33,12 @@ MEMBERS = {
     f"m/{MANIFEST}": manifest_bytes(),
 }
 ENTRIES = [Raw(name.removeprefix("m/").encode(), content, 8) for name, content in list(MEMBERS.items())[1:]]
+FORMS = (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT)
 BASES = {
-    ".tar.gz": [
-        tar_bytes(MEMBERS, form=form) for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT)
-    ],
+    ".tar.gz": [tar_bytes(MEMBERS, form=form) for form in FORMS],
     ".mar": [
         zip_bytes(ENTRIES),
-        zip_bytes([with_descriptor(entry) for entry in ENTRIES]),
+        zip_bytes([foreign.with_descriptor(entry) for entry in ENTRIES]),
         zip_bytes([in_zip64(ENTRIES[0]), Raw(b"sub/", mode=0o40755), *ENTRIES[1:]]),
     ],
 }
