@@ -121,6 +121,7 @@ def verdict(report: ArchiveReport, style: TextStyle) -> str:
     if errors:
         return f"{name}: {style.colorize('rejected', _RED)}, {', '.join(counts)}"
     facts = [counted(len(report.files), "file"), f"{human_size(report.unpacked_size)} read"]
+    facts.append("checksums match" if report.checksums_compared else "no checksums to compare")
     return f"{name}: {style.colorize('OK', _GREEN)}, {', '.join(facts + counts)}"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from model_archiver.checks import run_checks
 from model_archiver.core.entries import check_model_name
-from model_archiver.core.manifest import MANIFEST_PATH, model_of
+from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, model_of
 from model_archiver.core.problems import ProblemList
 from model_archiver.core.running import add_total, no_progress
 from model_archiver.reading.archive import Content, ReadContext, TooLargeError
@@ -79,7 +81,9 @@ def verify(
         content = Content([], {}, is_complete=False)
     report = report_of(opened, content, context.problems)
     found = [*report.problems, *check_sums(content, opened.archive_format), *_served_problems(report, samples)]
-    return report.replace(problems=tuple(problem.replace(level="error") if strict else problem for problem in found))
+    problems = tuple(problem.replace(level="error") if strict else problem for problem in found)
+    compared = bool(content.metadata.get(PurePosixPath(SUMS_PATH), b"").strip())
+    return report.replace(problems=problems, checksums_compared=compared)
 
 
 def _served_problems(report: ArchiveReport, samples: FileSamples) -> Iterator[Problem]:

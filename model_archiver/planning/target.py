@@ -279,7 +279,7 @@ class ExistingOutput:
     def sums(self) -> dict[PurePosixPath, str]:
         """The checksums of the files that a previous build wrote, as its sums file records them."""
         try:
-            return read_sums((self.path / SUMS_PATH).read_text(encoding="utf-8"))
+            return dict(filter(None, read_sums((self.path / SUMS_PATH).read_text(encoding="utf-8").encode())))
         except (OSError, UnicodeDecodeError):
             return {}
 

@@ -44,6 +44,7 @@ REPACK = "package the model again"
 
 _ALWAYS_ALLOWED = 1 << 30
 _MOST_EXPANSION = 100
+_MOST_MEMBERS = 500_000  # each takes up to 1 KB of memory
 _READ_AHEAD = 1 << 16
 _RAW_DEFLATE = -15
 
@@ -73,10 +74,16 @@ class UnpackLimit:
         total = self._consumed + size
         if total > self._limit:
             message = f"unpacks to {human_size(total)} or more, but the limit is {human_size(self._limit)}"
-            hint = "if you trust the archive, raise the limit with --max-size"
-            raise TooLargeError(
-                problems=[Problem("error", "unpacked-too-large", message, hint, str(self._archive.path))]
-            )
+            raise self._error(message, "if you trust the archive, raise the limit with --max-size")
+
+    def check_members(self, count: int) -> None:
+        """Raise TooLargeError if so many files and folders take too much memory."""
+        if count > _MOST_MEMBERS:
+            message = f"has more than {_MOST_MEMBERS:,} files and folders, where a long name counts as several"
+            raise self._error(message, "pack many small files as one, such as a zip")
+
+    def _error(self, message: str, hint: str) -> TooLargeError:
+        return TooLargeError(problems=[Problem("error", "unpacked-too-large", message, hint, str(self._archive.path))])
 
     def consume(self, size: int) -> None:
         """Count bytes that were unpacked; raise TooLargeError if they exceed the limit."""

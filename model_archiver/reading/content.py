@@ -6,7 +6,7 @@ import errno
 import hashlib
 import io
 import os
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import PurePosixPath
 
 from model_archiver.core.entries import path_problem
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Sink = Callable[[FoundMember, Iterable[bytes]], None]
     """Receives each file whose path is valid, with its blocks; it must read all of them."""
 
-_METADATA_LIMITS = {PurePosixPath(MANIFEST_PATH): 1 << 20, PurePosixPath(SUMS_PATH): 1 << 25}
+_METADATA_LIMITS = {PurePosixPath(MANIFEST_PATH): 1 << 20, PurePosixPath(SUMS_PATH): 1 << 26}
 METADATA_PATHS = tuple(_METADATA_LIMITS)
 """The files that describe the others. They are kept in memory."""
 
@@ -35,6 +35,7 @@ _RENAME = "rename the file and package the model again"
 _TEXT_SUFFIXES = {".py", ".json", ".yaml", ".yml", ".txt"}
 _SAMPLE_SIZE = 1 << 20
 _MOST_KEPT = 1 << 26
+_LONG_NAME = 64
 
 
 def read_content(archive: Archive, context: ReadContext, sink: Sink | None = None) -> Content:
@@ -43,11 +44,16 @@ def read_content(archive: Archive, context: ReadContext, sink: Sink | None = Non
     The problems of the context collect everything that is wrong, except what only the manifest and the sums show.
     """
     content = Content([], {})
+    folders = set()
+    members = 0
     for member in archive.members(context):
+        members += 1 + len(member.name) // _LONG_NAME
+        context.limit.check_members(members)
         is_usable = _check_name(member.name, member.path, context.problems)
         hashed = _HashedBlocks(member)
         _read_member(member, hashed, context.problems, sink if is_usable and not member.is_folder else None)
         if member.is_folder:
+            folders.add(member.path)
             if hashed.size:
                 message = "is a folder entry with data, which servers drop"
                 context.problems.error("entry-damaged", message, REPACK, path=member.name)
@@ -59,7 +65,7 @@ def read_content(archive: Archive, context: ReadContext, sink: Sink | None = Non
                 else:
                     context.problems.error("entry-damaged", _oversized(member.path), REPACK, path=member.path)
                     content.is_complete = False
-    _check_paths(content.entries, context.problems)
+    _check_paths(content.entries, folders, context.problems)
     return content
 
 
@@ -117,7 +123,7 @@ def has_valid_paths(content: Content) -> bool:
     problems = ProblemList()
     for entry in content.entries:
         _check_name(str(entry.path), entry.path, problems)
-    _check_paths(content.entries, problems)
+    _check_paths(content.entries, (), problems)
     return not len(problems)
 
 
@@ -131,16 +137,17 @@ def _check_name(name: str, path: PurePosixPath, problems: ProblemList) -> bool:
     return problem is None
 
 
-def _check_paths(entries: Iterable[ArchiveEntry], problems: ProblemList) -> None:
-    """Add what keeps the files from existing side by side."""
+def _check_paths(entries: Iterable[ArchiveEntry], folders: Iterable[PurePosixPath], problems: ProblemList) -> None:
+    """Add what keeps the files and folders from existing side by side."""
     paths: dict[PurePosixPath, None] = {}
     for entry in entries:
         if entry.path in paths:
             message = "appears twice, and servers use the last one"
             problems.warning("entry-duplicate", message, REPACK, path=entry.path)
         paths[entry.path] = None
-    for path in paths:
-        for parent in takewhile(lambda parent: parent.name, path.parents):  # one by one: there may be very many
+    above_folders = ((path, chain([path], path.parents)) for path in folders)
+    for path, parents in chain(((path, path.parents) for path in paths), above_folders):
+        for parent in takewhile(lambda parent: parent.name, parents):  # one by one: there may be very many
             if parent in paths:
                 message = f"is a file, but {path} needs a folder of that name"
                 problems.error("path-clash", message, REPACK, path=parent)

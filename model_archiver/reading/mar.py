@@ -53,7 +53,7 @@ class MarArchive:
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
         """Yield the files, one behind the other."""
         with open_source(self._source, context.progress) as file:
-            walk = _Walk(file, read_directory(file, context.problems), context.problems, context.limit)
+            walk = _Walk(file, read_directory(file, context.problems, context.limit), context.problems, context.limit)
             walk.reserve()
             yield from walk.members()
 
@@ -61,7 +61,7 @@ class MarArchive:
         """Return what the central directory says, if it has no error and no other tool wrote to the archive."""
         problems = ProblemList()
         with open_source(self._source, context.progress) as file:
-            directory = read_directory(file, problems)
+            directory = read_directory(file, problems, context.limit)
             is_ours = all(
                 listed.is_stamped and listed.is_plausible and not listed.contradiction for listed in directory.entries
             )
@@ -126,7 +126,7 @@ class _Walk:
     def member(self, position: int) -> FoundMember:
         """Return the file or folder whose local header begins at an offset; raise DamageError if it does not."""
         limit = self._directory.following(position)
-        listed = self._directory.at(position)
+        listed = self._directory.take(position)
         header = read_local(self._file, position, limit)
         if header is None:
             name = listed.text if listed else ""
@@ -176,6 +176,8 @@ class _Walk:
             self._add_difference(name)
         elif contradiction := header.contradiction or listed.contradiction:
             self._add_difference(name, contradiction)
+        elif stat.S_ISDIR(listed.mode) and not name.endswith("/"):
+            self._add_difference(name, "is a folder in the central directory, and a file in the local header")
         if stat.S_IFMT(listed.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
             message = "is a link or a device, which servers unpack as a small text file"
             self._problems.error("entry-link", message, "pack the file itself", path=name)

@@ -160,18 +160,10 @@ def downgrade_manifest_problems(report: ArchiveReport) -> ArchiveReport:
 
 def add_recorded_sums(content: Content) -> bool:
     """Add the sums that MAR-INF/SHA256SUMS records to the entries, and return whether every entry has one then."""
-    sums = recorded_sums(content)
-    if sums is None:
-        return False
-    known = {**sums, **{path: sha256(text) for path, text in content.metadata.items()}}
+    known = dict(filter(None, read_sums(content.metadata.get(PurePosixPath(SUMS_PATH), b""))))
+    known.update((path, sha256(text)) for path, text in content.metadata.items())
     content.entries = [entry.replace(sha256=known.get(entry.path)) for entry in content.entries]
     return all(entry.sha256 for entry in content.entries)
-
-
-def recorded_sums(content: Content) -> dict[PurePosixPath, str] | None:
-    """Return what MAR-INF/SHA256SUMS records, or None if there is no such file."""
-    text = content.metadata.get(PurePosixPath(SUMS_PATH))
-    return None if text is None else read_sums(text.decode("utf-8", "replace"))
 
 
 def check_sums(content: Content, archive_format: ArchiveFormat) -> Iterator[Problem]:
@@ -179,19 +171,27 @@ def check_sums(content: Content, archive_format: ArchiveFormat) -> Iterator[Prob
 
     A build may write its files into a folder that has others too. So in a folder these are only warnings.
     """
-    if (sums := recorded_sums(content)) is None:
+    text = content.metadata.get(PurePosixPath(SUMS_PATH))
+    if text is None:
         return
-    if len(sums) != sum(bool(line.strip()) for line in content.metadata[PurePosixPath(SUMS_PATH)].split(b"\n")):
-        yield Problem("error", "sums-differ", "has invalid or repeated lines", FETCH_AGAIN, SUMS_PATH)
-        return  # what the other lines say would mislead
     found = {entry.path: entry.sha256 for entry in content.entries}
-    for path, digest in sums.items():
-        if path not in found:
+    unlisted = dict.fromkeys(found)
+    is_invalid = False
+    for line in read_sums(text):
+        path, digest = line or (None, "")
+        if path is None or (path in found and path not in unlisted):
+            is_invalid = True
+        elif path not in found:
             yield Problem("error", "sums-differ", "is in SHA256SUMS but not in the archive", FETCH_AGAIN, str(path))
-        elif found[path] not in (digest, None):
-            yield Problem("error", "sums-differ", "checksum mismatch with SHA256SUMS", FETCH_AGAIN, str(path))
-    for path in found:
-        if path not in sums and str(path) != SUMS_PATH:
+        else:
+            del unlisted[path]
+            if found[path] not in (digest, None):
+                yield Problem("error", "sums-differ", "checksum mismatch with SHA256SUMS", FETCH_AGAIN, str(path))
+    if is_invalid:
+        yield Problem("error", "sums-differ", "has invalid or repeated lines", FETCH_AGAIN, SUMS_PATH)
+        return  # a file whose line cannot be read was not added later
+    for path in unlisted:
+        if str(path) != SUMS_PATH:
             message = "is not in SHA256SUMS, so it was added after packaging"
             level: Literal["error", "warning"] = "warning" if archive_format is ArchiveFormat.NO_ARCHIVE else "error"
             yield Problem(level, "sums-differ", message, f"remove it, or {REPACK}", str(path))
