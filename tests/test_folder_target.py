@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -240,7 +241,7 @@ def files() -> dict[str, bytes]:
 def test_a_merge_killed_at_any_call_leaves_no_manifest_unless_the_folder_is_whole(merged, work: Path, links) -> None:
     before, words, states = files(), [*words_for("sources"), "-f"], []
     for number in range(1, CALLS):
-        fork(words, work / "err", lambda number=number: at_call(number, kill, links=links)).result()
+        fork(words, work / "err", partial(at_call, number, kill, links=links)).result()
         left = files()
         states.append("before" if left == before else "after" if left == merged else f"m/{MANIFEST}" in left)
         assert left["m/mine.txt"] == b"out/m/mine.txt"
@@ -257,7 +258,7 @@ def test_a_merge_killed_at_any_call_leaves_no_manifest_unless_the_folder_is_whol
 def test_a_merge_that_fails_at_any_call_restores_everything(merged, work: Path, links: bool) -> None:
     before, words, failures = tree(Path("out")), [*words_for("sources"), "-f"], 0
     for number in range(1, CALLS):
-        hook = lambda number=number: at_call(number, fail, below=str(TARGET.resolve()), links=links)  # noqa: E731
+        hook = partial(at_call, number, fail, below=str(TARGET.resolve()), links=links)
         ended = fork(words, work / "err", hook).result()
         if ended.status == 0:
             assert files() == merged
@@ -267,6 +268,17 @@ def test_a_merge_that_fails_at_any_call_restores_everything(merged, work: Path, 
             refused(ended, "write-failed")
             assert ".building" not in ended.err
             assert tree(Path("out")) == before
+    assert failures > 10
+
+
+def test_a_merge_that_cannot_read_something_is_complete_or_fails(merged, work: Path) -> None:
+    before, words, failures, out = files(), [*words_for("sources"), "-f"], 0, str(Path("out").resolve())
+    for number in range(1, CALLS):
+        hook = partial(at_call, number, fail, ("os.scandir", "open"), out)
+        ended = fork(words, work / "err", hook).result()
+        failures += ended.status
+        assert files() == (before if ended.status else merged)
+        restore()
     assert failures > 10
 
 

@@ -25,7 +25,12 @@ LARGEST_TEXT = 1 << 22
 _LONGEST = 1000
 
 _CHECK_PATH = "check the path and its permissions"
-_OF_THE_PATH = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
+PATH_ERRORS = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT),
+    *(errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG),
+}
+"""The errors of system calls that can be due to the path, and not to a limit or a disk."""
+
 _SYSTEM_HINTS = {
     errno.EFBIG: "raise the limit on the size of a file (ulimit -f), or use a file system that takes larger ones",
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
@@ -166,7 +171,12 @@ def error(code: str, message: str, hint: str = "", path: object = "") -> ModelAr
 
 def system_hint(failure: OSError, about_path: str = _CHECK_PATH) -> str:
     """Return what to do about a failed system call: `about_path` only where the path can be at fault."""
-    return about_path if failure.errno in _OF_THE_PATH else _SYSTEM_HINTS.get(failure.errno or 0, "")
+    return about_path if failure.errno in PATH_ERRORS else _SYSTEM_HINTS.get(failure.errno or 0, "")
+
+
+def raise_failure(failure: OSError) -> None:
+    """Raise a failure: for `os.walk`, which leaves out folders that it cannot read unless it is told otherwise."""
+    raise failure
 
 
 def printable(text: str) -> str:

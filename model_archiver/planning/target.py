@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from model_archiver.core.entries import TIME
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
 from model_archiver.core.plan import SidecarFile, Target
-from model_archiver.core.problems import Problem
+from model_archiver.core.problems import PATH_ERRORS, Problem, raise_failure
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.sums import file_sha256, read_sums
 from model_archiver.planning.platforms import LAYOUTS, check_platform_name
@@ -282,7 +282,11 @@ class ExistingOutput:
         """The checksums of the files that a previous build wrote, as its sums file records them."""
         try:
             return read_sums((self.path / SUMS_PATH).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError):
+        except UnicodeDecodeError:
+            return {}
+        except OSError as failure:
+            if failure.errno not in PATH_ERRORS:
+                raise
             return {}
 
     @cached_property
@@ -295,13 +299,17 @@ class ExistingOutput:
         try:
             exists = not any(step.is_symlink() for step in steps) and (self.path / path).is_file()
             return exists and file_sha256(self.path / path) == digest
-        except OSError:  # for example a name that is too long
+        except OSError as failure:  # for example a name that is too long
+            if failure.errno not in PATH_ERRORS:
+                raise
             return False
 
     def _tree(self, below: PurePosixPath) -> Iterator[PurePosixPath]:
         """Yield a folder in it and every path below that; links are not followed."""
         yield below
-        for folder, folders, files in () if self.path.is_symlink() else os.walk(self.path / below):
+        for folder, folders, files in (
+            () if self.path.is_symlink() else os.walk(self.path / below, onerror=raise_failure)
+        ):
             for name in folders + files:
                 yield PurePosixPath(Path(folder, name).relative_to(self.path).as_posix())
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import mode
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
-from model_archiver.core.problems import error, raise_errors
+from model_archiver.core.problems import error, raise_errors, raise_failure
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.sums import sha256
 from model_archiver.planning.target import ExistingOutput
@@ -133,8 +133,11 @@ def _replace(staging: StagingDirectory, target: Path, unblocked: Unblocked) -> N
             return
     with unblocked():
         existing = ExistingOutput(target)
-        judged = existing.snapshot()
-        is_unchanged = existing.is_unchanged()
+        try:
+            judged = existing.snapshot()
+            is_unchanged = existing.is_unchanged()
+        except PermissionError:  # something in it is not readable, so a build did not leave it so
+            is_unchanged = False
     if not (is_unchanged and _exchange(staging, target, judged)):
         _merge(staging, ExistingOutput(target), unblocked)
 
@@ -169,7 +172,7 @@ def _merge(staging: StagingDirectory, existing: ExistingOutput, unblocked: Unblo
     built, root, kept = staging.new, existing.path, staging.path / "replaced"
     manifest, sums = PurePosixPath(MANIFEST_PATH), PurePosixPath(SUMS_PATH)
     with unblocked():
-        files = (Path(folder, name) for folder, _, names in os.walk(built) for name in names)
+        files = (Path(folder, name) for folder, _, names in os.walk(built, onerror=raise_failure) for name in names)
         paths = [PurePosixPath(file.relative_to(built).as_posix()) for file in files]
         stale = existing.unchanged_files().difference(paths)
         raise_errors(list(existing.obstacles(paths, stale)))

@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from model_archiver.core.problems import error, system_hint
+from model_archiver.core.problems import error, raise_failure, system_hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _sync_file_system(folder: Path) -> bool:
 
 def sync_tree(root: Path) -> None:
     """Flush every file and folder of a tree that was just written; if there are many, by one call for all."""
-    files = [Path(folder, name) for folder, _, names in os.walk(root) for name in names]
+    files = [Path(folder, name) for folder, _, names in os.walk(root, onerror=raise_failure) for name in names]
     if len(files) > _MANY_FILES and _sync_file_system(root):
         return
     for file in files:

@@ -151,7 +151,7 @@ def _remove(directory: Path, lock: int) -> None:
 
     The lock file goes last, while it is locked: so no other build takes what is left for an abandoned directory.
     """
-    with suppress(OSError):  # reported below
+    with suppress(OSError, ImportError):  # reported below
         kept = directory / _SET_ASIDE
         for existing in kept.iterdir() if kept.is_dir() and not kept.is_symlink() else ():
             with suppress(FileExistsError):  # the build replaced it; else it was killed, or failed twice, before that
@@ -159,16 +159,20 @@ def _remove(directory: Path, lock: int) -> None:
         for path in directory.iterdir():
             if path.name != _LOCK:
                 _remove_tree(path)
-        if sys.platform == "win32" and lock != _NO_LOCKS:
-            os.close(lock)  # before: Windows does not remove open files
+        if sys.platform == "win32":
+            _close(lock)  # before: Windows does not remove open files
             lock = _NO_LOCKS
         if [path.name for path in directory.iterdir()] == [_LOCK]:
             (directory / _LOCK).unlink()
             directory.rmdir()
-    if lock != _NO_LOCKS:
-        os.close(lock)
-    if directory.exists():
+    _close(lock)
+    if os.path.lexists(directory):
         _warn("%s could not be removed; the next build of this model tries it again", directory)
+
+
+def _close(lock: int) -> None:
+    with suppress(OSError):  # it is closed all the same, and nothing was written to it
+        os.close(lock)
 
 
 def _warn(text: str, path: object) -> None:
@@ -239,4 +243,4 @@ def folder_lock(folder: Path, unblocked: Unblocked) -> Iterator[None]:
                 _lock(descriptor, wait=True)
         yield
     finally:
-        os.close(descriptor)
+        _close(descriptor)
