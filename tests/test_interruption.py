@@ -19,7 +19,7 @@ import pytest
 from model_archiver.cli import main, terminal
 from tests.archives import FORMATS, contents, output, tree
 from tests.conftest import Command, Result
-from tests.forks import as_nobody, fork, hidden, result, start
+from tests.forks import fork, hidden, result, start
 from tests.packing import MODEL, build, make
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGKILL")
@@ -306,18 +306,6 @@ def test_a_model_may_have_the_name_of_what_is_in_a_staging_folder(work, run: Com
     for _ in range(2):
         build(run, "-f", name=name, archive_format=archive_format)
     assert hidden(Path()) == []
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be another user")
-def test_what_a_killed_build_of_another_user_left_is_named(model: Path) -> None:
-    left = model / ".m.01234567.building"
-    left.mkdir(mode=0o700)
-    model.chmod(0o777)
-    ended = as_nobody([*MODEL, "--quiet"], model)
-    assert (ended.status, ended.err) == (
-        0,
-        f"{left} is another user's; if no build of theirs is running, ask them to remove it\n",
-    )
 
 
 def test_a_signal_handler_that_python_does_not_know_stays(work, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:

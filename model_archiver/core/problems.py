@@ -175,7 +175,7 @@ def system_hint(failure: OSError, about_path: str = _CHECK_PATH) -> str:
 
 
 def raise_failure(failure: OSError) -> None:
-    """Raise a failure: for `os.walk`, which leaves out folders that it cannot read unless it is told otherwise."""
+    """Raise a failure: for `os.walk`, which otherwise leaves out folders that it cannot read."""
     raise failure
 
 
