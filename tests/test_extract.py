@@ -14,7 +14,7 @@ from model_archiver.commands.extract import extract
 from tests.archives import FORMATS, MANIFEST, contents, output, tree
 from tests.conftest import Command
 from tests.foreign import HONEST, Raw, honest_members, manifest_bytes, mar, tar_bytes, tgz
-from tests.forks import as_nobody
+from tests.forks import as_nobody, fork, limit_files, on_rename_to, terminate
 from tests.packing import build, make
 
 
@@ -148,6 +148,37 @@ def test_a_folder_that_is_not_writable_is_an_error(work) -> None:
     assert ended.status == 1
     assert "[write-failed]" in ended.err
     assert list(Path("closed").iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [[], ["-f"]])
+def test_a_link_in_the_place_of_the_folder_is_replaced_only_by_force(work, run: Command, words: list[str]) -> None:
+    make("theirs/own.txt")
+    for place, leads_to in (("a", "theirs"), ("b", "theirs/own.txt"), ("c", "none"), ("d/e", "../theirs")):
+        Path(place).parent.mkdir(exist_ok=True)
+        Path(place).symlink_to(leads_to)
+        result = run("extract", mar(), "--to", f"{place}/", *words)
+        assert ("[target-exists]" in result.err, Path(place).is_symlink()) == (not words, not words)
+        assert not words or contents(Path(place)).keys() == {"handler.py", MANIFEST}
+    assert tree(Path("theirs")) == {"own.txt": b"theirs/own.txt"}
+
+
+def test_an_error_names_the_file_in_the_folder_where_it_was_to_be(work) -> None:
+    ended = fork(["extract", str(mar()), "--to", "out"], work / "err", limit_files).result()
+    assert ended.errors == [
+        f"{work}/out/handler.py: Too many open files; raise the limit on open files (ulimit -n) [write-failed]"
+    ]
+    assert not Path("out").exists()
+
+
+def test_a_signal_while_the_folder_is_placed_waits_and_the_message_says_so(work, run: Command) -> None:
+    make("out/mine.txt")
+    words = ["extract", str(mar()), "--to", "out", "-f"]
+    ended = fork(words, work / "err", lambda: on_rename_to(Path("out", MANIFEST), terminate)).result()
+    assert (ended.status, ended.err) == (
+        130,
+        f"torch-model-archiver: error: interrupted after {work}/out was written\n",
+    )
+    assert contents(Path("out")).keys() == {"mine.txt", "handler.py", MANIFEST}
 
 
 def test_an_ended_extraction_leaves_nothing(packed, monkeypatch) -> None:

@@ -72,9 +72,10 @@ class Previous:
             assert len(left) <= 1
             return
         assert left == []
-        if now == self.print:
-            assert ended.status == 130
-            assert ended.err == "torch-model-archiver: error: interrupted\n"
+        assert now == new or ended.status == 130
+        if ended.status == 130:
+            after = "" if now == self.print else f" after {self.target} was written"
+            assert ended.err == f"torch-model-archiver: error: interrupted{after}\n"
 
 
 @pytest.fixture(autouse=True)
@@ -236,7 +237,7 @@ def test_what_a_killed_build_left_goes_with_the_next_build_of_that_name(large: P
 def test_the_staging_folder_of_a_build_that_waits_is_left_alone(large: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     process = start(*words_for("tgz", tmp_path / "out", large))
-    while not list((tmp_path / "out").glob(".*/m.tar.gz")):  # which is made when the staging folder is locked
+    while not list((tmp_path / "out").glob(".*/new")):  # which is made when the staging folder is locked
         time.sleep(0.002)
     process.send_signal(signal.SIGSTOP)
     in_use = hidden(tmp_path / "out")
@@ -287,11 +288,24 @@ def test_hidden_folders_of_others_are_left_alone(model: Path, run: Command, path
     assert before.items() <= tree(model).items()
 
 
-def test_a_link_that_is_named_like_a_staging_folder_is_not_followed(model: Path, run: Command) -> None:
-    make("mine/lock")
-    (model / ".m.01234567.building").symlink_to("mine")
+def test_no_link_at_or_in_a_staging_folder_is_followed(model: Path, run: Command) -> None:
+    make("mine/lock", "mine/set-aside/secret", ".m.00000001.building/lock", ".m.00000002.building/new")
+    (model / ".m.00000000.building").symlink_to("mine")
+    (model / ".m.00000001.building/set-aside").symlink_to(model / "mine/set-aside")
+    (model / ".m.00000002.building/lock").symlink_to(model / "mine/lock")
+    before = tree(model / "mine")
     build(run)
-    assert (model / "mine" / "lock").exists()
+    assert tree(model / "mine") == before
+    assert hidden(model) == [".m.00000000.building", ".m.00000002.building"]
+    assert not (model / "secret").exists()
+
+
+@pytest.mark.parametrize("archive_format", ["default", "no-archive"])
+@pytest.mark.parametrize("name", ["lock", "new", "set-aside", "replaced"])
+def test_a_model_may_have_the_name_of_what_is_in_a_staging_folder(work, run: Command, name, archive_format) -> None:
+    for _ in range(2):
+        build(run, "-f", name=name, archive_format=archive_format)
+    assert hidden(Path()) == []
 
 
 def test_a_signal_handler_that_python_does_not_know_stays(work, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,7 +205,7 @@ def test_a_build_into_a_folder_that_is_not_writable_is_refused(model: Path, arch
 
 
 @AS_ROOT
-def test_what_another_user_left_does_not_stop_a_build(model: Path) -> None:
+def test_what_another_user_left_is_named_and_does_not_stop_a_build(model: Path) -> None:
     out = Path("out")
     out.mkdir()
     out.chmod(0o1777)
@@ -213,7 +213,8 @@ def test_what_another_user_left_does_not_stop_a_build(model: Path) -> None:
     abandoned.mkdir(0o700)
     (abandoned / "lock").touch()
     ended = as_nobody(words_for("default", "model.pt"), model)
-    assert (ended.status, ended.err) == (0, "")
+    warning = f"{abandoned.resolve()} is another user's; if no build of theirs is running, ask them to remove it\n"
+    assert (ended.status, ended.err) == (0, warning)
     assert sorted(path.name for path in out.iterdir()) == [abandoned.name, "m.mar"]
 
 

@@ -9,6 +9,7 @@ import sys
 
 from model_archiver.cli.terminal import Reporter, interrupted_by_signals, print_result, progress_bar
 from model_archiver.core.problems import ModelArchiverError, UsageError
+from model_archiver.core.running import completed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
     # Needed before the arguments are parsed; the parser also knows these flags where they are abbreviated.
     args = argparse.Namespace(debug="--debug" in words, json="--json" in words)
     reporter = Reporter(parser.prog)
+    completed.clear()
     try:
         with interrupted_by_signals():
             if command == "package":
@@ -47,7 +49,7 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
     except SystemExit as done:  # of --help and --tool-version, or nobody reads stdout
         return int(done.code or DONE)
     except KeyboardInterrupt:
-        reporter.line("error: interrupted")
+        reporter.line(f"error: interrupted{f' after {completed[0]} was written' if completed else ''}")
         return _print_failure(command, INTERRUPTED, args, ())
     except ModelArchiverError as error:
         status = USAGE if isinstance(error, UsageError) else _failed(command)

@@ -10,12 +10,12 @@ from model_archiver.core.entries import check_model_name, fits_windows, mode, po
 from model_archiver.core.manifest import model_of
 from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, error, raise_errors
 from model_archiver.core.record import Record
-from model_archiver.core.running import add_total, block_signals, no_progress
+from model_archiver.core.running import add_total, block_signals, completed, no_progress
 from model_archiver.reading.archive import ReadContext
 from model_archiver.reading.content import read_content
 from model_archiver.reading.opening import check_sums, downgrade_manifest_problems, open_archive, report_of
 from model_archiver.writing.folder import publish_folder
-from model_archiver.writing.os_calls import OutputFile, sync_tree
+from model_archiver.writing.os_calls import OutputFile, sync_tree, write_error
 from model_archiver.writing.staging import StagingDirectory
 
 TYPE_CHECKING = False
@@ -78,15 +78,15 @@ def extract(
 
 
 def _target(to: StrPath | None, report: ArchiveReport) -> Path:
-    """Return the folder, with links resolved."""
-    if to is not None:
-        return Path(os.path.realpath(to))
+    """Return the folder, with links resolved; a link in its own place is not followed, but can be replaced."""
     name = str(model_of(report.manifest).get("modelName") or "")
     problems = ProblemList()
-    if not check_model_name(name, problems):
+    if to is None and not check_model_name(name, problems):
         invalid = (problem.replace(hint="name the folder with --to", path="the model's name") for problem in problems)
         raise_errors([*report.problems, *invalid])
-    return Path(os.path.realpath(name))
+    path = Path(name if to is None else to)
+    follow = path.name in ("", "..")
+    return Path(os.path.realpath(path)) if follow else Path(os.path.realpath(path.parent), path.name)
 
 
 def _obstacles(report: ArchiveReport, content: Content) -> Iterator[Problem]:
@@ -125,7 +125,7 @@ def _target_problems(target: Path, archive: Path, *, force: bool) -> Iterator[Pr
         yield Problem("error", "target-in-the-way", message, _CHOOSE_FOLDER, str(target))
     elif not os.path.lexists(target):
         return
-    elif not target.is_dir():
+    elif not target.is_dir() and not target.is_symlink():
         yield Problem("error", "target-in-the-way", "is a file, not a folder", _CHOOSE_FOLDER, str(target))
     elif not force:
         hint = f"use -f to replace it, or {_CHOOSE_FOLDER}"
@@ -135,21 +135,19 @@ def _target_problems(target: Path, archive: Path, *, force: bool) -> Iterator[Pr
 def _unpack(opened: Archive, report: ArchiveReport, target: Path, context: ReadContext, *, force: bool) -> None:
     try:
         with block_signals() as unblocked, StagingDirectory(target, target.name) as staging:
-            built = staging.path / target.name
             with unblocked():
-                built.mkdir()
-                written = read_content(opened, context, _Writer(built))
+                staging.new.mkdir()
+                written = read_content(opened, context, _Writer(staging.new))
                 if tuple(written.entries) != report.files:
                     hint = "try again when nothing writes to it any more"
                     raise error("file-changed", "changed while it was unpacked", hint, report.path)
-                sync_tree(built)
-                publish_folder(built, target, staging.set_aside, replace=force)
+                sync_tree(staging.new)
+            publish_folder(staging, target, unblocked, replace=force)
+            completed[:] = [target]
     except OSError as failure:
         if isinstance(failure, ModelArchiverError):
             raise
-        hint = "nothing was unpacked; free disk space, or check the path and its permissions"
-        message = failure.strerror or str(failure)
-        raise error("write-failed", message, hint, failure.filename or target) from failure
+        raise write_error(failure, target, _CHOOSE_FOLDER) from failure
 
 
 class _Writer:

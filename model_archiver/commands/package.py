@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model_archiver.core.problems import ModelArchiverError, ProblemList
+from model_archiver.core.problems import ModelArchiverError, ProblemList, system_hint
 from model_archiver.core.request import ModelArchiverConfig
 from model_archiver.core.running import no_progress
 from model_archiver.planning.planner import make_plan
@@ -64,7 +64,7 @@ def plan_package(
     except OSError as error:  # something cannot be read, or disappeared since it was found
         reason = error.strerror or str(error)
         path = error.filename or "the current folder"  # for which the system gives no name
-        problems.error("file-unreadable", reason, "check the path and its permissions", path=path)
+        problems.error("file-unreadable", reason, system_hint(error), path=path)
         problems.raise_errors(strict=request.strict)
         raise
     if dry_run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from model_archiver.core.record import Record
@@ -22,6 +23,19 @@ LARGEST_TEXT = 1 << 22
 """Bytes of the largest file that a check reads whole, and that is kept whole of an opened archive."""
 
 _LONGEST = 1000
+
+_CHECK_PATH = "check the path and its permissions"
+PATH_ERRORS = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT),
+    *(errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG),
+}
+"""The errors of system calls that can be due to the path, and not to a limit or a disk."""
+
+_SYSTEM_HINTS = {
+    errno.EFBIG: "raise the limit on the size of a file (ulimit -f), or use a file system that takes larger ones",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.EIO: "check the disk, or the connection to it",
+}
 
 
 class Problem(Record):
@@ -153,6 +167,16 @@ def error_of(problems: Iterable[Problem]) -> ModelArchiverError:
 def error(code: str, message: str, hint: str = "", path: object = "") -> ModelArchiverError:
     """Return the exception that carries one error."""
     return error_of([Problem("error", code, message, hint, str(path))])
+
+
+def system_hint(failure: OSError, about_path: str = _CHECK_PATH) -> str:
+    """Return what to do about a failed system call: `about_path` only where the path can be at fault."""
+    return about_path if failure.errno in PATH_ERRORS else _SYSTEM_HINTS.get(failure.errno or 0, "")
+
+
+def raise_failure(failure: OSError) -> None:
+    """Raise a failure: for `os.walk`, which otherwise leaves out folders that it cannot read."""
+    raise failure
 
 
 def printable(text: str) -> str:

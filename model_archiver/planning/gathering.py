@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH
 from model_archiver.core.plan import FileSource, Member
+from model_archiver.core.problems import system_hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class FolderWalk:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
             reason = error.strerror or "not readable"
-            self._problems.error("folder-unreadable", f"{reason} ({self._flag})", _MAKE_READABLE, path=folder)
+            hint = system_hint(error, _MAKE_READABLE)
+            self._problems.error("folder-unreadable", f"{reason} ({self._flag})", hint, path=folder)
             return
         for entry in entries:
             yield from self._visit(entry, below / entry.name, ancestors)
@@ -220,7 +222,7 @@ def status_of(path: Path, flag: str, problems: ProblemList) -> os.stat_result | 
     except OSError as error:
         is_loop = error.errno == errno.ELOOP
         code = "link-loop" if is_loop else "file-unreadable"
-        hint = "fix or remove the link" if is_loop else "check the path and its permissions"
+        hint = "fix or remove the link" if is_loop else system_hint(error)
         problems.error(code, f"{error.strerror} ({flag})", hint, path=path)
     except ValueError:  # a NUL in a name from Python code
         problems.missing(path, flag)

@@ -8,7 +8,7 @@ import re
 import stat
 
 from model_archiver.core.plan import SidecarFile
-from model_archiver.core.problems import ModelArchiverError, error
+from model_archiver.core.problems import ModelArchiverError, error, system_hint
 from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
@@ -128,7 +128,7 @@ def _read(path: Path) -> list[_Line]:
         if isinstance(failure, ModelArchiverError):
             raise
         reason = failure.strerror or str(failure)
-        raise error("platform-config", reason, "check the path and its permissions", path) from failure
+        raise error("platform-config", reason, system_hint(failure), path) from failure
     return [_line(raw) for raw in re.findall(_LINE, text if text.strip() else _NEW, re.DOTALL) if raw]
 
 

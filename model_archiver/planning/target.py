@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from model_archiver.core.entries import TIME
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
 from model_archiver.core.plan import SidecarFile, Target
-from model_archiver.core.problems import Problem
+from model_archiver.core.problems import PATH_ERRORS, Problem, raise_failure
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.sums import file_sha256, read_sums
 from model_archiver.planning.platforms import LAYOUTS, check_platform_name
@@ -34,7 +34,9 @@ def choose_target(
     *,
     is_named: bool,
 ) -> Target:
-    """Return where the output goes, with links followed; add an error if it cannot go there.
+    """Return where the output goes, with the links of its folder followed; add an error if it cannot go there.
+
+    A link at the target itself is existing output: it is replaced, and what it leads to is left alone.
 
     Args:
         config: the request.
@@ -48,9 +50,9 @@ def choose_target(
     if is_named:
         check_platform_name(platform, config.model_name, problems)
     name = layout.fixed_name or (config.model_name if is_named else "unnamed")
-    path = Path(os.path.realpath(folder / layout.folder / f"{name}{archive_format.suffix}"))
+    path = Path(os.path.realpath(folder / layout.folder), f"{name}{archive_format.suffix}")
     in_place = archive_format is ArchiveFormat.NO_ARCHIVE and _is_model_path(path, config)
-    target = Target(path, config.force, in_place)
+    target = Target(Path(os.path.realpath(path)) if in_place else path, config.force, in_place)
     if folder.parts[:1] == ("~",) and not folder.exists():
         message = "begins with a ~ that the shell did not expand (--export-path)"
         problems.error("export-path-invalid", message, "write $HOME instead", path=folder)
@@ -71,11 +73,12 @@ def check_in_place(target: Target, members: Iterable[Member], problems: ProblemL
             message = f"is not in {target.path}, where only a manifest is written ({member.flag})"
             hint = "put it there yourself, or choose another --export-path"
             problems.error("in-place-elsewhere", message, hint, path=member.source.path)
+    problems.extend(ExistingOutput(target.path).obstacles([PurePosixPath(MANIFEST_PATH)], ()))
 
 
 def check_merge(target: Target, members: Iterable[Member], problems: ProblemList) -> None:
     """Add an error for what prevents the members from being written into an existing folder."""
-    if target.path.is_dir():
+    if target.path.is_dir() and not target.path.is_symlink():
         existing = ExistingOutput(target.path)
         of_the_build = [PurePosixPath(MANIFEST_PATH), PurePosixPath(SUMS_PATH)]
         problems.extend(existing.obstacles([*(member.path for member in members), *of_the_build], existing.sums))
@@ -100,10 +103,8 @@ def plan_sidecars(
 
     model = plan.fields.get("model", {})
     name, version = str(model.get("modelName") or config.model_name), str(model.get("modelVersion") or version)
-    # The name that the server sees, even if it is a link.
-    archive = _export_path(config) / LAYOUTS[platform].folder / f"{config.model_name}{plan.archive_format.suffix}"
-    sidecar = SidecarFile(path, name, version, archive.name)
-    plan_config(sidecar, archive, problems)
+    sidecar = SidecarFile(path, name, version, plan.target.path.name)
+    plan_config(sidecar, plan.target.path, problems)
     return plan.replace(sidecars=(sidecar,))
 
 
@@ -128,7 +129,7 @@ def existing_outputs(
     outputs = set()
     for path in ours:
         with suppress(OSError):  # it does not exist, or its name is too long to exist
-            status = path.stat()
+            status = path.lstat()  # what a link leads to is not replaced
             outputs.add((status.st_dev, status.st_ino))
     return outputs
 
@@ -138,9 +139,9 @@ def _export_path(config: ModelArchiverConfig) -> Path:
 
 
 def _config_path(config: ModelArchiverConfig, platform: Platform) -> Path | None:
-    """Return where the server's configuration goes, with links followed."""
+    """Return where the server's configuration goes, with the links of its folder followed."""
     below = LAYOUTS[platform].config
-    return None if below is None else Path(os.path.realpath(_export_path(config) / below))
+    return None if below is None else Path(os.path.realpath(_export_path(config) / below.parent), below.name)
 
 
 def _is_server_config(path: Path) -> bool:
@@ -206,14 +207,15 @@ def _check_existing(target: Target, archive_format: ArchiveFormat, other: str, p
     path = target.path
     if not os.path.lexists(path):
         return
+    is_link = path.is_symlink()
     if target.in_place:
-        if (path / MANIFEST_PATH).exists() and not target.force:
+        if os.path.lexists(path / MANIFEST_PATH) and not target.force:
             problems.error("target-exists", "already exists", "use -f to replace it", path=path / MANIFEST_PATH)
-    elif path.exists() and not path.is_dir() and not path.is_file():
+    elif not is_link and not path.is_dir() and not path.is_file():
         problems.error(
             "target-in-the-way", "is neither a file nor a folder, but the output goes there", other, path=path
         )
-    elif path.is_dir() != (archive_format is ArchiveFormat.NO_ARCHIVE):
+    elif not is_link and path.is_dir() != (archive_format is ArchiveFormat.NO_ARCHIVE):
         message = f"is a {'folder' if path.is_dir() else 'file'}, but the output goes there"
         problems.error("target-in-the-way", message, "remove it, or choose another --export-path", path=path)
     elif not target.force:
@@ -221,7 +223,7 @@ def _check_existing(target: Target, archive_format: ArchiveFormat, other: str, p
 
 
 class ExistingOutput:
-    """An existing folder at the target.
+    """An existing folder at the target, or a link, which is replaced as if it were an unchanged folder.
 
     Attributes:
         path: the folder.
@@ -234,7 +236,7 @@ class ExistingOutput:
         """Return whether everything in it is as a previous build left it, and nothing was added."""
         ours = {*self.sums, PurePosixPath(SUMS_PATH)}
         folders = {parent for path in ours for parent in path.parents}
-        return (
+        return self.path.is_symlink() or (
             bool(self.sums)
             and set(self._tree(PurePosixPath())) == ours | folders
             and self.unchanged_files() == set(self.sums)
@@ -279,8 +281,10 @@ class ExistingOutput:
     def sums(self) -> dict[PurePosixPath, str]:
         """The checksums of the files that a previous build wrote, as its sums file records them."""
         try:
-            return dict(filter(None, read_sums((self.path / SUMS_PATH).read_text(encoding="utf-8").encode())))
-        except (OSError, UnicodeDecodeError):
+            return dict(filter(None, read_sums((self.path / SUMS_PATH).read_bytes())))
+        except OSError as failure:
+            if failure.errno not in PATH_ERRORS:
+                raise
             return {}
 
     @cached_property
@@ -293,13 +297,17 @@ class ExistingOutput:
         try:
             exists = not any(step.is_symlink() for step in steps) and (self.path / path).is_file()
             return exists and file_sha256(self.path / path) == digest
-        except OSError:  # for example a name that is too long
+        except OSError as failure:  # for example a name that is too long
+            if failure.errno not in PATH_ERRORS:
+                raise
             return False
 
     def _tree(self, below: PurePosixPath) -> Iterator[PurePosixPath]:
         """Yield a folder in it and every path below that; links are not followed."""
         yield below
-        for folder, folders, files in os.walk(self.path / below):
+        for folder, folders, files in (
+            () if self.path.is_symlink() else os.walk(self.path / below, onerror=raise_failure)
+        ):
             for name in folders + files:
                 yield PurePosixPath(Path(folder, name).relative_to(self.path).as_posix())
 

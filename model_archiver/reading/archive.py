@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from contextlib import contextmanager
 
-from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, error
+from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, error, system_hint
 from model_archiver.core.record import Record
 from model_archiver.core.text import human_size
 
@@ -193,7 +193,7 @@ def convert_os_errors(path: Path) -> Iterator[None]:
         if isinstance(failure, ModelArchiverError):
             raise
         message = failure.strerror or str(failure)
-        raise error("file-unreadable", message, "check the path and its permissions", path) from failure
+        raise error("file-unreadable", message, system_hint(failure), path) from failure
 
 
 class DeflatedRange:

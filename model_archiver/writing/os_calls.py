@@ -9,9 +9,13 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from model_archiver.core.problems import error, raise_failure, system_hint
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, BinaryIO
+
+    from model_archiver.core.problems import ModelArchiverError
 
 _AT_FDCWD = -100
 _NOREPLACE, _EXCHANGE = (1, 2) if sys.platform == "linux" else (4, 2)  # RENAME_* of Linux, RENAME_EXCL/SWAP of macOS
@@ -25,13 +29,21 @@ _ALL_MAY_WRITE = 0o022
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
+def write_error(failure: OSError, target: Path, other: str) -> ModelArchiverError:
+    """Return the error for a failed system call of a build; `other` says how to choose another target."""
+    is_full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
+    hint = f"free some space, or {other}" if is_full else system_hint(failure)
+    message = failure.strerror or str(failure)
+    return error("disk-full" if is_full else "write-failed", message, hint, failure.filename or target)
+
+
 def rename_new(source: Path, destination: Path) -> None:
     """Give a file or folder a name that must be free.
 
     Raises:
         FileExistsError: the name is taken, perhaps only since a moment ago.
     """
-    if not source.is_dir():
+    if not source.is_dir() and not source.is_symlink():
         try:
             os.link(source, destination)
         except FileExistsError:
@@ -39,7 +51,8 @@ def rename_new(source: Path, destination: Path) -> None:
         except OSError:  # the file system has no hard links
             pass
         else:
-            source.unlink()
+            with suppress(OSError):  # it has its new name, so this has not failed
+                source.unlink()
             return
     if not _rename(source, destination, _NOREPLACE):
         if os.path.lexists(destination):
@@ -107,7 +120,7 @@ def _sync_file_system(folder: Path) -> bool:
 
 def sync_tree(root: Path) -> None:
     """Flush every file and folder of a tree that was just written; if there are many, by one call for all."""
-    files = [Path(folder, name) for folder, _, names in os.walk(root) for name in names]
+    files = [Path(folder, name) for folder, _, names in os.walk(root, onerror=raise_failure) for name in names]
     if len(files) > _MANY_FILES and _sync_file_system(root):
         return
     for file in files:
