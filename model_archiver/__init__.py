@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
+
     from model_archiver._version import __version__
     from model_archiver.cli.scripts import ModelArchiver
     from model_archiver.commands.diff import diff
@@ -11,6 +15,17 @@ if TYPE_CHECKING:
     from model_archiver.commands.inspect import inspect, verify
     from model_archiver.core.problems import ModelArchiverError
     from model_archiver.core.request import ModelArchiverConfig
+else:
+    import _signal as signal  # `signal` makes enumerations of its constants: 2 % of a small build
+
+_COMMANDS = {"torch-model-archiver", "model-archiver", "model_archiver", "-mmodel_archiver"}
+
+# In a process of the commands, not of a program that imports the package: until there is something to clean up, Ctrl-C
+# ends it silently, and not with a traceback of imports. Python calls a program "-m" until it has found the module.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    _words = sys.orig_argv[-len(sys.argv) :] if sys.argv[:1] == ["-m"] else sys.argv
+    if "".join(map(str, _words[:1])).replace("\\", "/").rpartition("/")[2].removesuffix(".exe") in _COMMANDS:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 __all__ = [
     "ModelArchiver",

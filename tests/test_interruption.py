@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import random
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -300,3 +303,90 @@ def test_a_signal_handler_that_python_does_not_know_stays(work, run: Command, mo
     monkeypatch.setattr(terminal.signal, "signal", lambda *arguments: installed.append(arguments))
     build(run)
     assert installed == []
+
+
+SCRIPT = "import sys\nfrom model_archiver.cli import main\n\nsys.exit(main())\n"  # as pip writes it
+CLOCK = """\
+import os, sys
+files = []
+def note(event, arguments):
+    name = getattr(arguments[0], "co_filename", "") if event == "exec" and len(files) < 2 else ""
+    if "model_archiver" in name:
+        files.append(name)
+        if len(files) == 2:
+            os.write(int(os.environ["CLOCK"]), b".")
+sys.addaudithook(note)
+"""
+"""Tells through a pipe when Python has run the first file of the package: `__init__`, and is about to run the next."""
+TRIES = 75
+INTERRUPTED = "torch-model-archiver: error: interrupted\n"
+
+
+@pytest.fixture
+def interruptible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The folder of a script and of the clock; processes take SIGINT, which pytest in the background ignores."""
+    (tmp_path / "torch-model-archiver").write_text(SCRIPT)
+    (tmp_path / "sitecustomize.py").write_text(CLOCK)
+    paths = [tmp_path, Path(__file__).parents[1], *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, paths)))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield tmp_path
+    signal.signal(signal.SIGINT, before)
+
+
+def run_for(command: list[object], seconds: float | None) -> tuple[Result, float]:
+    """Run a command and interrupt it so long after it began with the package; also how long it took from there on."""
+    reading, writing = os.pipe()
+    environ = {**os.environ, "CLOCK": str(writing)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "pass_fds": [writing]}
+    process = subprocess.Popen([sys.executable, *map(str, command)], env=environ, **pipes)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as clock:
+        assert clock.read(1) == b"."
+    begun = time.monotonic()
+    if seconds is not None:
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+    return result(process), time.monotonic() - begun
+
+
+@pytest.mark.parametrize("words", [("--help",), (*MODEL, "--extra-files", "model.py,model.pt")])
+@pytest.mark.parametrize("program", ["torch-model-archiver", "-m"])
+def test_a_command_interrupted_at_any_moment_prints_one_line_or_ends_silently(
+    interruptible: Path, model: Path, program: str, words: tuple[str, ...]
+) -> None:
+    command = [*(("-m", "model_archiver") if program == "-m" else (interruptible / program,)), *words]
+    whole, seconds = run_for([*command, "--export-path", "whole"], None)
+    assert whole.status == 0
+    closing = {whole.err.replace("whole/m.mar", f"{number}/m.mar") for number in range(TRIES)}
+
+    def one(number: int) -> int:
+        moment = random.uniform(0, seconds)
+        ended, _ = run_for([*command, "--export-path", number], moment)
+        assert ended.status in (-signal.SIGINT, 130, 0), (moment, ended)
+        assert ended.err in ([INTERRUPTED] if ended.status == 130 else ["", *closing]), (moment, ended)
+        assert ended.out in ("", whole.out)
+        folder = model / str(number)
+        assert not folder.exists() or [path.name for path in folder.iterdir()] == ["m.mar"]
+        return ended.status
+
+    with ThreadPoolExecutor(4) as pool:
+        assert -signal.SIGINT in list(pool.map(one, range(TRIES)))
+
+
+IMPORTER = """\
+import pkgutil, signal
+before = [*map(signal.getsignal, signal.valid_signals())]
+import model_archiver
+for module in pkgutil.walk_packages(model_archiver.__path__, "model_archiver."):
+    __import__(module.name)
+print([getattr(model_archiver, name) for name in model_archiver.__all__])
+assert before == [*map(signal.getsignal, signal.valid_signals())]
+"""
+
+
+@pytest.mark.parametrize("words", [["-c", IMPORTER], ["-m", "app", "model_archiver"], ["app"]])
+def test_a_program_that_imports_the_package_keeps_its_signal_handlers(interruptible, work: Path, words) -> None:
+    make("app/__init__.py", "app/__main__.py", text=IMPORTER)
+    ended, _ = run_for(words, None)
+    assert ended.status == 0, ended.err
