@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model_archiver.core.problems import ModelArchiverError, ProblemList
+from model_archiver.core.problems import ModelArchiverError, ProblemList, unreadable
 from model_archiver.core.request import ModelArchiverConfig
 from model_archiver.core.running import no_progress
 from model_archiver.planning.planner import make_plan
@@ -62,9 +62,7 @@ def plan_package(
         problems.raise_errors(strict=request.strict)
         raise
     except OSError as error:  # something cannot be read, or disappeared since it was found
-        reason = error.strerror or str(error)
-        path = error.filename or "the current folder"  # for which the system gives no name
-        problems.error("file-unreadable", reason, "check the path and its permissions", path=path)
+        problems.add(unreadable(error))
         problems.raise_errors(strict=request.strict)
         raise
     if dry_run:

@@ -155,6 +155,14 @@ def error(code: str, message: str, hint: str = "", path: object = "") -> ModelAr
     return error_of([Problem("error", code, message, hint, str(path))])
 
 
+def unreadable(failure: OSError) -> Problem:
+    """Return the problem of a failed system call; without a path, it asked for the current folder."""
+    path, hint = failure.filename, "check the path and its permissions"
+    if not path:
+        path, hint = "the current folder", "change to a folder that exists and that you may read"
+    return Problem("error", "file-unreadable", failure.strerror or str(failure), hint, str(path))
+
+
 def printable(text: str) -> str:
     r"""Return the text as one line: invisible characters and lone surrogates become escapes (``\n``, ``\x1b``)."""
     if text.isprintable():

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import stat
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 _ROOT = PurePosixPath()
 _EXCLUDED_NAMES = {"__MACOSX", "__pycache__", MAR_INF}
 _EXCLUDED_SUFFIXES = (".pyc", ".pyo", ".mar")
+_SEPARATORS = re.escape(os.sep + (os.altsep or ""))
+_MAGIC = r"[*?]|\[[^/][^]/]*\]"
+_RECURSIVE = rf"(?<![^{_SEPARATORS}])(?:\*\*[{_SEPARATORS}]+)*\*\*(?:[{_SEPARATORS}]+|\Z)"
 _MAKE_READABLE = "give yourself permission to read it, or leave it out"
 
 
@@ -60,13 +64,16 @@ class Exclusions:
 
     def is_output(self, path: Path, status: os.stat_result) -> bool:
         """Return whether this is the build's own output, or the folder of a previous build, whatever its name."""
-        is_ours = stat.S_ISDIR(status.st_mode) and (path / SUMS_PATH).is_file() and (path / MANIFEST_PATH).is_file()
+        # A folder that is closed is reported when it is read.
+        is_ours = stat.S_ISDIR(status.st_mode) and all(map(os.path.isfile, (path / SUMS_PATH, path / MANIFEST_PATH)))
         return is_ours or _identity(status) in self._outputs
 
     def count(self, path: Path, *, is_folder: bool) -> None:
         """Count a file, or all files of a folder, as left out; a link counts as one."""
         is_tree = is_folder and not path.is_symlink()
-        self.excluded += sum(len(files) for _, _, files in os.walk(path)) if is_tree else 1
+        self.excluded += (
+            sum(not entry.is_dir() for _, entries in walk_tree(path) for entry in entries) if is_tree else 1
+        )
 
 
 class FolderWalk:
@@ -79,44 +86,57 @@ class FolderWalk:
 
     def files(self, root: Path) -> Iterator[tuple[PurePosixPath, FileSource]]:
         """Yield the files below `root`, each with its path below it; links are followed."""
-        status = status_of(root, self._flag, self._problems)
-        if status is not None:
-            yield from self._walk(root, _ROOT, (_identity(status),))
+        for path, below, status in self._walk(root):
+            if not stat.S_ISDIR(status.st_mode):
+                source = regular_source(path, status, self._flag, self._problems)
+                if source is not None:
+                    yield below, source
 
-    def _walk(
-        self, folder: Path, below: PurePosixPath, ancestors: tuple[Identity, ...]
-    ) -> Iterator[tuple[PurePosixPath, FileSource]]:
+    def folders(self, root: Path) -> Iterator[Path]:
+        """Yield `root` and the folders below it; links are followed."""
+        yield root
+        for path, _, _ in self._walk(root, only_folders=True):
+            yield path
+
+    def _walk(self, root: Path, *, only_folders: bool = False) -> Iterator[tuple[Path, PurePosixPath, os.stat_result]]:
+        status = status_of(root, self._flag, self._problems)
+        # A stack, because a tree may be deeper than functions can call each other.
+        opened = [(self._entries(root), _ROOT, _identity(status))] if status is not None else []
+        while opened:
+            entries, folder, _ = opened[-1]
+            entry = next(entries, None)
+            if entry is None:
+                opened.pop()
+                continue
+            path, below = Path(entry.path), folder / entry.name
+            is_folder = _leads_to_folder(entry)
+            status = self._visit(path, below, is_folder=is_folder) if is_folder or not only_folders else None
+            if status is None:
+                continue
+            if is_folder and _identity(status) in [identity for _, _, identity in opened]:
+                message = f"is a link to a folder that contains it ({self._flag})"
+                self._problems.error("link-loop", message, "remove the link or --exclude it", path=path)
+                continue
+            yield path, below, status
+            if is_folder:
+                opened.append((self._entries(path), below, _identity(status)))
+
+    def _entries(self, folder: Path) -> Iterator[os.DirEntry[str]]:
         try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            return iter(sorted(os.scandir(folder), key=lambda entry: entry.name))
         except OSError as error:
             reason = error.strerror or "not readable"
             self._problems.error("folder-unreadable", f"{reason} ({self._flag})", _MAKE_READABLE, path=folder)
-            return
-        for entry in entries:
-            yield from self._visit(entry, below / entry.name, ancestors)
+            return iter(())
 
-    def _visit(
-        self, entry: os.DirEntry[str], below: PurePosixPath, ancestors: tuple[Identity, ...]
-    ) -> Iterator[tuple[PurePosixPath, FileSource]]:
-        is_folder = _leads_to_folder(entry)
-        path = Path(entry.path)
-        if self._exclusions.excludes_name(below, is_folder=is_folder):
-            self._exclusions.count(path, is_folder=is_folder)
-            return
-        status = status_of(path, self._flag, self._problems)
-        if status is None:
-            return
-        if self._exclusions.is_output(path, status):
-            self._exclusions.count(path, is_folder=is_folder)
-        elif not is_folder:
-            source = regular_source(path, status, self._flag, self._problems)
-            if source is not None:
-                yield below, source
-        elif _identity(status) in ancestors:
-            message = f"is a link to a folder that contains it ({self._flag})"
-            self._problems.error("link-loop", message, "remove the link or --exclude it", path=path)
-        else:
-            yield from self._walk(path, below, (*ancestors, _identity(status)))
+    def _visit(self, path: Path, below: PurePosixPath, *, is_folder: bool) -> os.stat_result | None:
+        """Return the status of what a path leads to, or None if it is left out or was reported."""
+        if not self._exclusions.excludes_name(below, is_folder=is_folder):
+            status = status_of(path, self._flag, self._problems)
+            if status is None or not self._exclusions.is_output(path, status):
+                return status
+        self._exclusions.count(path, is_folder=is_folder)
+        return None
 
 
 class Gatherer:
@@ -165,18 +185,42 @@ class Gatherer:
 
     def _extra(self, piece: str) -> Iterator[Member]:
         path, flag = Path(piece), "--extra-files"
-        if os.path.lexists(path) or not re.search(r"[*?[]", piece):
+        if os.path.lexists(path) or not re.search(_MAGIC, piece):
             status = status_of(path, flag, self._problems)
             if status is not None:
                 is_folder = stat.S_ISDIR(status.st_mode)
                 yield from self._tree(path, _ROOT, flag) if is_folder else self._file(path, status, flag)
             return
-        matches = [match for match in _matches(piece) if not self._leaves_out(match)]
+        paths = self._matches(piece)
+        folders = {path for path in paths if path.is_dir()}  # which are packed with what is in them
+        matches = [path for path in sorted(paths) if folders.isdisjoint(path.parents) and not self._leaves_out(path)]
         if not matches:
             hint = "check the pattern and the folder"
             self._problems.warning("pattern-unmatched", f"matches nothing to pack ({flag})", hint, path=piece)
         for match in matches:
             yield from self._under_own_name(match, flag)
+
+    def _matches(self, pattern: str, *, is_whole: bool = True) -> set[Path]:
+        """Return what a pattern matches; ``**`` stands for a folder and all below it, and is followed as in a walk.
+
+        Args:
+            pattern: a pattern.
+            is_whole: it is the user's: ``dir/**`` means the contents of `dir`, as ``dir/*`` does.
+        """
+        import glob  # noqa: PLC0415 - only for patterns
+
+        recursive = re.search(_RECURSIVE, pattern)
+        if recursive is None:
+            return {Path(hit) for hit in glob.glob(pattern)}  # noqa: PTH207 - takes any text
+        start, rest = pattern[: recursive.start()], pattern[recursive.end() :]
+        if not rest and is_whole and not glob.has_magic(start):
+            return self._matches(f"{start}*")
+        roots = self._matches(start) if start else {Path()}
+        if not rest:
+            return roots
+        walk = FolderWalk("--extra-files", self._exclusions, self._problems)
+        folders = [glob.escape(str(folder)) for root in roots for folder in walk.folders(root)]
+        return {hit for folder in folders for hit in self._matches(f"{folder}{os.sep}{rest}", is_whole=False)}
 
     def _leaves_out(self, match: Path) -> bool:
         is_folder = match.is_dir()
@@ -205,6 +249,20 @@ class Gatherer:
     def _tree(self, root: Path, into: PurePosixPath, flag: str) -> Iterator[Member]:
         for below, source in FolderWalk(flag, self._exclusions, self._problems).files(root):
             yield Member(into / below, source, flag)
+
+
+def walk_tree(root: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+    """Yield a folder and all below it that can be read, parents first, each with its entries; links are not followed.
+
+    Before Python 3.12, `os.walk` fails in a tree that is deeper than functions can call each other.
+    """
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        with suppress(OSError):
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            yield folder, entries
+            waiting += [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
 
 
 def status_of(path: Path, flag: str, problems: ProblemList) -> os.stat_result | None:
@@ -246,19 +304,6 @@ def _pieces(value: StrPath) -> list[str]:
         return [text]
     pieces = [piece if os.path.lexists(piece) else piece.strip() for piece in text.split(",")]
     return [piece for piece in pieces if piece]
-
-
-def _matches(pattern: str) -> list[Path]:
-    """Return what a pattern matches, sorted, without what is in a folder that it matches too.
-
-    ``dir/**`` matches `dir` itself, too, but means its contents, as ``dir/*`` does.
-    """
-    import glob  # noqa: PLC0415 - only for patterns
-
-    start = Path(pattern[: pattern.find("**")]) if "**" in pattern else None
-    paths = sorted({Path(hit) for hit in glob.glob(pattern, recursive=True)} - {start})  # noqa: PTH207 - takes any text
-    folders = {path for path in paths if path.is_dir()}
-    return [path for path in paths if folders.isdisjoint(path.parents)]
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:

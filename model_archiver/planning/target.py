@@ -14,6 +14,7 @@ from model_archiver.core.plan import SidecarFile, Target
 from model_archiver.core.problems import Problem
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.sums import file_sha256, read_sums
+from model_archiver.planning.gathering import walk_tree
 from model_archiver.planning.platforms import LAYOUTS, check_platform_name
 
 TYPE_CHECKING = False
@@ -299,9 +300,9 @@ class ExistingOutput:
     def _tree(self, below: PurePosixPath) -> Iterator[PurePosixPath]:
         """Yield a folder in it and every path below that; links are not followed."""
         yield below
-        for folder, folders, files in os.walk(self.path / below):
-            for name in folders + files:
-                yield PurePosixPath(Path(folder, name).relative_to(self.path).as_posix())
+        for _, entries in walk_tree(self.path / below):
+            for entry in entries:
+                yield PurePosixPath(Path(entry.path).relative_to(self.path).as_posix())
 
 
 def _folder_problem(place: Path) -> str | None:

@@ -14,10 +14,11 @@ from model_archiver.core.problems import error, error_of
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.running import block_signals
 from model_archiver.core.sums import sha256
+from model_archiver.planning.gathering import walk_tree
 from model_archiver.planning.target import ExistingOutput
 from model_archiver.writing.copying import copy, file_sums
 from model_archiver.writing.destination import Destination
-from model_archiver.writing.os_calls import OutputFile, exchange, rename_new, sync_folder, sync_tree
+from model_archiver.writing.os_calls import OutputFile, exchange, make_folders, rename_new, sync_folder, sync_tree
 from model_archiver.writing.publish import place_new
 from model_archiver.writing.staging import folder_lock
 
@@ -91,7 +92,7 @@ class FolderDestination(Destination):
     def _place(self, path: PurePosixPath) -> Path:
         """Return where a member goes, in a folder that exists."""
         if path.parent not in self._folders:
-            (self.built / path.parent).mkdir(parents=True, exist_ok=True)
+            make_folders(self.built / path.parent)
             self._folders.add(path.parent)
         return self.built / path
 
@@ -163,7 +164,7 @@ def _exchange(built: Path, target: Path, set_aside: Path, judged: Snapshot) -> b
 
 def _merge(built: Path, existing: ExistingOutput) -> None:
     """Move the new files into a folder that holds other files too, and remove what only the previous build wrote."""
-    files = (Path(folder, name) for folder, _, names in os.walk(built) for name in names)
+    files = (Path(entry.path) for _, entries in walk_tree(built) for entry in entries if not entry.is_dir())
     paths = [PurePosixPath(file.relative_to(built).as_posix()) for file in files]
     stale = existing.unchanged_files().difference(paths)
     obstacles = list(existing.obstacles(paths, stale))
@@ -175,7 +176,7 @@ def _merge(built: Path, existing: ExistingOutput) -> None:
             _remove_file(existing.path, path)
         for path in [path for path in paths if path not in last] + last:
             place = existing.path / path
-            place.parent.mkdir(parents=True, exist_ok=True)
+            make_folders(place.parent)
             (built / path).replace(place)
 
 
