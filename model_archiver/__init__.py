@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found] # `signal` makes enumerations of its constants: 2 % of a small build
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import signal
-
     from model_archiver._version import __version__
     from model_archiver.cli.scripts import ModelArchiver
     from model_archiver.commands.diff import diff
@@ -15,17 +14,14 @@ if TYPE_CHECKING:
     from model_archiver.commands.inspect import inspect, verify
     from model_archiver.core.problems import ModelArchiverError
     from model_archiver.core.request import ModelArchiverConfig
-else:
-    import _signal as signal  # `signal` makes enumerations of its constants: 2 % of a small build
 
-_COMMANDS = {"torch-model-archiver", "model-archiver", "model_archiver", "-mmodel_archiver"}
-
-# In a process of the commands, not of a program that imports the package: until there is something to clean up, Ctrl-C
-# ends it silently, and not with a traceback of imports. Python calls a program "-m" until it has found the module.
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    _words = sys.orig_argv[-len(sys.argv) :] if sys.argv[:1] == ["-m"] else sys.argv
-    if "".join(map(str, _words[:1])).replace("\\", "/").rpartition("/")[2].removesuffix(".exe") in _COMMANDS:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+# Ctrl-C ends a process of the commands silently until there is something to clean up: no traceback of imports. One that
+# only imports the package keeps its handlers. Python calls a program "-m" until it has found the module.
+_words = sys.orig_argv[-len(sys.argv) :] if sys.argv[:1] == ["-m"] else sys.argv
+_program = "".join(map(str, _words[:1])).replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
+_is_command = _program in ("torch-model-archiver", "model-archiver", "model_archiver", "-mmodel_archiver")
+if _is_command and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 __all__ = [
     "ModelArchiver",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,10 +36,6 @@ def _run(program: str, argv: Sequence[str] | None) -> int:
         from model_archiver.cli.run import run_command  # noqa: PLC0415
 
         return run_command(mms_parser() if program == "model-archiver" else torch_parser(), argv)
-    except KeyboardInterrupt:  # during these imports
-        if sys.stderr is not None:
-            sys.stderr.write(f"{program}: error: interrupted\n")
-        return 130
     finally:
         if pauses_collector:
             gc.freeze()  # so that the interpreter does not look through all of this once more, neither now nor at exit

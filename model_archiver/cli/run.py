@@ -8,7 +8,7 @@ import io
 import sys
 
 from model_archiver.cli.terminal import Reporter, interrupted_by_signals, print_result, progress_bar
-from model_archiver.core.problems import ModelArchiverError, UsageError, error_of, unreadable
+from model_archiver.core.problems import ModelArchiverError, UsageError, as_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
         reporter.line("error: interrupted")
         return _print_failure(command, INTERRUPTED, args, ())
     except (ModelArchiverError, OSError) as failure:
-        error = failure if isinstance(failure, ModelArchiverError) else error_of([unreadable(failure)])
+        error = as_error(failure)
         status = USAGE if isinstance(error, UsageError) else _failed(command)
         return _report_failure(error, status, command, args, reporter)
     except Exception as failure:  # noqa: BLE001 - whatever it is, a user gets one line

@@ -98,10 +98,7 @@ def interrupted_by_signals() -> Iterator[None]:
 
 
 def _raise_outside_imports(frame: FrameType | None, *_: object) -> None:
-    """Raise KeyboardInterrupt, but as soon as an import ends: some of its code loses exceptions.
-
-    As a profile function, this is called whenever a function is called or returns, until it raises.
-    """
+    """Raise KeyboardInterrupt; during an import, which loses exceptions, do so when it ends, as a profile function."""
     if frame is None or "importlib" not in frame.f_code.co_filename:
         raise KeyboardInterrupt
     sys.setprofile(_raise_outside_imports)

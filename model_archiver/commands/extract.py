@@ -8,18 +8,10 @@ from pathlib import Path
 
 from model_archiver.core.entries import check_model_name, fits_windows, mode, portable_key
 from model_archiver.core.manifest import model_of
-from model_archiver.core.problems import (
-    ModelArchiverError,
-    Problem,
-    ProblemList,
-    error,
-    error_of,
-    raise_errors,
-    unreadable,
-)
+from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, error, raise_errors
 from model_archiver.core.record import Record
 from model_archiver.core.running import add_total, block_signals, no_progress
-from model_archiver.reading.archive import ReadContext
+from model_archiver.reading.archive import ReadContext, convert_os_errors
 from model_archiver.reading.content import read_content
 from model_archiver.reading.opening import check_sums, downgrade_manifest_problems, open_archive, report_of
 from model_archiver.writing.folder import publish_folder
@@ -79,12 +71,9 @@ def extract(
     context = ReadContext(opened, max_size, progress)
     content = read_content(opened, context)
     report = downgrade_manifest_problems(report_of(opened, content, context.problems))
-    try:
+    with convert_os_errors("the current folder"):  # it may have been removed
         target = _target(to, report)
-        problems = [*_obstacles(report, content), *_target_problems(target, opened.path, force=force)]
-    except OSError as failure:
-        raise error_of([unreadable(failure)]) from failure
-    raise_errors([*report.problems, *problems])
+    raise_errors([*report.problems, *_obstacles(report, content), *_target_problems(target, opened.path, force=force)])
     _unpack(opened, report, target, ReadContext(opened, max_size, progress), force=force)
     return Extraction(target, report)
 
@@ -172,7 +161,7 @@ class _Writer:
 
     def __call__(self, member: FoundMember, blocks: Iterable[bytes]) -> None:
         place = self._root / member.path
-        make_folders(place.parent)
+        make_folders(place.parent, [])
         with OutputFile(place, mode(executable=member.executable)) as output:
             for block in blocks:
                 output.write(block)

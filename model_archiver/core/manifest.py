@@ -23,6 +23,7 @@ SUMS_PATH = f"{MAR_INF}/SHA256SUMS"
 DEEPEST = 50
 """Levels of the deepest manifest that is read."""
 
+_INFINITE = (float("inf"), float("-inf"))  # as which Python reads 1e999
 _LAST_YEAR = 9999  # the last one with four digits
 _MMS_FIELDS = dict.fromkeys(("modelServerVersion", "implementationVersion", "specificationVersion"), "1.0")
 
@@ -102,22 +103,16 @@ def parse_manifest(text: bytes) -> dict[str, Any] | None:
     """Return the fields of a manifest, or None if it is not a JSON object that every program can read."""
     try:
         # int() rejects NaN and the infinities: they are not JSON, although Python accepts them.
-        fields = json.loads(text.decode(), parse_constant=int, parse_float=_finite)
-    except (ValueError, OverflowError, RecursionError):  # a UnicodeDecodeError is a ValueError
+        fields = json.loads(text.decode(), parse_constant=int)
+    except (ValueError, RecursionError):  # a UnicodeDecodeError is a ValueError
         return None
-    return fields if isinstance(fields, dict) and not _is_deeper(fields, DEEPEST) else None
+    return fields if isinstance(fields, dict) and not _is_beyond(fields, DEEPEST) else None
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    int(number)  # raises an OverflowError where it is infinite, as 1e999 is
-    return number
-
-
-def _is_deeper(value: object, levels: int) -> bool:
-    """Return whether a value is nested more deeply than so many levels, which later steps could not follow."""
+def _is_beyond(value: object, levels: int) -> bool:
+    """Return whether a value has more levels than so many, or numbers, that later steps could not follow."""
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels == 0 or any(_is_deeper(item, levels - 1) for item in items)
+    return levels == 0 or value in _INFINITE or any(_is_beyond(item, levels - 1) for item in items)
 
 
 def model_of(manifest: Mapping[str, Any]) -> dict[str, Any]:

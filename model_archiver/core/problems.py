@@ -155,12 +155,12 @@ def error(code: str, message: str, hint: str = "", path: object = "") -> ModelAr
     return error_of([Problem("error", code, message, hint, str(path))])
 
 
-def unreadable(failure: OSError) -> Problem:
-    """Return the problem of a failed system call; without a path, it asked for the current folder."""
-    path, hint = failure.filename, "check the path and its permissions"
-    if not path:
-        path, hint = "the current folder", "change to a folder that exists and that you may read"
-    return Problem("error", "file-unreadable", failure.strerror or str(failure), hint, str(path))
+def as_error(failure: ModelArchiverError | OSError, place: object = "the current folder") -> ModelArchiverError:
+    """Return the exception of a failure: of a system call, it names its path, or the place if it has none."""
+    if isinstance(failure, ModelArchiverError):
+        return failure
+    reason = failure.strerror or str(failure)
+    return error("file-unreadable", reason, "check the path and its permissions", failure.filename or place)
 
 
 def printable(text: str) -> str:
@@ -209,4 +209,5 @@ def _advice_on_missing(path: Path) -> str:
     stems = {other.stem: other for other in shown if other.suffix.startswith(path.suffix)}
     near = [other for other in shown if other.name.casefold() == path.name.casefold()]
     near += [stems[stem] for stem in [closest(path.stem, stems)] if stem]
+    near = [other for other in near if os.path.isfile(other) or os.path.isdir(other)]  # noqa: PTH112, PTH113 - no errors
     return f"did you mean {near[0]}?" if near else otherwise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 
@@ -188,7 +189,7 @@ def _is_version(value: object) -> bool:
 
 def _is_path(value: object) -> bool:
     text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
-    return isinstance(text, str) and "\0" not in text
+    return isinstance(text, str) and not re.search("[\0\ud800-\udc7f\udd00-\udfff]", text)
 
 
 def _is_paths(value: object) -> bool:
@@ -197,8 +198,8 @@ def _is_paths(value: object) -> bool:
     return _is_path(value)
 
 
-_PATH = (_is_path, "a path: a string without NUL, or a path object")
-_PATHS = (_is_paths, "a path or a list of paths: strings without NUL, or path objects")
+_PATH = (_is_path, "a path: a string that can be one, or a path object")
+_PATHS = (_is_paths, "a path or a list of paths: strings that can be paths, or path objects")
 _SWITCH = (lambda value: isinstance(value, int), "True or False")
 _TYPES: dict[str, tuple[Callable[[object], bool], str]] = {
     "model_name": (lambda value: isinstance(value, str), "a string"),

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from contextlib import suppress
-from fnmatch import fnmatchcase
+from fnmatch import fnmatch, fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 _ROOT = PurePosixPath()
 _EXCLUDED_NAMES = {"__MACOSX", "__pycache__", MAR_INF}
 _EXCLUDED_SUFFIXES = (".pyc", ".pyo", ".mar")
-_SEPARATORS = re.escape(os.sep + (os.altsep or ""))
 _MAGIC = r"[*?]|\[[^/][^]/]*\]"
-_RECURSIVE = rf"(?<![^{_SEPARATORS}])(?:\*\*[{_SEPARATORS}]+)*\*\*(?:[{_SEPARATORS}]+|\Z)"
+_SEPARATORS = (os.sep, os.altsep or os.sep)
 _MAKE_READABLE = "give yourself permission to read it, or leave it out"
 
 
@@ -64,16 +63,15 @@ class Exclusions:
 
     def is_output(self, path: Path, status: os.stat_result) -> bool:
         """Return whether this is the build's own output, or the folder of a previous build, whatever its name."""
-        # A folder that is closed is reported when it is read.
+        # Of a folder that is closed, `Path.is_file` would raise an error that names one of these files.
         is_ours = stat.S_ISDIR(status.st_mode) and all(map(os.path.isfile, (path / SUMS_PATH, path / MANIFEST_PATH)))
         return is_ours or _identity(status) in self._outputs
 
     def count(self, path: Path, *, is_folder: bool) -> None:
         """Count a file, or all files of a folder, as left out; a link counts as one."""
         is_tree = is_folder and not path.is_symlink()
-        self.excluded += (
-            sum(not entry.is_dir() for _, entries in walk_tree(path) for entry in entries) if is_tree else 1
-        )
+        files = (not entry.is_dir() for _, entries in walk_tree(path) for entry in entries)
+        self.excluded += sum(files) if is_tree else 1
 
 
 class FolderWalk:
@@ -85,58 +83,46 @@ class FolderWalk:
         self._problems = problems
 
     def files(self, root: Path) -> Iterator[tuple[PurePosixPath, FileSource]]:
-        """Yield the files below `root`, each with its path below it; links are followed."""
-        for path, below, status in self._walk(root):
+        """Yield the files below `root`, each with its path below it."""
+        for path, below, status in self.walk(root):
             if not stat.S_ISDIR(status.st_mode):
                 source = regular_source(path, status, self._flag, self._problems)
                 if source is not None:
                     yield below, source
 
-    def folders(self, root: Path) -> Iterator[Path]:
-        """Yield `root` and the folders below it; links are followed."""
-        yield root
-        for path, _, _ in self._walk(root, only_folders=True):
-            yield path
-
-    def _walk(self, root: Path, *, only_folders: bool = False) -> Iterator[tuple[Path, PurePosixPath, os.stat_result]]:
+    def walk(self, root: Path, *, only_folders: bool = False) -> Iterator[tuple[Path, PurePosixPath, os.stat_result]]:
+        """Yield what is below `root`, each with its path below it and its status; links are followed."""
         status = status_of(root, self._flag, self._problems)
         # A stack, because a tree may be deeper than functions can call each other.
-        opened = [(self._entries(root), _ROOT, _identity(status))] if status is not None else []
-        while opened:
-            entries, folder, _ = opened[-1]
-            entry = next(entries, None)
-            if entry is None:
-                opened.pop()
+        waiting = [] if status is None else self._entries(root, _ROOT, (_identity(status),))
+        while waiting:
+            entry, folder, ancestors = waiting.pop()
+            path, below, is_folder = Path(entry.path), folder / entry.name, _leads_to_folder(entry)
+            if only_folders and not is_folder:
                 continue
-            path, below = Path(entry.path), folder / entry.name
-            is_folder = _leads_to_folder(entry)
-            status = self._visit(path, below, is_folder=is_folder) if is_folder or not only_folders else None
-            if status is None:
-                continue
-            if is_folder and _identity(status) in [identity for _, _, identity in opened]:
+            is_excluded = self._exclusions.excludes_name(below, is_folder=is_folder)
+            status = None if is_excluded else status_of(path, self._flag, self._problems)
+            if is_excluded or (status and self._exclusions.is_output(path, status)):
+                self._exclusions.count(path, is_folder=is_folder)
+            elif status and is_folder and _identity(status) in ancestors:
                 message = f"is a link to a folder that contains it ({self._flag})"
                 self._problems.error("link-loop", message, "remove the link or --exclude it", path=path)
-                continue
-            yield path, below, status
-            if is_folder:
-                opened.append((self._entries(path), below, _identity(status)))
+            elif status:
+                yield path, below, status
+                if is_folder:
+                    waiting += self._entries(path, below, (*ancestors, _identity(status)))
 
-    def _entries(self, folder: Path) -> Iterator[os.DirEntry[str]]:
+    def _entries(
+        self, folder: Path, below: PurePosixPath, ancestors: tuple[Identity, ...]
+    ) -> list[tuple[os.DirEntry[str], PurePosixPath, tuple[Identity, ...]]]:
+        """Return what is in a folder, the last one first."""
         try:
-            return iter(sorted(os.scandir(folder), key=lambda entry: entry.name))
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
         except OSError as error:
             reason = error.strerror or "not readable"
             self._problems.error("folder-unreadable", f"{reason} ({self._flag})", _MAKE_READABLE, path=folder)
-            return iter(())
-
-    def _visit(self, path: Path, below: PurePosixPath, *, is_folder: bool) -> os.stat_result | None:
-        """Return the status of what a path leads to, or None if it is left out or was reported."""
-        if not self._exclusions.excludes_name(below, is_folder=is_folder):
-            status = status_of(path, self._flag, self._problems)
-            if status is None or not self._exclusions.is_output(path, status):
-                return status
-        self._exclusions.count(path, is_folder=is_folder)
-        return None
+            return []
+        return [(entry, below, ancestors) for entry in entries]
 
 
 class Gatherer:
@@ -200,27 +186,21 @@ class Gatherer:
         for match in matches:
             yield from self._under_own_name(match, flag)
 
-    def _matches(self, pattern: str, *, is_whole: bool = True) -> set[Path]:
-        """Return what a pattern matches; ``**`` stands for a folder and all below it, and is followed as in a walk.
-
-        Args:
-            pattern: a pattern.
-            is_whole: it is the user's: ``dir/**`` means the contents of `dir`, as ``dir/*`` does.
-        """
-        import glob  # noqa: PLC0415 - only for patterns
-
-        recursive = re.search(_RECURSIVE, pattern)
-        if recursive is None:
-            return {Path(hit) for hit in glob.glob(pattern)}  # noqa: PTH207 - takes any text
-        start, rest = pattern[: recursive.start()], pattern[recursive.end() :]
-        if not rest and is_whole and not glob.has_magic(start):
-            return self._matches(f"{start}*")
-        roots = self._matches(start) if start else {Path()}
-        if not rest:
-            return roots
-        walk = FolderWalk("--extra-files", self._exclusions, self._problems)
-        folders = [glob.escape(str(folder)) for root in roots for folder in walk.folders(root)]
-        return {hit for folder in folders for hit in self._matches(f"{folder}{os.sep}{rest}", is_whole=False)}
+    def _matches(self, pattern: str) -> set[Path]:
+        """Return what a pattern matches; ``**`` stands for a folder and those below it, and at the end for ``*``."""
+        hits = {Path(Path(pattern).anchor)}
+        parts = Path(pattern).relative_to(*hits).parts
+        for part in (*parts[:-1], parts[-1].replace("**", "*")):
+            if part == "**":
+                walk = FolderWalk("--extra-files", self._exclusions, self._problems).walk
+                hits = {hit for hit in hits if hit.is_dir()}
+                hits |= {path for hit in hits for path, *_ in walk(hit, only_folders=True)}
+            elif re.search(_MAGIC, part):
+                found = [hit / entry.name for hit in hits for entry in next(walk_tree(hit), (hit, []))[1]]
+                hits = {path for path in found if fnmatch(path.name, part) and (part[0] == "." or path.name[0] != ".")}
+            else:
+                hits = {hit / part for hit in hits if os.path.lexists(hit / part)}
+        return {hit for hit in hits if hit.is_dir()} if pattern.endswith(_SEPARATORS) else hits
 
     def _leaves_out(self, match: Path) -> bool:
         is_folder = match.is_dir()
@@ -252,10 +232,7 @@ class Gatherer:
 
 
 def walk_tree(root: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
-    """Yield a folder and all below it that can be read, parents first, each with its entries; links are not followed.
-
-    Before Python 3.12, `os.walk` fails in a tree that is deeper than functions can call each other.
-    """
+    """Yield a folder and those below it, each with its entries, as `os.walk` does, but however deep they are."""
     waiting = [root]
     while waiting:
         folder = waiting.pop()

@@ -92,7 +92,7 @@ class FolderDestination(Destination):
     def _place(self, path: PurePosixPath) -> Path:
         """Return where a member goes, in a folder that exists."""
         if path.parent not in self._folders:
-            make_folders(self.built / path.parent)
+            make_folders(self.built / path.parent, [])
             self._folders.add(path.parent)
         return self.built / path
 
@@ -176,7 +176,7 @@ def _merge(built: Path, existing: ExistingOutput) -> None:
             _remove_file(existing.path, path)
         for path in [path for path in paths if path not in last] + last:
             place = existing.path / path
-            make_folders(place.parent)
+            make_folders(place.parent, [])
             (built / path).replace(place)
 
 

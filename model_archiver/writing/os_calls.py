@@ -121,8 +121,8 @@ def sync_tree(root: Path) -> None:
         sync_folder(folder)
 
 
-def make_folders(folder: Path, made: list[Path] | None = None) -> None:
-    """Make a folder, and those that it lies in, where they are missing; add those that were made to a list."""
+def make_folders(folder: Path, made: list[Path]) -> None:
+    """Make a folder, and those that it lies in, where they are missing, and add them to a list."""
     missing = []
     while not folder.exists():  # `Path.mkdir` fails where the tree is deeper than functions can call each other
         missing.append(folder)
@@ -130,8 +130,7 @@ def make_folders(folder: Path, made: list[Path] | None = None) -> None:
     for folder in reversed(missing):
         with suppress(FileExistsError):
             folder.mkdir()
-            if made is not None:
-                made.append(folder)
+            made.append(folder)
 
 
 class OutputFile:

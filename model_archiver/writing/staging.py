@@ -158,15 +158,11 @@ def _remove_tree(path: Path) -> None:
     if path.is_symlink() or not path.is_dir():
         path.unlink()
         return
-    folders = []
-    for folder, entries in walk_tree(path):
+    for folder, entries in reversed(list(walk_tree(path))):
         folder.chmod(0o700)  # the user may have made a folder of an existing output read-only
-        folders.append(folder)
         for entry in entries:
-            if not entry.is_dir(follow_symlinks=False):
-                os.unlink(entry.path)  # noqa: PTH108 - of a path, not a Path
-    for folder in reversed(folders):
-        folder.rmdir()
+            (os.rmdir if entry.is_dir(follow_symlinks=False) else os.unlink)(entry.path)
+    path.rmdir()
 
 
 def _lock_file(path: Path, *, create: bool = True) -> int | None:
