@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 
@@ -189,7 +188,10 @@ def _is_version(value: object) -> bool:
 
 def _is_path(value: object) -> bool:
     text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
-    return isinstance(text, str) and not re.search("[\0\ud800-\udc7f\udd00-\udfff]", text)
+    try:
+        return isinstance(text, str) and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _is_paths(value: object) -> bool:
