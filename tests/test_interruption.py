@@ -22,7 +22,7 @@ import pytest
 from model_archiver.cli import main, terminal
 from tests.archives import FORMATS, contents, output, tree
 from tests.conftest import Command, Result
-from tests.forks import fork, hidden, result, start
+from tests.forks import fork, hidden, result, start, stopped_while_writing
 from tests.packing import MODEL, build, make
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGKILL")
@@ -94,7 +94,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder / "weights.bin").open("wb") as file:
         for _ in range(200):
             file.write(os.urandom(MEGABYTE))
-    with (folder / "vocabulary.txt").open("wb") as file:  # of lines that differ, which ISA-L packs in one way only
+    with (folder / "vocabulary.txt").open("wb") as file:
         file.writelines(b"a word and another one %d\n" % number for number in range(100 * MEGABYTE // 32))
     return folder
 
@@ -190,23 +190,19 @@ def trace_steps(act: Callable[[int], None]) -> None:
     sys.settrace(trace)
 
 
-def test_a_build_ended_before_it_replaced_anything_leaves_no_export_path(large: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "not" / "there"
-    process = start(*words_for("tgz", folder, large))
-    while not folder.is_dir() or not hidden(folder):
-        time.sleep(0.002)
-    process.send_signal(signal.SIGTERM)
-    assert result(process).status == 130
-    assert list(tmp_path.iterdir()) == []
+def test_a_build_ended_before_it_replaced_anything_leaves_no_export_path(tmp_path: Path) -> None:
+    running = stopped_while_writing(words_for("tgz", tmp_path / "not" / "there"), "m.tar.gz", tmp_path)
+    os.kill(running.pid, signal.SIGTERM)
+    assert running.go_on().status == 130
+    assert not (tmp_path / "not").exists()
 
 
-def test_a_second_signal_does_not_tear_the_cleaning_up(large: Path, tmp_path: Path) -> None:
+def test_a_second_signal_does_not_tear_the_cleaning_up(tmp_path: Path) -> None:
     previous = Previous.build("tgz", tmp_path)
-    process = start(*words_for("tgz", previous.target.parent, large))
-    wait_for_staging(previous.target.parent, process)
+    running = stopped_while_writing(words_for("tgz", previous.target.parent), "m.tar.gz", tmp_path)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        process.send_signal(number)
-    previous.check(result(process), signal.SIGINT, None)
+        os.kill(running.pid, number)
+    previous.check(running.go_on(), signal.SIGINT, None)
 
 
 def test_under_nohup_a_build_does_not_end_with_its_terminal(large: Path, tmp_path: Path) -> None:
@@ -222,35 +218,29 @@ def test_under_nohup_a_build_does_not_end_with_its_terminal(large: Path, tmp_pat
     assert result(process).status == 0
 
 
-def test_what_a_killed_build_left_goes_with_the_next_build_of_that_name(large: Path, tmp_path: Path) -> None:
-    process = start(*words_for("tgz", tmp_path / "out", large))
-    (tmp_path / "out").mkdir(exist_ok=True)
-    wait_for_staging(tmp_path / "out", process)
-    process.kill()
-    process.communicate()
+def test_what_a_killed_build_left_goes_with_the_next_build_of_that_name(tmp_path: Path) -> None:
+    running = stopped_while_writing(words_for("tgz", tmp_path / "out"), "m.tar.gz", tmp_path)
+    os.kill(running.pid, signal.SIGKILL)
+    assert running.result().status == -signal.SIGKILL
     assert len(hidden(tmp_path / "out")) == 1
-    (tmp_path / "a.txt").write_text("a")
-    assert main(words_for("tgz", tmp_path / "out", tmp_path / "a.txt", name="other")) == 0
+    assert main(words_for("tgz", tmp_path / "out", name="other")) == 0
     assert len(hidden(tmp_path / "out")) == 1
-    assert main(words_for("tgz", tmp_path / "out", tmp_path / "a.txt")) == 0
+    assert main(words_for("tgz", tmp_path / "out")) == 0
     assert hidden(tmp_path / "out") == []
 
 
-def test_the_staging_folder_of_a_build_that_waits_is_left_alone(large: Path, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    process = start(*words_for("tgz", tmp_path / "out", large))
-    while not list((tmp_path / "out").glob(".*/m.tar.gz")):  # which is made when the staging folder is locked
-        time.sleep(0.002)
-    process.send_signal(signal.SIGSTOP)
-    in_use = hidden(tmp_path / "out")
+def test_the_staging_folder_of_a_build_that_waits_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "b.txt").write_text("b")
+    running = stopped_while_writing(words_for("tgz", tmp_path / "out", tmp_path / "b.txt"), "m.tar.gz", tmp_path)
+    in_use = hidden(tmp_path / "out")
+    assert len(in_use) == 1
     assert main(words_for("tgz", tmp_path / "out", tmp_path / "a.txt")) == 0
     assert hidden(tmp_path / "out") == in_use
     assert "a.txt" in contents(output("m", "tgz", tmp_path / "out"))
-    process.send_signal(signal.SIGCONT)
-    assert result(process).status == 0
+    assert running.go_on().status == 0
     assert hidden(tmp_path / "out") == []
-    assert "weights.bin" in contents(output("m", "tgz", tmp_path / "out"))
+    assert "b.txt" in contents(output("m", "tgz", tmp_path / "out"))
 
 
 def test_a_folder_whose_lock_is_held_is_removed_only_when_it_is_released(model: Path, run: Command) -> None:
