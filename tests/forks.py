@@ -70,6 +70,18 @@ def stop_before_writing() -> None:
     sys.addaudithook(hook)
 
 
+def stopped_while_writing(words: list[str], archive: str, folder: Path) -> Fork:
+    """Start a build that stops itself when it has made its archive in its staging folder, and has written nothing."""
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and str(arguments[0]).endswith(f".building/{archive}"):
+            stop()
+
+    running = fork(words, folder / "err", lambda: sys.addaudithook(hook))
+    running.wait_until_stopped()
+    return running
+
+
 def stopped(words: list[str]) -> Fork:
     """Start a build that has planned everything and waits before it writes."""
     running = fork(words, Path("err").resolve(), stop_before_writing)

@@ -72,7 +72,14 @@ def test_a_pattern_that_matches_nothing_is_a_warning(work, run: Command) -> None
     result = run(*MODEL, "--extra-files", "a.txt,*.nothing")
     assert result.status == 0
     assert "*.nothing: matches nothing to pack (--extra-files)" in result.warnings[0]
-    assert "pattern-unmatched" in refused(run, "-f", "--extra-files", "*.nothing", "--strict")[0]
+    for pattern in ("*.nothing", "*/" * 1500, "**/*/" * 500):
+        assert "pattern-unmatched" in refused(run, "-f", "--extra-files", pattern, "--strict")[0]
+
+
+@pytest.mark.parametrize("piece", ["a[b", "a]b", "[]", "d[/a]"])
+def test_a_bracket_that_is_not_closed_makes_no_pattern(work, run: Command, piece: str) -> None:
+    [error] = refused(run, "--extra-files", piece)
+    assert error.startswith(f"{piece}: no such file or folder (--extra-files); ")
 
 
 def test_a_missing_path_is_an_error_with_advice(work, run: Command) -> None:

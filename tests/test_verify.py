@@ -400,6 +400,7 @@ MANIFESTS = {
     "a version of its archiver that is an object": (manifest_bytes(archiverVersion={}), "manifest-invalid"),
     "an envelope that is a list": (manifest_bytes(model={"modelName": "m", "envelope": ["json"]}), "manifest-invalid"),
     "NaN": (manifest_bytes(threshold=float("nan")), "manifest-invalid"),
+    "a number beyond all": (manifest_bytes()[:-1] + b',"threshold":[-1e999]}', "manifest-invalid"),
     "more than a manifest can be": (manifest_bytes() + b" " * (1 << 20), "entry-damaged"),
     "MMS's without a handler": (
         manifest_bytes(specificationVersion="1.0", model={"modelName": "m"}),
@@ -429,7 +430,9 @@ def test_a_manifest_that_does_not_serve_is_refused(work, run: Command, manifest:
     archive = mar(H, replace(M, content=manifest))
     assert code in codes(run, archive)
     assert run("inspect", archive).status in (0, 1)
-    assert "internal error" not in run("inspect", archive).err
+    shown = run("inspect", archive, "--json")
+    assert json.loads(shown.out)["status"] == shown.status
+    assert "internal error" not in shown.err
 
 
 @pytest.mark.parametrize(

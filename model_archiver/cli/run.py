@@ -8,7 +8,7 @@ import io
 import sys
 
 from model_archiver.cli.terminal import Reporter, interrupted_by_signals, print_result, progress_bar
-from model_archiver.core.problems import ModelArchiverError, UsageError
+from model_archiver.core.problems import ModelArchiverError, UsageError, as_error
 from model_archiver.core.running import completed
 
 TYPE_CHECKING = False
@@ -51,13 +51,14 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         reporter.line(f"error: interrupted{f' after {completed[0]} was written' if completed else ''}")
         return _print_failure(command, INTERRUPTED, args, ())
-    except ModelArchiverError as error:
+    except (ModelArchiverError, OSError) as failure:
+        error = as_error(failure)
         status = USAGE if isinstance(error, UsageError) else _failed(command)
         return _report_failure(error, status, command, args, reporter)
-    except Exception as error:  # noqa: BLE001 - whatever it is, a user gets one line
+    except Exception as failure:  # noqa: BLE001 - whatever it is, a user gets one line
         _print_traceback(args)
         hint = "" if args.debug else "; run it again with --debug to see where"
-        reporter.line(f"error: internal error: {type(error).__name__}: {error}{hint}; please report it")
+        reporter.line(f"error: internal error: {type(failure).__name__}: {failure}{hint}; please report it")
         return _print_failure(command, _failed(command), args, ())
 
 

@@ -72,11 +72,11 @@ def interrupted_by_signals() -> Iterator[None]:
     """Make the signals that end a command raise KeyboardInterrupt once, so that everything is cleaned up."""
     raised = False
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
+    def interrupt(_number: int, frame: FrameType | None) -> None:
         nonlocal raised
         if not raised:  # a second one must not interrupt the clean-up
             raised = True
-            raise KeyboardInterrupt
+            _raise_outside_imports(frame)
 
     handlers = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
     # Ignored signals, as under nohup, stay ignored; a handler in C (None) could not be restored.
@@ -95,6 +95,13 @@ def interrupted_by_signals() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def _raise_outside_imports(frame: FrameType | None, *_: object) -> None:
+    """Raise KeyboardInterrupt; during an import, which loses exceptions, do so when it ends, as a profile function."""
+    if frame is None or "importlib" not in frame.f_code.co_filename:
+        raise KeyboardInterrupt
+    sys.setprofile(_raise_outside_imports)
 
 
 @contextlib.contextmanager

@@ -11,11 +11,11 @@ from model_archiver.core.manifest import model_of
 from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, error, raise_errors
 from model_archiver.core.record import Record
 from model_archiver.core.running import add_total, block_signals, completed, no_progress
-from model_archiver.reading.archive import ReadContext
+from model_archiver.reading.archive import ReadContext, convert_os_errors
 from model_archiver.reading.content import read_content
 from model_archiver.reading.opening import check_sums, downgrade_manifest_problems, open_archive, report_of
 from model_archiver.writing.folder import publish_folder
-from model_archiver.writing.os_calls import OutputFile, sync_tree, write_error
+from model_archiver.writing.os_calls import OutputFile, make_folders, sync_tree, write_error
 from model_archiver.writing.staging import StagingDirectory
 
 TYPE_CHECKING = False
@@ -71,7 +71,8 @@ def extract(
     context = ReadContext(opened, max_size, progress)
     content = read_content(opened, context)
     report = downgrade_manifest_problems(report_of(opened, content, context.problems))
-    target = _target(to, report)
+    with convert_os_errors("the current folder"):  # it may have been removed
+        target = _target(to, report)
     raise_errors([*report.problems, *_obstacles(report, content), *_target_problems(target, opened.path, force=force)])
     _unpack(opened, report, target, ReadContext(opened, max_size, progress), force=force)
     return Extraction(target, report)
@@ -158,7 +159,7 @@ class _Writer:
 
     def __call__(self, member: FoundMember, blocks: Iterable[bytes]) -> None:
         place = self._root / member.path
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(place.parent, [])
         with OutputFile(place, mode(executable=member.executable)) as output:
             for block in blocks:
                 output.write(block)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model_archiver.core.problems import ModelArchiverError, ProblemList, system_hint
+from model_archiver.core.problems import ModelArchiverError, ProblemList, as_error
 from model_archiver.core.request import ModelArchiverConfig
 from model_archiver.core.running import no_progress
 from model_archiver.planning.planner import make_plan
@@ -57,14 +57,8 @@ def plan_package(
             from model_archiver.checks import run_checks  # noqa: PLC0415 - not with --no-checks
 
             problems.extend(run_checks(plan))
-    except ModelArchiverError as error:  # a source changed while it was checked
-        problems.extend(error.problems)
-        problems.raise_errors(strict=request.strict)
-        raise
-    except OSError as error:  # something cannot be read, or disappeared since it was found
-        reason = error.strerror or str(error)
-        path = error.filename or "the current folder"  # for which the system gives no name
-        problems.error("file-unreadable", reason, system_hint(error), path=path)
+    except (ModelArchiverError, OSError) as error:  # a source cannot be read, or changed since it was found
+        problems.extend(as_error(error).problems)
         problems.raise_errors(strict=request.strict)
         raise
     if dry_run:

@@ -108,7 +108,8 @@ def check_model_name(name: str, problems: ProblemList) -> bool:
 
 
 def _name_problem(name: str) -> tuple[str, str] | None:
-    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+    is_plain = name.isascii() and all(character.isalnum() or character in "_.-" for character in name)
+    if not is_plain or not name[0].isalnum():
         message = "a model's name consists of ASCII letters, digits, '_', '-' and '.', and starts with a letter"
         return message, "choose such a name"
     if ".." in f"{name}.":

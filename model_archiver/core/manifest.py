@@ -20,6 +20,10 @@ MAR_INF = "MAR-INF"
 MANIFEST_PATH = f"{MAR_INF}/MANIFEST.json"
 SUMS_PATH = f"{MAR_INF}/SHA256SUMS"
 
+DEEPEST = 50
+"""Levels of the deepest manifest that is read."""
+
+_INFINITE = (float("inf"), float("-inf"))  # as which Python reads 1e999
 _LAST_YEAR = 9999  # the last one with four digits
 _MMS_FIELDS = dict.fromkeys(("modelServerVersion", "implementationVersion", "specificationVersion"), "1.0")
 
@@ -93,6 +97,22 @@ class Manifest(Record):
 
     def __str__(self) -> str:
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+
+def parse_manifest(text: bytes) -> dict[str, Any] | None:
+    """Return the fields of a manifest, or None if it is not a JSON object that every program can read."""
+    try:
+        # int() rejects NaN and the infinities: they are not JSON, although Python accepts them.
+        fields = json.loads(text.decode(), parse_constant=int)
+    except (ValueError, RecursionError):  # a UnicodeDecodeError is a ValueError
+        return None
+    return fields if isinstance(fields, dict) and not _is_beyond(fields, DEEPEST) else None
+
+
+def _is_beyond(value: object, levels: int) -> bool:
+    """Return whether a value has more levels than so many, or numbers, that later steps could not follow."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or value in _INFINITE or any(_is_beyond(item, levels - 1) for item in items)
 
 
 def model_of(manifest: Mapping[str, Any]) -> dict[str, Any]:

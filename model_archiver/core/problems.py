@@ -174,9 +174,12 @@ def system_hint(failure: OSError, about_path: str = _CHECK_PATH) -> str:
     return about_path if failure.errno in PATH_ERRORS else _SYSTEM_HINTS.get(failure.errno or 0, "")
 
 
-def raise_failure(failure: OSError) -> None:
-    """Raise a failure: for `os.walk`, which otherwise leaves out folders that it cannot read."""
-    raise failure
+def as_error(failure: ModelArchiverError | OSError, place: object = "the current folder") -> ModelArchiverError:
+    """Return the exception of a failure: of a system call, it names its path, or the place if it has none."""
+    if isinstance(failure, ModelArchiverError):
+        return failure
+    reason = failure.strerror or str(failure)
+    return error("file-unreadable", reason, system_hint(failure), failure.filename or place)
 
 
 def printable(text: str) -> str:
@@ -225,4 +228,5 @@ def _advice_on_missing(path: Path) -> str:
     stems = {other.stem: other for other in shown if other.suffix.startswith(path.suffix)}
     near = [other for other in shown if other.name.casefold() == path.name.casefold()]
     near += [stems[stem] for stem in [closest(path.stem, stems)] if stem]
+    near = [other for other in near if os.path.isfile(other) or os.path.isdir(other)]  # noqa: PTH112, PTH113 - no errors
     return f"did you mean {near[0]}?" if near else otherwise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.problems import FILE_MISSING
@@ -64,8 +65,8 @@ def resolve_torchserve_handler(
     file = _library(module) if runtime == "LSP" else Path(module if module.endswith(".py") else f"{module}.py")
     if packed_module(module, packed) and not file.exists():
         return Handler(given)
-    if Path(module).is_dir() and not file.exists():
-        file = Path(module)  # which is reported as such
+    if not os.path.lexists(file) and os.path.lexists(module) and not os.path.isfile(module):  # noqa: PTH113 - no errors
+        file = Path(module)  # a folder or a device, which is reported as such
     return Handler(Path(module).name + function, file)
 
 

@@ -104,7 +104,7 @@ def config_content(sidecar: SidecarFile) -> bytes:
         snapshot = _snapshot(lines)
         snapshot["models"][sidecar.model_name] = _versions(snapshot["models"].get(sidecar.model_name, {}), sidecar)
         snapshot["modelCount"] = sum(map(len, snapshot["models"].values()))
-        value = json.dumps(snapshot, separators=(",", ":"))
+        value = json.dumps(snapshot, separators=(",", ":"), allow_nan=False)
     except (ValueError, RecursionError):
         message = f"{_SNAPSHOT} is not a JSON object with models, so none can be added"
         raise error("platform-config", message, "correct it, or move the file away", sidecar.path) from None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import check_model_name, is_reserved, path_problem
-from model_archiver.core.manifest import MAR_INF, Manifest, Model, RuntimeType
+from model_archiver.core.manifest import MAR_INF, Manifest, Model, RuntimeType, parse_manifest
 from model_archiver.core.plan import Plan
 from model_archiver.core.problems import ModelArchiverError
 from model_archiver.core.request import DEFLATE, SERVERS, ArchiveFormat, Platform, as_list
@@ -263,12 +262,11 @@ def _given_manifest(manifest: str | None, problems: ProblemList) -> str | None:
     if manifest is None:
         return None
     try:
-        manifest.encode()  # as it will be written
-        fields = json.loads(manifest)
-        if isinstance(fields, dict) and isinstance(fields.get("model", {}), dict):
-            return manifest
-    except (AttributeError, ValueError, RecursionError):
-        pass
+        fields = parse_manifest(manifest.encode())  # as it will be written
+    except (AttributeError, UnicodeEncodeError):
+        fields = None
+    if fields is not None and isinstance(fields.get("model", {}), dict):
+        return manifest
     message = "the given manifest is not the text of a JSON object whose model is an object too"
     problems.error("manifest-invalid", message, "give what ModelExportUtils.generate_manifest_json returns")
     return None

@@ -11,9 +11,10 @@ from pathlib import Path, PurePosixPath
 from model_archiver.core.entries import TIME
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
 from model_archiver.core.plan import SidecarFile, Target
-from model_archiver.core.problems import PATH_ERRORS, Problem, raise_failure
+from model_archiver.core.problems import PATH_ERRORS, Problem
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.sums import file_sha256, read_sums
+from model_archiver.planning.gathering import walk_tree
 from model_archiver.planning.platforms import LAYOUTS, check_platform_name
 
 TYPE_CHECKING = False
@@ -305,11 +306,9 @@ class ExistingOutput:
     def _tree(self, below: PurePosixPath) -> Iterator[PurePosixPath]:
         """Yield a folder in it and every path below that; links are not followed."""
         yield below
-        for folder, folders, files in (
-            () if self.path.is_symlink() else os.walk(self.path / below, onerror=raise_failure)
-        ):
-            for name in folders + files:
-                yield PurePosixPath(Path(folder, name).relative_to(self.path).as_posix())
+        for _, entries in () if self.path.is_symlink() else walk_tree(self.path / below):
+            for entry in entries:
+                yield PurePosixPath(Path(entry.path).relative_to(self.path).as_posix())
 
 
 def _folder_problem(place: Path) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from contextlib import contextmanager
 
-from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, error, system_hint
+from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, as_error
 from model_archiver.core.record import Record
 from model_archiver.core.text import human_size
 
@@ -185,15 +185,12 @@ def open_source(source: FileSource, progress: Progress) -> Iterator[ArchiveFile]
 
 
 @contextmanager
-def convert_os_errors(path: Path) -> Iterator[None]:
+def convert_os_errors(path: object) -> Iterator[None]:
     """Raise an OSError about an archive as a ModelArchiverError."""
     try:
         yield
     except OSError as failure:
-        if isinstance(failure, ModelArchiverError):
-            raise
-        message = failure.strerror or str(failure)
-        raise error("file-unreadable", message, system_hint(failure), path) from failure
+        raise as_error(failure, path) from failure
 
 
 class DeflatedRange:

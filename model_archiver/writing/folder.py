@@ -11,13 +11,14 @@ from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import mode
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
-from model_archiver.core.problems import error, raise_errors, raise_failure
+from model_archiver.core.problems import error, raise_errors
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.sums import sha256
+from model_archiver.planning.gathering import walk_tree
 from model_archiver.planning.target import ExistingOutput
 from model_archiver.writing.copying import copy, read_blocks
 from model_archiver.writing.destination import Destination
-from model_archiver.writing.os_calls import OutputFile, exchange, rename_new, sync_folder, sync_tree
+from model_archiver.writing.os_calls import OutputFile, exchange, make_folders, rename_new, sync_folder, sync_tree
 from model_archiver.writing.publish import place_new, replace_file
 from model_archiver.writing.staging import folder_lock
 
@@ -91,7 +92,7 @@ class FolderDestination(Destination):
     def _place(self, path: PurePosixPath) -> Path:
         """Return where a member goes, in a folder that exists."""
         if path.parent not in self._folders:
-            (self.built / path.parent).mkdir(parents=True, exist_ok=True)
+            make_folders(self.built / path.parent, [])
             self._folders.add(path.parent)
         return self.built / path
 
@@ -172,7 +173,7 @@ def _merge(staging: StagingDirectory, existing: ExistingOutput, unblocked: Unblo
     built, root, kept = staging.new, existing.path, staging.path / "replaced"
     manifest, sums = PurePosixPath(MANIFEST_PATH), PurePosixPath(SUMS_PATH)
     with unblocked():
-        files = (Path(folder, name) for folder, _, names in os.walk(built, onerror=raise_failure) for name in names)
+        files = (Path(entry.path) for _, entries in walk_tree(built) for entry in entries if not entry.is_dir())
         paths = [PurePosixPath(file.relative_to(built).as_posix()) for file in files]
         stale = existing.unchanged_files().difference(paths)
         raise_errors(list(existing.obstacles(paths, stale)))

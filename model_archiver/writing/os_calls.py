@@ -9,7 +9,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from model_archiver.core.problems import error, raise_failure, system_hint
+from model_archiver.core.problems import error, system_hint
+from model_archiver.planning.gathering import walk_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,15 +121,28 @@ def _sync_file_system(folder: Path) -> bool:
 
 def sync_tree(root: Path) -> None:
     """Flush every file and folder of a tree that was just written; if there are many, by one call for all."""
-    files = [Path(folder, name) for folder, _, names in os.walk(root, onerror=raise_failure) for name in names]
+    tree = list(walk_tree(root))
+    files = [Path(entry.path) for _, entries in tree for entry in entries if not entry.is_dir()]
     if len(files) > _MANY_FILES and _sync_file_system(root):
         return
     for file in files:
         with file.open("rb") as opened:
             if sys.platform != "win32":  # which flushes only files that are open for writing
                 os.fsync(opened.fileno())
-    for folder, _, _ in os.walk(root):
-        sync_folder(Path(folder))
+    for folder, _ in tree:
+        sync_folder(folder)
+
+
+def make_folders(folder: Path, made: list[Path]) -> None:
+    """Make a folder, and those that it lies in, where they are missing, and add them to a list."""
+    missing = []
+    while not folder.exists():  # `Path.mkdir` fails where the tree is deeper than functions can call each other
+        missing.append(folder)
+        folder = folder.parent
+    for folder in reversed(missing):
+        with suppress(FileExistsError):
+            folder.mkdir()
+            made.append(folder)
 
 
 class OutputFile:

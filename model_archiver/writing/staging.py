@@ -8,7 +8,8 @@ import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from model_archiver.writing.os_calls import rename_new
+from model_archiver.planning.gathering import walk_tree
+from model_archiver.writing.os_calls import make_folders, rename_new
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class StagingDirectory:
 
     def _make(self) -> None:
         for _ in range(_TRIES):  # other builds may remove the folder or the directory between two steps
-            self._make_folders()
+            make_folders(self._target.parent, self._made_folders)
             try:
                 self._remove_abandoned()
                 self.path = self._target.parent / f".{self._name}.{os.urandom(_RANDOM_BYTES).hex()}{_SUFFIX}"
@@ -86,17 +87,6 @@ class StagingDirectory:
             with suppress(OSError):
                 self.path.rmdir()
             raise
-
-    def _make_folders(self) -> None:
-        missing = []
-        folder = self._target.parent
-        while not folder.exists():
-            missing.append(folder)
-            folder = folder.parent
-        for folder in reversed(missing):
-            with suppress(FileExistsError):
-                folder.mkdir()
-                self._made_folders.append(folder)
 
     def _clean_up(self, failure: BaseException) -> None:
         """Remove the folders that were made, and have the failure name paths that the user knows."""
@@ -185,11 +175,11 @@ def _remove_tree(path: Path) -> None:
     if path.is_symlink() or not path.is_dir():
         path.unlink()
         return
-    import shutil  # noqa: PLC0415 - archives that are one file do not need it
-
-    for folder, _, _ in os.walk(path):
-        Path(folder).chmod(0o700)  # the user may have made a folder of an existing output read-only
-    shutil.rmtree(path, ignore_errors=True)
+    for folder, entries in reversed(list(walk_tree(path))):
+        folder.chmod(0o700)  # the user may have made a folder of an existing output read-only
+        for entry in entries:
+            (os.rmdir if entry.is_dir(follow_symlinks=False) else os.unlink)(entry.path)
+    path.rmdir()
 
 
 def _lock_file(path: Path, *, create: bool = True) -> int | None:
