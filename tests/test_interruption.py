@@ -192,7 +192,7 @@ def trace_steps(act: Callable[[int], None]) -> None:
 
 
 def test_a_build_ended_before_it_replaced_anything_leaves_no_export_path(tmp_path: Path) -> None:
-    running = stopped_while_writing(words_for("tgz", tmp_path / "not" / "there"), "m.tar.gz", tmp_path)
+    running = stopped_while_writing(words_for("tgz", tmp_path / "not" / "there"), "new", tmp_path)
     os.kill(running.pid, signal.SIGTERM)
     assert running.go_on().status == 130
     assert not (tmp_path / "not").exists()
@@ -200,7 +200,7 @@ def test_a_build_ended_before_it_replaced_anything_leaves_no_export_path(tmp_pat
 
 def test_a_second_signal_does_not_tear_the_cleaning_up(tmp_path: Path) -> None:
     previous = Previous.build("tgz", tmp_path)
-    running = stopped_while_writing(words_for("tgz", previous.target.parent), "m.tar.gz", tmp_path)
+    running = stopped_while_writing(words_for("tgz", previous.target.parent), "new", tmp_path)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         os.kill(running.pid, number)
     previous.check(running.go_on(), signal.SIGINT, None)
@@ -220,7 +220,7 @@ def test_under_nohup_a_build_does_not_end_with_its_terminal(large: Path, tmp_pat
 
 
 def test_what_a_killed_build_left_goes_with_the_next_build_of_that_name(tmp_path: Path) -> None:
-    running = stopped_while_writing(words_for("tgz", tmp_path / "out"), "m.tar.gz", tmp_path)
+    running = stopped_while_writing(words_for("tgz", tmp_path / "out"), "new", tmp_path)
     os.kill(running.pid, signal.SIGKILL)
     assert running.result().status == -signal.SIGKILL
     assert len(hidden(tmp_path / "out")) == 1
@@ -233,7 +233,7 @@ def test_what_a_killed_build_left_goes_with_the_next_build_of_that_name(tmp_path
 def test_the_staging_folder_of_a_build_that_waits_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "b.txt").write_text("b")
-    running = stopped_while_writing(words_for("tgz", tmp_path / "out", tmp_path / "b.txt"), "m.tar.gz", tmp_path)
+    running = stopped_while_writing(words_for("tgz", tmp_path / "out", tmp_path / "b.txt"), "new", tmp_path)
     in_use = hidden(tmp_path / "out")
     assert len(in_use) == 1
     assert main(words_for("tgz", tmp_path / "out", tmp_path / "a.txt")) == 0
