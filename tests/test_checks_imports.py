@@ -139,7 +139,7 @@ SHADOWS = [
     *(("error", path) for path in ("json.py", "logging/__init__.py", "random.py", "ts.py", "yaml.py", "numpy.py")),
     *(("error", path) for path in ("ts/__init__.py", "uuid.py")),
     *(("warning", path) for path in ("yaml/__init__.py", "numpy/__init__.py", "torch.py")),
-    *(("some", path) for path in ("tokenize.py", "glob.py", "textwrap/__init__.py")),
+    *(("some", path) for path in ("tokenize.py", "glob.py", "gettext.py", "select.py", "textwrap/__init__.py")),
 ]
 
 

@@ -23,18 +23,18 @@ def _names(text: str) -> frozenset[str]:
 # Each name was tried: with a file of this name next to the handler, no worker starts (Python 3.8 to 3.13; what only
 # torch needs, on 3.11). What only some versions need, and what no worker needs (csv, gzip, psutil), is not here.
 _EVERY_WORKER = _names(
-    "argparse collections contextlib copyreg dis encodings enum functools gettext importlib json keyword locale "
-    "logging multiprocessing opcode operator pickle platform re reprlib select selectors shutil signal socket string "
+    "argparse collections contextlib copyreg dis encodings enum functools importlib json keyword locale "
+    "logging multiprocessing opcode operator pickle platform re reprlib selectors shutil signal socket string "
     "struct subprocess threading token types uuid warnings weakref"
 )
 _TORCHSERVE = _EVERY_WORKER | _names(
     "ast asyncio bisect concurrent copy ctypes dataclasses datetime email heapq http inspect linecache numbers pathlib "
     "queue random traceback typing unittest urllib"
 )
-ON_SOME = _names(
-    "base64 binascii cmath contextvars fnmatch glob math mmap pprint quopri ssl tempfile textwrap timeit tokenize zlib"
+ON_SOME = _names(  # by TorchServe on some builds of Python; gettext and select by MMS too, but not on Debian's
+    "base64 binascii cmath contextvars fnmatch gettext glob math mmap pprint quopri select ssl tempfile textwrap "
+    "timeit tokenize zlib"
 )
-"""What TorchServe's workers need too with torch 2.13 on Python 3.11; other versions may do without."""
 _COMPILED_IN = _names(
     "__main__ abc atexit builtins codecs errno gc genericpath io itertools marshal os posix posixpath stat sys time "
     "zipimport"
@@ -97,7 +97,7 @@ def _shadow_level(context: CheckContext, name: str, file: CheckedFile) -> Level 
     """Return how bad it is that a file is imported under a name."""
     if name in modules_of_worker(context.server):
         return "error"
-    if name in ON_SOME and context.server == "torchserve":
+    if name in ON_SOME and (context.server == "torchserve" or name in ("gettext", "select")):
         return "warning"
     if name not in _WHOLE_COPIES or (name == "mms") != (context.server == "mms"):
         return None

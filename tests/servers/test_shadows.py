@@ -40,7 +40,7 @@ def test_no_worker_of_mms_starts_beside(tmp_path: Path, name: str):
     assert not starts(environments.MMS, "mms", tmp_path, name)
 
 
-@pytest.mark.parametrize("name", ["base64", "glob", "tempfile", "textwrap", "tokenize"])
+@pytest.mark.parametrize("name", ["base64", "gettext", "glob", "select", "tempfile", "textwrap", "tokenize"])
 def test_some_workers_of_torchserve_do_not_start_beside(tmp_path: Path, name: str):
     assert name in ON_SOME
     if starts(environments.TORCHSERVE, "ts", tmp_path, name):
