@@ -44,7 +44,7 @@ def path_case_clash(context: CheckContext) -> Iterator[Problem]:
     """Report two files whose paths differ only in case, as Windows and most Macs ignore it."""
     seen: dict[str, CheckedFile] = {}
     for file in context.members:
-        first = seen.setdefault(portable_key(file.path), file)
+        first = seen.setdefault(portable_key(str(file.path)), file)
         if first.path != file.path:
             message = f"this file and {first.path} are one file on systems that ignore case, and one is lost there"
             yield Problem("warning", "path-case-clash", message, "rename one of them", str(file.path))

@@ -42,12 +42,7 @@ class TextStyle(Record):
         return f"\x1b[{color}m{text}\x1b[0m" if self.has_colors and text else text
 
     def truncate(self, text: str, reserved: int = 0) -> str:
-        """Return the text on one line, without its middle where it does not fit.
-
-        Args:
-            text: the text.
-            reserved: columns of the line that other text needs.
-        """
+        """Return the text on one line, without its middle where it does not fit beside the `reserved` columns."""
         shown = printable(text)
         room = max(self.width - reserved, _NARROWEST) if self.width else len(shown)
         if len(shown) <= room:
@@ -160,10 +155,7 @@ def _facts(report: ArchiveReport) -> list[tuple[str, str]]:
 def _columns(rows: Sequence[tuple[str, ...]], style: TextStyle, reserved: int = 0) -> list[str]:
     """Return rows in columns: a path that is truncated if it does not fit, numbers aligned right, and a last text.
 
-    Args:
-        rows: the texts.
-        style: how they are shown.
-        reserved: how many columns each line needs before them.
+    Each line has so many columns `reserved` for what comes before it.
     """
     last = len(rows[0]) - 1 if rows else 0
     widths = [max(len(row[column]) for row in rows) for column in range(1, last + 1)]

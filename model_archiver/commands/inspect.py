@@ -38,16 +38,9 @@ def inspect(archive: StrPath, *, max_size: int | None = None, progress: Progress
     Raises:
         ModelArchiverError: it is not an archive, or it unpacks to more than the limit.
     """
-    return read_report(archive, max_size, progress)
-
-
-def read_report(
-    archive: StrPath, max_size: int | None, progress: Progress, *, trusts_sums: bool = True
-) -> ArchiveReport:
-    """Return what `inspect` returns; recorded checksums are trusted only with `trusts_sums`."""
     opened = open_archive(archive)
     context = ReadContext(opened, max_size, progress)
-    content = opened.read_index(context) if trusts_sums else None
+    content = opened.read_index(context)
     if content is None or not has_valid_paths(content) or not add_recorded_sums(content):
         add_total(progress, opened.size)
         content = read_content(opened, context)

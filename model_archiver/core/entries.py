@@ -85,9 +85,8 @@ def is_reserved(path: PurePosixPath) -> bool:
     return path.parts[0].upper() == MAR_INF
 
 
-def portable_key(path: PurePosixPath) -> str:
-    """Return a key that is equal for paths that differ only in case or Unicode normal form."""
-    text = str(path)
+def portable_key(text: str) -> str:
+    """Return a key that is equal for paths, or parts of them, that differ only in case or Unicode normal form."""
     if text.isascii():
         return text.casefold()
     import unicodedata  # noqa: PLC0415 - only names beyond ASCII need it

@@ -135,7 +135,7 @@ def creation_time() -> str:
         if moment.tm_year > _LAST_YEAR:
             raise ValueError(epoch)
     except (ValueError, OverflowError, OSError):
-        message = f"SOURCE_DATE_EPOCH is {epoch!r}, which is not a point in time"
+        message = f"SOURCE_DATE_EPOCH is {epoch!r}, which is not a number of seconds up to the year 9999"
         hint = "set it to whole seconds since 1970, as `date +%s` prints them, or unset it"
         raise error("epoch-invalid", message, hint) from None
     return time.strftime("%d/%m/%Y %H:%M:%S", moment)

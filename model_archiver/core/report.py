@@ -21,14 +21,12 @@ class ArchiveEntry(Record):
         size: in bytes, uncompressed.
         compressed_size: the bytes that it takes in the archive; None where they cannot be known (tar.gz).
         sha256: of its content, as hexadecimal digits; None where it could not be read to its end.
-        crc32: as the archive records it, where `sha256` is only recorded too and was not computed; else None.
     """
 
     path: PurePosixPath
     size: int
     compressed_size: int | None
     sha256: str | None
-    crc32: int | None = None
 
 
 class ArchiveReport(Record):

@@ -75,9 +75,9 @@ class Exclusions:
 
 
 class FolderWalk:
-    """A walk that reports what cannot be packed and goes on."""
+    """A walk that reports what cannot be packed and goes on; without `exclusions`, nothing is left out."""
 
-    def __init__(self, flag: str, exclusions: Exclusions, problems: ProblemList) -> None:
+    def __init__(self, flag: str, exclusions: Exclusions | None, problems: ProblemList) -> None:
         self._flag = flag
         self._exclusions = exclusions
         self._problems = problems
@@ -100,10 +100,11 @@ class FolderWalk:
             path, below, is_folder = Path(entry.path), folder / entry.name, _leads_to_folder(entry)
             if only_folders and not is_folder:
                 continue
-            is_excluded = self._exclusions.excludes_name(below, is_folder=is_folder)
+            rules = self._exclusions
+            is_excluded = rules is not None and rules.excludes_name(below, is_folder=is_folder)
             status = None if is_excluded else status_of(path, self._flag, self._problems)
-            if is_excluded or (status and self._exclusions.is_output(path, status)):
-                self._exclusions.count(path, is_folder=is_folder)
+            if rules and (is_excluded or (status and rules.is_output(path, status))):
+                rules.count(path, is_folder=is_folder)
             elif status and is_folder and _identity(status) in ancestors:
                 message = f"is a link to a folder that contains it ({self._flag})"
                 self._problems.error("link-loop", message, "remove the link or --exclude it", path=path)
@@ -249,6 +250,14 @@ def walk_tree(root: Path, *, skips_unreadable: bool = False) -> Iterator[tuple[P
             continue
         yield folder, entries
         waiting += [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
+def resolved(path: Path) -> Path:
+    """Return the path with its links followed, wherever they lead; raise OSError if they are too many."""
+    try:
+        return Path(os.path.realpath(path))
+    except RecursionError:  # more than functions can call each other, and than systems follow
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
 
 
 def status_of(path: Path, flag: str, problems: ProblemList) -> os.stat_result | None:

@@ -66,7 +66,7 @@ LAYOUTS = {
 """The layout of each platform."""
 
 
-def platform_format(platform: Platform, given: ArchiveFormat, problems: ProblemList) -> ArchiveFormat:
+def format_for(platform: Platform, given: ArchiveFormat, problems: ProblemList) -> ArchiveFormat:
     """Return the format of the output; add an error if the platform does not take the one that was given."""
     formats = LAYOUTS[platform].formats
     if given in formats:
@@ -86,18 +86,18 @@ def check_platform_name(platform: Platform, name: str, problems: ProblemList) ->
         problems.error("platform-name", message, hint, path=f"--model-name {name}")
 
 
-def check_platform_handler(
+def check_handler(
     platform: Platform, config: ModelArchiverConfig, packed: Iterable[Member], problems: ProblemList
 ) -> None:
     """Add an error for code that the platform would serve if the manifest did not name another handler."""
     inference = [member for member in packed if member.path == _CODE / "inference.py"]
     if LAYOUTS[platform].has_code and inference and not config.handler:
         message = "is not used, because the manifest names the handler"
-        hint = f"name it with --handler, as {inference[0].path}:handle if it has that function"
+        hint = f"to use it, name it and its function: --handler {inference[0].path}:handle"
         problems.error("platform-handler", message, hint, path=inference[0].source.path)
 
 
-def platform_handler(platform: Platform, handler: Handler) -> Handler:
+def handler_for(platform: Platform, handler: Handler) -> Handler:
     """Return the handler as the manifest names it on the platform.
 
     A file in ``code/`` is found by its path only if a function is named too: TorchServe's front end then puts its
@@ -109,14 +109,8 @@ def platform_handler(platform: Platform, handler: Handler) -> Handler:
     return handler.replace(manifest_name=f"{_CODE / handler.file.name}{function or ':handle'}")
 
 
-def platform_path(platform: Platform, flag: str, name: str) -> PurePosixPath:
-    """Return the path in the archive of a file that has its own flag.
-
-    Args:
-        platform: the platform.
-        flag: the flag that names the file.
-        name: the file's own name.
-    """
+def path_for(platform: Platform, flag: str, name: str) -> PurePosixPath:
+    """Return the path in the archive of the file that a flag names; `name` is the file's own name."""
     if LAYOUTS[platform].has_code and flag == "--requirements-file":
         return _CODE / "requirements.txt"
     return _CODE / name if LAYOUTS[platform].has_code and flag == "--handler" else PurePosixPath(name)

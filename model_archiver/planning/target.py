@@ -14,7 +14,7 @@ from model_archiver.core.plan import SidecarFile, Target
 from model_archiver.core.problems import PATH_ERRORS, Problem
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.sums import file_sha256, read_sums
-from model_archiver.planning.gathering import walk_tree
+from model_archiver.planning.gathering import resolved, walk_tree
 from model_archiver.planning.platforms import LAYOUTS, check_platform_name
 
 TYPE_CHECKING = False
@@ -37,23 +37,17 @@ def choose_target(
 ) -> Target:
     """Return where the output goes, with the links of its folder followed; add an error if it cannot go there.
 
-    A link at the target itself is existing output: it is replaced, and what it leads to is left alone.
-
-    Args:
-        config: the request.
-        platform: the platform whose layout the output has.
-        archive_format: the format of the output.
-        problems: takes what is wrong.
-        is_named: whether the model's name is valid.
+    A link at the target itself is existing output: it is replaced, and what it leads to is left alone. Of a model that
+    is not `is_named`, whose name is invalid, only the folder is checked.
     """
     layout = LAYOUTS[platform]
     folder = _export_path(config)
     if is_named:
         check_platform_name(platform, config.model_name, problems)
     name = layout.fixed_name or (config.model_name if is_named else "unnamed")
-    path = Path(os.path.realpath(folder / layout.folder), f"{name}{archive_format.suffix}")
+    path = resolved(folder / layout.folder) / f"{name}{archive_format.suffix}"
     in_place = archive_format is ArchiveFormat.NO_ARCHIVE and _is_model_path(path, config)
-    target = Target(Path(os.path.realpath(path)) if in_place else path, config.force, in_place)
+    target = Target(resolved(path) if in_place else path, config.force, in_place)
     if folder.parts[:1] == ("~",) and not folder.exists():
         message = "begins with a ~ that the shell did not expand (--export-path)"
         problems.error("export-path-invalid", message, "write $HOME instead", path=folder)
@@ -90,12 +84,7 @@ def plan_sidecars(
 ) -> Plan:
     """Return the plan with the files that the platform needs next to the archive.
 
-    Args:
-        config: the request.
-        platform: the platform.
-        plan: the plan of the archive, whose manifest names the model and its version.
-        version: the model's version if the manifest names none.
-        problems: takes what is wrong.
+    The manifest names the model and its version; `version` is for a manifest that names none.
     """
     path = _config_path(config, platform)
     if path is None or not _check_folder(path.parent, problems):
@@ -142,7 +131,7 @@ def _export_path(config: ModelArchiverConfig) -> Path:
 def _config_path(config: ModelArchiverConfig, platform: Platform) -> Path | None:
     """Return where the server's configuration goes, with the links of its folder followed."""
     below = LAYOUTS[platform].config
-    return None if below is None else Path(os.path.realpath(_export_path(config) / below.parent), below.name)
+    return None if below is None else resolved(_export_path(config) / below.parent) / below.name
 
 
 def _is_server_config(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from abc import ABC, abstractmethod
 from contextlib import contextmanager
 
 from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, as_error
@@ -13,26 +14,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path, PurePosixPath
-    from typing import BinaryIO, Protocol
+    from typing import BinaryIO
 
     from model_archiver.core.plan import FileSource
     from model_archiver.core.report import ArchiveEntry
     from model_archiver.core.request import ArchiveFormat
     from model_archiver.core.running import Progress
-
-    class Archive(Protocol):
-        """An archive of one format. A new format is a new class with these members, and a line in `open_archive`."""
-
-        path: Path
-        archive_format: ArchiveFormat
-        size: int  # in bytes; of a folder, the sum of its files
-
-        def members(self, context: ReadContext) -> Iterator[FoundMember]:
-            """Yield the files, front to back; add what is wrong with the structure to the problems."""
-
-        def read_index(self, context: ReadContext) -> Content | None:
-            """Return what is known without reading every file: no checksums; None if nothing is known."""
-
 
 BLOCK_SIZE = 1 << 18
 """Bytes that are read, and unpacked, at a time."""
@@ -47,6 +34,22 @@ _MOST_EXPANSION = 100
 _MOST_MEMBERS = 500_000  # each takes up to 1 KB of memory
 _READ_AHEAD = 1 << 16
 _RAW_DEFLATE = -15
+
+
+class Archive(ABC):
+    """An archive of one format. A new format is a new class with these members, and a line in `open_archive`."""
+
+    path: Path
+    archive_format: ArchiveFormat
+    size: int  # in bytes; of a folder, the sum of its files
+
+    @abstractmethod
+    def members(self, context: ReadContext) -> Iterator[FoundMember]:
+        """Yield the files, front to back; add what is wrong with the structure to the problems."""
+
+    def read_index(self, context: ReadContext) -> Content | None:  # noqa: ARG002 - most formats have no index
+        """Return what is known without reading every file: no checksums; None if nothing is known."""
+        return None
 
 
 class TooLargeError(ModelArchiverError):

@@ -15,6 +15,7 @@ from model_archiver.core.text import counted
 from model_archiver.reading.archive import (
     FETCH_AGAIN,
     REPACK,
+    Archive,
     Content,
     DamageError,
     DeflatedRange,
@@ -22,7 +23,7 @@ from model_archiver.reading.archive import (
     TooLargeError,
     open_source,
 )
-from model_archiver.reading.content import METADATA_PATHS, join_metadata
+from model_archiver.reading.content import METADATA_LIMITS, HashedBlocks
 from model_archiver.reading.zip_headers import ENCRYPTED, LOCAL_SIGNATURE, read_directory, read_local
 
 TYPE_CHECKING = False
@@ -40,7 +41,7 @@ _METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz"}
 _DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
 
 
-class MarArchive:
+class MarArchive(Archive):
     """A ``.mar`` file."""
 
     archive_format = ArchiveFormat.DEFAULT
@@ -73,10 +74,14 @@ class MarArchive:
                 for listed in directory.entries:
                     path = PurePosixPath(listed.text)
                     if not listed.name.endswith(b"/"):
-                        entry = ArchiveEntry(path, listed.size, listed.compressed_size, None, listed.crc32)
-                        content.entries.append(entry)
-                    if path in METADATA_PATHS:
-                        content.metadata[path] = join_metadata(path, walk.member(listed.offset).blocks)
+                        content.entries.append(ArchiveEntry(path, listed.size, listed.compressed_size, None))
+                    if path in METADATA_LIMITS:
+                        hashed = HashedBlocks(walk.member(listed.offset))
+                        for _ in hashed:
+                            pass
+                        if hashed.text is None:
+                            return None
+                        content.metadata[path] = hashed.text
             except DamageError:
                 return None
             return None if problems.has_errors else content

@@ -12,21 +12,20 @@ from model_archiver.core.report import ArchiveReport
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.running import no_progress
 from model_archiver.core.sums import content_digest, read_sums, sha256
-from model_archiver.planning.gathering import Exclusions, FolderWalk, regular_source, status_of
-from model_archiver.reading.archive import FETCH_AGAIN, REPACK, FoundMember, convert_os_errors, open_source
+from model_archiver.planning.gathering import FolderWalk, regular_source, status_of
+from model_archiver.reading.archive import FETCH_AGAIN, REPACK, Archive, FoundMember, convert_os_errors, open_source
 from model_archiver.reading.manifest import manifest_problems, read_manifest
 from model_archiver.reading.zip_headers import looks_like_zip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Iterator
     from typing import Any, Literal
 
     from model_archiver.core.plan import FileSource
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
-    from model_archiver.reading.archive import Archive, Content, ReadContext
+    from model_archiver.reading.archive import Content, ReadContext
     from model_archiver.reading.content import SampledFile
 
 _ARGUMENT = "the archive"
@@ -63,7 +62,7 @@ def _open_file(source: FileSource) -> Archive:
     return MarArchive(source)
 
 
-class FolderArchive:
+class FolderArchive(Archive):
     """A model folder. Links in it are followed, as servers do."""
 
     archive_format = ArchiveFormat.NO_ARCHIVE
@@ -74,7 +73,7 @@ class FolderArchive:
         inside = list(path.iterdir())
         entered = inside[0] if len(inside) == 1 and inside[0].is_dir() and inside[0].name != MAR_INF else path
         self._problems = ProblemList()
-        self._files = dict(FolderWalk("in the folder", _NoExclusions(), self._problems).files(entered))
+        self._files = dict(FolderWalk("in the folder", None, self._problems).files(entered))
         self.size = sum(source.size for source in self._files.values())
 
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
@@ -83,23 +82,6 @@ class FolderArchive:
         for path, source in sorted(self._files.items(), key=lambda item: (item[0].parts[0] == MAR_INF, str(item[0]))):
             blocks = _file_blocks(source, context.progress)
             yield FoundMember(str(path), path, blocks, executable=source.executable, compressed_size=source.size)
-
-    def read_index(self, context: ReadContext) -> Content | None:  # noqa: ARG002 - as the interface requires
-        """Return None: files in a folder may be edited, so the recorded sums cannot be trusted."""
-        return None
-
-
-class _NoExclusions(Exclusions):
-    """Rules that leave nothing out: whatever is in the folder is served."""
-
-    def __init__(self) -> None:
-        super().__init__((), ())
-
-    def excludes_name(self, below: PurePosixPath, *, is_folder: bool) -> bool:  # noqa: ARG002 - as its base class
-        return False
-
-    def is_output(self, path: Path, status: os.stat_result) -> bool:  # noqa: ARG002 - as its base class
-        return False
 
 
 def _file_blocks(source: FileSource, progress: Progress) -> Iterator[bytes]:

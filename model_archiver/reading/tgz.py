@@ -10,14 +10,14 @@ from model_archiver.core.record import Record
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.sums import crc32
 from model_archiver.core.text import counted
-from model_archiver.reading.archive import FETCH_AGAIN, DamageError, DeflatedRange, FoundMember, open_source
+from model_archiver.reading.archive import FETCH_AGAIN, Archive, DamageError, DeflatedRange, FoundMember, open_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from model_archiver.core.plan import FileSource
-    from model_archiver.reading.archive import ArchiveFile, Content, ReadContext, UnpackLimit
+    from model_archiver.reading.archive import ArchiveFile, ReadContext, UnpackLimit
 
 _HEADER = struct.Struct("<2s2BL2B")
 _TRAILER = struct.Struct("<2L")
@@ -49,7 +49,7 @@ _PAX_RECORD = re.compile(
 )
 
 
-class TgzArchive:
+class TgzArchive(Archive):
     """A ``.tar.gz`` file."""
 
     archive_format = ArchiveFormat.TGZ
@@ -85,10 +85,6 @@ class TgzArchive:
                 stream.check_end()
             except DamageError as damage:
                 context.problems.extend(damage.problems)
-
-    def read_index(self, context: ReadContext) -> Content | None:  # noqa: ARG002 - as the interface requires
-        """Return None: only unpacking shows where anything is."""
-        return None
 
 
 def _blocks(stream: _GzipStream, size: int) -> Iterator[bytes]:

@@ -6,14 +6,14 @@ from contextlib import closing
 from pathlib import PurePosixPath
 
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
-from model_archiver.core.problems import ModelArchiverError, error
+from model_archiver.core.problems import error
 from model_archiver.core.report import ArchiveEntry, ArchiveReport
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.running import block_signals, completed, signal_pending
 from model_archiver.core.sums import content_digest, sha256, sums_text
 from model_archiver.core.text import human_size
 from model_archiver.writing.deflate import Workers
-from model_archiver.writing.os_calls import sync_tree, write_error
+from model_archiver.writing.os_calls import convert_write_errors, sync_tree
 from model_archiver.writing.publish import publish_file
 from model_archiver.writing.staging import StagingDirectory
 
@@ -47,11 +47,8 @@ def build(plan: Plan, progress: Progress) -> ArchiveReport:
             target is as it was before.
     """
     try:
-        return _build_in_place(plan) if plan.target.in_place else _build_archive(plan, progress)
-    except OSError as failure:
-        if isinstance(failure, ModelArchiverError):
-            raise
-        raise write_error(failure, plan.target.path, "choose another --export-path") from failure
+        with convert_write_errors(plan.target.path, "choose another --export-path"):
+            return _build_in_place(plan) if plan.target.in_place else _build_archive(plan, progress)
     except RuntimeError as failure:
         if "new thread" not in str(failure):
             raise

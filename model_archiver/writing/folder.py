@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path, PurePosixPath
 
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
 """Another file system, another user's file, too many links, or a file system without links."""
 
-_FICLONE = 0x40049409
-
 
 class FolderDestination(Destination):
     """A folder."""
@@ -45,10 +42,8 @@ class FolderDestination(Destination):
         self._folders: set[PurePosixPath] = set()
 
     def needed_space(self) -> int:
-        """Return the bytes of the copies, or 0 if they share the blocks of the sources."""
-        largest = max(self.plan.members, key=lambda member: member.size)
-        shared = self.plan.link or _can_share_blocks(largest.source_path, self.staging.path / "probe")
-        return 0 if shared else self.plan.size
+        """Return 0: links need no space, and some file systems let a copy share the blocks of its source."""
+        return 0
 
     def add(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
         """Write a file, or make a hard link to it."""
@@ -92,24 +87,9 @@ class FolderDestination(Destination):
     def _place(self, path: PurePosixPath) -> Path:
         """Return where a member goes, in a folder that exists."""
         if path.parent not in self._folders:
-            make_folders(self.built / path.parent, [])
+            make_folders(self.built / path.parent)
             self._folders.add(path.parent)
         return self.built / path
-
-
-def _can_share_blocks(source: Path, probe: Path) -> bool:
-    """Return whether a copy shares the blocks of its source, as copies in the kernel do on some file systems."""
-    if sys.platform != "linux":
-        return False
-    import fcntl  # noqa: PLC0415 - Windows does not have it
-
-    with source.open("rb") as original, probe.open("xb") as copied:
-        probe.unlink()
-        try:
-            fcntl.ioctl(copied, _FICLONE, original.fileno())
-        except OSError:
-            return False
-    return True
 
 
 def publish_folder(staging: StagingDirectory, target: Path, unblocked: Unblocked, *, replace: bool) -> None:
@@ -182,10 +162,7 @@ def _merge(staging: StagingDirectory, existing: ExistingOutput, unblocked: Unblo
             if os.path.lexists(root / path):
                 _remove_file(root, path, kept, undo)
         for path in sorted(paths, key=lambda path: (path == manifest, path == sums)):
-            for parent in reversed(list(path.parents)[:-1]):
-                with suppress(FileExistsError):
-                    (root / parent).mkdir()
-                    undo.callback((root / parent).rmdir)
+            make_folders((root / path).parent, lambda folder: undo.callback(folder.rmdir))
             replace_file(built / path, root / path, kept / path, undo)
         undo.pop_all()
 

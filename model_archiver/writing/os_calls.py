@@ -5,18 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from model_archiver.core.problems import error, system_hint
+from model_archiver.core.problems import ModelArchiverError, error, system_hint
 from model_archiver.planning.gathering import walk_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from typing import Any, BinaryIO
-
-    from model_archiver.core.problems import ModelArchiverError
 
 _AT_FDCWD = -100
 _NOREPLACE, _EXCHANGE = (1, 2) if sys.platform == "linux" else (4, 2)  # RENAME_* of Linux, RENAME_EXCL/SWAP of macOS
@@ -30,12 +29,18 @@ _ALL_MAY_WRITE = 0o022
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
-def write_error(failure: OSError, target: Path, other: str) -> ModelArchiverError:
-    """Return the error for a failed system call of a build; `other` says how to choose another target."""
-    is_full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
-    hint = f"free some space, or {other}" if is_full else system_hint(failure)
-    message = failure.strerror or str(failure)
-    return error("disk-full" if is_full else "write-failed", message, hint, failure.filename or target)
+@contextmanager
+def convert_write_errors(target: Path, other: str) -> Iterator[None]:
+    """Raise an OSError of a build as a ModelArchiverError; `other` says how to choose another target."""
+    try:
+        yield
+    except OSError as failure:
+        if isinstance(failure, ModelArchiverError):
+            raise
+        is_full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = f"free some space, or {other}" if is_full else system_hint(failure)
+        message, code = failure.strerror or str(failure), "disk-full" if is_full else "write-failed"
+        raise error(code, message, hint, failure.filename or target) from failure
 
 
 def rename_new(source: Path, destination: Path) -> None:
@@ -133,8 +138,8 @@ def sync_tree(root: Path) -> None:
         sync_folder(folder)
 
 
-def make_folders(folder: Path, made: list[Path]) -> None:
-    """Make a folder, and those that it lies in, where they are missing, and add them to a list."""
+def make_folders(folder: Path, made: Callable[[Path], object] = Path) -> None:
+    """Make a folder, and those that it lies in, where they are missing; call `made` with each."""
     missing = []
     while not folder.exists():  # `Path.mkdir` fails where the tree is deeper than functions can call each other
         missing.append(folder)
@@ -142,7 +147,7 @@ def make_folders(folder: Path, made: list[Path]) -> None:
     for folder in reversed(missing):
         with suppress(FileExistsError):
             folder.mkdir()
-            made.append(folder)
+            made(folder)
 
 
 class OutputFile:

@@ -65,7 +65,7 @@ class StagingDirectory:
 
     def _make(self) -> None:
         for _ in range(_TRIES):  # other builds may remove the folder or the directory between two steps
-            make_folders(self._target.parent, self._made_folders)
+            make_folders(self._target.parent, self._made_folders.append)
             try:
                 self._remove_abandoned()
                 self.path = self._target.parent / f".{self._name}.{os.urandom(_RANDOM_BYTES).hex()}{_SUFFIX}"
