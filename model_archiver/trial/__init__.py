@@ -1,0 +1,1 @@
+"""A trial: the archive in the server's own worker, without the Java front end."""
