@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from model_archiver.commands.diff import diff
     from model_archiver.commands.extract import extract
     from model_archiver.commands.inspect import inspect, verify
+    from model_archiver.commands.try_archive import try_archive
     from model_archiver.core.problems import ModelArchiverError
     from model_archiver.core.request import ModelArchiverConfig
 
@@ -31,6 +32,7 @@ __all__ = [
     "diff",
     "extract",
     "inspect",
+    "try_archive",
     "verify",
 ]
 
@@ -42,6 +44,7 @@ _HOMES = {
     "diff": "model_archiver.commands.diff",
     "extract": "model_archiver.commands.extract",
     "inspect": "model_archiver.commands.inspect",
+    "try_archive": "model_archiver.commands.try_archive",
     "verify": "model_archiver.commands.inspect",
 }
 

@@ -7,7 +7,7 @@ from model_archiver.core.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path, PurePosixPath
-    from typing import Any
+    from typing import Any, Literal
 
     from model_archiver.core.problems import Problem
     from model_archiver.core.request import ArchiveFormat
@@ -43,6 +43,7 @@ class ArchiveReport(Record):
         excluded: how many files of walked folders were not packed.
         problems: of a build the warnings, of an archive that was read the errors too.
         sidecars: the files that a platform needs next to the archive.
+        layout: ``sagemaker`` for a tar without a top folder, which only SageMaker serves; else None.
         checksums_compared: whether `verify` compared the files with MAR-INF/SHA256SUMS; None where it was not asked.
     """
 
@@ -56,6 +57,7 @@ class ArchiveReport(Record):
     problems: tuple[Problem, ...] = ()
     sidecars: tuple[Path, ...] = ()
     checksums_compared: bool | None = None
+    layout: Literal["sagemaker"] | None = None
 
     @property
     def is_ok(self) -> bool:

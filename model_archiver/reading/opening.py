@@ -63,7 +63,11 @@ def _open_file(source: FileSource) -> Archive:
 
 
 class FolderArchive(Archive):
-    """A model folder. Links in it are followed, as servers do."""
+    """A model folder. Links in it are followed, as servers do.
+
+    Attributes:
+        files: the files by their paths in the archive.
+    """
 
     archive_format = ArchiveFormat.NO_ARCHIVE
 
@@ -73,13 +77,13 @@ class FolderArchive(Archive):
         inside = list(path.iterdir())
         entered = inside[0] if len(inside) == 1 and inside[0].is_dir() and inside[0].name != MAR_INF else path
         self._problems = ProblemList()
-        self._files = dict(FolderWalk("in the folder", None, self._problems).files(entered))
-        self.size = sum(source.size for source in self._files.values())
+        self.files = dict(FolderWalk("in the folder", None, self._problems).files(entered))
+        self.size = sum(source.size for source in self.files.values())
 
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
         """Yield the files, sorted by their paths, with MAR-INF last."""
         context.problems.extend(self._problems)
-        for path, source in sorted(self._files.items(), key=lambda item: (item[0].parts[0] == MAR_INF, str(item[0]))):
+        for path, source in sorted(self.files.items(), key=lambda item: (item[0].parts[0] == MAR_INF, str(item[0]))):
             blocks = _file_blocks(source, context.progress)
             yield FoundMember(str(path), path, blocks, executable=source.executable, compressed_size=source.size)
 

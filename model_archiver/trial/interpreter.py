@@ -1,0 +1,141 @@
+"""The interpreter that runs the worker, and which server's worker it has."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from model_archiver.core.problems import error
+from model_archiver.core.record import Record
+from model_archiver.core.text import shortened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from model_archiver.core.request import Server, StrPath
+
+_PACKAGES: Mapping[Server, str] = {"torchserve": "ts", "mms": "mms"}
+_INSTALLED = {"torchserve": "torchserve torch pyyaml", "mms": "multi-model-server"}
+_TIMEOUT = 60  # seconds in which an interpreter starts, on a busy machine too
+
+# The current folder is not searched, because the worker runs in another one.
+_QUESTION = """
+import json, sys
+sys.path[:] = [path for path in sys.path if path]
+from importlib.metadata import version
+from importlib.util import find_spec
+answer = {"version": "%d.%d.%d" % sys.version_info[:3], "folders": {}, "versions": {}}
+for name in ("ts", "mms", "torch", "yaml"):
+    spec = find_spec(name)
+    if spec and spec.submodule_search_locations:
+        answer["folders"][name] = list(spec.submodule_search_locations)[0]
+for name in ("torchserve", "multi-model-server", "torch"):
+    try:
+        answer["versions"][name] = version(name)
+    except Exception:
+        pass
+print("\\n" + json.dumps(answer))
+"""
+
+
+class Interpreter(Record):
+    """A Python that has the package of a server.
+
+    Attributes:
+        executable: its path, absolute and with its links: the one of a virtual environment is a link.
+        server: the server whose worker it runs.
+        package: the folder of the server's package.
+        versions: of ``python``, ``torch`` and ``server``, as far as they are known.
+    """
+
+    executable: str
+    server: Server
+    package: str
+    versions: Mapping[str, str]
+
+
+def find_interpreter(python: StrPath | None, *, for_mms: bool, built_in: str | None = None) -> Interpreter:
+    """Return the interpreter and the server to try.
+
+    The server is TorchServe, or Multi Model Server for an archive that was made for it. If the interpreter has only
+    the other one, it is that one.
+
+    Args:
+        python: the interpreter, or the folder of a virtual environment; None means the running interpreter.
+        for_mms: whether the archive was made for Multi Model Server.
+        built_in: the handler, if it is one of TorchServe's own, which Multi Model Server does not have.
+
+    Raises:
+        ModelArchiverError: it cannot be run, or has neither server.
+    """
+    executable = _executable(python)
+    found = _ask(executable)
+    order: tuple[Server, ...] = ("mms", "torchserve") if for_mms else ("torchserve", "mms")
+    order = ("torchserve",) if built_in else order
+    server = next((server for server in order if _PACKAGES[server] in found["folders"]), None)
+    wanted = server or order[0]
+    missing = [name for name in ("torch", "yaml") if server == "torchserve" and name not in found["folders"]]
+    if server is None or missing:
+        lacks = f"has torchserve, but not {' and '.join(missing)}" if missing else "has no server installed"
+        if built_in and "mms" in found["folders"]:
+            lacks = f"has Multi Model Server only, and the handler {built_in} is TorchServe's"
+        hint = f"install it: {executable} -m pip install {_INSTALLED[wanted]}; or name another one with --python"
+        raise error("trial-worker-missing", f"this Python {lacks}", hint, executable)
+    distribution = "torchserve" if server == "torchserve" else "multi-model-server"
+    versions = {"python": found["version"], "torch": found["versions"].get("torch")}
+    versions["server"] = found["versions"].get(distribution)
+    known = {name: version for name, version in versions.items() if version}
+    return Interpreter(executable, server, found["folders"][_PACKAGES[server]], known)
+
+
+def count_gpus(interpreter: Interpreter) -> int:
+    """Return how many GPUs torch finds with an interpreter."""
+    done = _run(interpreter.executable, "import torch; print(torch.cuda.device_count())")
+    lines = done[1].split()
+    return int(lines[-1]) if not done[0] and lines and lines[-1].isdigit() else 0
+
+
+def _executable(python: StrPath | None) -> str:
+    given = os.fspath(sys.executable if python is None else python)
+    if os.path.isdir(given):  # noqa: PTH112 - given is not changed by a Path
+        names = (("Scripts", "python.exe"),) if os.name == "nt" else (("bin", "python"), ("bin", "python3"))
+        paths = [os.path.join(given, *name) for name in names]  # noqa: PTH118
+        found = next((path for path in paths if os.path.isfile(path)), None)  # noqa: PTH113
+        if found is None:
+            raise error("trial-python", "is a folder without a Python", "name the interpreter itself", given)
+        return os.path.abspath(found)  # noqa: PTH100
+    from shutil import which  # noqa: PLC0415 - only here
+
+    found = which(given)
+    if found is None:
+        is_there = os.path.exists(given)  # noqa: PTH110
+        message = "is not an executable file" if is_there else "no such interpreter"
+        raise error("trial-python", message, "name a Python, or the folder of a virtual environment", given)
+    return os.path.abspath(found)  # noqa: PTH100
+
+
+def _ask(executable: str) -> dict[str, Any]:
+    status, output, errors = _run(executable, _QUESTION)
+    try:
+        return dict(json.loads(output.strip().splitlines()[-1]))
+    except (ValueError, IndexError, TypeError):
+        last = next(iter(reversed(errors.strip().splitlines())), f"it ended with status {status}")
+        message = f"does not run as a Python 3: {shortened(last, 200)}"
+        raise error("trial-python", message, "name another interpreter with --python", executable) from None
+
+
+def _run(executable: str, program: str) -> tuple[int, str, str]:
+    import subprocess  # noqa: PLC0415 - only commands that run something need it
+
+    try:
+        done = subprocess.run(
+            [executable, "-c", program], stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=_TIMEOUT
+        )
+    except OSError as failure:
+        return 1, "", failure.strerror or str(failure)
+    except subprocess.TimeoutExpired:
+        return 1, "", f"it did not answer within {_TIMEOUT} seconds"
+    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")

@@ -1,0 +1,114 @@
+"""The exceptions in a worker's log, and the one of them that is the cause."""
+
+from __future__ import annotations
+
+import re
+
+from model_archiver.core.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+_START = "Traceback (most recent call last):"
+_FRAME = re.compile(r'\s+File "(.+)", line (\d+)(?:, in (.+))?$')
+_EXCEPTION = re.compile(r"([A-Za-z_][\w.]*)(?:: (.*))?$")
+_ENDS = re.compile(
+    r"Traceback \(most recent|Backend worker process died|Frontend disconnected|During handling of the above"
+    r"|The above exception was|\[INFO\]|\[WARN|\[ERROR|\d{4}-\d\d-\d\d[T ]|\Z"
+)
+_LONGEST = 40  # lines of an exception's text
+
+
+class Frame(Record):
+    """A line of a traceback.
+
+    Attributes:
+        file: the path of the source.
+        line: the number of the line.
+        function: the function; empty for the place of a syntax error.
+    """
+
+    file: str
+    line: int
+    function: str
+
+
+class LoggedException(Record):
+    """An exception with its traceback.
+
+    Attributes:
+        frames: from the outermost to the innermost.
+        kind: the class, with its module if it is not built in.
+        text: what it says; may have several lines.
+    """
+
+    frames: tuple[Frame, ...]
+    kind: str
+    text: str
+
+    @property
+    def absent_module(self) -> str | None:
+        """Return the module whose import failed because there is none, or None."""
+        match = re.match(r"No module named '([^']+)'", self.text)
+        return match[1] if match else None
+
+    @property
+    def is_from_import(self) -> bool:
+        """Return whether it was raised while the worker imported the handler."""
+        functions = [frame.function for frame in self.frames]
+        return "import_module" in functions and "initialize" not in functions
+
+    def place(self, root: str, files: Collection[str]) -> tuple[str, int] | None:
+        """Return the innermost line that is in a file of the archive, which is unpacked in a folder."""
+        for frame in reversed(self.frames):
+            path = frame.file.removeprefix(f"{root}/").replace("\\", "/")
+            if path in files:
+                return path, frame.line
+        return None
+
+
+def read_exceptions(log: str) -> Iterator[LoggedException]:
+    """Yield the exceptions of a log, in its order."""
+    lines = log.splitlines()
+    starts = [number for number, line in enumerate(lines) if line.strip() == _START]
+    for start in starts:
+        frames = []
+        number, margin = start + 1, len(lines[start]) - len(lines[start].lstrip())
+        while number < len(lines) and (not lines[number][margin:].strip() or lines[number][margin:].startswith(" ")):
+            if match := _FRAME.match(lines[number]):
+                frames.append(Frame(match[1], int(match[2]), match[3] or ""))
+            number += 1
+        found = _EXCEPTION.match(lines[number][margin:]) if number < len(lines) else None
+        if found:
+            text = [found[2] or ""]
+            for line in lines[number + 1 : number + _LONGEST]:
+                if _ENDS.match(line.strip()) and (line.strip() or not _goes_on(lines, number + 1)):
+                    break
+                text.append(line)
+            yield LoggedException(tuple(frames), found[1], "\n".join(text).strip())
+
+
+def _goes_on(lines: list[str], number: int) -> bool:
+    """Return whether lines that are indented, or empty, follow the first line of an exception's text."""
+    return number < len(lines) and (not lines[number].strip() or lines[number].startswith((" ", "\t")))
+
+
+def find_cause(log: str, handler_module: str) -> LoggedException | None:
+    """Return the exception for which something failed, the last one of a log, without those that hide it.
+
+    Args:
+        log: what the worker wrote since it was asked for what failed.
+        handler_module: the module of the handler, as the worker imports it.
+    """
+    found = [each for each in read_exceptions(log) if not _is_wrapper(each)]
+    # After a failed import of the handler, TorchServe looks for it among its own handlers.
+    second = [each for each in found if each.absent_module == f"ts.torch_handler.{handler_module}"]
+    others = [each for each in found if each not in second and each.absent_module != handler_module]
+    own = [each for each in found if each.absent_module == handler_module]
+    return next(iter([*reversed(others), *own, *second]), None)
+
+
+def _is_wrapper(found: LoggedException) -> bool:
+    """Return whether the worker raised it because of another exception that it had logged before."""
+    return found.kind == "RuntimeError" and found.text in ("500 - Unknown exception", "507 - System out of memory")
