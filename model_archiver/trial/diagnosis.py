@@ -13,12 +13,12 @@ from model_archiver.trial.tracebacks import find_cause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from model_archiver.core.problems import Level
     from model_archiver.trial.tracebacks import LoggedException
 
-_LONGEST = 400
+_LONGEST = 300
+_ESCAPES = re.compile(r"\x1b\[[\d;]*m")
 _KEYS = re.compile(r'"([^"]+)"')
 _DISTRIBUTIONS = {
     "cv2": "opencv",
@@ -34,7 +34,10 @@ _FROM_SERVER = ("ts", "mms")
 _NO_LIST = "Invalid model predict output"
 _WRONG_COUNT = "number of batch response mismatched"
 _NO_DATA = "Unsupported model output data type."
-_RAISED = "Prediction failed"
+_PARSES_ARGUMENTS = (
+    "a module that the handler imports parses the command line, which is the worker's",
+    "call parse_known_args() instead of parse_args(), or parse arguments only if __name__ is '__main__'",
+)
 _ONE_EACH = "return a list with one answer for each request"
 
 _HINTS = (
@@ -48,7 +51,12 @@ _HINTS = (
         "define preprocess in the handler, and make a tensor from the request there; or try --envelope json, if the"
         ' request is {"instances": [...]}',
     ),
+    (r"^MemoryError|not enough memory", "give it more memory, or use a smaller model or batch size"),
     (r"CUDA out of memory", "use a smaller batch size or model, or a GPU with more memory"),
+    (r"Expected only one class", "define handle(data, context), or one class only, with initialize and handle"),
+    (r"'\w+' object has no attribute 'encode'$", "give set_response_header and set_response_content_type only strings"),
+    (r"required argument is not an integer", "give set_response_status an integer as the status"),
+    (r"ts\.torch_handler\.request_envelope\.", "name an envelope of the server: json, body, kserve or kservev2"),
 )
 """Parts of an exception's text, and what to do."""
 
@@ -77,84 +85,89 @@ class Failure(Record):
     """Something that failed.
 
     Attributes:
-        stage: ``start``, ``load``, or the requests, such as ``request 2``.
-        log: what the worker wrote since it began.
-        status: the exit status of the worker, if it ended; negative if a signal ended it.
+        stage: ``load``, or the requests, such as ``request 2``.
+        limit: the seconds that it might take.
+        reason: ``refused`` if the worker answered so, else why there is no answer: a reason of `AnswerError`.
         message: the worker's own message, or an empty string.
         count: how many requests were sent together.
     """
 
     stage: str
-    log: str
-    status: int | None = None
+    limit: float
+    reason: str
     message: str = ""
     count: int = 1
 
 
-def diagnose(failure: Failure, about: Circumstances) -> Problem:
-    """Return the problem for a worker that failed or ended, with the user's own line and a certain hint."""
-    if "unrecognized arguments: --sock-type" in failure.log:
-        message = "a module that the handler imports parses the command line, which is the worker's"
-        hint = "call parse_known_args() instead of parse_args(), or parse arguments only if __name__ is '__main__'"
-        return Problem("error", "trial-import", f"{failure.stage}: {message}", hint, about.handler)
-    cause = find_cause(failure.log, about.module)
-    if failure.message in (_NO_LIST, _WRONG_COUNT):
-        return _problem(failure, *_wrong_form(failure), path=about.handler)
-    if failure.message == _NO_DATA:
-        text = f": {cause.text}" if cause else ""
-        hint = "return strings, bytes, tensors, or what json.dumps takes"
-        return _problem(failure, f"the server cannot send what the handler returned{text}", hint, path=about.handler)
-    if failure.status is not None and failure.status < 0:
-        return _problem(failure, *_killed(-failure.status))
-    if cause is not None:
-        return _raised(failure, cause, about)
-    if failure.status is not None:
-        last = next((line for line in reversed(failure.log.splitlines()) if line.strip()), "")
-        shown = f" (last line: {shortened(last.strip(), 120)})" if last else ""
-        message = f"the worker ended with status {failure.status}, without an exception{shown}"
-        hint = "remove the call of sys.exit, os._exit or quit from the code of the model" if failure.status != 1 else ""
-        return _problem(failure, message, hint)
-    return _problem(failure, f"the worker failed: {failure.message or 'it closed the connection'}", "")
+def diagnose(failure: Failure, log: str, status: int | None, about: Circumstances) -> Problem:
+    """Return the problem for a failure, with the user's own line and a hint where it is certain.
 
-
-def logged_warning(log: str, about: Circumstances) -> Problem | None:
-    """Return a warning for an exception of ``initialize`` that Multi Model Server only logs."""
+    Args:
+        failure: what failed.
+        log: what the worker has written since it was asked for it.
+        status: the exit status of the worker, if it ended; negative if a signal ended it.
+        about: the archive.
+    """
     cause = find_cause(log, about.module)
-    if cause is None:
-        return None
-    problem = _raised(Failure("load", log), cause, about)
-    message = f"{problem.message} (Multi Model Server only logs this exception of initialize, and serves)"
-    return problem.replace(level="warning", message=message)
+    stage = failure.stage
+    place: tuple[str, int | None] = (about.handler, None)
+    if failure.reason in ("late", "incomplete", "broken"):
+        text, hint = _late(failure)
+    elif "unrecognized arguments: --sock-type" in log:
+        stage, (text, hint) = "import", _PARSES_ARGUMENTS
+    elif failure.message in (_NO_LIST, _WRONG_COUNT):
+        text, hint = _wrong_form(failure, log)
+    elif failure.message == _NO_DATA:
+        text = f"the server cannot send what the handler returned{f': {cause.text}' if cause else ''}"
+        hint = "return strings, bytes, tensors, or what json.dumps takes"
+    elif status is not None and status < 0:
+        text, hint = _killed(-status)
+    elif cause is not None:
+        stage = "import" if stage == "load" and cause.is_from_import else stage
+        text, hint = _raised(cause, about)
+        place = cause.place(about.root, about.files) or place
+    elif status is not None and failure.reason == "closed":
+        stage = "start" if "Connection accepted" not in log and stage == "load" else stage
+        text, hint = _ended(status, log)
+    else:
+        text, hint = f"the worker failed: {failure.message or 'it closed the connection'}", ""
+    code = f"trial-{stage}" if stage in ("start", "import", "load") else "trial-answer"
+    code = "trial-timeout" if failure.reason in ("late", "incomplete") else code
+    return Problem("error", code, f"{stage}: {text}", hint, *place)
 
 
-def late(stage: str, seconds: float, *, is_broken: bool, is_begun: bool) -> Problem:
-    """Return the problem for an answer that does not come in time, or that cannot be read."""
-    if is_broken or is_begun:
-        message = "the answer of the worker is not complete"
-        hint = "if the handler calls set_response_status, use only ASCII in the reason phrase"
-        return Problem("error", "trial-timeout" if not is_broken else "trial-answer", f"{stage}: {message}", hint)
-    message = f"the worker did not answer within {seconds:g} seconds"
-    hint = "raise the limit with --timeout, or find out with --log what the handler waits for"
-    return Problem("error", "trial-timeout", f"{stage}: {message}", hint)
+def logged_warnings(log: str, about: Circumstances) -> Iterator[Problem]:
+    """Yield a warning for an exception of ``initialize`` that Multi Model Server only logs."""
+    cause = find_cause(log, about.module)
+    if cause is not None:
+        text, hint = _raised(cause, about)
+        message = f"load: {text} (Multi Model Server only logs this exception of initialize, and serves)"
+        place = cause.place(about.root, about.files) or (about.handler, None)
+        yield Problem("warning", "trial-load", message, hint, *place)
 
 
-def _problem(
-    failure: Failure, message: str, hint: str, path: str = "", line: int | None = None, *, code: str = ""
-) -> Problem:
-    codes = {"start": "trial-start", "import": "trial-import", "load": "trial-load"}
-    level: Level = "error"
-    return Problem(
-        level, code or codes.get(failure.stage, "trial-answer"), f"{failure.stage}: {message}", hint, path, line
-    )
+def _late(failure: Failure) -> tuple[str, str]:
+    if failure.reason == "late":
+        hint = "raise the limit with --timeout, or find out with --log what it waits for"
+        return f"the worker did not answer within {failure.limit:g} seconds", hint
+    hint = "if the handler calls set_response_status, use only ASCII in the reason phrase"
+    return "the answer of the worker is not complete", hint
 
 
-def _wrong_form(failure: Failure) -> tuple[str, str]:
+def _ended(status: int, log: str) -> tuple[str, str]:
+    last = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "")
+    shown = f" (last line: {shortened(last, 120)})" if last else ""
+    hint = "remove the call of sys.exit, os._exit or quit from the code of the model" if status != 1 else ""
+    return f"the worker ended with status {status}, without an exception{shown}", hint
+
+
+def _wrong_form(failure: Failure, log: str) -> tuple[str, str]:
     """Return message and hint for an answer that is not a list with one item for each request."""
     if failure.message == _WRONG_COUNT:
-        match = re.search(r"mismatched, expect: \d+, got: (\d+)", failure.log)
+        match = re.search(r"mismatched, expect: \d+, got: (\d+)", log)
         got = counted(int(match[1]), "answer") if match else "another number of answers"
         return f"the handler returned {got} for {counted(failure.count, 'request')}", _ONE_EACH
-    match = re.search(r"Invalid return type: <class '([^']+)'>", failure.log)
+    match = re.search(r"Invalid return type: <class '([^']+)'>", log)
     kind = match[1] if match else ""
     if kind == "coroutine":
         return "the handler returned a coroutine", "remove async from its definition, or set asyncCommunication: true"
@@ -171,20 +184,14 @@ def _killed(number: int) -> tuple[str, str]:
     return f"the worker was ended by the signal {name}", hint if name in ("SIGSEGV", "SIGILL", "SIGBUS") else ""
 
 
-def _raised(failure: Failure, cause: LoggedException, about: Circumstances) -> Problem:
-    """Return the problem for an exception."""
-    stage = "import" if failure.stage == "load" and cause.is_from_import else failure.stage
-    text = " ".join(cause.text.split())
-    place, line = cause.place(about.root, about.files) or (about.handler, None)
-    message = f"{cause.kind}: {shortened(text, _LONGEST)}" if text else cause.kind
-    message = message.replace(f"{about.root}/", "")
-    steps: tuple[Callable[[LoggedException, Circumstances], str], ...]
-    steps = (_about_module, _about_keys, _about_file, _about_envelope)
+def _raised(cause: LoggedException, about: Circumstances) -> tuple[str, str]:
+    """Return message and hint for an exception."""
+    text = shortened(" ".join(_ESCAPES.sub("", cause.text).split()), _LONGEST).replace(f"{about.root}/", "")
+    steps = (_about_module, _about_keys, _about_file)
     hint = next((hint for step in steps if (hint := step(cause, about))), "")
-    hint = hint or next((advice for sign, advice in _HINTS if re.search(sign, text)), "")
-    if cause.kind == "MemoryError" or failure.message == "System out of memory":
-        hint = "give it more memory, or use a smaller model or batch size"
-    return _problem(failure.replace(stage=stage), message, hint, place, line)
+    line = f"{cause.kind}: {text}"
+    hint = hint or next((advice for sign, advice in _HINTS if re.search(sign, line)), "")
+    return line if text else cause.kind, hint
 
 
 def _about_module(cause: LoggedException, about: Circumstances) -> str:
@@ -208,7 +215,7 @@ def _normalized(name: str) -> str:
 
 
 def _about_keys(cause: LoggedException, _about: Circumstances) -> str:
-    """Return what to do about a state_dict whose keys differ from the model's by a prefix, or that is one of several."""
+    """Return what to do about a state_dict whose keys differ from the model's by a prefix, or a checkpoint."""
     if "loading state_dict" not in cause.text:
         return ""
     missing, _sentence, unexpected = cause.text.partition("Unexpected key(s)")
@@ -248,9 +255,3 @@ def _about_file(cause: LoggedException, about: Circumstances) -> str:
     if same:
         return f'it is {same[0]} in the archive: join that to context.system_properties["model_dir"]'
     return "" if wanted.startswith("/") else "pack it with --extra-files"
-
-
-def _about_envelope(cause: LoggedException, about: Circumstances) -> str:
-    if about.envelope and f"request_envelope.{about.envelope}" in cause.text:
-        return "name an envelope that the server has: json, body, kserve or kservev2"
-    return ""

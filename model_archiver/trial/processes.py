@@ -56,7 +56,7 @@ class Processes:
         self, command: Sequence[str], folder: Path, environment: Mapping[str, str], output: int
     ) -> subprocess.Popen[bytes]:
         """Start a process whose stdout and stderr are `output`."""
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - what runs is what the user asked for
             command,
             cwd=folder,
             env=environment,
@@ -106,7 +106,7 @@ class Processes:
     def _names_folder(self, pid: int) -> bool:
         try:
             environment = Path(f"/proc/{pid}/environ").read_bytes()
-            return self._folder in environment or os.readlink(f"/proc/{pid}/cwd").startswith(os.fsdecode(self._folder))
+            return self._folder in environment or self._folder in os.fsencode(Path(f"/proc/{pid}/cwd").readlink())
         except OSError:  # it ended, or is another user's
             return False
 

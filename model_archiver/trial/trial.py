@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 
 from model_archiver.checks.config import config_settings
 from model_archiver.checks.context import CheckContext
 from model_archiver.core.manifest import model_of
-from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, error
+from model_archiver.core.problems import ProblemList, error
 from model_archiver.core.record import Record
 from model_archiver.core.running import block_signals
 from model_archiver.core.text import counted
@@ -30,6 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from model_archiver.core.problems import Problem
     from model_archiver.core.report import ArchiveReport
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
@@ -190,24 +190,20 @@ class Trial:
         """Have the model loaded, and return whether it was."""
         start = time.monotonic()
         limit = self._limit("startupTimeout")
-        failed = partial(diagnosis.Failure, "load")
         try:
             code, message = worker.load(limit)
         except AnswerError as failure:
-            self._failed_to_answer(worker, failure, failed, about, limit, 0)
+            self._add_failure(diagnosis.Failure("load", limit, failure.reason), worker, about)
             return False
         finally:
             self._seconds["load"] = time.monotonic() - start
         if code != 200:
-            status = worker.wait()
-            status = None if status is not None and status >= 0 else status
-            self.problems.add(diagnosis.diagnose(failed(worker.log.text(), status, message), about))
+            self._add_failure(diagnosis.Failure("load", limit, "refused", message), worker, about)
             return False
         self._loads = True
         if self._interpreter and self._interpreter.server == "mms":
             worker.log.settle()
-            if warning := diagnosis.logged_warning(worker.log.text(), about):
-                self.problems.add(warning)
+            self.problems.extend(diagnosis.logged_warnings(worker.log.text(), about))
         if not self._requests:
             self.notes.append("No request was sent: name one with --input.")
         return True
@@ -220,29 +216,23 @@ class Trial:
             stage = f"request {numbers[0] + 1}"
             if len(numbers) > 1:
                 stage = f"requests {', '.join(str(number + 1) for number in numbers)}, sent together"
-            limit = self._limit("responseTimeout")
-            mark = worker.log.mark()
-            failed = partial(diagnosis.Failure, stage, count=len(batch))
-            start = time.monotonic()
+            failed = diagnosis.Failure(stage, self._limit("responseTimeout"), "refused", "", len(batch))
+            start, mark = time.monotonic(), worker.log.mark()
             try:
-                reply, answers = worker.ask(batch, limit)
+                reply, answers = worker.ask(batch, failed.limit)
             except AnswerError as failure:
-                self._has_failed = True
-                self._failed_to_answer(worker, failure, failed, about, limit, mark)
+                self._add_failure(failed.replace(reason=failure.reason), worker, about, mark)
                 return
             finally:
                 self._seconds["answer"] += time.monotonic() - start
             self._results += answers
             if reply.code != 200 and not _is_refusal(batch):
-                self._has_failed = True
-                worker.log.settle()
-                self.problems.add(diagnosis.diagnose(failed(worker.log.text(mark), message=reply.message), about))
+                self._add_failure(failed.replace(message=reply.message), worker, about, mark)
                 continue
-            found = [
-                problem for answer, request in zip(answers, batch, strict=True) for problem in _compare(answer, request)
-            ]
-            self._has_failed |= any(problem.level == "error" for problem in found)
-            self.problems.extend(found)
+            for answer, request in zip(answers, batch, strict=True):
+                found = list(_compare(answer, request))
+                self._has_failed |= any(problem.level == "error" for problem in found)
+                self.problems.extend(found)
 
     def _rounds(self) -> Iterator[list[int]]:
         """Yield the numbers of the requests that are sent together."""
@@ -252,23 +242,19 @@ class Trial:
         if size > 1 and len(together) > 1:
             yield from (together[start : start + size] for start in range(0, len(together), size))
 
-    def _failed_to_answer(
-        self,
-        worker: Worker,
-        failure: AnswerError,
-        failed: partial[diagnosis.Failure],
-        about: diagnosis.Circumstances,
-        limit: float,
-        mark: int,
+    def _add_failure(
+        self, failure: diagnosis.Failure, worker: Worker, about: diagnosis.Circumstances, mark: int = 0
     ) -> None:
-        stage = str(failed.args[0])
-        if failure.reason != "closed":
-            is_begun = failure.reason == "incomplete"
-            late = diagnosis.late(stage, limit, is_broken=failure.reason == "broken", is_begun=is_begun)
-            self.problems.add(late.replace(path=about.handler))
-            return
-        status = worker.wait()
-        self.problems.add(diagnosis.diagnose(failed(worker.log.text(mark), status), about))
+        """Add the problem for what failed, once if several requests fail in the same way."""
+        self._has_failed = True
+        status = worker.wait() if failure.reason == "closed" or failure.stage == "load" else None
+        worker.log.settle()
+        problem = diagnosis.diagnose(failure, worker.log.text(mark), status, about)
+        same = (
+            known for known in self.problems if known.message.partition(": ")[2] == problem.message.partition(": ")[2]
+        )
+        if not any(known.line == problem.line for known in same):
+            self.problems.add(problem)
 
     @property
     def _batch_size(self) -> int:
