@@ -448,6 +448,29 @@ def test_sagemakers_handler_in_its_forms(model, run: Command, handler: str, entr
     assert json.loads(unpacked(root / "model.tar.gz")["MAR-INF/MANIFEST.json"])["model"]["handler"] == entry
 
 
+@pytest.mark.parametrize("handler", ["handler.py", "image_classifier"])
+def test_all_commands_read_what_sagemaker_unpacks(model, run: Command, handler: str) -> None:
+    archive = lay_out(run, "sagemaker", "--handler", handler, "--extra-files", "index_to_name.json") / "model.tar.gz"
+    verdict = run("verify", archive)
+    assert (verdict.status, verdict.err) == (0, "")
+    assert "checksums match" in verdict.out
+    assert "TorchServe itself needs one top folder" in verdict.out
+    assert "tgz, laid out for sagemaker" in run("inspect", archive).out
+    assert json.loads(run("inspect", archive, "--json").out)["layout"] == "sagemaker"
+    assert run("extract", archive, "--to", "extracted").status == 0
+    assert set(unpacked(archive)) | {"model.pt"} == set(contents(Path("extracted")))
+    assert run("diff", archive, archive).status == 0
+
+
+def test_a_tar_without_a_top_folder_and_with_its_handler_at_the_root_has_no_manifest(model, run: Command) -> None:
+    run("--model-name", "m", "--handler", "handler.py", "--archive-format", "no-archive")
+    with tarfile.open("flat.tar.gz", "w:gz") as tar:
+        for path in ("handler.py", "MAR-INF"):
+            tar.add(Path("m", path), path)
+    for command in ("verify", "extract"):
+        assert "[manifest-missing]" in run(command, "flat.tar.gz").errors[0]
+
+
 def test_a_folder_that_has_sagemakers_layout_keeps_it(work, run_mms: Command) -> None:
     make("folder/code/inference.py", text=HANDLER)
     words = ("--model-path", "folder", "--handler", "code/inference.py:handle", "--target", "sagemaker")

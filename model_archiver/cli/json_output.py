@@ -50,6 +50,7 @@ def report_fields(report: ArchiveReport) -> dict[str, Any]:
         "manifest": report.manifest,
         "files": [_entry(entry, report.manifest) for entry in report.files],
         **_sidecars(report.sidecars),
+        **({"layout": report.layout} if report.layout else {}),
         **({} if report.checksums_compared is None else {"checksums_compared": report.checksums_compared}),
     }
 

@@ -117,7 +117,8 @@ def verdict(report: ArchiveReport, style: TextStyle) -> str:
         return f"{name}: {style.colorize('rejected', _RED)}, {', '.join(counts)}"
     facts = [counted(len(report.files), "file"), f"{human_size(report.unpacked_size)} read"]
     facts.append("checksums match" if report.checksums_compared else "no checksums to compare")
-    return f"{name}: {style.colorize('OK', _GREEN)}, {', '.join(facts + counts)}"
+    layout = "; for SageMaker: TorchServe itself needs one top folder" if report.layout else ""
+    return f"{name}: {style.colorize('OK', _GREEN)}, {', '.join(facts + counts)}{layout}"
 
 
 def difference_table(difference: Difference, style: TextStyle) -> str:
@@ -145,7 +146,7 @@ def _facts(report: ArchiveReport) -> list[tuple[str, str]]:
         "runtime": report.manifest.get("runtime"),
         "created": report.manifest.get("createdOn"),
         "archiver": report.manifest.get("archiverVersion"),
-        "format": report.archive_format.kind,
+        "format": report.archive_format.kind + (f", laid out for {report.layout}" if report.layout else ""),
         "size": f"{human_size(report.size)}, unpacked {human_size(report.unpacked_size)}",
         "digest": report.digest,
     }

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from model_archiver.core.problems import Problem
     from model_archiver.core.request import ArchiveFormat
 
+    Layout = Literal["sagemaker"]
+
 
 class ArchiveEntry(Record):
     """A file of an archive.
@@ -57,7 +59,7 @@ class ArchiveReport(Record):
     problems: tuple[Problem, ...] = ()
     sidecars: tuple[Path, ...] = ()
     checksums_compared: bool | None = None
-    layout: Literal["sagemaker"] | None = None
+    layout: Layout | None = None
 
     @property
     def is_ok(self) -> bool:

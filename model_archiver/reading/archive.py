@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from model_archiver.core.plan import FileSource
-    from model_archiver.core.report import ArchiveEntry
+    from model_archiver.core.report import ArchiveEntry, Layout
     from model_archiver.core.request import ArchiveFormat
     from model_archiver.core.running import Progress
 
@@ -42,6 +42,7 @@ class Archive(ABC):
     path: Path
     archive_format: ArchiveFormat
     size: int  # in bytes; of a folder, the sum of its files
+    layout: Layout | None = None  # where its paths are not those of TorchServe
 
     @abstractmethod
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
@@ -50,6 +51,10 @@ class Archive(ABC):
     def read_index(self, context: ReadContext) -> Content | None:  # noqa: ARG002 - most formats have no index
         """Return what is known without reading every file: no checksums; None if nothing is known."""
         return None
+
+
+class OtherLayoutError(ModelArchiverError):
+    """The paths so far are wrong, because the archive has another layout: it must be read again from its start."""
 
 
 class TooLargeError(ModelArchiverError):
@@ -104,9 +109,15 @@ class ReadContext:
     """
 
     def __init__(self, archive: Archive, max_size: int | None, progress: Progress) -> None:
-        self.problems = ProblemList()
-        self.limit = UnpackLimit(archive, max_size)
         self.progress = progress
+        self._archive = archive
+        self._max_size = max_size
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was read."""
+        self.problems = ProblemList()
+        self.limit = UnpackLimit(self._archive, self._max_size)
 
 
 class FoundMember(Record, frozen=False):

@@ -14,7 +14,7 @@ from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
 from model_archiver.core.problems import LARGEST_TEXT, NotSampledError, ProblemList
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.text import human_size
-from model_archiver.reading.archive import REPACK, Content, DamageError
+from model_archiver.reading.archive import REPACK, Content, DamageError, OtherLayoutError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +42,14 @@ def read_content(archive: Archive, context: ReadContext, sink: Sink | None = Non
 
     The problems of the context collect everything that is wrong, except what only the manifest and the sums show.
     """
+    try:
+        return _read(archive, context, sink)
+    except OtherLayoutError:
+        context.restart()
+        return _read(archive, context, sink)
+
+
+def _read(archive: Archive, context: ReadContext, sink: Sink | None) -> Content:
     content = Content([], {})
     folders = set()
     members = 0

@@ -13,6 +13,7 @@ from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.running import no_progress
 from model_archiver.core.sums import content_digest, read_sums, sha256
 from model_archiver.planning.gathering import FolderWalk, regular_source, status_of
+from model_archiver.planning.handler import packed_module, split_function
 from model_archiver.reading.archive import FETCH_AGAIN, REPACK, Archive, FoundMember, convert_os_errors, open_source
 from model_archiver.reading.manifest import manifest_problems, read_manifest
 from model_archiver.reading.zip_headers import looks_like_zip
@@ -119,6 +120,8 @@ def report_of(archive: Archive, content: Content, problems: Iterable[Problem]) -
     """Return the report on an archive: what was read and what is wrong with it, the manifest's own problems last."""
     text = content.metadata.get(PurePosixPath(MANIFEST_PATH))
     fields, in_manifest = read_manifest(text) if content.is_complete or text is not None else ({}, [])
+    if archive.layout and _has_handler_at_root(fields, content):
+        fields, in_manifest = read_manifest(None)
     is_known = bool(fields) and all(entry.sha256 for entry in content.entries)
     return ArchiveReport(
         path=archive.path,
@@ -131,7 +134,14 @@ def report_of(archive: Archive, content: Content, problems: Iterable[Problem]) -
             problem if problem.path else problem.replace(path=str(archive.path))
             for problem in (*problems, *in_manifest)
         ),
+        layout=archive.layout,
     )
+
+
+def _has_handler_at_root(fields: dict[str, Any], content: Content) -> bool:
+    """Return whether the handler is a file that SageMaker does not find, because it is not in ``code/``."""
+    module, _ = split_function(str(model_of(fields).get("handler") or ""))
+    return packed_module(module, [entry.path for entry in content.entries if len(entry.path.parts) == 1]) is not None
 
 
 def downgrade_manifest_problems(report: ArchiveReport) -> ArchiveReport:

@@ -6,11 +6,20 @@ import re
 import struct
 from pathlib import PurePosixPath
 
+from model_archiver.core.manifest import MANIFEST_PATH
 from model_archiver.core.record import Record
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.sums import crc32
 from model_archiver.core.text import counted
-from model_archiver.reading.archive import FETCH_AGAIN, Archive, DamageError, DeflatedRange, FoundMember, open_source
+from model_archiver.reading.archive import (
+    FETCH_AGAIN,
+    Archive,
+    DamageError,
+    DeflatedRange,
+    FoundMember,
+    OtherLayoutError,
+    open_source,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,19 +69,30 @@ class TgzArchive(Archive):
         self._source = source
 
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
-        """Yield the files and folders, one behind the other; after damage nothing can be found."""
+        """Yield the files and folders, one behind the other; after damage nothing can be found.
+
+        Raises:
+            OtherLayoutError: it has the layout of SageMaker, which unpacks a tar as it is: the manifest, usually the
+                last file, has no folder above it.
+        """
+        served = PurePosixPath if self.layout else _served_path
+        has_manifest = False
         with open_source(self._source, context.progress) as file:
             try:
                 stream = _GzipStream(file, context.limit)
                 while (header := _read_header(stream)) is not None:
                     context.limit.reserve(header.size)
                     name = header.name.decode("utf-8", "surrogateescape")
+                    has_manifest |= str(_served_path(name)) == MANIFEST_PATH
+                    if name == MANIFEST_PATH and not has_manifest and not self.layout:
+                        self.layout = "sagemaker"
+                        raise OtherLayoutError
                     if header.kind in _FILES and not header.is_sparse:
                         blocks = _blocks(stream, header.size)
-                        yield FoundMember(name, _served_path(name), blocks, executable=header.executable)
+                        yield FoundMember(name, served(name), blocks, executable=header.executable)
                     else:
                         if header.kind == _FOLDER and not header.is_sparse:
-                            yield FoundMember(f"{name.rstrip('/')}/", _served_path(name), iter(()), executable=True)
+                            yield FoundMember(f"{name.rstrip('/')}/", served(name), iter(()), executable=True)
                         else:
                             message = "is a link, a device or a sparse file, which servers do not restore"
                             context.problems.error("entry-link", message, "pack the file itself", path=name)
