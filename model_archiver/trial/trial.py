@@ -180,11 +180,11 @@ class Trial:
         )
         worker = Worker(interpreter, settings, private, processes)
         try:
-            if self._load(worker, about):
-                self._ask_all(worker, about)
+            has_answered = self._load(worker, about) and self._ask_all(worker, about)
+            worker.close(wait=has_answered)
         finally:
             self._log = worker.log.text()
-            worker.close()
+            worker.close(wait=False)
 
     def _load(self, worker: Worker, about: diagnosis.Circumstances) -> bool:
         """Have the model loaded, and return whether it was."""
@@ -208,9 +208,10 @@ class Trial:
             self.notes.append("No request was sent: name one with --input.")
         return True
 
-    def _ask_all(self, worker: Worker, about: diagnosis.Circumstances) -> None:
-        """Send each request alone, then all together; stop when the worker does not answer any more."""
-        self._seconds["answer"] = 0.0
+    def _ask_all(self, worker: Worker, about: diagnosis.Circumstances) -> bool:
+        """Send each request alone, then all together; return whether the worker answered, and can go on."""
+        if self._requests:
+            self._seconds["answer"] = 0.0
         for numbers in self._rounds():
             batch = [self._requests[number] for number in numbers]
             stage = f"request {numbers[0] + 1}"
@@ -222,7 +223,7 @@ class Trial:
                 reply, answers = worker.ask(batch, failed.limit)
             except AnswerError as failure:
                 self._add_failure(failed.replace(reason=failure.reason), worker, about, mark)
-                return
+                return False
             finally:
                 self._seconds["answer"] += time.monotonic() - start
             self._results += answers
@@ -233,6 +234,7 @@ class Trial:
                 found = list(_compare(answer, request))
                 self._has_failed |= any(problem.level == "error" for problem in found)
                 self.problems.extend(found)
+        return True
 
     def _rounds(self) -> Iterator[list[int]]:
         """Yield the numbers of the requests that are sent together."""
@@ -247,13 +249,12 @@ class Trial:
     ) -> None:
         """Add the problem for what failed, once if several requests fail in the same way."""
         self._has_failed = True
-        status = worker.wait() if failure.reason == "closed" or failure.stage == "load" else None
+        is_over = failure.reason == "closed" or (failure.stage, failure.reason) == ("load", "refused")
+        status = worker.wait() if is_over else None
         worker.log.settle()
         problem = diagnosis.diagnose(failure, worker.log.text(mark), status, about)
-        same = (
-            known for known in self.problems if known.message.partition(": ")[2] == problem.message.partition(": ")[2]
-        )
-        if not any(known.line == problem.line for known in same):
+        _, _, text = problem.message.partition(": ")
+        if not any(known.message.endswith(text) and known.line == problem.line for known in self.problems):
             self.problems.add(problem)
 
     @property

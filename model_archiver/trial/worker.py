@@ -142,12 +142,12 @@ class Worker:
         self.log.settle(to_end=status is not None)
         return status
 
-    def close(self) -> None:
-        """Close the connection, and give a worker that ends by itself then a moment to do so."""
+    def close(self, *, wait: bool) -> None:
+        """Close the connection; give a worker that ends by itself then a moment to do so if `wait`."""
         self._close_writers()
         if self._connection is not None:
             self._connection.close()
-            if self._interpreter.server == "torchserve" and not self._settings.is_async:
+            if wait and self._interpreter.server == "torchserve" and not self._settings.is_async:
                 self._wait_for_end()
 
     def _wait_for_end(self) -> int | None:
