@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from model_archiver.core.running import Progress
     from model_archiver.trial.report import TrialReport
 
-_FOR_THE_WORKER = ("handler-", "model-file-", "weights-", "import-", "labels-", "vocabulary-", "requirements-")
+_FOR_THE_WORKER = ("handler-", "model-file-", "weights-", "import-", "labels-", "vocabulary-")
 """How the codes of the checks begin that say what a worker does: it decides."""
 
 

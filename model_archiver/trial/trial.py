@@ -17,6 +17,7 @@ from model_archiver.core.text import counted
 from model_archiver.reading.content import SampledFile
 from model_archiver.reading.opening import OpenedArchive
 from model_archiver.trial import diagnosis
+from model_archiver.trial.expectations import compare
 from model_archiver.trial.interpreter import count_gpus, find_interpreter
 from model_archiver.trial.private_tree import PrivateTree
 from model_archiver.trial.processes import Processes
@@ -29,7 +30,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from model_archiver.core.problems import Problem
     from model_archiver.core.report import ArchiveReport
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
@@ -231,7 +231,7 @@ class Trial:
                 self._add_failure(failed.replace(message=reply.message), worker, about, mark)
                 continue
             for answer, request in zip(answers, batch, strict=True):
-                found = list(_compare(answer, request))
+                found = list(compare(answer, request))
                 self._has_failed |= any(problem.level == "error" for problem in found)
                 self.problems.extend(found)
         return True
@@ -300,9 +300,3 @@ def _context(report: ArchiveReport, kept: Mapping[str, bytes]) -> CheckContext:
 
 def _is_refusal(requests: Sequence[TrialRequest]) -> bool:
     return any(request.expectation is not None and request.expectation.is_refusal for request in requests)
-
-
-def _compare(answer: TrialAnswer, request: TrialRequest) -> Iterator[Problem]:
-    from model_archiver.trial.expectations import compare  # noqa: PLC0415
-
-    return compare(answer, request)

@@ -338,7 +338,7 @@ def test_it_says_what_failed_and_what_to_do(broken: Broken, pack: Packer, torchs
         Path("data", name).write_text(content)
     timeout = 3 if broken.code == "trial-timeout" else 60
     report = send(pack(broken.source, "--include", "data"), torchserve_python, "a", "b", batch_size=2, timeout=timeout)
-    (problem,) = (problem for problem in report.problems if problem.code.startswith("trial-"))
+    problem = next(problem for problem in report.problems if problem.code.startswith("trial-"))
     assert (problem.code, problem.path, problem.line) == (broken.code, "handler.py", broken.line)
     assert broken.says in problem.message
     assert broken.hint in problem.hint
@@ -361,12 +361,21 @@ def test_mms_only_logs_an_exception_of_initialize(work: Path, run_mms: Command, 
 
 
 def test_what_the_checks_call_wrong_and_the_worker_serves_asks_for_a_report(
-    pack: Packer, torchserve_python: Path
+    pack: Packer, torchserve_python: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handler = "import nosuch_of_mine\n"
-    archive = pack(f"import sys, types\nsys.modules['nosuch'] = types.ModuleType('nosuch')\n{ANSWERS}")
-    assert handler  # the archive is fine, and its report has no note
-    assert not send(archive, torchserve_python, "a").notes
+    pack(ANSWERS, "--archive-format", "no-archive")
+    Path("m", "MAR-INF", "SHA256SUMS").unlink()
+    manifest = Path("m", "MAR-INF", "MANIFEST.json")
+    manifest.write_text(manifest.read_text().replace('"handler.py"', '"elsewhere"'))
+    failed = send(Path("m"), torchserve_python, "a")
+    assert {"handler-missing", "trial-import"} == {problem.code for problem in failed.problems}
+    Path("installed").mkdir()
+    Path("installed", "elsewhere.py").write_text(ANSWERS)
+    monkeypatch.setenv("PYTHONPATH", str(Path("installed").absolute()))
+    report = send(Path("m"), torchserve_python, "a")
+    assert report.is_ok
+    assert [(problem.level, problem.code) for problem in report.problems] == [("warning", "handler-missing")]
+    assert "please report" in report.notes[0]
 
 
 def test_a_damaged_archive_is_not_run(pack: Packer, torchserve_python: Path) -> None:
