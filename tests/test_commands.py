@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from model_archiver.cli import main
-from model_archiver.cli.parser import command_parser
+from model_archiver.cli.command_parser import command_parser
 from model_archiver.commands import COMMANDS
 from tests.conftest import Command
 from tests.foreign import HONEST, Raw, mar
@@ -79,6 +79,9 @@ def test_the_commands_have_the_flags_that_are_promised() -> None:
         "verify": shared | {"--strict"},
         "extract": shared | {"--to", "-f", "--force"},
         "diff": shared,
+        "test": shared
+        | {"--input", "--form", "--content-type", "--expect", "--tolerance", "--cases", "--python", "--batch-size"}
+        | {"--timeout", "--device", "--envelope", "--install-requirements", "--log"},
     }
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from model_archiver.cli.parser import command_parser, mms_parser, torch_parser
+from model_archiver.cli.command_parser import command_parser
+from model_archiver.cli.parser import mms_parser, torch_parser
 from model_archiver.commands import COMMANDS
 from tests.archives import manifest, members
 from tests.servers import served

@@ -1,4 +1,4 @@
-"""The flags of the programs and of their commands, and the answer to a mistyped one."""
+"""The flags of packaging, and the answer to a mistyped one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from model_archiver._version import __version__
 from model_archiver.commands import COMMANDS
 from model_archiver.core.problems import Problem, UsageError
 from model_archiver.core.request import DEFLATE, ArchiveFormat, Platform
-from model_archiver.core.text import did_you_mean, invalid_choice, parse_size
+from model_archiver.core.text import did_you_mean, invalid_choice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,42 +99,6 @@ def mms_parser() -> FlagParser:
     return parser
 
 
-def command_parser(program: str, name: str) -> FlagParser:
-    """Return the parser of one command of a program.
-
-    Raises:
-        UsageError: there is no such command.
-    """
-    if name not in COMMANDS:
-        hint = did_you_mean(name, COMMANDS, f"see {program} --help")
-        raise UsageError(problems=[Problem("error", "command-unknown", f"unknown command {name}", hint)])
-    description = COMMANDS[name]
-    parser = FlagParser(
-        prog=f"{program} {name}",
-        description=f"{description[0].upper()}{description[1:]}.",
-        formatter_class=_HelpFormatter,
-    )
-    archive = "a .mar, a .tar.gz or a model's folder, made by any tool"
-    if name == "diff":
-        parser.add_argument("a", type=_archive, metavar="A", help=archive)
-        parser.add_argument("b", type=_archive, metavar="B", help="another one, of any format")
-    else:
-        parser.add_argument("archive", type=_archive, metavar="ARCHIVE", help=archive)
-    if name == "extract":
-        parser.add_argument("--to", metavar="DIR", help="the folder to unpack to (default: the model's name)")
-        parser.add_argument("-f", "--force", action="store_true", help="replace an existing folder")
-    if name == "verify":
-        parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
-    parser.add_argument(
-        "--max-size",
-        type=_size,
-        metavar="SIZE",
-        help="unpacked size limit, such as 20G (default: 1G or 100 times the archive, whichever is more)",
-    )
-    _add_common_flags(parser)
-    return parser
-
-
 _TORCH_EXAMPLE = """\
 example:
   torch-model-archiver --model-name digits --model-file model.py \\
@@ -147,7 +111,7 @@ example:
   writes squeezenet.mar to the current folder."""
 
 
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Help of the terminal's width, without importing shutil, which argparse does for every flag."""
 
     def __init__(self, prog: str) -> None:
@@ -171,7 +135,7 @@ def _program(name: str, description: str, example: str) -> FlagParser:
         usage=f"{name} --model-name NAME [flags]\n       {name} COMMAND ARCHIVE [flags]",
         description=description,
         epilog=f"commands, each with its own --help:\n{commands}\n\n{example}",
-        formatter_class=_HelpFormatter,
+        formatter_class=HelpFormatter,
     )
     version = f"{name} {__version__}"
     parser.add_argument("--tool-version", action="version", version=version, help="print this tool's version and exit")
@@ -289,10 +253,11 @@ def _add_behavior_flags(group: Group) -> None:
     checks.add_argument("--no-checks", dest="checks", action="store_false", help="skip the checks of the model")
     group.add_argument("--dry-run", action="store_true", help="print what would be packed, and write nothing")
     group.add_argument("-j", "--jobs", type=_jobs, metavar="N", help="how many cores to use (default: all available)")
-    _add_common_flags(group)
+    add_common_flags(group)
 
 
-def _add_common_flags(group: Group | FlagParser) -> None:
+def add_common_flags(group: Group | FlagParser) -> None:
+    """Add the flags that packaging and all commands have."""
     group.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
     group.add_argument("--quiet", action="store_true", help="no progress bar and no summary; warnings stay")
     group.add_argument("--debug", action="store_true", help="show where in the code an error came from")
@@ -325,19 +290,6 @@ def _jobs(given: str) -> int:
     if given.isdecimal() and int(given[:9]) > 0:  # as in _columns
         return int(given[:9])
     raise argparse.ArgumentTypeError(f"{given!r} is not a number of cores; give 1 or more")
-
-
-def _archive(given: str) -> str:
-    if not given:  # an empty path would mean the current folder
-        raise argparse.ArgumentTypeError("the value is empty; name a .mar, a .tar.gz or a model's folder")
-    return given
-
-
-def _size(given: str) -> int:
-    try:
-        return parse_size(given)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{given!r} is not a size; give one such as 500M or 20G") from None
 
 
 def _without_dashes(flag: str) -> str:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 DIFFERENT, NOT_COMPARED = 1, 2
 """The exit status of ``diff``, as of the tool of that name."""
+_NOT_FOR_TRIALS = {"archive", "input", "log", "json", "quiet", "debug"}
+"""The arguments of ``test`` that are about the output, or that it takes by their position."""
 
 
 def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
@@ -140,11 +142,12 @@ def _package(args: argparse.Namespace, reporter: Reporter) -> int:
 
 def _run_reader(program: str, words: Sequence[str], args: argparse.Namespace, reporter: Reporter) -> int:
     """Run one of the commands that read an archive; return its exit status."""
-    from model_archiver.cli.parser import command_parser  # noqa: PLC0415
+    from model_archiver.cli.command_parser import command_parser  # noqa: PLC0415
 
     name, *rest = words
     _parse(command_parser(program, name), rest, args)
-    return {"inspect": _inspect, "verify": _verify, "extract": _extract, "diff": _diff}[name](args, reporter)
+    commands = {"inspect": _inspect, "verify": _verify, "extract": _extract, "diff": _diff, "test": _test}
+    return commands[name](args, reporter)
 
 
 def _inspect(args: argparse.Namespace, reporter: Reporter) -> int:
@@ -205,6 +208,27 @@ def _diff(args: argparse.Namespace, reporter: Reporter) -> int:
         _print_json("diff", status, problems, **json_output.difference_fields(difference))
     else:
         print_result(text_output.difference_table(difference, _stdout_style()))
+    return status
+
+
+def _test(args: argparse.Namespace, reporter: Reporter) -> int:
+    from model_archiver.cli import trial_output  # noqa: PLC0415
+    from model_archiver.commands.try_archive import try_archive  # noqa: PLC0415
+
+    flags = {name: value for name, value in vars(args).items() if name not in _NOT_FOR_TRIALS}
+    with progress_bar(None, hidden=args.quiet) as progress:
+        report = try_archive(args.archive, args.input, progress=progress, **flags)
+    status = DONE if report.is_ok else FAILED
+    reporter.problems(report.problems)
+    for note in report.notes:
+        reporter.line(f"note: {note}")
+    if args.json:
+        _print_json("test", status, report.problems, **trial_output.trial_fields(report, with_log=args.log))
+        return status
+    for line in trial_output.log_lines(report, whole=args.log):
+        reporter.line(f"log: {line}")
+    if not args.quiet:
+        print_result(trial_output.trial_verdict(report, _stdout_style()))
     return status
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from model_archiver.core.plan import Plan
     from model_archiver.core.report import ArchiveEntry, ArchiveReport
 
-_BOLD, _RED, _GREEN, _YELLOW = "1", "31", "32", "33"
-_SIGNS = {"added": ("+", _GREEN), "removed": ("-", _RED), "changed": ("~", _YELLOW)}
+BOLD, RED, GREEN, YELLOW = "1", "31", "32", "33"
+_SIGNS = {"added": ("+", GREEN), "removed": ("-", RED), "changed": ("~", YELLOW)}
 _NARROWEST = 12
 
 
@@ -104,7 +104,7 @@ def archive_table(report: ArchiveReport, style: TextStyle) -> str:
         for entry in report.files
     ]
     heading, *files = _columns([("path", "bytes", "compressed", "role"), *rows], style)
-    return "\n".join([*lines, "", style.colorize(heading, _BOLD), *files])
+    return "\n".join([*lines, "", style.colorize(heading, BOLD), *files])
 
 
 def verdict(report: ArchiveReport, style: TextStyle) -> str:
@@ -114,11 +114,11 @@ def verdict(report: ArchiveReport, style: TextStyle) -> str:
     counts = [counted(count, level) for count, level in ((errors, "error"), (warnings, "warning")) if count]
     name = style.truncate(str(report.path), 40)
     if errors:
-        return f"{name}: {style.colorize('rejected', _RED)}, {', '.join(counts)}"
+        return f"{name}: {style.colorize('rejected', RED)}, {', '.join(counts)}"
     facts = [counted(len(report.files), "file"), f"{human_size(report.unpacked_size)} read"]
     facts.append("checksums match" if report.checksums_compared else "no checksums to compare")
     layout = "; for SageMaker: TorchServe itself needs one top folder" if report.layout else ""
-    return f"{name}: {style.colorize('OK', _GREEN)}, {', '.join(facts + counts)}{layout}"
+    return f"{name}: {style.colorize('OK', GREEN)}, {', '.join(facts + counts)}{layout}"
 
 
 def difference_table(difference: Difference, style: TextStyle) -> str:
