@@ -41,7 +41,8 @@ class Processes:
         if sys.platform == "linux":
             self._was_subreaper = _set_subreaper(is_set=True)
             if threading.active_count() == 1:  # else other threads may start children that are not ours
-                self._others = frozenset(_children())
+                me = os.getpid()
+                self._others = frozenset(pid for pid, (parent, _) in _all_processes() if parent == me)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -99,8 +100,9 @@ class Processes:
         """Yield the processes that are ours by their ancestors, their environment or their folder."""
         me, session = os.getpid(), os.getsid(0)
         for pid, (parent, its_session) in _all_processes():
-            is_adopted = parent == me and its_session != session and self._others is not None
-            if pid in self._seen or (is_adopted and pid not in (self._others or ())) or self._names_folder(pid):
+            is_new = self._others is not None and pid not in self._others
+            is_adopted = is_new and parent == me and its_session != session
+            if pid != me and (pid in self._seen or is_adopted or self._names_folder(pid)):
                 yield pid
 
     def _names_folder(self, pid: int) -> bool:
@@ -118,11 +120,6 @@ def _all_processes() -> Iterator[tuple[int, tuple[int, int]]]:
             with suppress(OSError, ValueError, IndexError):
                 fields = Path(f"/proc/{name}/stat").read_bytes().rpartition(b")")[2].split()
                 yield int(name), (int(fields[1]), int(fields[3]))
-
-
-def _children() -> Iterator[int]:
-    me = os.getpid()
-    return (pid for pid, (parent, _) in _all_processes() if parent == me)
 
 
 def _set_subreaper(*, is_set: bool) -> bool:

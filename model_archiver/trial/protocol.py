@@ -6,15 +6,17 @@ Server: protocol/otf_message_handler.py).
 
 from __future__ import annotations
 
+import json
 import struct
 import time
 
 from model_archiver.core.record import Record
+from model_archiver.trial.report import TrialAnswer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from typing import Literal
 
     from model_archiver.core.request import Server
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _INTEGER = struct.Struct("!i")
 _END = _INTEGER.pack(-1)
+_DONE = 200
 _MOST_HEADERS = 1000
 _LONGEST_TEXT = 1 << 24
 _LARGEST_BODY = 1 << 30
@@ -41,56 +44,38 @@ class AnswerError(Exception):
         self.reason = reason
 
 
-class Reply(Record):
-    """The answer to one request of a batch.
+class WorkerSettings(Record):
+    """How a worker is started, and what it loads.
 
     Attributes:
-        status: the HTTP status that the handler set.
-        reason: the reason phrase that the handler set.
-        content_type: the content type that the handler set.
-        headers: the headers that the handler set.
-        body: the bytes.
-    """
-
-    status: int
-    reason: str
-    content_type: str
-    headers: dict[str, str]
-    body: bytes
-
-
-class BatchReply(Record):
-    """The answer to a batch.
-
-    Attributes:
-        code: the HTTP status of all requests if it is not 200.
-        message: what the worker says about the batch.
-        replies: the answers, by the requests' numbers.
-    """
-
-    code: int
-    message: str
-    replies: dict[int, Reply]
-
-
-def load_message(  # noqa: PLR0913 - the fields of the message
-    server: Server, *, name: str, path: str, batch_size: int, handler: str, gpu: int, envelope: str, pipes: str
-) -> bytes:
-    """Return the message that loads a model.
-
-    Args:
-        server: whose worker it is for.
+        server: whose worker it is.
         name: the model's name.
-        path: the folder of the model.
-        batch_size: the most requests of a batch.
         handler: the handler, as the manifest names it.
+        folder: the unpacked archive, with its links resolved.
+        search_path: folders of the archive that the front end puts before all others.
+        batch_size: the most requests of a batch.
         gpu: the number of the GPU, or -1 for the CPU.
-        envelope: the service envelope, or an empty string; TorchServe only.
-        pipes: the name of the pipes that the worker creates for its log; Multi Model Server only.
+        envelope: TorchServe's service envelope, or an empty string.
+        is_async: whether the handler is a coroutine.
     """
-    parts = [b"L", _text(name), _text(path), _INTEGER.pack(batch_size), _text(handler), _INTEGER.pack(gpu)]
+
+    server: Server
+    name: str
+    handler: str
+    folder: str
+    search_path: tuple[str, ...]
+    batch_size: int
+    gpu: int
+    envelope: str
+    is_async: bool
+
+
+def load_message(settings: WorkerSettings, pipes: str) -> bytes:
+    """Return the message that loads a model; Multi Model Server creates `pipes` with this name for its log."""
+    parts = [b"L", _text(settings.name), _text(settings.folder), _INTEGER.pack(settings.batch_size)]
+    parts += [_text(settings.handler), _INTEGER.pack(settings.gpu)]
     # The last byte tells the worker to keep Pillow's limit on the size of images, as the server does by default.
-    return b"".join([*parts, *([_text(pipes)] if server == "mms" else [_text(envelope), b"\1"])])
+    return b"".join([*parts, *([_text(pipes)] if settings.server == "mms" else [_text(settings.envelope), b"\1"])])
 
 
 def predict_message(server: Server, requests: Sequence[TrialRequest]) -> bytes:
@@ -126,39 +111,50 @@ class AnswerReader:
         self._integer()  # the end of an empty list
         return answer
 
-    def read_batch(self, requests: Iterable[int], seconds: float) -> BatchReply:
-        """Return the answer to some requests; the pieces of a streamed one are joined."""
+    def read_batch(self, requests: Sequence[TrialRequest], seconds: float) -> tuple[str, list[TrialAnswer]]:
+        """Return the answers as clients get them, and what the worker says if the batch failed, else an empty string.
+
+        The pieces of a streamed answer are joined.
+        """
+        start = time.monotonic()
         self._expect(seconds)
-        numbers = frozenset(requests)
-        batch = self._read_batch(numbers)
-        bodies = {number: [reply.body] for number, reply in batch.replies.items()}
-        while any(reply.headers.get("ts_stream_next") == "true" for reply in batch.replies.values()):
-            batch = self._read_batch(numbers)
-            for number, reply in batch.replies.items():
-                bodies[number].append(reply.body)
-        joined = {number: reply.replace(body=b"".join(bodies[number])) for number, reply in batch.replies.items()}
-        return batch.replace(replies=joined)
+        code, message, answers = self._read_batch(requests)
+        pieces = [[answer.body] for answer in answers]
+        while any(answer.headers.get("ts_stream_next") == "true" for answer in answers):
+            code, message, answers = self._read_batch(requests)
+            for bodies, answer in zip(pieces, answers, strict=True):
+                bodies.append(answer.body)
+        taken = time.monotonic() - start
+        joined = zip(answers, pieces, strict=True)
+        answers = [answer.replace(body=b"".join(bodies), seconds=taken) for answer, bodies in joined]
+        if code == _DONE:
+            return "", answers
+        # As org/pytorch/serve/http/ErrorResponse.java
+        body = json.dumps({"code": code, "type": "InternalServerException", "message": message}, indent=2).encode()
+        fields = {"status": code, "reason": "", "content_type": "application/json", "headers": {}, "body": body}
+        return message or str(code), [answer.replace(**fields) for answer in answers]
 
     def _expect(self, seconds: float) -> None:
         self._deadline = time.monotonic() + seconds
         self._has_begun = False
 
-    def _read_batch(self, numbers: frozenset[int]) -> BatchReply:
+    def _read_batch(self, requests: Sequence[TrialRequest]) -> tuple[int, str, list[TrialAnswer]]:
         code, message = self._integer(), self._string()
-        replies = {}
+        answers = {}
         while (length := self._integer()) != -1:
             name = self._bytes(length, _LONGEST_TEXT)
             number = int(name) if name.isdigit() else -1
             content_type, status, reason = self._string(), self._integer(), self._string()
             count = self._integer()
-            if number not in numbers or not 0 <= count <= _MOST_HEADERS:
+            if not 0 <= number < len(requests) or not 0 <= count <= _MOST_HEADERS:
                 raise AnswerError("broken")
             headers = {self._string(): self._string() for _ in range(count)}
             body = self._bytes(self._integer(), _LARGEST_BODY)
-            replies[number] = Reply(status, reason, content_type, headers, body)
-        if replies.keys() != numbers:
+            fields = (status, reason, content_type, headers, body, 0.0)
+            answers[number] = TrialAnswer(requests[number].name, len(requests) > 1, *fields)
+        if len(answers) != len(requests):
             raise AnswerError("broken")
-        return BatchReply(code, message, replies)
+        return code, message, [answers[number] for number in range(len(requests))]
 
     def _string(self) -> str:
         return self._bytes(self._integer(), _LONGEST_TEXT).decode(errors="replace")

@@ -21,9 +21,9 @@ from model_archiver.trial.expectations import compare
 from model_archiver.trial.interpreter import count_gpus, find_interpreter
 from model_archiver.trial.private_tree import PrivateTree
 from model_archiver.trial.processes import Processes
-from model_archiver.trial.protocol import AnswerError
+from model_archiver.trial.protocol import AnswerError, WorkerSettings
 from model_archiver.trial.report import TrialReport
-from model_archiver.trial.worker import Worker, WorkerSettings
+from model_archiver.trial.worker import Worker
 from model_archiver.writing.staging import StagingDirectory
 
 TYPE_CHECKING = False
@@ -169,10 +169,11 @@ class Trial:
             envelope=self._settings.envelope,
         )
         settings = WorkerSettings(
+            server=interpreter.server,
             name=self._context.name,
             handler=handler.given,
-            folder=folder,
-            search_path=[str(root) for root in self._context.roots[:-1]],
+            folder=str(folder),
+            search_path=tuple(str(root) for root in self._context.roots[:-1]),
             batch_size=self._batch_size,
             gpu=self._gpu(interpreter),
             envelope=self._settings.envelope,
@@ -180,11 +181,11 @@ class Trial:
         )
         worker = Worker(interpreter, settings, private, processes)
         try:
-            has_answered = self._load(worker, about) and self._ask_all(worker, about)
-            worker.close(wait=has_answered)
+            if self._load(worker, about):
+                self._ask_all(worker, about)
         finally:
             self._log = worker.log.text()
-            worker.close(wait=False)
+            worker.close()
 
     def _load(self, worker: Worker, about: diagnosis.Circumstances) -> bool:
         """Have the model loaded, and return whether it was."""
@@ -208,8 +209,8 @@ class Trial:
             self.notes.append("No request was sent: name one with --input.")
         return True
 
-    def _ask_all(self, worker: Worker, about: diagnosis.Circumstances) -> bool:
-        """Send each request alone, then all together; return whether the worker answered, and can go on."""
+    def _ask_all(self, worker: Worker, about: diagnosis.Circumstances) -> None:
+        """Send each request alone, then all together; stop when the worker does not answer any more."""
         if self._requests:
             self._seconds["answer"] = 0.0
         for numbers in self._rounds():
@@ -220,21 +221,20 @@ class Trial:
             failed = diagnosis.Failure(stage, self._limit("responseTimeout"), "refused", "", len(batch))
             start, mark = time.monotonic(), worker.log.mark()
             try:
-                reply, answers = worker.ask(batch, failed.limit)
+                refusal, answers = worker.ask(batch, failed.limit)
             except AnswerError as failure:
                 self._add_failure(failed.replace(reason=failure.reason), worker, about, mark)
-                return False
+                return
             finally:
                 self._seconds["answer"] += time.monotonic() - start
             self._results += answers
-            if reply.code != 200 and not _is_refusal(batch):
-                self._add_failure(failed.replace(message=reply.message), worker, about, mark)
+            if refusal and not _is_refusal(batch):
+                self._add_failure(failed.replace(message=refusal), worker, about, mark)
                 continue
             for answer, request in zip(answers, batch, strict=True):
                 found = list(compare(answer, request))
                 self._has_failed |= any(problem.level == "error" for problem in found)
                 self.problems.extend(found)
-        return True
 
     def _rounds(self) -> Iterator[list[int]]:
         """Yield the numbers of the requests that are sent together."""
