@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from model_archiver.trial.tracebacks import LoggedException
 
 _LONGEST = 300
+_CODES = {"start": "trial-start", "import": "trial-import", "load": "trial-load"}
 _ESCAPES = re.compile(r"\x1b\[[\d;]*m")
 _KEYS = re.compile(r'"([^"]+)"')
 _DISTRIBUTIONS = {
@@ -68,7 +69,7 @@ class Circumstances(Record):
         root: the folder with the unpacked archive.
         files: the paths of the files in it.
         requirements: the lines of the archive's requirements; empty if it has none, or if they are installed.
-        handler: the handler, as the manifest names it.
+        handler: the handler's file, or its name if it is built in.
         module: the module that the worker imports for it.
         envelope: the service envelope, or an empty string.
     """
@@ -109,7 +110,8 @@ def diagnose(failure: Failure, log: str, status: int | None, about: Circumstance
         about: the archive.
     """
     cause = find_cause(log, about.module)
-    stage = failure.stage
+    is_start = failure.stage == "load" and failure.reason == "closed" and "Connection accepted" not in log
+    stage = "start" if is_start else failure.stage
     place: tuple[str, int | None] = (about.handler, None)
     if failure.reason in ("late", "incomplete", "broken"):
         text, hint = _late(failure)
@@ -117,6 +119,8 @@ def diagnose(failure: Failure, log: str, status: int | None, about: Circumstance
         stage, (text, hint) = "import", _PARSES_ARGUMENTS
     elif failure.message in (_NO_LIST, _WRONG_COUNT):
         text, hint = _wrong_form(failure, log)
+        if about.envelope == "kserve" and failure.count > 1:  # it takes the first request of a batch
+            text, hint = "the envelope kserve answers one request of several", "use the batch size 1 with it"
     elif failure.message == _NO_DATA:
         text = f"the server cannot send what the handler returned{f': {cause.text}' if cause else ''}"
         hint = "return strings, bytes, tensors, or what json.dumps takes"
@@ -127,12 +131,11 @@ def diagnose(failure: Failure, log: str, status: int | None, about: Circumstance
         text, hint = _raised(cause, about)
         place = cause.place(about.root, about.files) or place
     elif status is not None and failure.reason == "closed":
-        stage = "start" if "Connection accepted" not in log and stage == "load" else stage
         text, hint = _ended(status, log)
     else:
-        text, hint = f"the worker failed: {failure.message or 'it closed the connection'}", ""
-    code = f"trial-{stage}" if stage in ("start", "import", "load") else "trial-answer"
-    code = "trial-timeout" if failure.reason in ("late", "incomplete") else code
+        ended = "the process with the model ended without an exception, as os._exit does it, or a lack of memory"
+        text, hint = (f"the worker failed: {failure.message}" if failure.message else ended), ""
+    code = "trial-timeout" if failure.reason in ("late", "incomplete") else _CODES.get(stage, "trial-answer")
     return Problem("error", code, f"{stage}: {text}", hint, *place)
 
 

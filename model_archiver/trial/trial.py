@@ -164,7 +164,7 @@ class Trial:
             root=str(folder),
             files=frozenset(str(entry.path) for entry in self._archive.files),
             requirements=requirements,
-            handler=handler.given,
+            handler=handler.display_path,
             module=handler.module,
             envelope=self._settings.envelope,
         )

@@ -347,6 +347,50 @@ def test_it_says_what_failed_and_what_to_do(broken: Broken, pack: Packer, torchs
     assert report.log
 
 
+def test_a_worker_that_does_not_start(pack: Packer, torchserve_python: Path) -> None:
+    Path("logging.py").touch()
+    report = send(pack(ANSWERS, "--extra-files", "logging.py"), torchserve_python, "a")
+    assert [problem.code for problem in report.problems] == ["handler-shadows", "trial-start"]
+    assert "module 'logging' has no attribute" in report.problems[1].message
+
+
+def test_the_envelope_of_kserve_takes_no_batch(pack: Packer, torchserve_python: Path) -> None:
+    archive = pack("def handle(data, context):\n    return data and [1 for _ in data]\n")
+    Path("r.json").write_text('{"instances": [1]}')
+    for size, is_ok in ((1, True), (2, False)):
+        report = try_archive(
+            archive, ["r.json", "r.json"], python=torchserve_python, batch_size=size, envelope="kserve"
+        )
+        assert report.is_ok == is_ok
+    assert report.problems[-1].hint == "use the batch size 1 with it"
+    report = send(archive, torchserve_python, "a", envelope="nosuch")
+    assert "kservev2" in report.problems[-1].hint
+
+
+MMS_BROKEN = {
+    "an import": ("import nosuch\n", "No module named 'nosuch'", "trial-import"),
+    "an exit": ("import os\nos._exit(3)\n", "ended without an exception", "trial-load"),
+    "a dict": ("def handle(data, context):\n    return {} if data else None\n", "the type dict", "trial-answer"),
+    "an exception": ("def handle(data, context):\n    return data and 1 / 0\n", "ZeroDivisionError", "trial-answer"),
+    "a sleep": ("import time\ntime.sleep(999)\n", "within 3 seconds", "trial-timeout"),
+}
+
+
+@pytest.mark.parametrize(("source", "says", "code"), MMS_BROKEN.values(), ids=MMS_BROKEN)
+def test_it_says_what_failed_on_mms(
+    work: Path, run_mms: Command, mms_python: Path, own_tmp: Path, source: str, says: str, code: str
+) -> None:
+    Path("d").mkdir()
+    Path("d", "s.py").write_text(LEFT["a child that nothing leads to"] + source)
+    words = ("--model-name", "m", "--model-path", "d", "--handler", "s", "--no-checks")
+    assert run_mms(*words).status == 0
+    problem = send(Path("m.mar"), mms_python, "a", timeout=3 if "999" in source else 60).problems[-1]
+    assert (problem.code, problem.path) == (code, "s.py")
+    assert says in problem.message
+    assert sleepers() == []
+    assert not any(own_tmp.iterdir())
+
+
 def test_mms_only_logs_an_exception_of_initialize(work: Path, run_mms: Command, mms_python: Path) -> None:
     Path("d").mkdir()
     Path("d", "s.py").write_text(
