@@ -1,7 +1,8 @@
 """Write docs/errors.md from the table of codes, model_archiver/core/codes.yaml.
 
 ``python -m docs.make_errors`` writes the page, and with ``--check`` only says whether it is up to date. With ``--run``,
-every example is run first, and the lines that it prints are written to the table.
+every example is run first, and the lines that it prints are written to the table. Examples that need TorchServe's
+worker are run only if ``--python`` names an interpreter that has it.
 """
 
 from __future__ import annotations
@@ -88,14 +89,15 @@ def _lines(lines: list[str], transcripts: dict[str, str]) -> Iterator[str]:
             yield from (f"        {printed}" for printed in transcripts[code].splitlines())
 
 
-def _run(table: dict[str, Any]) -> dict[str, str]:
-    """Return the transcript of each example, run now."""
+def _run(table: dict[str, Any], python: Path | None) -> dict[str, str]:
+    """Return the transcript of each example, run now; of those that need a server only with its interpreter."""
     sys.path.insert(0, str(TABLE.parents[2]))
-    from tests.examples import Examples  # noqa: PLC0415 - the page alone needs no package
+    from tests.examples import Examples, needs_server  # noqa: PLC0415 - the page alone needs no package
 
     with tempfile.TemporaryDirectory() as folder:
-        examples = Examples(Path(folder).resolve())
-        return {code: examples.run(code, entry) for code, entry in table["codes"].items()}
+        examples = Examples(Path(folder).resolve(), python)
+        codes = {code: entry for code, entry in table["codes"].items() if python or not needs_server(entry)}
+        return {code: examples.run(code, entry) for code, entry in codes.items()}
 
 
 def main() -> int:
@@ -103,10 +105,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Write docs/errors.md from the table of codes.")
     parser.add_argument("--check", action="store_true", help="write nothing, and fail if the page is not up to date")
     parser.add_argument("--run", action="store_true", help="run every example, and update the printed lines")
+    parser.add_argument("--python", type=Path, metavar="PATH", help="with --run: the interpreter that has TorchServe")
     args = parser.parse_args()
     text = TABLE.read_text(encoding="utf-8")
     if args.run:
-        transcripts = _run(yaml.safe_load(text))
+        transcripts = _run(yaml.safe_load(text), args.python)
         silent = [code for code, transcript in transcripts.items() if f"[{code}]" not in transcript]
         if silent:
             print(f"nothing is written, because these examples do not print their codes: {', '.join(silent)}")  # noqa: T201

@@ -24,6 +24,7 @@ from unittest import mock
 import yaml
 
 from model_archiver.cli import main, mms_main
+from model_archiver.trial import private_tree
 
 PROGRAMS = {"torch-model-archiver": main, "model-archiver": mms_main}
 TABLE = Path(__file__).parents[1] / "model_archiver" / "core" / "codes.yaml"
@@ -55,15 +56,22 @@ def needs_torch(entry: dict[str, Any]) -> bool:
     return any(name in entry["example"]["run"] for name in _WEIGHTS)
 
 
+def needs_server(entry: dict[str, Any]) -> bool:
+    """Return whether the example runs the worker of a server."""
+    return "needs" in entry["example"]
+
+
 class Examples:
     """Runs examples.
 
     Args:
         folder: a private folder, in which each example has a folder of its own.
+        server_python: the interpreter that has a server's package, for the examples that need one.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server_python: Path | None = None) -> None:
         self._folder = folder
+        self._server_python = server_python
         self._shared = table()["files"]
 
     def run(self, code: str, entry: dict[str, Any]) -> str:
@@ -77,7 +85,7 @@ class Examples:
             self._add_weights(here)
         with _working_in(here):
             commands = [command for command, _ in commands_of(entry["example"]["run"])]
-            return "".join(f"$ {command}\n{self._run(code, command)}" for command in commands)
+            return "".join(f"$ {command}\n{self._run(code, command, entry)}" for command in commands)
 
     def _add_weights(self, here: Path) -> None:
         made = self._folder / "weights"
@@ -89,8 +97,10 @@ class Examples:
         for name in _WEIGHTS:
             shutil.copy(made / name, here)
 
-    def _run(self, code: str, command: str) -> str:
+    def _run(self, code: str, command: str, entry: dict[str, Any]) -> str:
         words = shlex.split(command)
+        if needs_server(entry) and words[1] == "test":
+            words += ["--python", str(self._server_python)]
         variables = {}
         while "=" in words[0]:
             name, _, variables[name] = words.pop(0).partition("=")
@@ -169,6 +179,7 @@ REPLACED: dict[str, tuple[object, str, Callable[..., Any]]] = {
     "file-changed": (os, "open", _open_and_change),
     "file-unreadable": (os, "access", _access_by_mode),
     "folder-unreadable": (os, "scandir", _scandir_by_mode),
+    "trial-file-changed": (private_tree, "_share", lambda *_: False),
     "threads-refused": (threading.Thread, "start", _failing(RuntimeError("can't start new thread"))),
     "write-failed": (os, "fsync", _failing(_system_error(errno.EIO))),
 }

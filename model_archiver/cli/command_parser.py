@@ -14,11 +14,12 @@ from model_archiver.core.text import did_you_mean, parse_size
 _ARCHIVE = "a .mar, a .tar.gz or a model's folder, made by any tool"
 
 _TEST_NOTES = """\
-This runs the code of the archive, with your rights: test only what you would serve.
+This runs the code of the archive, with your rights.
 
-The interpreter needs the package of the server, not Java: pip install torchserve torch pyyaml, or multi-model-server.
-An archive of model-archiver is tried with Multi Model Server, every other with TorchServe; where the interpreter has
-only one of the two, with that one.
+The interpreter needs the package of the server, but not Java:
+  pip install torchserve torch pyyaml    or    pip install multi-model-server
+An archive of model-archiver is tried with Multi Model Server, any other with
+TorchServe. If the interpreter has only one of them, that one is used.
 
 example:
   torch-model-archiver test digits.mar --input sample.json"""

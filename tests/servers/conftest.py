@@ -30,18 +30,28 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Outcomes(), "served")
 
 
-def pytest_runtest_setup() -> None:
-    if reason := missing():
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if reason := missing(needs_java=not item.path.name.startswith("test_trial")):
         pytest.skip(reason)
 
 
 @cache
-def missing() -> str:
+def missing(*, needs_java: bool) -> str:
     if os.name != "posix":
         return "the servers are tried on POSIX systems only"
-    if environments.java_version() < OLDEST_JAVA:
+    if needs_java and environments.java_version() < OLDEST_JAVA:
         return f"the servers need Java {OLDEST_JAVA} or newer, from JAVA_HOME or PATH"
     return ""
+
+
+@pytest.fixture(scope="session")
+def torchserve_python() -> Path:
+    return environments.TORCHSERVE.python(ENVIRONMENTS)
+
+
+@pytest.fixture(scope="session")
+def mms_python() -> Path:
+    return environments.MMS.python(ENVIRONMENTS)
 
 
 @pytest.fixture(params=FORMATS)
