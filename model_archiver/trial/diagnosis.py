@@ -142,7 +142,7 @@ def diagnose(failure: Failure, log: str, status: int | None, about: Circumstance
 def logged_warnings(log: str, about: Circumstances) -> Iterator[Problem]:
     """Yield a warning for an exception of ``initialize`` that Multi Model Server only logs."""
     cause = find_cause(log, about.module)
-    if cause is not None:
+    if cause is not None and cause.frames[0].file.endswith("model_loader.py"):  # else the handler itself logged it
         text, hint = _raised(cause, about)
         message = f"load: {text} (Multi Model Server only logs this exception of initialize, and serves)"
         place = cause.place(about.root, about.files) or (about.handler, None)

@@ -80,7 +80,7 @@ def read_exceptions(log: str) -> Iterator[LoggedException]:
                 frames.append(Frame(match[1], int(match[2]), match[3] or ""))
             number += 1
         found = _EXCEPTION.match(lines[number][margin:]) if number < len(lines) else None
-        if found:
+        if found and frames:
             text = [found[2] or ""]
             for line in lines[number + 1 : number + _LONGEST]:
                 if _ENDS.match(line.strip()) and (line.strip() or not _goes_on(lines, number + 1)):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from model_archiver.checks.config import config_settings
 from model_archiver.checks.context import CheckContext
-from model_archiver.core.manifest import model_of
+from model_archiver.core.manifest import MANIFEST_PATH, model_of
 from model_archiver.core.problems import ProblemList, error
 from model_archiver.core.record import Record
 from model_archiver.core.running import block_signals
@@ -30,6 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from model_archiver.core.problems import ModelArchiverError
     from model_archiver.core.report import ArchiveReport
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_SECONDS = 120
 _UNSUPPORTED = ("sequenceBatching", "continuousBatching")
+_OTHER_RUNTIMES = ("LSP", "python2")
 _MOST_CONFIG = 1 << 17
 _SHOWN_LINES = 15
 
@@ -106,6 +108,9 @@ class Trial:
         Raises:
             ModelArchiverError: it cannot be tried.
         """
+        runtime = self._archive.manifest.get("runtime")
+        if runtime in _OTHER_RUNTIMES:
+            raise _unsupported(f"the runtime {runtime}", MANIFEST_PATH)
         is_mms = "modelServerVersion" in self._archive.manifest
         built_in = self._context.handler.built_in
         self._interpreter = find_interpreter(self._settings.python, for_mms=is_mms, built_in=built_in)
@@ -130,11 +135,8 @@ class Trial:
         wrong = [key for key in _UNSUPPORTED if self._config.get(key) is True]
         if self._config.get("parallelType") and self._config.get("torchrun"):
             wrong.append("parallelType with torchrun")
-        if self._archive.manifest.get("runtime") == "LSP":
-            wrong.append("the runtime LSP")
         if wrong:
-            message = f"{' and '.join(wrong)}: this needs another start than the one that a trial makes"
-            raise error("trial-unsupported", message, "try it on the server itself", name)
+            raise _unsupported(" and ".join(wrong), name)
 
     def _install(self, folder: Path, processes: Processes) -> Sequence[str]:
         """Install the requirements if that is asked for, else return their lines."""
@@ -289,6 +291,11 @@ class Trial:
             raise error("trial-device", found, "use --device cpu", f"--device {wanted}")
         self.notes.append(f"The configuration asks for a GPU, and {found}: tried on the CPU.")
         return -1
+
+
+def _unsupported(what: str, path: str) -> ModelArchiverError:
+    message = f"{what} needs a worker that is started in another way, which is not tried"
+    return error("trial-unsupported", message, "try it on the server itself", path)
 
 
 def _context(report: ArchiveReport, kept: Mapping[str, bytes]) -> CheckContext:

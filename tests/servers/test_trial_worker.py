@@ -400,6 +400,7 @@ def test_mms_only_logs_an_exception_of_initialize(work: Path, run_mms: Command, 
     assert run_mms("--model-name", "m", "--model-path", "d", "--handler", "s").status == 0
     report = send(Path("m.mar"), mms_python, "a")
     (problem,) = (problem for problem in report.problems if problem.code == "trial-load")
+    assert "KeyError: 'labels'" in problem.message
     assert (problem.level, problem.path, problem.line) == ("warning", "s.py", 3)
     assert report.is_ok
 
@@ -444,6 +445,11 @@ def test_what_needs_another_start_is_not_tried(
     report = send(pack(ANSWERS, "--config-file", "c.yaml"), torchserve_python, "a")
     assert report.problems[-1].code == "trial-unsupported"
     assert setting in report.problems[-1].message
+
+
+def test_a_runtime_of_another_worker_is_not_tried(work: Path, run: Command) -> None:
+    assert run("--model-name", "m", "--runtime", "LSP", "--handler", "BaseHandler", "--no-checks").status == 0
+    assert "LSP" in try_archive("m.mar").problems[-1].message
 
 
 def test_a_gpu_that_is_not_there(pack: Packer, torchserve_python: Path) -> None:
