@@ -189,7 +189,10 @@ def _killed(number: int) -> tuple[str, str]:
 
 def _raised(cause: LoggedException, about: Circumstances) -> tuple[str, str]:
     """Return message and hint for an exception."""
-    text = shortened(" ".join(_ESCAPES.sub("", cause.text).split()), _LONGEST).replace(f"{about.root}/", "")
+    said = cause.text
+    if "TorchScript interpreter" in said:  # what went wrong is below two tracebacks of TorchScript
+        said = said.splitlines()[-1].partition(": ")[2] or said
+    text = shortened(" ".join(_ESCAPES.sub("", said).split()), _LONGEST).replace(f"{about.root}/", "")
     steps = (_about_module, _about_keys, _about_file)
     hint = next((hint for step in steps if (hint := step(cause, about))), "")
     line = f"{cause.kind}: {text}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 
 from model_archiver.core.record import Record
 
@@ -15,9 +16,9 @@ _FRAME = re.compile(r'\s+File "(.+)", line (\d+)(?:, in (.+))?$')
 _EXCEPTION = re.compile(r"([A-Za-z_][\w.]*)(?:: (.*))?$")
 _ENDS = re.compile(
     r"Traceback \(most recent|Backend worker process died|Frontend disconnected|During handling of the above"
-    r"|The above exception was|\[INFO\]|\[WARN|\[ERROR|\d{4}-\d\d-\d\d[T ]|\Z"
+    r"|The above exception was|\[INFO\]|\[WARN|\[ERROR|\d{4}-\d\d-\d\d[T ]"
 )
-_LONGEST = 40  # lines of an exception's text
+_LONGEST = 200  # lines of an exception's text
 
 
 class Frame(Record):
@@ -81,17 +82,9 @@ def read_exceptions(log: str) -> Iterator[LoggedException]:
             number += 1
         found = _EXCEPTION.match(lines[number][margin:]) if number < len(lines) else None
         if found and frames:
-            text = [found[2] or ""]
-            for line in lines[number + 1 : number + _LONGEST]:
-                if _ENDS.match(line.strip()) and (line.strip() or not _goes_on(lines, number + 1)):
-                    break
-                text.append(line)
+            rest = lines[number + 1 : number + _LONGEST]
+            text = [found[2] or "", *takewhile(lambda line: not _ENDS.match(line.strip()), rest)]
             yield LoggedException(tuple(frames), found[1], "\n".join(text).strip())
-
-
-def _goes_on(lines: list[str], number: int) -> bool:
-    """Return whether lines that are indented, or empty, follow the first line of an exception's text."""
-    return number < len(lines) and (not lines[number].strip() or lines[number].startswith((" ", "\t")))
 
 
 def find_cause(log: str, handler_module: str) -> LoggedException | None:

@@ -288,6 +288,14 @@ BROKEN = {
     "a coroutine": Broken(
         "async def handle(data, context):\n    return ['x']\n", "a coroutine", "asyncCommunication", "trial-answer"
     ),
+    "a script whose input has another size": Broken(
+        "import torch\n\n@torch.jit.script\ndef add(a, b):\n    return a + b\n\n"
+        f"{HANDLE}    return add(torch.zeros(5), torch.zeros(13)).tolist()\n",
+        "RuntimeError: The size of tensor a (5) must match the size of tensor b (13)",
+        "",
+        "trial-answer",
+        9,
+    ),
     "a tensor of a dict": Broken(
         f"import torch\n{HANDLE}    return torch.tensor([{{}}])\n",
         "Could not infer dtype of dict",
