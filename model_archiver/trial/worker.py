@@ -71,7 +71,8 @@ class Worker:
         answer = self._send(message, deadline).read_load(deadline - time.monotonic())
         if self._settings.server == "mms":  # its log is written to pipes from now on, which it opens one by one
             for name in ("stdout", "stderr"):
-                self._read_pipe(self._private / f"{_PIPES}-{name}")
+                with suppress(OSError):  # the model may have removed it
+                    self._read_pipe(self._private / f"{_PIPES}-{name}")
         self._processes.look()
         return answer
 

@@ -140,6 +140,19 @@ def test_iris_is_tried_on_multi_model_server(
     assert not any(own_tmp.iterdir())
 
 
+def test_a_temporary_folder_too_long_for_a_socket(
+    pack: Packer, torchserve_python: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = work / ("t" * 100)
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    report = send(pack(ANSWERS), torchserve_python, "a")
+    assert report.is_ok
+    assert "127.0.0.1" in report.log
+    assert not any(folder.iterdir())
+
+
 def test_without_a_request_it_only_loads(pack: Packer, torchserve_python: Path) -> None:
     report = send(pack(ANSWERS), torchserve_python)
     assert (report.is_ok, report.loads, report.answers) == (True, True, None)
