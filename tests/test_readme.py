@@ -79,12 +79,14 @@ def test_the_folder_that_is_shown_can_be_served(clone: Path) -> None:
 def test_every_shell_block_is_of_a_kind_that_is_tested() -> None:
     installing = [block for block in SHELL if block.startswith("pip install")]
     serving = [block for block in SHELL if block.startswith("torchserve")]  # by tests/servers/test_readmes.py
+    trying = [block for block in SHELL if block.startswith("python -m venv serving")]  # likewise
     testing = [block for block in SHELL if block.startswith("pytest")]
     assert len(installing) == 2
+    assert len(trying) == 1
     assert len(serving) == 1
     assert len(testing) == 1
     assert f"    {testing[0]}" in CI
-    assert len(SHELL) == len(installing) + len(serving) + len(testing) + len(PACKAGING) + len(LOOKING)
+    assert len(SHELL) == len(installing) + len(serving) + len(trying) + len(testing) + len(PACKAGING) + len(LOOKING)
 
 
 def test_the_summary_is_the_one_that_is_shown(clone: Path) -> None:
@@ -97,7 +99,7 @@ def test_the_summary_is_the_one_that_is_shown(clone: Path) -> None:
 
 def test_the_verdict_is_the_one_that_is_shown(clone: Path) -> None:
     [looking] = LOOKING
-    assert set(re.findall(r"^torch-model-archiver (\w+)", looking, re.MULTILINE)) == set(COMMANDS)
+    assert set(re.findall(r"^torch-model-archiver (\w+)", looking, re.MULTILINE)) == set(COMMANDS) - {"test"}
     shown = re.search(r"^model_store/digits\.mar: OK, .*$", README, re.MULTILINE)
     assert shown is not None
     done = typed(PACKAGING[0] + looking, clone)
@@ -106,11 +108,12 @@ def test_the_verdict_is_the_one_that_is_shown(clone: Path) -> None:
 
 
 def test_every_flag_of_a_command_is_listed() -> None:
-    section = README.partition("## Look inside")[2].partition("\n## ")[0]
-    flags = {
-        flag for name in COMMANDS for action in command_parser("p", name)._actions for flag in action.option_strings
-    }
-    assert [flag for flag in flags - {"-h", "--help", "--force"} if f"`{flag}" not in section] == []
+    looking = README.partition("## Look inside")[2].partition("\n## ")[0]
+    testing = (ROOT / "docs/testing.md").read_text(encoding="utf-8")
+    for name in COMMANDS:
+        flags = {flag for action in command_parser("p", name)._actions for flag in action.option_strings}
+        section = testing if name == "test" else looking
+        assert [flag for flag in flags - {"-h", "--help", "--force"} if f"`{flag}" not in section] == []
 
 
 def test_the_python_examples_run_in_order(clone: Path) -> None:
@@ -169,11 +172,11 @@ def test_every_example_has_a_readme_that_the_main_one_links(example: str) -> Non
 
 def test_every_shell_block_of_the_examples_is_typed_by_the_server_tests() -> None:
     typed = (ROOT / "tests/servers/test_readmes.py").read_text(encoding="utf-8")
-    assert {example for example in EXAMPLES if f'"{example}"' in typed} == set(EXAMPLES) - {"docker"}
+    assert {example for example in EXAMPLES if f'"{example}"' in typed} == set(EXAMPLES)
     docker = (ROOT / "examples/docker/README.md").read_text(encoding="utf-8")
     commands = re.findall(r"^```sh\n(\S+)", docker, re.MULTILINE)
-    # The first by tests/servers/test_platform_layouts.py; the others want a container engine.
-    assert commands == ["torch-model-archiver", "docker", "curl"]
+    # The first two are typed; the others want a container engine.
+    assert commands == ["torch-model-archiver", "torch-model-archiver", "docker", "curl"]
 
 
 def test_every_link_to_a_file_leads_somewhere() -> None:

@@ -64,7 +64,7 @@ def terminal_style(stream: TextIO | None) -> TextStyle:
 def written_line(report: ArchiveReport) -> str:
     """Return a line that says what was written."""
     if not report.files:
-        return f"wrote {_as_seen(report.path / MANIFEST_PATH)}; the folder's other files are unchanged"
+        return f"wrote {as_seen(report.path / MANIFEST_PATH)}; the folder's other files are unchanged"
     excluded = f", {report.excluded} excluded" if report.excluded else ""
     paths = _paths(report.path, *report.sidecars)
     return f"wrote {paths} ({_model_files(report.files)}, {human_size(report.size)}{excluded})"
@@ -74,7 +74,7 @@ def extracted_line(done: Extraction) -> str:
     """Return a line that says what was unpacked."""
     archive = done.archive
     size = human_size(archive.unpacked_size)
-    return f"unpacked to {_as_seen(done.folder)} ({_model_files(archive.files)}, {size})"
+    return f"unpacked to {as_seen(done.folder)} ({_model_files(archive.files)}, {size})"
 
 
 def plan_table(plan: Plan) -> str:
@@ -178,10 +178,10 @@ def _or_dash(value: object) -> str:
 
 
 def _paths(*paths: Path) -> str:
-    return " and ".join(str(_as_seen(path)) for path in paths)
+    return " and ".join(str(as_seen(path)) for path in paths)
 
 
-def _as_seen(path: Path) -> Path:
+def as_seen(path: Path) -> Path:
     """Return the path relative to the current folder, if it is below that."""
     try:
         current = Path.cwd()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 
-from model_archiver.cli.text_output import GREEN, RED
+from model_archiver.cli.text_output import GREEN, RED, as_seen
 from model_archiver.core.problems import printable
 from model_archiver.core.text import human_size, shortened
 
@@ -30,7 +31,7 @@ def trial_verdict(report: TrialReport, style: TextStyle) -> str:
     versions = dict(report.versions)
     server = f"{_SERVERS[report.server]} {versions.get('server', '')}".rstrip()
     others = [f"{name} {versions[key]}" for key, name in (("torch", "torch"), ("python", "Python")) if key in versions]
-    lines = [f"{name}: tried with {server}, {', '.join(others)} ({printable(report.python)})"]
+    lines = [f"{name}: tried with {server}, {', '.join(others)} ({printable(str(as_seen(Path(report.python))))})"]
     lines.append(f"loads: {_yes_or_no(report.loads, style)}{_seconds(report, 'load')}")
     lines += [_answer_line(answer, style) for answer in report.results]
     if report.answers is None:

@@ -47,8 +47,13 @@ def test_torchserve_serves_the_example_for_mms(tmp_path: Path):
 def test_the_minute_of_the_main_readme(tmp_path: Path):
     blocks = shell_blocks(ROOT / "README.md")
     serving = next(block for block in blocks if any(START.match(command) for command in block.commands))
-    packaging = blocks[blocks.index(serving) - 1]
-    typed_by_a_reader([packaging, serving], tmp_path, environments.TORCHSERVE)
+    place = blocks.index(serving)
+    typed_by_a_reader(blocks[place - 2 : place + 1], tmp_path, environments.TORCHSERVE)
+
+
+def test_the_archive_that_goes_into_the_container(tmp_path: Path):
+    packaging, testing, *_ = shell_blocks(ROOT / "examples" / "docker" / "README.md")
+    typed_by_a_reader([packaging, testing], tmp_path, environments.TORCHSERVE)
 
 
 def typed_by_a_reader(blocks: list[Block], folder: Path, environment: environments.Environment) -> None:

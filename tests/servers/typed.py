@@ -48,6 +48,11 @@ def shell_blocks(readme: Path) -> list[Block]:
     ]
 
 
+def words_of(printed: str) -> str:
+    """Return what was printed without its figures, which may differ by a machine's last bits, and torch's build."""
+    return re.sub(r"[\d.,]+(\+\w+,?)?", "#", printed)
+
+
 class Reader:
     """Somebody who types commands in a clone of the repository.
 
@@ -63,6 +68,8 @@ class Reader:
         self._servers = ExitStack()
         self.temp.mkdir()
         shutil.copytree(ROOT / "examples", self.clone / "examples")
+        # The virtual environment that readers make for `test`.
+        (self.clone / "serving").symlink_to(server_python.parents[1])
         path = [str(server_python.parent), str(Path(sys.executable).parent), os.environ["PATH"]]
         self._environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
@@ -84,7 +91,8 @@ class Reader:
 
     def types(self, block: Block) -> None:
         """Type a block's commands, and see that what comes is what is shown."""
-        commands = [command for command in block.commands if not command.startswith("pip install ")]
+        installing = ("pip install ", "python -m venv serving ")
+        commands = [command for command in block.commands if not command.startswith(installing)]
         if not any(START.match(command) or command.startswith("curl ") or "--stop" in command for command in commands):
             self._runs("\n".join(commands), block.shown_text)
             return
@@ -97,7 +105,8 @@ class Reader:
                 self._runs(command, "")
                 self._servers.close()
 
-    def _sh(self, script: str) -> subprocess.CompletedProcess[str]:
+    def sh(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Type a script."""
         return subprocess.run(
             ["/bin/sh", "-ec", script],
             cwd=self.clone,
@@ -110,11 +119,10 @@ class Reader:
 
     def _runs(self, script: str, shown: str) -> None:
         # What trains a model needs the packages of the tests, not those of the server.
-        done = self._sh(script.replace("python examples/", f"{sys.executable} -W ignore examples/"))
+        done = self.sh(script.replace("python examples/", f"{sys.executable} -W ignore examples/"))
         assert done.returncode == 0, done.stderr
         if shown and not shown.startswith("torch-model-archiver"):
-            # The words; figures may differ by a machine's last bits.
-            assert re.sub(r"[\d.,]+", "#", done.stdout) == re.sub(r"[\d.,]+", "#", shown)
+            assert words_of(done.stdout) == words_of(shown)
 
     def _starts(self, command: str) -> None:
         ports = free_ports(5)
@@ -136,7 +144,7 @@ class Reader:
         assert INFERENCE in command
         deadline = time.monotonic() + WORKER_TIMEOUT
         while True:
-            done = self._sh(command.replace(INFERENCE, self._inference).replace("curl ", "curl --silent ", 1))
+            done = self.sh(command.replace(INFERENCE, self._inference).replace("curl ", "curl --silent ", 1))
             answer = json.loads(done.stdout) if done.returncode == 0 else {"code": done.returncode}
             if "code" not in answer:
                 break
