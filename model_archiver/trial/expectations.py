@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from model_archiver.trial.report import TrialAnswer, TrialRequest
 
+TOGETHER = "sent together with others: "
+"""How the problem of an answer begins that was asked for in a batch."""
+
 _MOST_DIFFERENCES = 3
 _FLOOR = 1e-6
 """The smallest tolerance that a percentage stands for."""
@@ -29,7 +32,7 @@ _NOTHING = object()
 
 def compare(answer: TrialAnswer, request: TrialRequest) -> Iterator[Problem]:
     """Yield what differs between an answer and the expectation of its request; without one, the status must be 2xx."""
-    together = "sent together with others: " if answer.is_batched else ""
+    together = TOGETHER if answer.is_batched else ""
     for code, message in _differences(answer, request.expectation or Expectation()):
         yield Problem("error", code, f"{together}{message}", path=request.name)
 

@@ -17,7 +17,7 @@ from model_archiver.core.text import counted
 from model_archiver.reading.content import SampledFile
 from model_archiver.reading.opening import OpenedArchive
 from model_archiver.trial import diagnosis
-from model_archiver.trial.expectations import compare
+from model_archiver.trial.expectations import TOGETHER, compare
 from model_archiver.trial.interpreter import count_gpus, find_interpreter
 from model_archiver.trial.private_tree import PrivateTree
 from model_archiver.trial.processes import Processes
@@ -186,6 +186,7 @@ class Trial:
             if self._load(worker, about):
                 self._ask_all(worker, about)
         finally:
+            worker.log.settle()
             self._log = worker.log.text()
             worker.close()
 
@@ -236,7 +237,8 @@ class Trial:
             for answer, request in zip(answers, batch, strict=True):
                 found = list(compare(answer, request))
                 self._has_failed |= any(problem.level == "error" for problem in found)
-                self.problems.extend(found)
+                known = {str(problem) for problem in self.problems}
+                self.problems.extend(problem for problem in found if str(problem).replace(TOGETHER, "") not in known)
 
     def _rounds(self) -> Iterator[list[int]]:
         """Yield the numbers of the requests that are sent together."""

@@ -245,3 +245,15 @@ def test_what_cannot_be_tried_is_one_line(tried, words: list[str], status: int, 
     assert result.status == status
     [line] = result.errors
     assert line.endswith(f"[{said}]")
+
+
+def test_a_problem_of_one_request_is_shown_once_for_both_rounds(tried) -> None:
+    Path("a.json").write_text("[1]")
+    Path("b.json").write_text("[2]")
+    words = ["--input", "a.json", "--input", "b.json", "--expect", "b.json", "--expect", "b.json", "--batch-size", "2"]
+    assert tried(ECHO, *words).errors == ["a.json: $[0]: expected 2, got 1 [trial-expect]"]
+    swapped = "def handle(data, context):\n    return [row['body'] for row in reversed(data or ())]\n"
+    assert tried(swapped, *words).errors == [
+        "a.json: $[0]: expected 2, got 1 [trial-expect]",
+        "b.json: sent together with others: $[0]: expected 2, got 1 [trial-expect]",
+    ]
