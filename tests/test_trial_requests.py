@@ -81,6 +81,13 @@ def test_a_form_is_one_request() -> None:
     assert (request.name, request.content_type) == ("--form", "multipart/form-data")
 
 
+def test_a_single_value_needs_no_list() -> None:
+    [request] = read_requests("d", (), None, Path("b.txt"), 0.0, None, ProblemList())  # type: ignore[arg-type]
+    assert (request.name, request.expectation) == ("d", Expectation(b"two"))
+    [request] = read_requests((), "lang=en", None, (), 0.0, None, ProblemList())
+    assert request.parts == (Part("lang", "", b"en"),)
+
+
 def test_answers_are_expected_in_order() -> None:
     requests, _ = read("d", "d", expect=["a.json", "b.txt"], tolerance=0.5)
     assert [request.expectation for request in requests] == [

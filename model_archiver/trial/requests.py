@@ -78,6 +78,8 @@ def read_requests(  # noqa: PLR0913, PLR0917 - a flag each
     Raises:
         UsageError: the arguments do not go together.
     """
+    # From Python, a single value is easily given without a list; its letters would be taken for files.
+    inputs, form, expect = _listed(inputs), [os.fspath(part) for part in _listed(form)], _listed(expect)
     _check_usage(inputs, form, content_type, expect, cases)
     files = _Files(problems)
     if cases is not None:
@@ -98,6 +100,10 @@ def read_requests(  # noqa: PLR0913, PLR0917 - a flag each
 def guess_type(path: StrPath) -> str:
     """Return the content type that the end of a file's name stands for."""
     return _CONTENT_TYPES.get(Path(path).suffix[1:].lower(), _UNKNOWN)
+
+
+def _listed(given: Sequence[StrPath]) -> Sequence[StrPath]:
+    return [given] if isinstance(given, (str, os.PathLike)) else given
 
 
 def _check_usage(
