@@ -126,11 +126,7 @@ def _add_worker_flags(parser: FlagParser) -> None:
         metavar="SECONDS",
         help="how long loading, and each answer, may take (default: the archive's, or 120)",
     )
-    parser.add_argument(
-        "--device",
-        type=_device,
-        help="cpu, cuda or cuda:N (default: the archive's, or cpu)",
-    )
+    parser.add_argument("--device", type=_device, help="cpu, cuda or cuda:N (default: the archive's, or cpu)")
     parser.add_argument(
         "--envelope", default="", metavar="NAME", help="TorchServe's service envelope: json, body, kserve or kservev2"
     )
