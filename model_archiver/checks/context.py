@@ -156,12 +156,7 @@ class CheckContext:
         return HandlerReference(given, module, function or "handle", file, found is not None)
 
     def importable(self, module: str, folder: PurePosixPath = _ROOT) -> PurePosixPath | None:
-        """Return the file that ``import module`` finds if a folder of the archive is on the path.
-
-        Args:
-            module: a dotted name.
-            folder: a folder of the archive.
-        """
+        """Return the file that the import of a dotted name finds if a folder of the archive is on the path."""
         *packages, name = module.split(".")
         if len(packages) >= _MOST_PACKAGES:
             return None

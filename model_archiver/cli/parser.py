@@ -100,11 +100,7 @@ def mms_parser() -> FlagParser:
 
 
 def command_parser(program: str, name: str) -> FlagParser:
-    """Return the parser of one command.
-
-    Args:
-        program: the program that has the command.
-        name: the command's name, as it was given.
+    """Return the parser of one command of a program.
 
     Raises:
         UsageError: there is no such command.

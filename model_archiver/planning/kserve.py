@@ -67,13 +67,7 @@ class _Line(Record):
 
 
 def plan_config(sidecar: SidecarFile, archive: Path, problems: ProblemList) -> None:
-    """Check whether the model can be entered in the configuration; add what is wrong with an existing one.
-
-    Args:
-        sidecar: the configuration and the model.
-        archive: the archive, by its name in the model store.
-        problems: takes errors and warnings.
-    """
+    """Check whether the model can be entered in the configuration; add what is wrong with an existing one."""
     try:
         config_content(sidecar)
         for message, hint in _doubts(_read(sidecar.path), archive):

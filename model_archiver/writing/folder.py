@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import sys
 from contextlib import suppress
@@ -15,7 +16,7 @@ from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.running import block_signals
 from model_archiver.core.sums import sha256
 from model_archiver.planning.target import ExistingOutput
-from model_archiver.writing.copying import copy, file_sums
+from model_archiver.writing.copying import copy, feed
 from model_archiver.writing.destination import Destination
 from model_archiver.writing.os_calls import OutputFile, exchange, rename_new, sync_folder, sync_tree
 from model_archiver.writing.publish import place_new
@@ -53,10 +54,12 @@ class FolderDestination(Destination):
         """Write a file, or make a hard link to it."""
         if self.plan.link:
             self._link(path, source)
-            work = self.workers.hashing.submit(file_sums, source, self.workers, with_crc32=False)
+            hasher = hashlib.sha256()
+            work = self.workers.hashing.submit(feed, source, self.workers, hasher.update)
             with self.workers.joining(work):
-                digest, _ = self.workers.result(work)
+                self.workers.finish(work)
             self.workers.progress(source.size)
+            digest = hasher.hexdigest()
         else:
             with OutputFile(self._place(path), mode(executable=source.executable)) as output:
                 digest, _ = copy(source, output, self.workers, with_crc32=False)
