@@ -137,7 +137,7 @@ class MarDestination(FileDestination):
             self.workers.hash_later(digest.update, block)
             stream.write(block)
         stream.finish()
-        return digest.hexdigest(), stream.crc32
+        return digest.hexdigest(), stream.crc32.value
 
 
 class ZipStoreDestination(MarDestination):
