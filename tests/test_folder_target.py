@@ -268,7 +268,7 @@ def test_a_merge_that_fails_at_any_call_restores_everything(merged, work: Path, 
             refused(ended, "write-failed")
             assert ".building" not in ended.err
             assert tree(Path("out")) == before
-    assert failures > 10
+    assert failures >= 10
 
 
 def test_a_merge_that_cannot_read_something_is_complete_or_fails(merged, work: Path) -> None:
