@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path, PurePosixPath
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
 """Another file system, another user's file, too many links, or a file system without links."""
 
+_FICLONE = 0x40049409
+
 
 class FolderDestination(Destination):
     """A folder."""
@@ -42,8 +45,10 @@ class FolderDestination(Destination):
         self._folders: set[PurePosixPath] = set()
 
     def needed_space(self) -> int:
-        """Return 0: links need no space, and some file systems let a copy share the blocks of its source."""
-        return 0
+        """Return the bytes of the copies, or 0 if they share the blocks of the sources."""
+        largest = max(self.plan.members, key=lambda member: member.size)
+        shared = self.plan.link or _can_share_blocks(largest.source_path, self.staging.path / "probe")
+        return 0 if shared else self.plan.size
 
     def add(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
         """Write a file, or make a hard link to it."""
@@ -90,6 +95,21 @@ class FolderDestination(Destination):
             make_folders(self.built / path.parent)
             self._folders.add(path.parent)
         return self.built / path
+
+
+def _can_share_blocks(source: Path, probe: Path) -> bool:
+    """Return whether a copy shares the blocks of its source, as copies in the kernel do on some file systems."""
+    if sys.platform != "linux":
+        return False
+    import fcntl  # noqa: PLC0415 - Windows does not have it
+
+    with source.open("rb") as original, probe.open("xb") as copied:
+        probe.unlink()
+        try:
+            fcntl.ioctl(copied, _FICLONE, original.fileno())
+        except OSError:
+            return False
+    return True
 
 
 def publish_folder(staging: StagingDirectory, target: Path, unblocked: Unblocked, *, replace: bool) -> None:
