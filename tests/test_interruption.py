@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib
 import os
 import random
 import signal
@@ -368,14 +369,24 @@ def test_a_command_interrupted_at_any_moment_prints_one_line_or_ends_silently(
         moment = random.uniform(0, seconds)
         ended, _ = run_for([*command, "--export-path", number], moment)
         assert ended.status in (-signal.SIGINT, 130, 0), (moment, ended)
-        assert ended.err in ([INTERRUPTED] if ended.status == 130 else ["", *closing]), (moment, ended)
-        assert ended.out in ("", whole.out)
         folder = model / str(number)
+        late = INTERRUPTED.replace("interrupted", f"interrupted after {folder / 'm.mar'} was written")
+        assert ended.err in ([INTERRUPTED, late] if ended.status == 130 else ["", *closing]), (moment, ended)
+        assert ended.out in ("", whole.out)
         assert not folder.exists() or [path.name for path in folder.iterdir()] == ["m.mar"]
+        assert folder.exists() or ended.err != late
         return ended.status
 
     with ThreadPoolExecutor(4) as pool:
         assert -signal.SIGINT in list(pool.map(one, range(TRIES)))
+
+
+def test_an_interruption_during_an_import_comes_when_it_has_ended(interruptible: Path, monkeypatch) -> None:
+    make(str(interruptible / "slow.py"), text="import os\nos.kill(os.getpid(), 2)\nfinished = True\n")
+    monkeypatch.syspath_prepend(interruptible)
+    with pytest.raises(KeyboardInterrupt), terminal.interrupted_by_signals():
+        importlib.import_module("slow")
+    assert sys.modules.pop("slow").finished
 
 
 IMPORTER = """\

@@ -56,7 +56,7 @@ def print_result(text: str) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        print(text, flush=True)  # noqa: T201
+        print(f"{text}\n", end="", flush=True)  # noqa: T201 - in one piece, also if it is interrupted
     except OSError as failure:
         with contextlib.suppress(OSError):  # or Python fails again when it flushes at exit
             devnull = os.open(os.devnull, os.O_WRONLY)
@@ -99,9 +99,12 @@ def interrupted_by_signals() -> Iterator[None]:
 
 def _raise_outside_imports(frame: FrameType | None, *_: object) -> None:
     """Raise KeyboardInterrupt; during an import, which loses exceptions, do so when it ends, as a profile function."""
-    if frame is None or "importlib" not in frame.f_code.co_filename:
-        raise KeyboardInterrupt
-    sys.setprofile(_raise_outside_imports)
+    while frame is not None:
+        if "importlib" in frame.f_code.co_filename:
+            sys.setprofile(_raise_outside_imports)
+            return
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
