@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -387,6 +388,39 @@ def test_an_interruption_during_an_import_comes_when_it_has_ended(interruptible:
     with pytest.raises(KeyboardInterrupt), terminal.interrupted_by_signals():
         importlib.import_module("slow")
     assert sys.modules.pop("slow").finished
+
+
+IMPORTED_PROGRAM = """\
+import os
+from model_archiver.cli import terminal
+went_on = False
+try:
+    with terminal.interrupted_by_signals():
+        os.kill(os.getpid(), 2)
+        went_on = True
+except KeyboardInterrupt:
+    pass
+"""
+
+
+def test_a_command_that_runs_while_its_caller_is_imported_is_interrupted_at_once(interruptible, monkeypatch) -> None:
+    make(str(interruptible / "my-importlib/program.py"), text=IMPORTED_PROGRAM)
+    monkeypatch.syspath_prepend(interruptible / "my-importlib")
+    profiler = sys.getprofile()
+    assert not importlib.import_module("program").went_on
+    assert sys.getprofile() is profiler
+    del sys.modules["program"]
+
+
+def test_modules_that_cannot_be_read_are_one_line(model: Path, tmp_path: Path) -> None:
+    shutil.copytree(Path(terminal.__file__).parents[1], tmp_path / "model_archiver")
+    for module, words in (("cli/parser.py", ["--help"]), ("writing/build.py", MODEL)):
+        (tmp_path / "model_archiver" / module).rename(tmp_path / "taken")
+        ended = result(start(*words, PYTHONPATH=str(tmp_path), PYTHONDONTWRITEBYTECODE="1"))
+        (tmp_path / "taken").rename(tmp_path / "model_archiver" / module)
+        assert (ended.status, len(ended.err.splitlines())) == (1, 1), ended.err
+        assert "internal" not in ended.err
+        assert "No module named" in ended.err
 
 
 IMPORTER = """\

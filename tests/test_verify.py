@@ -486,14 +486,23 @@ def test_our_own_archives_are_sound(model, run: Command, archive_format: str) ->
 
 def test_the_verdict_says_when_no_checksums_were_compared(model, run: Command) -> None:
     folder = build(run, "--serialized-file", "model.pt", archive_format="no-archive")
-    assert json.loads(run("verify", folder, "--json").out)["checksums_compared"] is True
+    assert json.loads(run("verify", folder, "--json").out)["checksums_compared"] > 0
     (folder / SUMS).rename(folder / "MAR-INF/sums")
     (folder / SUMS).write_text("")
     assert run("verify", folder).out.endswith(" read, no checksums to compare, 3 warnings\n")
     (folder / SUMS).unlink()
     assert run("verify", folder).out.endswith(" read, no checksums to compare\n")
-    assert json.loads(run("verify", folder, "--json").out)["checksums_compared"] is False
+    assert json.loads(run("verify", folder, "--json").out)["checksums_compared"] == 0
     assert "checksums_compared" not in json.loads(run("inspect", folder, "--json").out)
+
+
+def test_the_verdict_counts_the_files_whose_checksums_were_compared(model, run: Command) -> None:
+    folder = build(run, "--serialized-file", "model.pt", archive_format="no-archive")
+    lines = (folder / SUMS).read_text().splitlines(keepends=True)
+    (folder / SUMS).write_text("".join(lines[1:]))
+    compared = f"checksums of {len(lines) - 1} of {len(lines)} files match"
+    assert compared in run("verify", folder).out
+    assert json.loads(run("verify", folder, "--json").out)["checksums_compared"] == len(lines) - 1
 
 
 def test_files_that_differ_from_their_sums_are_refused(model, run: Command) -> None:

@@ -43,7 +43,7 @@ class ArchiveReport(Record):
         excluded: how many files of walked folders were not packed.
         problems: of a build the warnings, of an archive that was read the errors too.
         sidecars: the files that a platform needs next to the archive.
-        checksums_compared: whether `verify` compared the files with MAR-INF/SHA256SUMS; None where it was not asked.
+        checksums_compared: how many files `verify` compared with MAR-INF/SHA256SUMS; None where it was not asked.
     """
 
     path: Path
@@ -55,7 +55,7 @@ class ArchiveReport(Record):
     excluded: int = 0
     problems: tuple[Problem, ...] = ()
     sidecars: tuple[Path, ...] = ()
-    checksums_compared: bool | None = None
+    checksums_compared: int | None = None
 
     @property
     def is_ok(self) -> bool:

@@ -6,11 +6,12 @@ import errno
 import hashlib
 import os
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import mode
-from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
+from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH
 from model_archiver.core.problems import error, raise_errors
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.sums import sha256
@@ -18,12 +19,22 @@ from model_archiver.planning.gathering import walk_tree
 from model_archiver.planning.target import ExistingOutput
 from model_archiver.writing.copying import copy, read_blocks
 from model_archiver.writing.destination import Destination
-from model_archiver.writing.os_calls import OutputFile, exchange, make_folders, rename_new, sync_folder, sync_tree
-from model_archiver.writing.publish import place_new, replace_file
+from model_archiver.writing.os_calls import (
+    OutputFile,
+    exchange,
+    keep_owner,
+    make_folders,
+    rename_new,
+    sync_folder,
+    sync_tree,
+)
+from model_archiver.writing.publish import place_new, replace_file, undoing
 from model_archiver.writing.staging import folder_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from model_archiver.core.plan import FileSource, Plan
     from model_archiver.core.running import Unblocked
     from model_archiver.planning.target import Snapshot
@@ -168,7 +179,7 @@ def _merge(staging: StagingDirectory, existing: ExistingOutput, unblocked: Unblo
     """Move the new files into a folder that holds other files too, and remove what only the previous build wrote.
 
     The manifest is removed first and written last, so that a build that is killed leaves nothing that looks complete.
-    What fails restores everything, the manifest last.
+    A build that fails restores everything, the manifest last; if it cannot, it keeps what it has replaced.
     """
     built, root, kept = staging.new, existing.path, staging.path / "replaced"
     manifest, sums = PurePosixPath(MANIFEST_PATH), PurePosixPath(SUMS_PATH)
@@ -177,22 +188,37 @@ def _merge(staging: StagingDirectory, existing: ExistingOutput, unblocked: Unblo
         paths = [PurePosixPath(file.relative_to(built).as_posix()) for file in files]
         stale = existing.unchanged_files().difference(paths)
         raise_errors(list(existing.obstacles(paths, stale)))
-    with ExitStack() as undo:
-        for path in [manifest, *stale]:
-            if os.path.lexists(root / path):
-                _remove_file(root, path, kept, undo)
-        for path in sorted(paths, key=lambda path: (path == manifest, path == sums)):
-            make_folders((root / path).parent, lambda folder: undo.callback(folder.rmdir))
-            replace_file(built / path, root / path, kept / path, undo)
-        undo.pop_all()
+    undo: list[Callable[[], object]] = []
+    try:
+        with undoing() as undo:
+            for path in [manifest, *stale]:
+                if os.path.lexists(root / path):
+                    _remove_file(root, path, kept, undo)
+            for path in sorted(paths, key=lambda path: (path == manifest, path == sums)):
+                make_folders((root / path).parent, lambda folder: undo.append(folder.rmdir))
+                replace_file(built / path, root / path, kept / path, undo)
+    except OSError as failure:
+        if not undo:
+            raise
+        staging.is_kept = True
+        message = f"{failure.strerror or failure}, and not all that was replaced could be put back"
+        raise error("write-failed", message, f"move it back from {kept}", root) from failure
 
 
-def _remove_file(root: Path, path: PurePosixPath, kept: Path, undo: ExitStack) -> None:
+def _remove_file(root: Path, path: PurePosixPath, kept: Path, undo: list[Callable[[], object]]) -> None:
     """Move a file away, and remove the folders that are empty without it."""
     (kept / path).parent.mkdir(parents=True, exist_ok=True)
     (root / path).rename(kept / path)
-    undo.callback((kept / path).rename, root / path)
+    undo.append(partial((kept / path).rename, root / path))
     for parent in list(path.parents)[:-1]:
+        folder = root / parent
         with suppress(OSError):  # something else is in it
-            (root / parent).rmdir()
-            undo.callback((root / parent).mkdir)
+            status = folder.stat()
+            if str(parent) != MAR_INF:  # in which the new manifest goes
+                folder.rmdir()
+                undo.append(partial(_make_again, folder, status))
+
+
+def _make_again(folder: Path, status: os.stat_result) -> None:
+    folder.mkdir()
+    keep_owner(folder, status)
