@@ -123,7 +123,7 @@ def test_more_members_than_memory_allows_are_one_error(work, run: Command, monke
     for command in ("inspect", "verify", "extract"):
         result = run(command, archive(3))
         assert (result.status, len(result.errors)) == (1, 1)
-        assert "has more than 4 files and folders" in result.errors[0]
+        assert "has too many files and folders; the limit is 4" in result.errors[0]
         assert "[unpacked-too-large]" in result.errors[0]
 
 

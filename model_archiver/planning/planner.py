@@ -44,7 +44,7 @@ _DEFAULT_VERSION = "1.0"
 
 
 def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: ProblemList) -> Plan:
-    """Decide everything about a build, and write nothing; errors forbid building the plan.
+    """Decide everything about a build, and write nothing. With errors, the plan must not be built.
 
     `manifest` is the text of the caller's own manifest; None makes it from the request.
     """
