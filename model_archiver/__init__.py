@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found] # `signal` makes enumerations of its constants: 2 % of a small build
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from model_archiver._version import __version__
@@ -11,6 +14,15 @@ if TYPE_CHECKING:
     from model_archiver.commands.inspect import inspect, verify
     from model_archiver.core.problems import ModelArchiverError
     from model_archiver.core.request import ModelArchiverConfig
+
+# Ctrl-C ends a process of the commands silently until there is something to clean up: no traceback of imports. One that
+# only imports the package keeps its handlers. With python -m, sys.argv[0] is "-m" until Python
+# has found the module.
+_words = sys.orig_argv[-len(sys.argv) :] if sys.argv[:1] == ["-m"] else sys.argv
+_program = "".join(map(str, _words[:1])).replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
+_is_command = _program in ("torch-model-archiver", "model-archiver", "model_archiver", "-mmodel_archiver")
+if _is_command and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 __all__ = [
     "ModelArchiver",

@@ -8,7 +8,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
@@ -22,8 +22,17 @@ class Damaged:
 
 def damaged(data: bytes, seed: int, *, is_zip: bool, has_sums: bool = True) -> Damaged:
     """The archive with one to three kinds of damage that the seed decides on."""
-    chance = random.Random(seed)
     kinds = [*_ANY, *(_ZIP if is_zip else _TGZ), *([_rewrite_member] if has_sums and is_zip else [])]
+    return _damaged(data, seed, kinds)
+
+
+def lying(data: bytes, seed: int, *, is_zip: bool) -> Damaged:
+    """The zip, or the tar, with lies in it whose checksums are right."""
+    return _damaged(data, seed, (_lie, _lie_twice, _lie_twice) if is_zip else _TAR)
+
+
+def _damaged(data: bytes, seed: int, kinds: Sequence[Damage]) -> Damaged:
+    chance = random.Random(seed)
     names = []
     for _ in range(chance.choice((1, 1, 1, 2, 3))):
         kind = chance.choice(kinds)
@@ -106,6 +115,19 @@ def _lie(chance: random.Random, data: bytes) -> bytes:
     return bytes(changed)
 
 
+def _lie_twice(chance: random.Random, data: bytes) -> bytes:
+    """Change the same bit in both headers of an entry."""
+    local, central = _places(data, LOCAL), _places(data, CENTRAL)
+    if not local or len(local) != len(central):
+        return _flip_bits(chance, data)
+    number, field, bit = chance.randrange(len(local)), chance.choice((4, 6, 6, 8, 14, 18, 22)), chance.randrange(16)
+    changed = bytearray(data)
+    for start in (local[number] + field, central[number] + field + 2):
+        if start + 2 <= len(data):
+            changed[start + bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
 def _splice_entry(chance: random.Random, data: bytes) -> bytes:
     """Put an entry of another archive between two, where the central directory knows nothing of it."""
     name = chance.choice((b"handler.py", b"../escape", b"MAR-INF/MANIFEST.json", b"new.txt"))
@@ -137,23 +159,47 @@ def _damage_tar(chance: random.Random, data: bytes) -> bytes:
         tar = zlib.decompress(data, 31)
     except zlib.error:
         return _flip_bits(chance, data)
-    return _gzip(chance.choice((*_ANY, _damage_tar_header))(chance, tar))
+    return _gzip(chance.choice((*_ANY, *_TAR))(chance, tar))
+
+
+def _headers(tar: bytes) -> list[int]:
+    return [place - 257 for place in _each(tar, b"ustar") if place % 512 == 257]
 
 
 def _damage_tar_header(chance: random.Random, tar: bytes) -> bytes:
     """Lie in a header whose checksum is made right again."""
-    places = [place - 257 for place in _each(tar, b"ustar") if place % 512 == 257]
+    places = _headers(tar)
     if not places:
         return tar
     place = chance.choice(places)
-    header = bytearray(tar[place : place + 512])
-    start, lie = chance.choice(
-        ((124, b"77777777777\0"), (124, b"00000000000\0"), (156, b"2"), (156, b"x"), (0, b"../"))
-    )
-    header[start : start + len(lie)] = lie
-    header[148:156] = b" " * 8
-    header[148:156] = b"%06o\0 " % sum(header)
-    return tar[:place] + bytes(header) + tar[place + 512 :]
+    lies = ((124, b"77777777777\0"), (124, b"00000000000\0"), (156, b"2"), (156, b"x"), (0, b"../"))
+    fields = (0, 90, 100, 108, 116, 124, 136, 155, 156, 157, 257, 263, 265, 297, 329, 337, 345, 400, 475, 483, 508)
+    filling = (*_NUMBERS, b"/", b"\0", b"S", b"L", b"5", b"7", b"tar\0", b"ustar\0", chance.randbytes(8))
+    start, lie = chance.choice(lies) if chance.random() < 0.3 else (chance.choice(fields), chance.choice(filling))
+    header = tar[place : place + start] + lie + tar[place + start + len(lie) : place + 512]
+    return tar[:place] + _with_checksum(header[:512]) + tar[place + 512 :]
+
+
+def _add_tar_headers(chance: random.Random, tar: bytes) -> bytes:
+    """Put headers in front of a member that rename it, or say something else of it."""
+    added = b""
+    for _ in range(chance.choice((1, 1, 2))):
+        kind = chance.choice((b"x", b"x", b"x", b"X", b"g", b"L", b"L", b"K"))
+        if kind in b"LK":
+            data = chance.choice((b"", b"m/", b"m/evil.py", b"m/evil\0.py")) + chance.choice((b"", b"\0", b"\0"))
+        else:
+            records = chance.choices(_RECORDS, k=chance.choice((1, 1, 2)))
+            data = b"".join(b"%d %s\n" % (len(record) + 3 + (len(record) > 6), record) for record in records)
+        info = tarfile.TarInfo(chance.choice(("m/h", "m/h", "m/h", "m/")))
+        info.type, info.size = kind, len(data)
+        added += info.tobuf(tarfile.USTAR_FORMAT) + data.ljust(512, chance.choice((b"\0", b"\0", b"y")))
+    place = chance.choice(_headers(tar) or [0])
+    return tar[:place] + added + tar[place:]
+
+
+def _with_checksum(header: bytes) -> bytes:
+    blank = header[:148] + b" " * 8 + header[156:]
+    return header[:148] + b"%06o\0 " % sum(blank) + header[156:]
 
 
 def _splice_member(chance: random.Random, data: bytes) -> bytes:
@@ -165,8 +211,7 @@ def _splice_member(chance: random.Random, data: bytes) -> bytes:
     content = chance.randbytes(20)
     info.size = len(content)
     member = info.tobuf() + content + bytes(492)
-    places = [place - 257 for place in _each(tar, b"ustar") if place % 512 == 257]
-    place = chance.choice(places or [0])
+    place = chance.choice(_headers(tar) or [0])
     return _gzip(tar[:place] + member + tar[place:])
 
 
@@ -180,5 +225,15 @@ def _gzip(data: bytes) -> bytes:
 
 
 _ANY: tuple[Damage, ...] = (_flip_bits, _flip_bits, _cut_end, _cut_middle, _insert, _overwrite, _repeat)
-_ZIP: tuple[Damage, ...] = (_swap_headers, _lie, _lie, _splice_entry)
+_ZIP: tuple[Damage, ...] = (_swap_headers, _lie, _lie, _lie_twice, _splice_entry)
 _TGZ: tuple[Damage, ...] = (_damage_tar, _damage_tar, _splice_member, _add_gzip_member)
+_TAR: tuple[Damage, ...] = (_damage_tar_header, _damage_tar_header, _add_tar_headers, _add_tar_headers)
+_NUMBERS = (*b" 12|12x|-0000001|0o000017|1 2|+7|8".split(b"|"), b"\x80\0\0\0\0\0\0\1", b"\x81\0\0\1", b"\xff" * 8)
+_RECORDS = (
+    b"path=m/evil.py|path=m/evil/|path=|path=m/\0.py|path=m/../evil|path=m/a=b|size=3|size=0|size=-1|size=x|size=1_0"
+    b"|size=000003|mtime=12.5|mtime=-1|mtime=1e400|mtime=x|mtime=1_0|mtime=|mtime= 12|mtime=999999999999999999999999"
+    b"|ctime=1e5|ctime=12|uid=5|uid=x|uid=1.5|uid=999999999999999999999999|uid=-1|comment=text|comment=\n12 path=evil"
+    b"|linkpath=m/evil|hdrcharset=BINARY|hdrcharset=x|LIBARCHIVE.creationtime=1|LIBARCHIVE.creationtime=x"
+    b"|SCHILY.realsize=1|SCHILY.filetype=sparse|SCHILY.devmajor=-1|SCHILY.devmajor=x|GNU.sparse.name=m/evil.py"
+    b"|GNU.sparse.realsize=1|GNU.sparse.major=1|unknown=1"
+).split(b"|")

@@ -162,7 +162,8 @@ def tgz(data: bytes, path: str = "m.tar.gz") -> Path:
     return Path(path)
 
 
-def run_java(program: str, *arguments: object) -> list[str]:
+def run_java(program: str, *arguments: object, classpath: Path = Path()) -> list[str]:
     """Return the lines that a program in the folder ``java`` prints."""
-    command = ["java", Path(__file__).with_name("java") / f"{program}.java", *map(str, arguments)]
+    source = Path(__file__).with_name("java") / f"{program}.java"
+    command = ["java", "-Dfile.encoding=UTF-8", "-cp", classpath, source, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout.splitlines()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -50,6 +52,7 @@ def fork(words: list[str], err: Path, before: Callable[[], object] = lambda: Non
         signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest in the background ignores it
         os.dup2(os.open(err, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
         sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115 - not the one that pytest reads
+        logging.getLogger().handlers.clear()  # pytest's
         before()
         status = main(words)
     finally:
@@ -65,6 +68,18 @@ def stop_before_writing() -> None:
             stop()
 
     sys.addaudithook(hook)
+
+
+def stopped_while_writing(words: list[str], archive: str, folder: Path) -> Fork:
+    """Start a build that stops itself when it has made its archive in its staging folder, and has written nothing."""
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and str(arguments[0]).endswith(f".building/{archive}"):
+            stop()
+
+    running = fork(words, folder / "err", lambda: sys.addaudithook(hook))
+    running.wait_until_stopped()
+    return running
 
 
 def stopped(words: list[str]) -> Fork:
@@ -113,7 +128,7 @@ def hidden(folder: Path) -> list[str]:
 
 def on_rename_to(target: Path, act: Callable[[], object]) -> None:
     """Have this process do something right before it first gives something this name."""
-    target = target.resolve()
+    target = target.parent.resolve() / target.name
     done = False
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
@@ -125,9 +140,37 @@ def on_rename_to(target: Path, act: Callable[[], object]) -> None:
     sys.addaudithook(hook)
 
 
+CHANGES = ("os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir")
+
+
+def at_call(
+    number: int, act: Callable[[], object], events: tuple[str, ...] = CHANGES, below: str = "", *, links: bool = True
+) -> None:
+    """Have this process do something right before its nth change of the names in a folder; perhaps without links."""
+    count = 0
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal count
+        if event in events and below in str(arguments):
+            count += 1
+            if count == number:
+                act()
+            if event == "os.link" and not links:
+                fail()
+
+    sys.addaudithook(hook)
+
+
 def fail() -> None:
     """Fail as a broken disk does."""
     raise OSError(5, "Input/output error")
+
+
+def limit_files() -> None:
+    """Have this process open no more than two files: a build needs its lock, a source and the output."""
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 2, free + 2))
 
 
 def stop() -> None:

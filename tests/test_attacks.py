@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tarfile
+import zipfile
 import zlib
 from dataclasses import replace
 from functools import cache
@@ -103,6 +104,12 @@ def test_names_that_are_one_elsewhere_are_not_unpacked(work, run: Command, one: 
     assert not Path("m").exists()
 
 
+def test_two_folders_that_are_one_elsewhere_are_one_line(work, run: Command) -> None:
+    names = [f"{folder}/{number}.txt".encode() for number in range(9) for folder in ("sub", "Sub")]
+    result = run("extract", mar(*(Raw(name, b"x") for name in names), *HONEST))
+    assert sum("is the same path as" in line and ".txt" not in line for line in result.errors) == 1
+
+
 def test_files_of_one_name_are_not_unpacked(work, run: Command) -> None:
     result = run("extract", mar(Raw(b"handler.py", b"evil"), *HONEST))
     assert result.status == 1
@@ -137,6 +144,29 @@ def _is_refused_as_too_large(path: Path, most_unpacked: int) -> None:
         assert "--max-size" in done.stdout + done.stderr
         assert not Path("out").exists()
         assert counts["unpacked"] <= most_unpacked
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".mar", ".tar.gz"])
+def test_half_a_million_members_take_less_than_600_mb(work, suffix: str) -> None:
+    count, archive = 499_998, Path(f"m{suffix}")
+    if suffix == ".mar":
+        with zipfile.ZipFile(archive, "w") as zipped:
+            for number in range(count):
+                zipped.writestr(zipfile.ZipInfo(f"data/images/n{number:07}/{number:07}.png"), b"")
+            for name, content in honest_members("").items():
+                zipped.writestr(name, content)
+    else:
+        names = (f"m/data/images/n{number:07}/{number:07}.png" for number in range(count))
+        tgz(tar_bytes({**dict.fromkeys(names, b""), **honest_members()}))
+    program = "import resource, sys; from model_archiver.cli import main; status = main(sys.argv[1:]); "
+    program += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(status)"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "verify", archive], capture_output=True, text=True, check=True
+    )
+    verdict, peak = done.stdout.splitlines()
+    assert "OK, 500,000 files" in verdict
+    assert int(peak) < 600 << 10  # KiB
 
 
 @cache

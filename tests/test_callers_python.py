@@ -380,7 +380,7 @@ def test_the_package_says_that_it_is_typed() -> None:
     assert Path(model_archiver.__file__).with_name("py.typed").is_file()
 
 
-NOT_PATHS = (3, ["w.pt"], b"w.pt", "a\0b", {}, 1.5)
+NOT_PATHS = (3, ["w.pt"], b"w.pt", "a\0b", "a\ud800b", {}, 1.5)
 INVALID_VALUES = [
     ("archive_format", "tgzz", "^--archive-format: 'tgzz' is not a valid choice; did you mean tgz"),
     ("runtime", "perl", "choose one of"),

@@ -81,6 +81,11 @@ ENTRY = {
         ":1: the server calls handle(data, context), but this function takes (data, /, size: int=3, *, more, **rest); "
         "make it handle(data, context)",
     ),
+    "number of many digits": (
+        f"def handle(data=0x{'f' * 6000}):\n    pass\n",
+        "",
+        ":1: the server calls handle(data, context), but this function takes (...); make it handle(data, context)",
+    ),
     "generator": (
         "def handle(data, context):\n    yield data\n",
         "",

@@ -21,6 +21,8 @@ LAYOUTS = {
     "a pattern for all": (["d/a.txt", "d/sub/low/b.txt", "d/e/c.txt"], "d/*", {"a.txt", "sub/low/b.txt", "e/c.txt"}),
     "a pattern for folders": (["d/top.txt", "d/sub/a.txt", "d/sub/low/b.txt"], "d/s*", {"sub/a.txt", "sub/low/b.txt"}),
     "a recursive pattern": (["d/a.json", "d/sub/low/c.json", "d/sub/d.txt"], "d/**/*.json", {"a.json", "c.json"}),
+    "two stars below a pattern": (["d/a/x.txt", "d/a/b/y.txt", "d/c.txt"], "d/*/**", {"a/x.txt", "a/b/y.txt"}),
+    "two stars twice": (["d/a/x.txt", "d/c.txt"], "d/**/**", {"a/x.txt", "c.txt"}),
     "two stars alone": (["d/a.json", "d/sub/low/c.json"], "d/**", {"a.json", "sub/low/c.json"}),
 }
 
@@ -72,7 +74,14 @@ def test_a_pattern_that_matches_nothing_is_a_warning(work, run: Command) -> None
     result = run(*MODEL, "--extra-files", "a.txt,*.nothing")
     assert result.status == 0
     assert "*.nothing: matches nothing to pack (--extra-files)" in result.warnings[0]
-    assert "pattern-unmatched" in refused(run, "-f", "--extra-files", "*.nothing", "--strict")[0]
+    for pattern in ("*.nothing", "*/" * 1500, "**/*/" * 500):
+        assert "pattern-unmatched" in refused(run, "-f", "--extra-files", pattern, "--strict")[0]
+
+
+@pytest.mark.parametrize("piece", ["a[b", "a]b", "[]", "d[/a]"])
+def test_a_bracket_that_is_not_closed_makes_no_pattern(work, run: Command, piece: str) -> None:
+    [error] = refused(run, "--extra-files", piece)
+    assert error.startswith(f"{piece}: no such file or folder (--extra-files); ")
 
 
 def test_a_missing_path_is_an_error_with_advice(work, run: Command) -> None:

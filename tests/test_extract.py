@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -14,8 +18,8 @@ from model_archiver.commands.extract import extract
 from tests.archives import FORMATS, MANIFEST, contents, output, tree
 from tests.conftest import Command
 from tests.foreign import HONEST, Raw, honest_members, manifest_bytes, mar, tar_bytes, tgz
-from tests.forks import as_nobody
-from tests.packing import build, make
+from tests.forks import as_nobody, fork, limit_files, on_rename_to, terminate
+from tests.packing import MODEL, build, make
 
 
 @pytest.fixture
@@ -45,6 +49,50 @@ def test_what_comes_out_is_what_went_in(packed, run: Command, archive_format: st
     assert tree(Path("m")) == tree(Path("no-archive/m"))
     assert stat.S_IMODE(Path("m/pkg/run.sh").stat().st_mode) & 0o111
     assert not stat.S_IMODE(Path("m/model.py").stat().st_mode) & 0o111
+
+
+@pytest.fixture
+def deep(work: Path) -> Iterator[str]:
+    """The path of a file 1,100 folders below ``d``: more than functions can call each other."""
+    Path("d").mkdir()
+    os.chdir("d")
+    for _ in range(1100):
+        Path("d").mkdir()
+        os.chdir("d")
+    Path("f.txt").write_text("deep")
+    os.chdir(work)
+    yield "d/" * 1100 + "f.txt"
+    subprocess.run(["rm", "-rf", work], check=True)  # shutil and pytest cannot remove it
+
+
+@pytest.mark.parametrize("archive_format", ["default", "tgz", "no-archive"])
+def test_a_tree_of_any_depth_is_packed_unpacked_and_replaced(deep: str, run: Command, archive_format: str) -> None:
+    for words in (["--extra-files", "d"], ["--extra-files", "d", "-f"]):
+        archive = build(run, *words, archive_format=archive_format)
+    assert deep in run(*MODEL, "--extra-files", "d", "-f", "--dry-run").out
+    shown = json.loads(run("inspect", archive, "--json").out)
+    assert deep in [entry["path"] for entry in shown["files"]]
+    for words in ([], ["-f"]):
+        assert run("extract", archive, "--to", "new", *words).status == 0
+    assert Path("new", deep).read_text() == "deep"
+    Path("d").rename(".hidden")
+    make("d/a.txt")
+    Path(".hidden").rename("d/.hidden")
+    assert "(1 file," in run(*MODEL, "--extra-files", "d", "-f", "--archive-format", archive_format).err
+
+
+@pytest.mark.parametrize("words", [(), ("--to", "m")])
+def test_in_a_current_folder_that_is_gone_an_archive_needs_a_place(packed, run: Command, words) -> None:
+    archive = _archive("default").absolute()
+    Path("gone").mkdir()
+    os.chdir("gone")
+    Path("../gone").rmdir()
+    result = run("extract", archive, *words)
+    assert result.errors == ["the current folder: no longer exists; change to another folder [file-unreadable]"]
+    assert run(*MODEL, "--extra-files", "*/**/x,y/").errors[:1] == result.errors
+    assert run("extract", archive, "--to", packed / "new").status == 0
+    done = subprocess.run([sys.executable, "-m", "model_archiver", "--help"], check=False, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_model_folder_in_a_model_folder_is_read_too(model, run: Command) -> None:
@@ -148,6 +196,37 @@ def test_a_folder_that_is_not_writable_is_an_error(work) -> None:
     assert ended.status == 1
     assert "[write-failed]" in ended.err
     assert list(Path("closed").iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [[], ["-f"]])
+def test_a_link_in_the_place_of_the_folder_is_replaced_only_by_force(work, run: Command, words: list[str]) -> None:
+    make("theirs/own.txt")
+    for place, leads_to in (("a", "theirs"), ("b", "theirs/own.txt"), ("c", "none"), ("d/e", "../theirs")):
+        Path(place).parent.mkdir(exist_ok=True)
+        Path(place).symlink_to(leads_to)
+        result = run("extract", mar(), "--to", f"{place}/", *words)
+        assert ("[target-exists]" in result.err, Path(place).is_symlink()) == (not words, not words)
+        assert not words or contents(Path(place)).keys() == {"handler.py", MANIFEST}
+    assert tree(Path("theirs")) == {"own.txt": b"theirs/own.txt"}
+
+
+def test_an_error_names_the_file_in_the_folder_where_it_was_to_be(work) -> None:
+    ended = fork(["extract", str(mar()), "--to", "out"], work / "err", limit_files).result()
+    assert ended.errors == [
+        f"{work}/out/handler.py: Too many open files; raise the limit on open files (ulimit -n) [write-failed]"
+    ]
+    assert not Path("out").exists()
+
+
+def test_a_signal_while_the_folder_is_placed_waits_and_the_message_says_so(work, run: Command) -> None:
+    make("out/mine.txt")
+    words = ["extract", str(mar()), "--to", "out", "-f"]
+    ended = fork(words, work / "err", lambda: on_rename_to(Path("out", MANIFEST), terminate)).result()
+    assert (ended.status, ended.err) == (
+        130,
+        f"torch-model-archiver: error: interrupted after {work}/out was written\n",
+    )
+    assert contents(Path("out")).keys() == {"mine.txt", "handler.py", MANIFEST}
 
 
 def test_an_ended_extraction_leaves_nothing(packed, monkeypatch) -> None:

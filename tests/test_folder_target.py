@@ -7,15 +7,17 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from model_archiver.writing import os_calls
-from tests.archives import MANIFEST, SUMS, members, tree
+from tests.archives import MANIFEST, SUMS, contents, members, tree
 from tests.conftest import Command, Result
-from tests.forks import as_nobody, fail, fork, hidden, kill, on_rename_to, stopped
+from tests.forks import as_nobody, at_call, fail, fork, hidden, kill, on_rename_to, stopped
 from tests.packing import make
 
 MEGABYTE = 1 << 20
@@ -209,15 +211,109 @@ def test_a_target_made_meanwhile_is_not_replaced_without_force(sources: Path, wo
     keep_all(running.go_on, "target-exists")
 
 
-def test_a_target_that_is_a_link_is_followed(sources: Path, run: Command) -> None:
-    Path("elsewhere").mkdir()
-    Path("out").mkdir()
-    TARGET.symlink_to(Path("elsewhere/real").resolve())
-    build(run, sources, more=())
+CALLS = 40
+"""More than a build of these few files makes."""
+
+
+@pytest.fixture
+def merged(previous: Path, run: Command, monkeypatch) -> dict[str, bytes]:
+    """What a build of these sources makes of the folder ``out``, in which files of the user's own are, too."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    make("sources/deep/er/c.txt", "out/m/mine.txt", "out/m/new.txt")
+    Path("out").rename("before")
+    restore()
+    build(run, "sources")
+    after = files()
+    restore()
+    return after
+
+
+def restore() -> None:
+    shutil.rmtree("out", ignore_errors=True)
+    shutil.copytree("before", "out", symlinks=True)
+
+
+def files() -> dict[str, bytes]:
+    """What is in the target's folder, but for what a killed build leaves: a staging directory and empty folders."""
+    return {path: text for path, text in contents(Path("out")).items() if ".building" not in path}
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_merge_killed_at_any_call_leaves_no_manifest_unless_the_folder_is_whole(merged, work: Path, links) -> None:
+    before, words, states = files(), [*words_for("sources"), "-f"], []
+    for number in range(1, CALLS):
+        fork(words, work / "err", partial(at_call, number, kill, links=links)).result()
+        left = files()
+        states.append("before" if left == before else "after" if left == merged else f"m/{MANIFEST}" in left)
+        assert left["m/mine.txt"] == b"out/m/mine.txt"
+        assert links <= (left.get("m/new.txt") in (b"out/m/new.txt", b"new"))
+        assert fork(words, work / "err").result().status == 0
+        assert files() == merged
+        assert hidden(Path("out")) == []
+        restore()
+    assert sorted(states, key=["before", False, "after"].index) == states
+    assert {*states} == {"before", False, "after"}
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_merge_that_fails_at_any_call_restores_everything(merged, work: Path, links: bool) -> None:
+    before, words, failures = tree(Path("out")), [*words_for("sources"), "-f"], 0
+    for number in range(1, CALLS):
+        hook = partial(at_call, number, fail, below=str(TARGET.resolve()), links=links)
+        ended = fork(words, work / "err", hook).result()
+        if ended.status == 0:
+            assert files() == merged
+            restore()
+        else:
+            failures += 1
+            refused(ended, "write-failed")
+            assert ".building" not in ended.err
+            assert tree(Path("out")) == before
+    assert failures >= 10
+
+
+@pytest.mark.parametrize("first", range(3, 9))
+def test_a_merge_that_cannot_be_undone_keeps_what_it_replaced_and_writes_no_manifest(merged, work: Path, first) -> None:
+    before, words, done = files(), [*words_for("sources"), "-f"], [0]
+
+    def fail_from(event: str, arguments: tuple[object, ...]) -> None:
+        done[0] += event == "os.rename" and str(TARGET.resolve()) in str(arguments)
+        if event == "os.rename" and done[0] >= first and "/MAR-INF" not in str(arguments[1]):
+            fail()
+
+    ended = fork(words, work / "err", lambda: sys.addaudithook(fail_from)).result()
+    if ended.status == 0:
+        pytest.skip("the build has no such call")
+    if files() != before:
+        assert f"m/{MANIFEST}" not in files()
+        [kept] = Path("out").glob(".m.*/replaced")
+        assert str(kept.resolve()) in ended.err
+        left = {path.relative_to(kept).as_posix() for path in kept.rglob("*") if path.is_file()}
+        assert before.keys() <= files().keys() | {f"m/{path}" for path in left}
+        assert fork(words, work / "err").result().status == 0
+        assert left == {path.relative_to(kept).as_posix() for path in kept.rglob("*") if path.is_file()}
+        assert all(before[f"m/{path}"] == (kept / path).read_bytes() for path in left)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_a_merge_keeps_the_permissions_of_folders(sources: Path, run: Command) -> None:
+    (TARGET / "MAR-INF").mkdir(parents=True)
+    (TARGET / MANIFEST).write_text("{}")
+    (TARGET / "mine.txt").write_text("mine")
+    (TARGET / "MAR-INF").chmod(0o2770)
     build(run, sources)
-    assert TARGET.is_symlink()
-    assert [path.name for path in Path("elsewhere").iterdir()] == ["real"]
-    assert members(Path("elsewhere/real")) == {"a.txt", "package/b.py", "weights.bin"}
+    assert (TARGET / "MAR-INF").stat().st_mode & 0o7777 == 0o2770
+
+
+def test_a_merge_that_cannot_read_something_is_complete_or_fails(merged, work: Path) -> None:
+    before, words, failures, out = files(), [*words_for("sources"), "-f"], 0, str(Path("out").resolve())
+    for number in range(1, CALLS):
+        hook = partial(at_call, number, fail, ("os.scandir", "open"), out)
+        ended = fork(words, work / "err", hook).result()
+        failures += ended.status
+        assert files() == (before if ended.status else merged)
+        restore()
+    assert failures > 10
 
 
 @pytest.mark.parametrize("theirs", [True, False])
@@ -291,7 +387,27 @@ class TestInPlace:
 
     def test_a_file_where_mar_inf_goes_stays(self, folder: Path, run_mms: Command) -> None:
         (folder / "MAR-INF").write_text("theirs")
-        keep_all(lambda: run_mms(*self.words()), "write-failed")
+        keep_all(lambda: run_mms(*self.words()), "target-in-the-way")
+
+    def test_nothing_is_written_through_a_link(self, folder: Path, run_mms: Command) -> None:
+        make("theirs/MANIFEST.json")
+        (folder / "MAR-INF").symlink_to(Path("theirs").resolve())
+        keep_all(lambda: run_mms(*self.words("-f")), "target-in-the-way")
+        (folder / "MAR-INF").unlink()
+        (folder / "MAR-INF").mkdir()
+        (folder / MANIFEST).symlink_to(Path("none").resolve())
+        keep_all(lambda: run_mms(*self.words()), "target-exists")
+        assert run_mms(*self.words("-f")).status == 0
+        assert not (folder / MANIFEST).is_symlink()
+        assert Path("theirs/MANIFEST.json").read_text() == "theirs/MANIFEST.json"
+        assert not Path("none").exists()
+
+    def test_through_a_link_to_the_folder_it_is_one_too(self, folder: Path, run_mms: Command) -> None:
+        folder.rename("real")
+        folder.symlink_to("../real")
+        assert run_mms(*self.words()).status == 0
+        assert folder.is_symlink()
+        assert {path.name for path in Path("real").iterdir()} == {"MAR-INF", "service.py", "notes.pyc"}
 
 
 @pytest.fixture
@@ -326,7 +442,8 @@ class TestWithoutExchange:
     def test_a_signal_between_the_two_renames_waits(self, previous: Path, work: Path, number: int) -> None:
         words = [*words_for("sources"), "-f"]
         ended = fork(words, work / "err", lambda: on_rename_to(previous, lambda: os.kill(os.getpid(), number))).result()
-        assert (ended.status, ended.err) == (130, "torch-model-archiver: error: interrupted\n")
+        assert ended.status == 130
+        assert ended.err == f"torch-model-archiver: error: interrupted after {previous.resolve()} was written\n"
         assert members(previous) == {"a.txt", "new.txt"}
         assert [path.name for path in Path("out").iterdir()] == ["m"]
 

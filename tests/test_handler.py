@@ -30,6 +30,17 @@ def test_a_built_in_handler_comes_before_a_file(work, run: Command) -> None:
     assert packed(run, "-f", "--handler", "image_classifier.py") == {"image_classifier.py"}
 
 
+@pytest.mark.parametrize(
+    ("given", "kind"), [("/dev/zero", "device"), ("/dev/zero:entry", "device"), ("d/sub", "folder")]
+)
+def test_a_device_or_a_folder_is_refused_as_what_it_is(work, run: Command, given: str, kind: str) -> None:
+    make("d/sub/h.py", text=CODE)
+    [error] = refused(run, "--handler", given)
+    assert error.startswith(f"{given.partition(':')[0]}: is a {kind}, not a file (--handler); ")
+    [error] = refused(run, "--handler", "base_handler", "--serialized-file", "/dev/zer", "--no-checks")
+    assert "did you mean" not in error
+
+
 @pytest.mark.parametrize("name", ["BaseHandler", "TorchScriptHandler"])
 def test_the_handlers_of_lsp_are_built_in_there_only(work, run: Command, name: str) -> None:
     assert packed(run, "--handler", name, "--runtime", "LSP") == set()

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib
 import os
+import random
+import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +24,7 @@ import pytest
 from model_archiver.cli import main, terminal
 from tests.archives import FORMATS, contents, output, tree
 from tests.conftest import Command, Result
-from tests.forks import fork, hidden, result, start
+from tests.forks import fork, hidden, result, start, stopped_while_writing
 from tests.packing import MODEL, build, make
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGKILL")
@@ -72,9 +77,10 @@ class Previous:
             assert len(left) <= 1
             return
         assert left == []
-        if now == self.print:
-            assert ended.status == 130
-            assert ended.err == "torch-model-archiver: error: interrupted\n"
+        assert now == new or ended.status == 130
+        if ended.status == 130:
+            after = "" if now == self.print else f" after {self.target} was written"
+            assert ended.err == f"torch-model-archiver: error: interrupted{after}\n"
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +97,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder / "weights.bin").open("wb") as file:
         for _ in range(200):
             file.write(os.urandom(MEGABYTE))
-    with (folder / "vocabulary.txt").open("wb") as file:  # of lines that differ, which ISA-L packs in one way only
+    with (folder / "vocabulary.txt").open("wb") as file:
         file.writelines(b"a word and another one %d\n" % number for number in range(100 * MEGABYTE // 32))
     return folder
 
@@ -187,23 +193,19 @@ def trace_steps(act: Callable[[int], None]) -> None:
     sys.settrace(trace)
 
 
-def test_a_build_ended_before_it_replaced_anything_leaves_no_export_path(large: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "not" / "there"
-    process = start(*words_for("tgz", folder, large))
-    while not folder.is_dir() or not hidden(folder):
-        time.sleep(0.002)
-    process.send_signal(signal.SIGTERM)
-    assert result(process).status == 130
-    assert list(tmp_path.iterdir()) == []
+def test_a_build_ended_before_it_replaced_anything_leaves_no_export_path(tmp_path: Path) -> None:
+    running = stopped_while_writing(words_for("tgz", tmp_path / "not" / "there"), "new", tmp_path)
+    os.kill(running.pid, signal.SIGTERM)
+    assert running.go_on().status == 130
+    assert not (tmp_path / "not").exists()
 
 
-def test_a_second_signal_does_not_tear_the_cleaning_up(large: Path, tmp_path: Path) -> None:
+def test_a_second_signal_does_not_tear_the_cleaning_up(tmp_path: Path) -> None:
     previous = Previous.build("tgz", tmp_path)
-    process = start(*words_for("tgz", previous.target.parent, large))
-    wait_for_staging(previous.target.parent, process)
+    running = stopped_while_writing(words_for("tgz", previous.target.parent), "new", tmp_path)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        process.send_signal(number)
-    previous.check(result(process), signal.SIGINT, None)
+        os.kill(running.pid, number)
+    previous.check(running.go_on(), signal.SIGINT, None)
 
 
 def test_under_nohup_a_build_does_not_end_with_its_terminal(large: Path, tmp_path: Path) -> None:
@@ -219,35 +221,29 @@ def test_under_nohup_a_build_does_not_end_with_its_terminal(large: Path, tmp_pat
     assert result(process).status == 0
 
 
-def test_what_a_killed_build_left_goes_with_the_next_build_of_that_name(large: Path, tmp_path: Path) -> None:
-    process = start(*words_for("tgz", tmp_path / "out", large))
-    (tmp_path / "out").mkdir(exist_ok=True)
-    wait_for_staging(tmp_path / "out", process)
-    process.kill()
-    process.communicate()
+def test_what_a_killed_build_left_goes_with_the_next_build_of_that_name(tmp_path: Path) -> None:
+    running = stopped_while_writing(words_for("tgz", tmp_path / "out"), "new", tmp_path)
+    os.kill(running.pid, signal.SIGKILL)
+    assert running.result().status == -signal.SIGKILL
     assert len(hidden(tmp_path / "out")) == 1
-    (tmp_path / "a.txt").write_text("a")
-    assert main(words_for("tgz", tmp_path / "out", tmp_path / "a.txt", name="other")) == 0
+    assert main(words_for("tgz", tmp_path / "out", name="other")) == 0
     assert len(hidden(tmp_path / "out")) == 1
-    assert main(words_for("tgz", tmp_path / "out", tmp_path / "a.txt")) == 0
+    assert main(words_for("tgz", tmp_path / "out")) == 0
     assert hidden(tmp_path / "out") == []
 
 
-def test_the_staging_folder_of_a_build_that_waits_is_left_alone(large: Path, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    process = start(*words_for("tgz", tmp_path / "out", large))
-    while not list((tmp_path / "out").glob(".*/m.tar.gz")):  # which is made when the staging folder is locked
-        time.sleep(0.002)
-    process.send_signal(signal.SIGSTOP)
-    in_use = hidden(tmp_path / "out")
+def test_the_staging_folder_of_a_build_that_waits_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "b.txt").write_text("b")
+    running = stopped_while_writing(words_for("tgz", tmp_path / "out", tmp_path / "b.txt"), "new", tmp_path)
+    in_use = hidden(tmp_path / "out")
+    assert len(in_use) == 1
     assert main(words_for("tgz", tmp_path / "out", tmp_path / "a.txt")) == 0
     assert hidden(tmp_path / "out") == in_use
     assert "a.txt" in contents(output("m", "tgz", tmp_path / "out"))
-    process.send_signal(signal.SIGCONT)
-    assert result(process).status == 0
+    assert running.go_on().status == 0
     assert hidden(tmp_path / "out") == []
-    assert "weights.bin" in contents(output("m", "tgz", tmp_path / "out"))
+    assert "b.txt" in contents(output("m", "tgz", tmp_path / "out"))
 
 
 def test_a_folder_whose_lock_is_held_is_removed_only_when_it_is_released(model: Path, run: Command) -> None:
@@ -287,11 +283,24 @@ def test_hidden_folders_of_others_are_left_alone(model: Path, run: Command, path
     assert before.items() <= tree(model).items()
 
 
-def test_a_link_that_is_named_like_a_staging_folder_is_not_followed(model: Path, run: Command) -> None:
-    make("mine/lock")
-    (model / ".m.01234567.building").symlink_to("mine")
+def test_no_link_at_or_in_a_staging_folder_is_followed(model: Path, run: Command) -> None:
+    make("mine/lock", "mine/set-aside/secret", ".m.00000001.building/lock", ".m.00000002.building/new")
+    (model / ".m.00000000.building").symlink_to("mine")
+    (model / ".m.00000001.building/set-aside").symlink_to(model / "mine/set-aside")
+    (model / ".m.00000002.building/lock").symlink_to(model / "mine/lock")
+    before = tree(model / "mine")
     build(run)
-    assert (model / "mine" / "lock").exists()
+    assert tree(model / "mine") == before
+    assert hidden(model) == [".m.00000000.building", ".m.00000002.building"]
+    assert not (model / "secret").exists()
+
+
+@pytest.mark.parametrize("archive_format", ["default", "no-archive"])
+@pytest.mark.parametrize("name", ["lock", "new", "set-aside", "replaced"])
+def test_a_model_may_have_the_name_of_what_is_in_a_staging_folder(work, run: Command, name, archive_format) -> None:
+    for _ in range(2):
+        build(run, "-f", name=name, archive_format=archive_format)
+    assert hidden(Path()) == []
 
 
 def test_a_signal_handler_that_python_does_not_know_stays(work, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,3 +309,133 @@ def test_a_signal_handler_that_python_does_not_know_stays(work, run: Command, mo
     monkeypatch.setattr(terminal.signal, "signal", lambda *arguments: installed.append(arguments))
     build(run)
     assert installed == []
+
+
+SCRIPT = "import sys\nfrom model_archiver.cli import main\n\nsys.exit(main())\n"  # as pip writes it
+CLOCK = """\
+import os, sys
+files = []
+def note(event, arguments):
+    name = getattr(arguments[0], "co_filename", "") if event == "exec" and len(files) < 2 else ""
+    if "model_archiver" in name:
+        files.append(name)
+        if len(files) == 2:
+            os.write(int(os.environ["CLOCK"]), b".")
+sys.addaudithook(note)
+"""
+"""Tells through a pipe when Python has run the first file of the package: `__init__`, and is about to run the next."""
+TRIES = 75
+INTERRUPTED = "torch-model-archiver: error: interrupted\n"
+
+
+@pytest.fixture
+def interruptible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The folder of a script and of the clock; processes take SIGINT, which pytest in the background ignores."""
+    (tmp_path / "torch-model-archiver").write_text(SCRIPT)
+    (tmp_path / "sitecustomize.py").write_text(CLOCK)
+    paths = [tmp_path, Path(__file__).parents[1], *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, paths)))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield tmp_path
+    signal.signal(signal.SIGINT, before)
+
+
+def run_for(command: list[object], seconds: float | None) -> tuple[Result, float]:
+    """Run a command and interrupt it so long after it began with the package; also how long it took from there on."""
+    reading, writing = os.pipe()
+    environ = {**os.environ, "CLOCK": str(writing)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "pass_fds": [writing]}
+    process = subprocess.Popen([sys.executable, *map(str, command)], env=environ, **pipes)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as clock:
+        assert clock.read(1) == b"."
+    begun = time.monotonic()
+    if seconds is not None:
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+    return result(process), time.monotonic() - begun
+
+
+@pytest.mark.parametrize("words", [("--help",), (*MODEL, "--extra-files", "model.py,model.pt")])
+@pytest.mark.parametrize("program", ["torch-model-archiver", "-m"])
+def test_a_command_interrupted_at_any_moment_prints_one_line_or_ends_silently(
+    interruptible: Path, model: Path, program: str, words: tuple[str, ...]
+) -> None:
+    command = [*(("-m", "model_archiver") if program == "-m" else (interruptible / program,)), *words]
+    whole, seconds = run_for([*command, "--export-path", "whole"], None)
+    assert whole.status == 0
+    closing = {whole.err.replace("whole/m.mar", f"{number}/m.mar") for number in range(TRIES)}
+
+    def one(number: int) -> int:
+        moment = random.uniform(0, seconds)
+        ended, _ = run_for([*command, "--export-path", number], moment)
+        assert ended.status in (-signal.SIGINT, 130, 0), (moment, ended)
+        folder = model / str(number)
+        late = INTERRUPTED.replace("interrupted", f"interrupted after {folder / 'm.mar'} was written")
+        assert ended.err in ([INTERRUPTED, late] if ended.status == 130 else ["", *closing]), (moment, ended)
+        assert ended.out in ("", whole.out)
+        assert not folder.exists() or [path.name for path in folder.iterdir()] == ["m.mar"]
+        assert folder.exists() or ended.err != late
+        return ended.status
+
+    with ThreadPoolExecutor(4) as pool:
+        assert -signal.SIGINT in list(pool.map(one, range(TRIES)))
+
+
+def test_an_interruption_during_an_import_comes_when_it_has_ended(interruptible: Path, monkeypatch) -> None:
+    make(str(interruptible / "slow.py"), text="import os\nos.kill(os.getpid(), 2)\nfinished = True\n")
+    monkeypatch.syspath_prepend(interruptible)
+    with pytest.raises(KeyboardInterrupt), terminal.interrupted_by_signals():
+        importlib.import_module("slow")
+    assert sys.modules.pop("slow").finished
+
+
+IMPORTED_PROGRAM = """\
+import os
+from model_archiver.cli import terminal
+went_on = False
+try:
+    with terminal.interrupted_by_signals():
+        os.kill(os.getpid(), 2)
+        went_on = True
+except KeyboardInterrupt:
+    pass
+"""
+
+
+def test_a_command_that_runs_while_its_caller_is_imported_is_interrupted_at_once(interruptible, monkeypatch) -> None:
+    make(str(interruptible / "my-importlib/program.py"), text=IMPORTED_PROGRAM)
+    monkeypatch.syspath_prepend(interruptible / "my-importlib")
+    profiler = sys.getprofile()
+    assert not importlib.import_module("program").went_on
+    assert sys.getprofile() is profiler
+    del sys.modules["program"]
+
+
+def test_modules_that_cannot_be_read_are_one_line(model: Path, tmp_path: Path) -> None:
+    shutil.copytree(Path(terminal.__file__).parents[1], tmp_path / "model_archiver")
+    for module, words in (("cli/parser.py", ["--help"]), ("writing/build.py", MODEL)):
+        (tmp_path / "model_archiver" / module).rename(tmp_path / "taken")
+        ended = result(start(*words, PYTHONPATH=str(tmp_path), PYTHONDONTWRITEBYTECODE="1"))
+        (tmp_path / "taken").rename(tmp_path / "model_archiver" / module)
+        assert (ended.status, len(ended.err.splitlines())) == (1, 1), ended.err
+        assert "internal" not in ended.err
+        assert "No module named" in ended.err
+
+
+IMPORTER = """\
+import pkgutil, signal
+before = [*map(signal.getsignal, signal.valid_signals())]
+import model_archiver
+for module in pkgutil.walk_packages(model_archiver.__path__, "model_archiver."):
+    __import__(module.name)
+print([getattr(model_archiver, name) for name in model_archiver.__all__])
+assert before == [*map(signal.getsignal, signal.valid_signals())]
+"""
+
+
+@pytest.mark.parametrize("words", [["-c", IMPORTER], ["-m", "app", "model_archiver"], ["app"]])
+def test_a_program_that_imports_the_package_keeps_its_signal_handlers(interruptible, work: Path, words) -> None:
+    make("app/__init__.py", "app/__main__.py", text=IMPORTER)
+    ended, _ = run_for(words, None)
+    assert ended.status == 0, ended.err

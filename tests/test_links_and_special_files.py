@@ -62,6 +62,21 @@ def test_a_loop_is_refused_by_name(folder: Path, run: Command, flag: str) -> Non
     assert packed(run, flag, "d", "--exclude", "up") <= {"a.txt", "d/a.txt"}
 
 
+@pytest.mark.parametrize("pattern", ["l/**/*.txt", "**/*.txt", "l/**/a/**/*.txt", "*/**/a"])
+def test_a_loop_below_two_stars_is_refused_by_name(work, run: Command, monkeypatch, pattern: str) -> None:
+    make("l/a/t.txt")
+    for name in ("up", "up2"):
+        Path("l/a", name).symlink_to("..")
+    read, scandir = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: read.append(path) or (len(read) < 1000 and scandir(path)))
+    errors = refused(run, "--extra-files", pattern)
+    assert "l/a/up: is a link to a folder that contains it (--extra-files)" in errors[0]
+    assert all(error.endswith("; remove the link or --exclude it [link-loop]") for error in errors)
+    assert packed(run, "--extra-files", pattern, "--exclude", "up*") == {
+        "a/t.txt" if pattern.endswith("a") else "t.txt"
+    }
+
+
 def test_a_link_to_itself_is_refused_by_name(folder: Path, run: Command) -> None:
     (folder / "self").symlink_to("self")
     [error] = refused(run, "--extra-files", "d")
@@ -156,6 +171,7 @@ def closed(folder: Path) -> Iterator[Path]:
     make("closed/h.py", "closed/sub/x.txt", "d/h.py")
     yield Path("closed")
     Path("closed").chmod(0o755)
+    Path("closed/sub").chmod(0o755)
 
 
 def _unprivileged(folder: Path, *words: str) -> list[str]:
@@ -175,6 +191,12 @@ def test_an_unreadable_file_is_refused_by_name(closed: Path, work: Path) -> None
     assert any("d/secret.pt: is not readable (--extra-files)" in line for line in lines)
     assert any("d/secret.pt: is not readable (--serialized-file)" in line for line in lines)
     assert any("closed: Permission denied (--extra-files)" in line for line in lines)
+
+
+def test_a_closed_sub_folder_is_refused_by_its_own_name(closed: Path, work: Path) -> None:
+    Path("closed/sub").chmod(0)
+    [line] = _unprivileged(work, "--include", "closed", "--dry-run")
+    assert line.startswith("torch-model-archiver: error: closed/sub: Permission denied (--include); give yourself")
 
 
 def test_a_link_into_a_closed_folder_is_refused_by_name(closed: Path, work: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import resource
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -14,12 +16,14 @@ from pathlib import Path
 import pytest
 
 from model_archiver.planning.target import ExistingOutput
-from model_archiver.writing import folder
+from model_archiver.writing import folder, os_calls
 from tests.archives import FORMATS, contents, members, output, tree
 from tests.conftest import Command
-from tests.packing import MODEL_FILES, build, make, packed, refused
+from tests.forks import at_call, fail, fork, hidden, limit_files, stopped
+from tests.packing import MODEL, MODEL_FILES, build, make, packed, refused
 
 WORDS = ("--model-file", "model.py")
+MEGABYTE = 1 << 20
 HANDLER_WORDS = ("--model-name", "m", "--handler", "handler.py")
 
 
@@ -56,20 +60,47 @@ def test_a_folder_instead_of_a_file_or_the_other_way_round_is_refused(model, run
     assert f"is {kind}, but the output goes there" in error
 
 
-def test_a_link_at_the_target_is_followed_and_stays(model, run: Command) -> None:
-    make("store/real.mar")
-    output("m").symlink_to("store/real.mar")
-    assert "target-exists" in refused(run, *WORDS)[0]
-    assert packed(run, *WORDS, "-f") == {"model.py"}
-    assert output("m").is_symlink()
-    assert members(Path("store/real.mar")) == {"model.py"}
+@pytest.mark.parametrize("leads_to", ["a file", "a folder", "a previous build", "nothing", "itself"])
+@pytest.mark.parametrize("can_exchange", [True, False])
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_a_link_at_the_target_is_replaced_and_what_it_leads_to_stays(
+    model, run: Command, monkeypatch, archive_format: str, can_exchange: bool, leads_to: str
+) -> None:
+    if not can_exchange:
+        monkeypatch.setattr(os_calls, "_rename_function", lambda: None)
+    make("store/file", "store/folder/theirs.txt")
+    build(run, name="previous", archive_format=archive_format, to="store")
+    target = output("m", archive_format)
+    previous = output("previous", archive_format, Path("store"))
+    places = {"a file": "store/file", "a folder": "store/folder", "nothing": "store/none", "itself": target}
+    target.symlink_to(places.get(leads_to, previous))
+    words = (*WORDS, "--archive-format", archive_format)
+    assert "target-exists" in refused(run, *words)[0]
+    before = tree(Path("store"))
+    assert f"wrote {target} (" in run("--model-name", "m", *MODEL[2:], *words, "-f").err
+    assert not target.is_symlink()
+    assert members(target) == {"model.py"}
+    assert tree(Path("store")) == before
+    assert hidden(Path()) == []
 
 
-def test_a_dangling_link_at_the_target_leads_to_where_the_output_goes(model, run: Command) -> None:
-    Path("store").mkdir()
-    output("m").symlink_to("store/real.mar")
-    assert packed(run, *WORDS) == {"model.py"}
-    assert Path("store/real.mar").is_file()
+def test_a_link_made_meanwhile_is_never_written_through(model: Path) -> None:
+    for archive_format in FORMATS:
+        words = [*MODEL, *WORDS, "--archive-format", archive_format]
+        for more in ([], ["-f"]):
+            running = stopped([*words, *more])
+            target = output("m", archive_format)
+            target.symlink_to("nowhere")
+            assert running.go_on().status == (not more)
+            assert target.is_symlink() == (not more)
+            assert not Path("nowhere").exists()
+            shutil.rmtree(target) if target.is_dir() else target.unlink()
+
+
+def test_what_a_link_at_the_target_leads_to_is_packed(model, run: Command) -> None:
+    output("m", "tgz").symlink_to("model.pt")
+    words = ("--model-path", ".", "--archive-format", "tgz", "-f")
+    assert "model.pt" in contents(build(run, *words, archive_format="tgz"))
 
 
 @pytest.mark.parametrize("exists", [True, False])
@@ -158,15 +189,58 @@ def test_a_change_of_the_existing_folder_while_it_is_compared_is_kept(
 def test_a_device_or_pipe_is_never_replaced(model: Path, run: Command, kind: str, linked: bool) -> None:
     if kind == "device" and os.geteuid() != 0:
         pytest.skip("only root may make a device")
-    special = model / ("special" if linked else "m.mar")
+    special = model / ("special" if linked else "m.mar")  # a link is replaced, and not what it leads to
     os.mkfifo(special) if kind == "fifo" else os.mknod(special, 0o20666, os.makedev(1, 3))
     if linked:
         (model / "m.mar").symlink_to(special)
     before = special.lstat()
     result = run(*HANDLER_WORDS, "--force")
-    assert result.status == 1
-    assert "[target-in-the-way]" in result.errors[0]
+    assert result.status == (not linked)
+    assert linked or "[target-in-the-way]" in result.errors[0]
     assert os.path.samestat(special.lstat(), before)
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_an_existing_folder_that_cannot_be_compared_stays(model: Path, monkeypatch, run: Command, can_exchange) -> None:
+    build(run, *WORDS, archive_format="no-archive")
+    before = tree(model)
+    snapshot, calls = ExistingOutput.snapshot, []
+
+    def fail_at_second(existing: ExistingOutput) -> object:
+        calls.append(existing)
+        return fail() if len(calls) == 2 else snapshot(existing)
+
+    monkeypatch.setattr(ExistingOutput, "snapshot", fail_at_second)
+    if not can_exchange:
+        monkeypatch.setattr(folder, "exchange", lambda *_: False)
+    result = run(*MODEL, "--archive-format", "no-archive", "-f")
+    assert (result.status, len(calls)) == (1, 2)
+    assert result.errors == [
+        f"{model / 'm'}: Input/output error; check the disk, or the connection to it [write-failed]"
+    ]
+    assert tree(model) == before
+
+
+def limit_size() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MEGABYTE, MEGABYTE))
+
+
+@pytest.mark.parametrize("limit", [limit_size, limit_files])
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_the_advice_fits_the_limit_that_was_reached(model: Path, archive_format: str, limit) -> None:
+    (model / "large.bin").write_bytes(os.urandom(2 * MEGABYTE))
+    words = [*MODEL, "--extra-files", "large.bin", "--archive-format", archive_format]
+    [error] = fork(words, model / "err", limit).result().errors
+    assert error.partition("; ")[2].startswith("raise the limit on ")
+    assert ("(ulimit -f)" in error) == (limit is limit_size)
+    assert not output("m", archive_format).exists()
+
+
+def test_an_archive_whose_second_name_cannot_be_removed_is_written(model: Path) -> None:
+    ended = fork([*MODEL, *WORDS], model / "err", lambda: at_call(1, fail, events=("os.remove",))).result()
+    assert (ended.status, ended.errors) == (0, [])
+    assert members(output("m")) == {"model.py"}
+    assert hidden(model) == []
 
 
 def test_a_tar_with_the_models_name_is_packed_unless_it_is_a_previous_output(model: Path, run: Command) -> None:
@@ -191,6 +265,18 @@ def test_a_link_that_is_left_out_counts_as_one_and_is_not_walked(model: Path, ru
     make("folder/kept.txt", *(f"elsewhere/{number}" for number in range(5)))
     Path("folder/.cache").symlink_to("../elsewhere")
     assert "1 excluded" in run(*HANDLER_WORDS, "--extra-files", "folder").err
+
+
+def test_a_long_chain_of_links_is_followed_or_refused_in_one_line(model, run: Command) -> None:
+    archive = build(run).rename("archive.mar")
+    Path("end").mkdir()
+    for number in range(1500):
+        Path(f"link{number}").symlink_to(f"link{number - 1}" if number else "end")
+    for words in (("--export-path", "link1499"), ("extract", archive, "--to", "link1499/new")):
+        result = run(*words) if words[0] == "extract" else run(*MODEL, *words)
+        wrote = result.status == 0 and any(Path("end").iterdir())
+        assert wrote or (result.status == 1 and "[file-unreadable]" in " ".join(result.errors)), result.err
+        assert wrote or len(result.err.splitlines()) == 1
 
 
 def test_a_tilde_that_the_shell_left_is_refused(model: Path, run: Command) -> None:

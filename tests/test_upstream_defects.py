@@ -97,12 +97,15 @@ def test_a_build_that_fails_while_writing_changes_nothing(work, temporary, run, 
     assert tree(temporary) == {}
 
 
-def test_there_is_progress(model) -> None:
+@pytest.mark.parametrize(("archive_format", "link"), [*((each, False) for each in FORMATS), ("no-archive", True)])
+def test_there_is_progress_also_within_a_large_file(model, archive_format: str, link: bool) -> None:
+    (model / "large.bin").write_bytes(bytes(40 << 20))
     counts: list[int] = []
-    config = ModelArchiverConfig(model_name="m", handler="vllm_handler", extra_files=".")
+    config = ModelArchiverConfig("m", "vllm_handler", extra_files=".", archive_format=archive_format, link=link)
     size = sum(path.stat().st_size for path in model.iterdir())
     package(config, progress=counts.append)
     assert sum(counts) == size
+    assert max(counts) <= size / 2
 
 
 def test_an_archive_can_be_checked_with_its_sums(model, run: Command) -> None:

@@ -12,6 +12,7 @@ import tarfile
 import zipfile
 import zlib
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,25 @@ def test_a_size_that_is_too_large_is_not_blamed_on_the_manifest(work, run: Comma
     assert codes(run, mar(Raw(b"zeros", b"x", DEFLATED, size=3 << 30), *HONEST)) == ["unpacked-too-large"]
 
 
+@pytest.mark.parametrize("kind", ["zip", "folders of a zip", "tar", "long names of a tar"])
+def test_more_members_than_memory_allows_are_one_error(work, run: Command, monkeypatch, kind: str) -> None:
+    monkeypatch.setattr("model_archiver.reading.archive._MOST_MEMBERS", 4)
+
+    def archive(count: int) -> Path:
+        if "zip" in kind:
+            return mar(*(Raw(b"%d%s" % (number, b"/" * ("folder" in kind))) for number in range(count)), *HONEST)
+        if "long" in kind:
+            return tgz(tar_bytes({"m/" + "n" * 62 * count: b"", **honest_members()}))
+        return tgz(tar_bytes({**{f"m/{number}": b"" for number in range(count)}, **honest_members()}))
+
+    assert codes(run, archive(2 if "long" not in kind else 1)) == []
+    for command in ("inspect", "verify", "extract"):
+        result = run(command, archive(3))
+        assert (result.status, len(result.errors)) == (1, 1)
+        assert "has too many files and folders; the limit is 4" in result.errors[0]
+        assert "[unpacked-too-large]" in result.errors[0]
+
+
 def test_as_many_entries_as_only_zip64_can_count_are_passed(work, run: Command) -> None:
     with zipfile.ZipFile("m.mar", "w") as archive:
         for number in range(70_000):
@@ -162,6 +182,9 @@ REFUSED_ENTRIES = {
     "a link": ((Raw(b"link", b"handler.py", mode=stat.S_IFLNK | 0o777), *HONEST), "entry-link"),
     "a device": ((Raw(b"null", mode=stat.S_IFCHR | 0o666), *HONEST), "entry-link"),
     "a folder with data": ((Raw(b"sub/", b"data"), *HONEST), "entry-damaged"),
+    "a folder that is a file too": ((Raw(b"handler.py/"), *HONEST), "path-clash"),
+    "a folder in the directory only": ((Raw(b"sub", mode=stat.S_IFDIR | 0o755), *HONEST), "headers-differ"),
+    **{f"flag {flag:#x}": ((replace(H, flags=flag), M), "headers-differ") for flag in (0x10, 0x20, 0x40, 0x2000)},
     "a file that is a folder too": ((Raw(b"a", b"x"), Raw(b"a/b", b"x"), *HONEST), "path-clash"),
     "an empty name": ((Raw(b"", b"x"), *HONEST), "path-invalid"),
     "an invalid SHA256SUMS": ((Raw(SUMS.encode(), b"\xff nonsense\n"), *HONEST), "sums-differ"),
@@ -172,6 +195,8 @@ REFUSED_ENTRIES = {
 
 REFUSED_ZIPS = {
     **{label: (zip_bytes(entries), code) for label, (entries, code) in REFUSED_ENTRIES.items()},
+    "a version that is too new": (WHOLE.replace(b"PK\3\4\x14", b"PK\3\4\x40"), "headers-differ"),
+    "a version that is too new there": (WHOLE.replace(b"PK\1\2\x14\3\x14", b"PK\1\2\x14\3\x40"), "headers-differ"),
     "bytes before": (b"#!/bin/sh\n" + WHOLE, "archive-prefix"),
     "bytes behind": (WHOLE + b"x", "archive-trailing"),
     "bytes before the directory": (zip_bytes(HONEST, after=b"gap"), "archive-gap"),
@@ -219,8 +244,31 @@ def _with_pax(kind: str, *, count: int = 1, **fields: str) -> bytes:
     return bytes(blocks) * count + tar_bytes(honest_members())
 
 
+def _behind(*headers: tuple[bytes, bytes], name: str = "././@LongLink") -> bytes:
+    """An honest tar behind headers of these kinds, with these data."""
+    whole = b""
+    for kind, data in headers:
+        info = tarfile.TarInfo(name)
+        info.type, info.size = kind, len(data)
+        whole += info.tobuf(GNU) + data + bytes(-len(data) % 512)
+    return whole + tar_bytes(honest_members())
+
+
+def _record(text: bytes) -> tuple[bytes, bytes]:
+    return b"x", b"%d %s\n" % (len(text) + 3 + (len(text) > 6), text)
+
+
 PAX, GNU, USTAR = tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT
 LONG = "d/" * 60 + "long.txt"
+ADDED = {
+    "mtime": "-1.25",
+    "atime": "12",
+    "LIBARCHIVE.creationtime": "1.5",
+    "uid": "3000000",
+    "uname": "é",
+    "linkpath": "x",
+}
+ADDED |= {"SCHILY.dev": "1", "SCHILY.acl.access": "x", "RHT.security.selinux": "x", "hdrcharset": "BINARY"}
 SERVED_TARS = {
     "a top folder": tar_bytes(honest_members()),
     "a ./ prefix": tar_bytes(honest_members("./")),
@@ -229,8 +277,11 @@ SERVED_TARS = {
     "pax": tar_bytes({**honest_members(), f"m/{LONG}é": b"x"}, form=PAX),
     "folder entries": tar_bytes({"m": special("m", tarfile.DIRTYPE), **honest_members()}),
     "a comment, as git archive writes it": _with_pax("g", comment="abc"),
-    "an empty path in a pax header": _with_pax("x", path=""),
-    "many small records in a pax header": _with_pax("x", **{f"{number}": "" for number in range(5000)}),
+    "many small records in a pax header": _with_pax("x", **{f"SCHILY.xattr.{n}": "" for n in range(2000)}),
+    "what tar programs tell of a file": _with_pax("x", **ADDED),
+    "an owner in base 256": _patched(108, b"\x80\0\0\0\1\1\1\1"),
+    "a time before 1970 in base 256": _patched(136, b"\xff" * 12),
+    "a folder of an old tar": tar_bytes({"m/sub/": special("m/sub/", tarfile.AREGTYPE), **honest_members()}),
 }
 
 
@@ -250,12 +301,16 @@ REFUSED_TARS = {
     "a device": (tar_bytes({"l": special("m/l", tarfile.CHRTYPE), **honest_members()}), "entry-link"),
     "a pipe": (tar_bytes({"l": special("m/l", tarfile.FIFOTYPE), **honest_members()}), "entry-link"),
     "a sparse file": (tar_bytes({"l": special("m/l", tarfile.GNUTYPE_SPARSE), **honest_members()}), "entry-link"),
+    "a folder that is a file too": (
+        tar_bytes({"d": special("m/handler.py/d", tarfile.DIRTYPE), **honest_members()}),
+        "path-clash",
+    ),
     "no end": (tar_bytes(honest_members())[:2048], "archive-cut"),
     "cut in a header": (tar_bytes(honest_members())[:1100], "archive-cut"),
     "cut in a file": (tar_bytes({"m/x": bytes(4000)})[:1024], "entry-damaged"),
     "something behind its end": (tar_bytes(honest_members()) + b"x" * 512, "archive-trailing"),
     "a damaged header": (tar_bytes(honest_members()).replace(b"handler.py", b"handlex.py"), "archive-damaged"),
-    "a number below zero": (_patched(124, b"-0000000001\0"), "archive-damaged"),
+    "a number below zero": (_patched(124, b"-0000000001\0"), "headers-differ"),
     "a name for all members": (_with_pax("g", path="m/evil"), "headers-differ"),
     "a size for all members": (_with_pax("g", size="0"), "headers-differ"),
     "GNU's header with something else than a time": (_patched(345, b"m", GNU), "headers-differ"),
@@ -263,8 +318,31 @@ REFUSED_TARS = {
     "a header of many pages": (_with_pax("x", comment="x" * (1 << 17)), "archive-damaged"),
     "a header of many fields": (_with_pax("x", **{f"{number}": "" for number in range(100_000)}), "archive-damaged"),
     "a damaged pax record": (_with_pax("x", comment="abc").replace(b"15 comment", b"xx comment"), "archive-damaged"),
-    "headers without end": (_with_pax("x", count=100, comment="x"), "archive-damaged"),
+    "headers without end": (_with_pax("g", count=100, comment="x"), "archive-damaged"),
 }
+
+
+RENAMED, LONG_NAME = _record(b"path=m/a.py"), (b"L", b"m/a.py\0")
+BAD_RECORDS = (
+    b"path= path=m/a/ mtime=1e400 mtime= ctime=1_0 uid=x gid=1.5 size=-1 SCHILY.realsize=1 SCHILY.devminor=x x=1 ="
+)
+BAD_FIELDS = [(100, b"-1"), (108, b"x"), (116, b"0o17"), (124, b"\xff" * 12), (137, b"\0"), (329, b"1 2"), (156, b"5")]
+BAD_FIELDS += [(136, b"\x81"), (136, b"\x80" + b"\1" * 11), (345, b"m\0m"), (508, b"tar\0")]
+READ_DIFFERENTLY = {
+    **{f"two names {number}": _behind(*pair) for number, pair in enumerate(product((RENAMED, LONG_NAME), repeat=2))},
+    **{f"a long name {name}": _behind((b"L", name)) for name in (b"", b"\0", b"m/a\0.py\0")},
+    **{f"a record {text}": _behind(_record(text)) for text in BAD_RECORDS.split()},
+    **{f"{field} at {place}": _patched(place, field) for place, field in BAD_FIELDS},
+    "a record without its end": _behind((b"x", b"11 path=m/ab")),
+    "bytes after a long name": _behind(LONG_NAME).replace(b"m/a.py\0\0", b"m/a.py\0x"),
+    "a header without a member": _behind(RENAMED)[:1024] + bytes(1024),
+    "a file named as a folder": tar_bytes({"m/a/": b"", **honest_members()}),
+    "an old folder with a name of its own": _behind(RENAMED)[:1024] + SERVED_TARS["a folder of an old tar"],
+    "a long name in a header named as a folder": _behind(LONG_NAME, name="m/"),
+}
+SPARSE_FOLDER = _behind(_record(b"GNU.sparse.major=1"))[:1024] + SERVED_TARS["folder entries"]
+REFUSED_TARS["a sparse folder"] = (SPARSE_FOLDER, "entry-link")
+REFUSED_TARS |= {label: (tar, "headers-differ") for label, tar in READ_DIFFERENTLY.items()}
 
 
 @pytest.mark.parametrize(("tar", "code"), REFUSED_TARS.values(), ids=REFUSED_TARS)
@@ -322,6 +400,7 @@ MANIFESTS = {
     "a version of its archiver that is an object": (manifest_bytes(archiverVersion={}), "manifest-invalid"),
     "an envelope that is a list": (manifest_bytes(model={"modelName": "m", "envelope": ["json"]}), "manifest-invalid"),
     "NaN": (manifest_bytes(threshold=float("nan")), "manifest-invalid"),
+    "a number beyond all": (manifest_bytes()[:-1] + b',"threshold":[-1e999]}', "manifest-invalid"),
     "more than a manifest can be": (manifest_bytes() + b" " * (1 << 20), "entry-damaged"),
     "MMS's without a handler": (
         manifest_bytes(specificationVersion="1.0", model={"modelName": "m"}),
@@ -351,7 +430,9 @@ def test_a_manifest_that_does_not_serve_is_refused(work, run: Command, manifest:
     archive = mar(H, replace(M, content=manifest))
     assert code in codes(run, archive)
     assert run("inspect", archive).status in (0, 1)
-    assert "internal error" not in run("inspect", archive).err
+    shown = run("inspect", archive, "--json")
+    assert json.loads(shown.out)["status"] == shown.status
+    assert "internal error" not in shown.err
 
 
 @pytest.mark.parametrize(
@@ -392,7 +473,7 @@ def test_an_archive_of_mms_is_passed(work, run: Command) -> None:
     versions = dict.fromkeys(("modelServerVersion", "implementationVersion", "specificationVersion"), "1.0")
     manifest = {"runtime": "python2", "model": {"modelName": "m", "handler": "handler:handle"}, **versions}
     result = run("verify", mar(H, replace(M, content=json.dumps(manifest).encode())))
-    assert (result.status, result.out) == (0, "m.mar: OK, 2 files, 215 bytes read\n")
+    assert (result.status, result.out) == (0, "m.mar: OK, 2 files, 215 bytes read, no checksums to compare\n")
 
 
 @pytest.mark.parametrize("archive_format", FORMATS)
@@ -400,6 +481,28 @@ def test_our_own_archives_are_sound(model, run: Command, archive_format: str) ->
     words = ["--serialized-file", "model.pt", "--handler", "handler.py"]
     result = run("verify", build(run, *words, archive_format=archive_format))
     assert result.out.startswith(f"{output('m', archive_format)}: OK, 4 files, ")
+    assert result.out.endswith(" read, checksums match\n")
+
+
+def test_the_verdict_says_when_no_checksums_were_compared(model, run: Command) -> None:
+    folder = build(run, "--serialized-file", "model.pt", archive_format="no-archive")
+    assert json.loads(run("verify", folder, "--json").out)["checksums_compared"] > 0
+    (folder / SUMS).rename(folder / "MAR-INF/sums")
+    (folder / SUMS).write_text("")
+    assert run("verify", folder).out.endswith(" read, no checksums to compare, 3 warnings\n")
+    (folder / SUMS).unlink()
+    assert run("verify", folder).out.endswith(" read, no checksums to compare\n")
+    assert json.loads(run("verify", folder, "--json").out)["checksums_compared"] == 0
+    assert "checksums_compared" not in json.loads(run("inspect", folder, "--json").out)
+
+
+def test_the_verdict_counts_the_files_whose_checksums_were_compared(model, run: Command) -> None:
+    folder = build(run, "--serialized-file", "model.pt", archive_format="no-archive")
+    lines = (folder / SUMS).read_text().splitlines(keepends=True)
+    (folder / SUMS).write_text("".join(lines[1:]))
+    compared = f"checksums of {len(lines) - 1} of {len(lines)} files match"
+    assert compared in run("verify", folder).out
+    assert json.loads(run("verify", folder, "--json").out)["checksums_compared"] == len(lines) - 1
 
 
 def test_files_that_differ_from_their_sums_are_refused(model, run: Command) -> None:

@@ -173,7 +173,10 @@ def constructor_problems(found: Class) -> Iterator[tuple[str, str, int | None]]:
 def _parameters(function: Any) -> str:  # noqa: ANN401 - as the definition of a function or a lambda
     import ast  # noqa: PLC0415 - only for a message
 
-    return f"({shortened(ast.unparse(function.args))})"
+    try:
+        return f"({shortened(ast.unparse(function.args))})"
+    except (ValueError, RecursionError):  # a number of many digits, or values in values
+        return "(...)"
 
 
 def listed(classes: Sequence[tuple[str, int, Class]]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from model_archiver.core.entries import portable_key
 from model_archiver.core.problems import Problem, has_control
 
@@ -17,11 +15,10 @@ if TYPE_CHECKING:
 def name_leading_digit(context: CheckContext) -> Iterator[Problem]:
     """Report a name that both servers accept, but not every platform around them."""
     if context.name[:1].isdigit():
-        message, path = (
-            "the model's name begins with a digit, which some platforms reject",
-            f"--model-name {context.name}",
+        message = "the model's name begins with a digit, which some platforms reject"
+        yield Problem(
+            "warning", "name-leading-digit", message, "begin it with a letter", f"--model-name {context.name}"
         )
-        yield Problem("warning", "name-leading-digit", message, "begin it with a letter", path)
 
 
 def version_unservable(context: CheckContext) -> Iterator[Problem]:
@@ -31,7 +28,7 @@ def version_unservable(context: CheckContext) -> Iterator[Problem]:
     if has_control(version) or "/" in version or ".." in version:
         message = "a URL cannot contain a version with '/', '..' or a control character"
         yield Problem("error", "version-unservable", message, "choose another version, such as 1.0", path)
-    elif version and not re.fullmatch("[A-Za-z0-9._+-]+", version):
+    elif not (version.isascii() and all(character.isalnum() or character in "._+-" for character in version)):
         message = "this version must be escaped in a URL"
         yield Problem("warning", "version-unservable", message, "use only letters, digits and . _ - +", path)
 
@@ -47,7 +44,7 @@ def path_case_clash(context: CheckContext) -> Iterator[Problem]:
     """Report two files whose paths differ only in case, as Windows and most Macs ignore it."""
     seen: dict[str, CheckedFile] = {}
     for file in context.members:
-        first = seen.setdefault(portable_key(file.path), file)
+        first = seen.setdefault(portable_key(str(file.path)), file)
         if first.path != file.path:
             message = f"this file and {first.path} are one file on systems that ignore case, and one is lost there"
             yield Problem("warning", "path-case-clash", message, "rename one of them", str(file.path))

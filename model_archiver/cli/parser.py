@@ -156,8 +156,8 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 def _columns() -> int:
     given = os.environ.get("COLUMNS", "")
-    if given.isdecimal() and int(given) > 0:
-        return int(given)
+    if given.isdecimal() and int(given[:9]) > 0:  # Python reads no number of many digits
+        return int(given[:9])
     try:
         return os.get_terminal_size(1).columns or 80
     except OSError:  # not a terminal
@@ -322,8 +322,8 @@ def _choice(*values: str) -> Callable[[str], str]:
 
 
 def _jobs(given: str) -> int:
-    if given.isdecimal() and int(given) > 0:
-        return int(given)
+    if given.isdecimal() and int(given[:9]) > 0:  # as in _columns
+        return int(given[:9])
     raise argparse.ArgumentTypeError(f"{given!r} is not a number of cores; give 1 or more")
 
 

@@ -8,7 +8,8 @@ import io
 import sys
 
 from model_archiver.cli.terminal import Reporter, interrupted_by_signals, print_result, progress_bar
-from model_archiver.core.problems import ModelArchiverError, UsageError
+from model_archiver.core.problems import ModelArchiverError, UsageError, as_error
+from model_archiver.core.running import completed, reporters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
     # Needed before the arguments are parsed; the parser also knows these flags where they are abbreviated.
     args = argparse.Namespace(debug="--debug" in words, json="--json" in words)
     reporter = Reporter(parser.prog)
+    completed.clear()
+    reporters.append(reporter.line)
     try:
         with interrupted_by_signals():
             if command == "package":
@@ -47,16 +50,20 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
     except SystemExit as done:  # of --help and --tool-version, or nobody reads stdout
         return int(done.code or DONE)
     except KeyboardInterrupt:
-        reporter.line("error: interrupted")
+        reporter.line(f"error: interrupted{f' after {completed[0]} was written' if completed else ''}")
         return _print_failure(command, INTERRUPTED, args, ())
-    except ModelArchiverError as error:
+    except (ModelArchiverError, OSError) as failure:
+        error = as_error(failure)
         status = USAGE if isinstance(error, UsageError) else _failed(command)
         return _report_failure(error, status, command, args, reporter)
-    except Exception as error:  # noqa: BLE001 - whatever it is, a user gets one line
+    except Exception as failure:  # noqa: BLE001 - whatever it is, a user gets one line
         _print_traceback(args)
         hint = "" if args.debug else "; run it again with --debug to see where"
-        reporter.line(f"error: internal error: {type(error).__name__}: {error}{hint}; please report it")
+        text = f"internal error: {type(failure).__name__}: {failure}{hint}; please report it"
+        reporter.line(f"error: {f'{failure}; install it again' if isinstance(failure, ImportError) else text}")
         return _print_failure(command, _failed(command), args, ())
+    finally:
+        reporters.pop()
 
 
 def _failed(command: str) -> int:

@@ -27,14 +27,9 @@ _NARROWEST = 12
 
 
 class TextStyle(Record):
-    """How text is shown.
+    """How text is shown."""
 
-    Attributes:
-        width: the columns of the terminal; None means that nothing is truncated.
-        has_colors: whether colors are used.
-    """
-
-    width: int | None = None
+    width: int | None = None  # the columns of the terminal; None means that nothing is truncated
     has_colors: bool = False
 
     def colorize(self, text: str, color: str) -> str:
@@ -42,12 +37,7 @@ class TextStyle(Record):
         return f"\x1b[{color}m{text}\x1b[0m" if self.has_colors and text else text
 
     def truncate(self, text: str, reserved: int = 0) -> str:
-        """Return the text on one line, without its middle where it does not fit.
-
-        Args:
-            text: the text.
-            reserved: columns of the line that other text needs.
-        """
+        """Return the text on one line, without its middle where it does not fit beside the `reserved` columns."""
         shown = printable(text)
         room = max(self.width - reserved, _NARROWEST) if self.width else len(shown)
         if len(shown) <= room:
@@ -121,6 +111,9 @@ def verdict(report: ArchiveReport, style: TextStyle) -> str:
     if errors:
         return f"{name}: {style.colorize('rejected', _RED)}, {', '.join(counts)}"
     facts = [counted(len(report.files), "file"), f"{human_size(report.unpacked_size)} read"]
+    compared, total = report.checksums_compared, len(report.files) - 1  # the sums themselves have none
+    partial = f"checksums of {compared} of {counted(total, 'file')} match" if compared else "no checksums to compare"
+    facts.append("checksums match" if compared == total else partial)
     return f"{name}: {style.colorize('OK', _GREEN)}, {', '.join(facts + counts)}"
 
 
@@ -159,10 +152,7 @@ def _facts(report: ArchiveReport) -> list[tuple[str, str]]:
 def _columns(rows: Sequence[tuple[str, ...]], style: TextStyle, reserved: int = 0) -> list[str]:
     """Return rows in columns: a path that is truncated if it does not fit, numbers aligned right, and a last text.
 
-    Args:
-        rows: the texts.
-        style: how they are shown.
-        reserved: how many columns each line needs before them.
+    `reserved` is the width of what precedes each row.
     """
     last = len(rows[0]) - 1 if rows else 0
     widths = [max(len(row[column]) for row in rows) for column in range(1, last + 1)]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 
-from model_archiver.commands.inspect import read_report
 from model_archiver.core.manifest import MAR_INF
 from model_archiver.core.problems import raise_errors
 from model_archiver.core.record import Record
-from model_archiver.core.running import no_progress
+from model_archiver.core.running import add_total, no_progress
 from model_archiver.core.sums import FIELDS_OF_THE_BUILD
-from model_archiver.reading.opening import downgrade_manifest_problems
+from model_archiver.reading.archive import ReadContext
+from model_archiver.reading.content import read_content
+from model_archiver.reading.opening import downgrade_manifest_problems, open_archive, report_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Difference(Record):
 
 
 def diff(a: StrPath, b: StrPath, *, max_size: int | None = None, progress: Progress = no_progress) -> Difference:
-    """Compare two archives by their manifests and the checksums of their files; recorded ones save unpacking.
+    """Compare two archives by their manifests and the content of their files, all of which is read.
 
     Args:
         a: a ``.mar``, a ``.tar.gz`` or a model folder.
@@ -89,32 +90,19 @@ def diff(a: StrPath, b: StrPath, *, max_size: int | None = None, progress: Progr
         ModelArchiverError: one of them is not an archive, or is damaged.
     """
     first, second = (_read(archive, max_size, progress) for archive in (a, b))
-    if not _are_sums_plausible(_files(first), _files(second)):
-        first, second = (
-            _read(report.path, max_size, progress, trusts_sums=False)
-            if any(entry.crc32 is not None for entry in report.files)  # then the checksums are only the recorded ones
-            else report
-            for report in (first, second)
-        )
     fields = _field_changes(_flatten(first.manifest), _flatten(second.manifest))
     files = _file_changes(_files(first), _files(second))
     return Difference(first, second, tuple(fields), tuple(files))
 
 
-def _read(archive: StrPath, max_size: int | None, progress: Progress, *, trusts_sums: bool = True) -> ArchiveReport:
-    report = downgrade_manifest_problems(read_report(archive, max_size, progress, trusts_sums=trusts_sums))
+def _read(archive: StrPath, max_size: int | None, progress: Progress) -> ArchiveReport:
+    opened = open_archive(archive)
+    add_total(progress, opened.size)
+    context = ReadContext(opened, max_size, progress)
+    content = read_content(opened, context)
+    report = downgrade_manifest_problems(report_of(opened, content, context.problems))
     raise_errors(report.problems)
     return report
-
-
-def _are_sums_plausible(a: Files, b: Files) -> bool:
-    """Return whether files have equal checksums exactly where the zips record equal sizes and CRC-32s."""
-    pairs = [(a[path], b[path]) for path in a.keys() & b.keys()]
-    return all(
-        None not in (one.crc32, other.crc32)
-        and (one.sha256 == other.sha256) == ((one.size, one.crc32) == (other.size, other.crc32))
-        for one, other in pairs
-    )
 
 
 def _files(report: ArchiveReport) -> Files:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import os
-from itertools import takewhile
-from pathlib import Path
+from functools import partial
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import check_model_name, fits_windows, mode, portable_key
 from model_archiver.core.manifest import model_of
-from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, error, raise_errors
+from model_archiver.core.problems import Problem, ProblemList, error, raise_errors
 from model_archiver.core.record import Record
-from model_archiver.core.running import add_total, block_signals, no_progress
-from model_archiver.reading.archive import ReadContext
+from model_archiver.core.running import add_total, block_signals, completed, no_progress
+from model_archiver.planning.gathering import resolved
+from model_archiver.reading.archive import ReadContext, convert_os_errors
 from model_archiver.reading.content import read_content
 from model_archiver.reading.opening import check_sums, downgrade_manifest_problems, open_archive, report_of
 from model_archiver.writing.folder import publish_folder
-from model_archiver.writing.os_calls import OutputFile, sync_tree
+from model_archiver.writing.os_calls import OutputFile, convert_write_errors, make_folders, sync_tree
 from model_archiver.writing.staging import StagingDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import PurePosixPath
 
     from model_archiver.core.report import ArchiveEntry, ArchiveReport
     from model_archiver.core.request import StrPath
@@ -71,22 +72,25 @@ def extract(
     context = ReadContext(opened, max_size, progress)
     content = read_content(opened, context)
     report = downgrade_manifest_problems(report_of(opened, content, context.problems))
-    target = _target(to, report)
-    raise_errors([*report.problems, *_obstacles(report, content), *_target_problems(target, opened.path, force=force)])
+    with convert_os_errors("the current folder"):  # it may have been removed
+        target = _target(to, report)
+    found = [
+        problem.replace(level="error") if problem.code == "entry-duplicate" else problem for problem in report.problems
+    ]
+    raise_errors([*found, *_obstacles(report, content), *_target_problems(target, opened.path, force=force)])
     _unpack(opened, report, target, ReadContext(opened, max_size, progress), force=force)
     return Extraction(target, report)
 
 
 def _target(to: StrPath | None, report: ArchiveReport) -> Path:
-    """Return the folder, with links resolved."""
-    if to is not None:
-        return Path(os.path.realpath(to))
+    """Return the folder, with links resolved; if it is a link itself, that one is not followed."""
     name = str(model_of(report.manifest).get("modelName") or "")
     problems = ProblemList()
-    if not check_model_name(name, problems):
-        invalid = (problem.replace(hint="name the folder with --to", path="the model's name") for problem in problems)
+    if to is None and not check_model_name(name, problems):
+        invalid = (problem.replace(hint="name the folder with --to", path=name) for problem in problems)
         raise_errors([*report.problems, *invalid])
-    return Path(os.path.realpath(name))
+    path = Path(name if to is None else to)
+    return resolved(path) if path.name in ("", "..") else resolved(path.parent) / path.name
 
 
 def _obstacles(report: ArchiveReport, content: Content) -> Iterator[Problem]:
@@ -100,32 +104,32 @@ def _obstacles(report: ArchiveReport, content: Content) -> Iterator[Problem]:
         if _IS_WINDOWS and not fits_windows(entry.path):
             hint = "unpack it on another system, or rename the file and package the model again"
             yield Problem("error", "path-invalid", "is not a valid file name on Windows", hint, str(entry.path))
-    for problem in report.problems:
-        if problem.code == "entry-duplicate":
-            yield problem.replace(level="error")
 
 
 def _case_clashes(entries: Iterable[ArchiveEntry]) -> Iterator[tuple[PurePosixPath, PurePosixPath]]:
     """Yield paths, of files or of their folders, that are the same if case is ignored."""
-    known: dict[str, PurePosixPath] = {}
-    for entry in entries:
-        for path in (entry.path, *takewhile(lambda parent: parent.name, entry.path.parents)):
-            key = portable_key(path)
-            if known.get(key) == path:  # then its folders are known too
+    # Sorted so that all paths below one folder are neighbors, with one depth of folders in memory, however many.
+    paths = sorted((entry.path for entry in entries), key=lambda path: portable_key(str(path)).replace("/", "\0"))
+    reported = set()
+    for one, other in pairwise(paths):
+        for depth, (part, same) in enumerate(zip(one.parts, other.parts, strict=False), 1):
+            if part != same:
+                pair = PurePosixPath(*one.parts[:depth]), PurePosixPath(*other.parts[:depth])
+                if portable_key(part) == portable_key(same) and frozenset(pair) not in reported:
+                    reported.add(frozenset(pair))
+                    yield pair
                 break
-            existing = known.setdefault(key, path)
-            if existing != path:
-                yield existing, path
 
 
 def _target_problems(target: Path, archive: Path, *, force: bool) -> Iterator[Problem]:
     source = Path(os.path.realpath(archive))
     if target == source or target in source.parents or source in target.parents:
-        message = "is the archive itself, or one of them contains the other"
+        inside = "is inside the archive" if source in target.parents else "is the archive itself"
+        message = "contains the archive" if target in source.parents else inside
         yield Problem("error", "target-in-the-way", message, _CHOOSE_FOLDER, str(target))
     elif not os.path.lexists(target):
         return
-    elif not target.is_dir():
+    elif not target.is_dir() and not target.is_symlink():
         yield Problem("error", "target-in-the-way", "is a file, not a folder", _CHOOSE_FOLDER, str(target))
     elif not force:
         hint = f"use -f to replace it, or {_CHOOSE_FOLDER}"
@@ -133,34 +137,22 @@ def _target_problems(target: Path, archive: Path, *, force: bool) -> Iterator[Pr
 
 
 def _unpack(opened: Archive, report: ArchiveReport, target: Path, context: ReadContext, *, force: bool) -> None:
-    try:
-        with block_signals() as unblocked, StagingDirectory(target, target.name) as staging:
-            built = staging.path / target.name
-            with unblocked():
-                built.mkdir()
-                written = read_content(opened, context, _Writer(built))
-                if tuple(written.entries) != report.files:
-                    hint = "try again when nothing writes to it any more"
-                    raise error("file-changed", "changed while it was unpacked", hint, report.path)
-                sync_tree(built)
-                publish_folder(built, target, staging.set_aside, replace=force)
-    except OSError as failure:
-        if isinstance(failure, ModelArchiverError):
-            raise
-        hint = "nothing was unpacked; free disk space, or check the path and its permissions"
-        message = failure.strerror or str(failure)
-        raise error("write-failed", message, hint, failure.filename or target) from failure
+    writing = convert_write_errors(target, _CHOOSE_FOLDER)
+    with writing, block_signals() as unblocked, StagingDirectory(target, target.name) as staging:
+        with unblocked():
+            staging.new.mkdir()
+            written = read_content(opened, context, partial(_write, staging.new))
+            if tuple(written.entries) != report.files:
+                hint = "try again when nothing writes to it any more"
+                raise error("file-changed", "changed while it was unpacked", hint, report.path)
+            sync_tree(staging.new)
+        publish_folder(staging, target, unblocked, replace=force)
+        completed[:] = [target]
 
 
-class _Writer:
-    """A sink that writes the files of an archive below a private folder."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def __call__(self, member: FoundMember, blocks: Iterable[bytes]) -> None:
-        place = self._root / member.path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with OutputFile(place, mode(executable=member.executable)) as output:
-            for block in blocks:
-                output.write(block)
+def _write(root: Path, member: FoundMember, blocks: Iterable[bytes]) -> None:
+    """Write a file of an archive below a private folder."""
+    make_folders((root / member.path).parent)
+    with OutputFile(root / member.path, mode(executable=member.executable)) as output:
+        for block in blocks:
+            output.write(block)

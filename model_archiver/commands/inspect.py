@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from model_archiver.checks import run_checks
 from model_archiver.core.entries import check_model_name
-from model_archiver.core.manifest import MANIFEST_PATH, model_of
+from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, model_of
 from model_archiver.core.problems import ProblemList
 from model_archiver.core.running import add_total, no_progress
+from model_archiver.core.sums import read_sums
 from model_archiver.reading.archive import Content, ReadContext, TooLargeError
 from model_archiver.reading.content import FileSamples, has_valid_paths, read_content
 from model_archiver.reading.manifest import missing_files
@@ -36,16 +39,9 @@ def inspect(archive: StrPath, *, max_size: int | None = None, progress: Progress
     Raises:
         ModelArchiverError: it is not an archive, or it unpacks to more than the limit.
     """
-    return read_report(archive, max_size, progress)
-
-
-def read_report(
-    archive: StrPath, max_size: int | None, progress: Progress, *, trusts_sums: bool = True
-) -> ArchiveReport:
-    """Return what `inspect` returns; recorded checksums are trusted only with `trusts_sums`."""
     opened = open_archive(archive)
     context = ReadContext(opened, max_size, progress)
-    content = opened.read_index(context) if trusts_sums else None
+    content = opened.read_index(context)
     if content is None or not has_valid_paths(content) or not add_recorded_sums(content):
         add_total(progress, opened.size)
         content = read_content(opened, context)
@@ -79,7 +75,10 @@ def verify(
         content = Content([], {}, is_complete=False)
     report = report_of(opened, content, context.problems)
     found = [*report.problems, *check_sums(content, opened.archive_format), *_served_problems(report, samples)]
-    return report.replace(problems=tuple(problem.replace(level="error") if strict else problem for problem in found))
+    problems = tuple(problem.replace(level="error") if strict else problem for problem in found)
+    recorded = {line[0] for line in read_sums(content.metadata.get(PurePosixPath(SUMS_PATH), b"")) if line}
+    compared = sum(entry.path in recorded for entry in content.entries)
+    return report.replace(problems=problems, checksums_compared=compared)
 
 
 def _served_problems(report: ArchiveReport, samples: FileSamples) -> Iterator[Problem]:

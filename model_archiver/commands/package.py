@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model_archiver.core.problems import ModelArchiverError, ProblemList
+from model_archiver.core.problems import ModelArchiverError, ProblemList, as_error
 from model_archiver.core.request import ModelArchiverConfig
 from model_archiver.core.running import no_progress
 from model_archiver.planning.planner import make_plan
@@ -41,10 +41,7 @@ def plan_package(
 ) -> tuple[Plan, tuple[Problem, ...]]:
     """Return what packaging would write, and the warnings that it would give. Write nothing.
 
-    Args:
-        config: as for `package`.
-        manifest: as for `package`.
-        dry_run: nothing is going to be written; an existing target is only a warning then.
+    For a `dry_run`, after which nothing is written, an existing target is only a warning.
 
     Raises:
         ModelArchiverError: everything that is wrong with the request.
@@ -57,14 +54,8 @@ def plan_package(
             from model_archiver.checks import run_checks  # noqa: PLC0415 - not with --no-checks
 
             problems.extend(run_checks(plan))
-    except ModelArchiverError as error:  # a source changed while it was checked
-        problems.extend(error.problems)
-        problems.raise_errors(strict=request.strict)
-        raise
-    except OSError as error:  # something cannot be read, or disappeared since it was found
-        reason = error.strerror or str(error)
-        path = error.filename or "the current folder"  # for which the system gives no name
-        problems.error("file-unreadable", reason, "check the path and its permissions", path=path)
+    except (ModelArchiverError, OSError) as error:  # a source cannot be read, or changed since it was found
+        problems.extend(as_error(error).problems)
         problems.raise_errors(strict=request.strict)
         raise
     if dry_run:
@@ -74,12 +65,7 @@ def plan_package(
 
 
 def write_package(plan: Plan, warnings: tuple[Problem, ...], progress: Progress) -> ArchiveReport:
-    """Write a plan and return what was written.
-
-    Args:
-        plan: what `plan_package` returned.
-        warnings: those that it returned; they go into the report.
-        progress: as for `package`.
+    """Write a plan and return what was written; the report has the warnings that `plan_package` returned.
 
     Raises:
         ModelArchiverError: what went wrong with the build.

@@ -85,9 +85,8 @@ def is_reserved(path: PurePosixPath) -> bool:
     return path.parts[0].upper() == MAR_INF
 
 
-def portable_key(path: PurePosixPath) -> str:
-    """Return a key that is equal for paths that differ only in case or Unicode normal form."""
-    text = str(path)
+def portable_key(text: str) -> str:
+    """Return a key that is equal for paths, or parts of them, that differ only in case or Unicode normal form."""
     if text.isascii():
         return text.casefold()
     import unicodedata  # noqa: PLC0415 - only names beyond ASCII need it
@@ -108,7 +107,8 @@ def check_model_name(name: str, problems: ProblemList) -> bool:
 
 
 def _name_problem(name: str) -> tuple[str, str] | None:
-    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+    is_plain = name.isascii() and all(character.isalnum() or character in "_.-" for character in name)
+    if not is_plain or not name[0].isalnum():
         message = "a model's name consists of ASCII letters, digits, '_', '-' and '.', and starts with a letter"
         return message, "choose such a name"
     if ".." in f"{name}.":

@@ -20,6 +20,10 @@ MAR_INF = "MAR-INF"
 MANIFEST_PATH = f"{MAR_INF}/MANIFEST.json"
 SUMS_PATH = f"{MAR_INF}/SHA256SUMS"
 
+DEEPEST = 50
+"""Levels of the deepest manifest that is read."""
+
+_INFINITE = (float("inf"), float("-inf"))  # as which Python reads 1e999
 _LAST_YEAR = 9999  # the last one with four digits
 _MMS_FIELDS = dict.fromkeys(("modelServerVersion", "implementationVersion", "specificationVersion"), "1.0")
 
@@ -95,6 +99,22 @@ class Manifest(Record):
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
 
+def parse_manifest(text: bytes) -> dict[str, Any] | None:
+    """Return the fields of a manifest, or None if it is not a JSON object that every program can read."""
+    try:
+        # int() rejects NaN and the infinities: they are not JSON, although Python accepts them.
+        fields = json.loads(text.decode(), parse_constant=int)
+    except (ValueError, RecursionError):  # a UnicodeDecodeError is a ValueError
+        return None
+    return fields if isinstance(fields, dict) and not _is_beyond(fields, DEEPEST) else None
+
+
+def _is_beyond(value: object, levels: int) -> bool:
+    """Return whether a value is nested deeper than `levels`, or holds an infinite number."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or value in _INFINITE or any(_is_beyond(item, levels - 1) for item in items)
+
+
 def model_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return the manifest's ``model`` object, empty where there is none."""
     model = manifest.get("model")
@@ -115,7 +135,7 @@ def creation_time() -> str:
         if moment.tm_year > _LAST_YEAR:
             raise ValueError(epoch)
     except (ValueError, OverflowError, OSError):
-        message = f"SOURCE_DATE_EPOCH is {epoch!r}, which is not a point in time"
+        message = f"SOURCE_DATE_EPOCH is {epoch!r}, which is not a number of seconds up to the year 9999"
         hint = "set it to whole seconds since 1970, as `date +%s` prints them, or unset it"
         raise error("epoch-invalid", message, hint) from None
     return time.strftime("%d/%m/%Y %H:%M:%S", moment)

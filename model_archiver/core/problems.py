@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from model_archiver.core.record import Record
@@ -22,6 +23,19 @@ LARGEST_TEXT = 1 << 22
 """Bytes of the largest file that a check reads whole, and that is kept whole of an opened archive."""
 
 _LONGEST = 1000
+
+_CHECK_PATH = "check the path and its permissions"
+PATH_ERRORS = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT),
+    *(errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG),
+}
+"""The errors of system calls that can be due to the path, and not to a limit or a disk."""
+
+_SYSTEM_HINTS = {
+    errno.EFBIG: "raise the limit on the size of a file (ulimit -f), or use a file system that takes larger ones",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.EIO: "check the disk, or the connection to it",
+}
 
 
 class Problem(Record):
@@ -155,6 +169,21 @@ def error(code: str, message: str, hint: str = "", path: object = "") -> ModelAr
     return error_of([Problem("error", code, message, hint, str(path))])
 
 
+def system_hint(failure: OSError, about_path: str = _CHECK_PATH) -> str:
+    """Return what to do about a failed system call: `about_path` only where the path can be at fault."""
+    return about_path if failure.errno in PATH_ERRORS else _SYSTEM_HINTS.get(failure.errno or 0, "")
+
+
+def as_error(failure: ModelArchiverError | OSError, place: object = "the current folder") -> ModelArchiverError:
+    """Return the exception of a failure: of a system call, it names its path, or the place if it has none."""
+    if isinstance(failure, ModelArchiverError):
+        return failure
+    reason, hint = failure.strerror or str(failure), system_hint(failure)
+    if failure.errno == errno.ENOENT and not failure.filename:  # of os.getcwd()
+        reason, hint = "no longer exists", "change to another folder"
+    return error("file-unreadable", reason, hint, failure.filename or place)
+
+
 def printable(text: str) -> str:
     r"""Return the text as one line: invisible characters and lone surrogates become escapes (``\n``, ``\x1b``)."""
     if text.isprintable():
@@ -201,4 +230,5 @@ def _advice_on_missing(path: Path) -> str:
     stems = {other.stem: other for other in shown if other.suffix.startswith(path.suffix)}
     near = [other for other in shown if other.name.casefold() == path.name.casefold()]
     near += [stems[stem] for stem in [closest(path.stem, stems)] if stem]
+    near = [other for other in near if os.path.isfile(other) or os.path.isdir(other)]  # noqa: PTH112, PTH113 - no errors
     return f"did you mean {near[0]}?" if near else otherwise

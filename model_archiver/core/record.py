@@ -38,14 +38,15 @@ class Record:
         if len(args) > len(names) or not values.keys().isdisjoint(kwargs):
             raise TypeError(f"{type(self).__name__} got too many values: {args!r}, {kwargs!r}")
         values.update(kwargs)
-        if len(values) < len(names) or not kwargs.keys() <= set(names):
+        if len(values) < len(names) or (kwargs and not kwargs.keys() <= set(names)):
             absent = [name for name in names if name not in values]
             defaults = {name: getattr(type(self), name) for name in absent if hasattr(type(self), name)}
             wrong = [name for name in absent if name not in defaults] + [name for name in kwargs if name not in names]
             values.update(defaults)
             if wrong:
                 raise TypeError(f"{type(self).__name__}: missing or unknown fields: {', '.join(wrong)}")
-        self.__dict__.update(values)
+        for name, value in values.items():  # unlike an update of __dict__, this lets instances share their keys
+            setattr(self, name, value)
 
     def replace(self, **changes: Any) -> Self:  # noqa: ANN401 - as the fields are annotated
         """Return a copy in which some fields have other values."""

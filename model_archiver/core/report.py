@@ -21,14 +21,12 @@ class ArchiveEntry(Record):
         size: in bytes, uncompressed.
         compressed_size: the bytes that it takes in the archive; None where they cannot be known (tar.gz).
         sha256: of its content, as hexadecimal digits; None where it could not be read to its end.
-        crc32: as the archive records it, where `sha256` is only recorded too and was not computed; else None.
     """
 
     path: PurePosixPath
     size: int
     compressed_size: int | None
     sha256: str | None
-    crc32: int | None = None
 
 
 class ArchiveReport(Record):
@@ -45,6 +43,7 @@ class ArchiveReport(Record):
         excluded: how many files of walked folders were not packed.
         problems: of a build the warnings, of an archive that was read the errors too.
         sidecars: the files that a platform needs next to the archive.
+        checksums_compared: how many files `verify` compared with MAR-INF/SHA256SUMS; None where it was not asked.
     """
 
     path: Path
@@ -56,6 +55,7 @@ class ArchiveReport(Record):
     excluded: int = 0
     problems: tuple[Problem, ...] = ()
     sidecars: tuple[Path, ...] = ()
+    checksums_compared: int | None = None
 
     @property
     def is_ok(self) -> bool:

@@ -188,7 +188,10 @@ def _is_version(value: object) -> bool:
 
 def _is_path(value: object) -> bool:
     text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
-    return isinstance(text, str) and "\0" not in text
+    try:
+        return isinstance(text, str) and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _is_paths(value: object) -> bool:
@@ -197,8 +200,8 @@ def _is_paths(value: object) -> bool:
     return _is_path(value)
 
 
-_PATH = (_is_path, "a path: a string without NUL, or a path object")
-_PATHS = (_is_paths, "a path or a list of paths: strings without NUL, or path objects")
+_PATH = (_is_path, "a path: a string that can be one, or a path object")
+_PATHS = (_is_paths, "a path or a list of paths: strings that can be paths, or path objects")
 _SWITCH = (lambda value: isinstance(value, int), "True or False")
 _TYPES: dict[str, tuple[Callable[[object], bool], str]] = {
     "model_name": (lambda value: isinstance(value, str), "a string"),

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     Progress = Callable[[int], object]
     """Called from the main thread with the number of bytes just processed.
@@ -17,12 +18,30 @@ if TYPE_CHECKING:
     Where it has a method ``add_total``, that is called first with the number of bytes to come; a bar needs it to
     estimate the time left.
     """
+
+    Unblocked = Callable[[], AbstractContextManager[None]]
 else:
     import _signal as signal  # `signal` makes enumerations of its constants: 2 % of a small build
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 ENDING_SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 """The signals by which people and supervisors end a command."""
+
+completed: list[Path] = []
+"""The output that this command has moved into place. An interruption after that must not look like one before it."""
+
+reporters: list[Callable[[str], object]] = []
+"""What prints the lines of the command that runs; empty where Python code builds."""
+
+
+def warn(text: str) -> None:
+    """Warn of what a build leaves behind: in the command's own form, or in the log."""
+    if reporters:
+        reporters[-1](f"warning: {text}")
+        return
+    import logging  # noqa: PLC0415 - hardly ever needed
+
+    logging.getLogger("model_archiver").warning("%s", text)
 
 
 def no_progress(_count: int) -> None:
@@ -37,7 +56,7 @@ def add_total(progress: Progress, total: int) -> None:
 
 
 @contextmanager
-def block_signals() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+def block_signals() -> Iterator[Unblocked]:
     """Block the signals that end a command until the block is left.
 
     Threads that are started inside keep them blocked for good, and so leave them to the main thread.

@@ -7,13 +7,15 @@ import json
 import re
 import zlib
 from functools import lru_cache
+from io import BytesIO
+from itertools import chain
 from pathlib import PurePosixPath
 
 from model_archiver.core.manifest import MAR_INF
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import Any
 
@@ -74,14 +76,20 @@ def file_sha256(path: Path) -> str:
 
 def sums_text(entries: Iterable[ArchiveEntry]) -> str:
     """Return the text of a sums file, in the format of ``sha256sum -c``, sorted by path."""
-    return "".join(f"{entry.sha256}  {entry.path}\n" for entry in sorted(entries, key=lambda entry: str(entry.path)))
+    return "".join(_lines(entries))
 
 
-def read_sums(text: str) -> dict[PurePosixPath, str]:
-    """Return the sums of a text, by path, without invalid lines and without paths that lead out of the archive."""
-    matches = (re.fullmatch(_LINE, line) for line in text.split("\n"))
-    sums = {PurePosixPath(match[2]): match[1] for match in matches if match}
-    return {path: digest for path, digest in sums.items() if not path.is_absolute() and ".." not in path.parts}
+def _lines(entries: Iterable[ArchiveEntry]) -> Iterator[str]:
+    return (f"{entry.sha256}  {entry.path}\n" for entry in sorted(entries, key=lambda entry: str(entry.path)))
+
+
+def read_sums(text: bytes) -> Iterator[tuple[PurePosixPath, str] | None]:
+    """Yield path and sum of each line that is not empty, or None if it is invalid or leads out of the archive."""
+    for line in BytesIO(text):  # one by one: there may be very many
+        if line.strip():
+            match = re.fullmatch(_LINE, line.decode("utf-8", "replace").removesuffix("\n"))
+            path = PurePosixPath(match[2] if match else "..")
+            yield (path, match[1]) if match and not path.is_absolute() and ".." not in path.parts else None
 
 
 def content_digest(entries: Iterable[ArchiveEntry], manifest: Mapping[str, Any]) -> str:
@@ -93,6 +101,7 @@ def content_digest(entries: Iterable[ArchiveEntry], manifest: Mapping[str, Any])
     fields = {name: value for name, value in manifest.items() if name not in FIELDS_OF_THE_BUILD}
     canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     outside = [entry for entry in entries if entry.path.parts[0] != MAR_INF]
-    # Manifests of other tools may hold lone surrogates.
-    content = (sums_text(outside) + canonical).encode("utf-8", "surrogatepass")
-    return f"sha256:{sha256(content)}"
+    digest = hashlib.sha256()
+    for line in chain(_lines(outside), [canonical]):  # manifests of other tools may hold lone surrogates
+        digest.update(line.encode("utf-8", "surrogatepass"))
+    return f"sha256:{digest.hexdigest()}"

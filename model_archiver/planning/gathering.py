@@ -6,11 +6,13 @@ import errno
 import os
 import re
 import stat
-from fnmatch import fnmatchcase
+from fnmatch import fnmatch, fnmatchcase
+from itertools import groupby
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH
 from model_archiver.core.plan import FileSource, Member
+from model_archiver.core.problems import as_error, system_hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 _ROOT = PurePosixPath()
 _EXCLUDED_NAMES = {"__MACOSX", "__pycache__", MAR_INF}
 _EXCLUDED_SUFFIXES = (".pyc", ".pyo", ".mar")
+_MAGIC = r"[*?]|\[[^/][^]/]*\]"
+_SEPARATORS = (os.sep, os.altsep or os.sep)
 _MAKE_READABLE = "give yourself permission to read it, or leave it out"
 
 
@@ -39,12 +43,7 @@ class Exclusions:
     """
 
     def __init__(self, patterns: Sequence[str], outputs: Collection[Identity]) -> None:
-        """Collect the rules.
-
-        Args:
-            patterns: the user's; each is matched against a name and against the path below the walked folder.
-            outputs: the output and those of previous builds.
-        """
+        """Collect the user's patterns, for names and paths below the walked folder, and the outputs of builds."""
         self._patterns = [pattern.removeprefix("./").rstrip("/") for pattern in patterns]
         self._outputs = frozenset(outputs)
         self.excluded = 0
@@ -60,63 +59,79 @@ class Exclusions:
 
     def is_output(self, path: Path, status: os.stat_result) -> bool:
         """Return whether this is the build's own output, or the folder of a previous build, whatever its name."""
-        is_ours = stat.S_ISDIR(status.st_mode) and (path / SUMS_PATH).is_file() and (path / MANIFEST_PATH).is_file()
+        # Of a folder that is closed, `Path.is_file` would raise an error that names one of these files.
+        is_ours = stat.S_ISDIR(status.st_mode) and all(map(os.path.isfile, (path / SUMS_PATH, path / MANIFEST_PATH)))
         return is_ours or _identity(status) in self._outputs
 
     def count(self, path: Path, *, is_folder: bool) -> None:
         """Count a file, or all files of a folder, as left out; a link counts as one."""
         is_tree = is_folder and not path.is_symlink()
-        self.excluded += sum(len(files) for _, _, files in os.walk(path)) if is_tree else 1
+        files = (not entry.is_dir() for _, entries in walk_tree(path, skips_unreadable=True) for entry in entries)
+        self.excluded += sum(files) if is_tree else 1
 
 
 class FolderWalk:
-    """A walk that reports what cannot be packed and goes on."""
+    """A walk that reports what cannot be packed and goes on; without `exclusions`, nothing is left out."""
 
-    def __init__(self, flag: str, exclusions: Exclusions, problems: ProblemList) -> None:
+    def __init__(self, flag: str, exclusions: Exclusions | None, problems: ProblemList) -> None:
         self._flag = flag
         self._exclusions = exclusions
         self._problems = problems
 
     def files(self, root: Path) -> Iterator[tuple[PurePosixPath, FileSource]]:
-        """Yield the files below `root`, each with its path below it; links are followed."""
-        status = status_of(root, self._flag, self._problems)
-        if status is not None:
-            yield from self._walk(root, _ROOT, (_identity(status),))
+        """Yield the files below `root`, each with its path below it."""
+        for path, below, status in self.walk(root):
+            if not stat.S_ISDIR(status.st_mode):
+                source = regular_source(path, status, self._flag, self._problems)
+                if source is not None:
+                    yield below, source
 
-    def _walk(
-        self, folder: Path, below: PurePosixPath, ancestors: tuple[Identity, ...]
-    ) -> Iterator[tuple[PurePosixPath, FileSource]]:
+    def walk(self, root: Path, *, only_folders: bool = False) -> Iterator[tuple[Path, PurePosixPath, os.stat_result]]:
+        """Yield what is below `root`, each with its path below it and its status; links are followed."""
+        status = status_of(root, self._flag, self._problems)
+        # A stack, because a tree may be deeper than functions can call each other.
+        waiting = [] if status is None else self.entries(root, _ROOT, (_identity(status),))
+        while waiting:
+            entry, folder, ancestors = waiting.pop()
+            path, below, is_folder = Path(entry.path), folder / entry.name, _leads_to_folder(entry)
+            if only_folders and not is_folder:
+                continue
+            rules = self._exclusions
+            is_excluded = rules is not None and rules.excludes_name(below, is_folder=is_folder)
+            status = None if is_excluded else status_of(path, self._flag, self._problems)
+            if rules and (is_excluded or (status and rules.is_output(path, status))):
+                rules.count(path, is_folder=is_folder)
+            elif status and is_folder and _identity(status) in ancestors:
+                message = f"is a link to a folder that contains it ({self._flag})"
+                hint = "remove the link or --exclude it" if rules else "remove the link"
+                self._problems.error("link-loop", message, hint, path=path)
+            elif status:
+                yield path, below, status
+                if is_folder:
+                    waiting += self.entries(path, below, (*ancestors, _identity(status)))
+
+    def exists(self, path: Path) -> bool:
+        """Return whether there is anything at a path."""
         try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            return bool(path.lstat())
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            self._problems.extend(as_error(error, path).problems)
+            return False
+
+    def entries(
+        self, folder: Path, below: PurePosixPath = _ROOT, ancestors: tuple[Identity, ...] = ()
+    ) -> list[tuple[os.DirEntry[str], PurePosixPath, tuple[Identity, ...]]]:
+        """Return what is in a folder, the last one first, each with the given path below it and its ancestors."""
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
         except OSError as error:
             reason = error.strerror or "not readable"
-            self._problems.error("folder-unreadable", f"{reason} ({self._flag})", _MAKE_READABLE, path=folder)
-            return
-        for entry in entries:
-            yield from self._visit(entry, below / entry.name, ancestors)
-
-    def _visit(
-        self, entry: os.DirEntry[str], below: PurePosixPath, ancestors: tuple[Identity, ...]
-    ) -> Iterator[tuple[PurePosixPath, FileSource]]:
-        is_folder = _leads_to_folder(entry)
-        path = Path(entry.path)
-        if self._exclusions.excludes_name(below, is_folder=is_folder):
-            self._exclusions.count(path, is_folder=is_folder)
-            return
-        status = status_of(path, self._flag, self._problems)
-        if status is None:
-            return
-        if self._exclusions.is_output(path, status):
-            self._exclusions.count(path, is_folder=is_folder)
-        elif not is_folder:
-            source = regular_source(path, status, self._flag, self._problems)
-            if source is not None:
-                yield below, source
-        elif _identity(status) in ancestors:
-            message = f"is a link to a folder that contains it ({self._flag})"
-            self._problems.error("link-loop", message, "remove the link or --exclude it", path=path)
-        else:
-            yield from self._walk(path, below, (*ancestors, _identity(status)))
+            hint = system_hint(error, _MAKE_READABLE)
+            self._problems.error("folder-unreadable", f"{reason} ({self._flag})", hint, path=folder)
+            return []
+        return [(entry, below, ancestors) for entry in entries]
 
 
 class Gatherer:
@@ -165,18 +180,43 @@ class Gatherer:
 
     def _extra(self, piece: str) -> Iterator[Member]:
         path, flag = Path(piece), "--extra-files"
-        if os.path.lexists(path) or not re.search(r"[*?[]", piece):
+        if os.path.lexists(path) or not re.search(_MAGIC, piece):
             status = status_of(path, flag, self._problems)
             if status is not None:
                 is_folder = stat.S_ISDIR(status.st_mode)
                 yield from self._tree(path, _ROOT, flag) if is_folder else self._file(path, status, flag)
             return
-        matches = [match for match in _matches(piece) if not self._leaves_out(match)]
+        paths = self._matches(piece)
+        folders = {path for path in paths if path.is_dir()}  # which are packed with what is in them
+        matches = [path for path in sorted(paths) if folders.isdisjoint(path.parents) and not self._leaves_out(path)]
         if not matches:
             hint = "check the pattern and the folder"
             self._problems.warning("pattern-unmatched", f"matches nothing to pack ({flag})", hint, path=piece)
         for match in matches:
             yield from self._under_own_name(match, flag)
+
+    def _matches(self, pattern: str) -> set[Path]:
+        """Return what a pattern matches; ``**`` matches a folder and all folders below it.
+
+        At the end, it means what is in a folder that is named, and the whole of each folder that a pattern matches.
+        """
+        hits = {Path(Path(pattern).anchor)}
+        walk = FolderWalk("--extra-files", self._exclusions, self._problems)
+        parts = [part for part, _ in groupby(Path(pattern).relative_to(*hits).parts)]
+        only_folders = pattern.endswith(_SEPARATORS)
+        if parts[-1] == "**":
+            only_folders = any(re.search(_MAGIC, part) for part in parts[:-1])
+            parts[-1:] = () if only_folders else "*"
+        for part in parts:
+            folders = {hit for hit in hits if os.path.isdir(hit)}  # noqa: PTH112 - no errors
+            if part == "**":
+                hits = folders.union(path for hit in folders for path, *_ in walk.walk(hit, only_folders=True))
+            elif re.search(_MAGIC, part):
+                found = {hit / entry.name for hit in folders for entry, *_ in walk.entries(hit)}
+                hits = {path for path in found if fnmatch(path.name, part) and (part[0] == "." or path.name[0] != ".")}
+            else:
+                hits = {hit / part for hit in folders if walk.exists(hit / part)}
+        return {hit for hit in hits if os.path.isdir(hit)} if only_folders else hits  # noqa: PTH112 - no errors
 
     def _leaves_out(self, match: Path) -> bool:
         is_folder = match.is_dir()
@@ -207,6 +247,29 @@ class Gatherer:
             yield Member(into / below, source, flag)
 
 
+def walk_tree(root: Path, *, skips_unreadable: bool = False) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+    """Yield a folder and those below it, each with its entries, as `os.walk` does, but however deep they are."""
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            if not skips_unreadable:
+                raise
+            continue
+        yield folder, entries
+        waiting += [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
+def resolved(path: Path) -> Path:
+    """Return the path with its links followed, wherever they lead; raise OSError if they are too many."""
+    try:
+        return Path(os.path.realpath(path))
+    except RecursionError:  # more than functions can call each other, and than systems follow
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
+
+
 def status_of(path: Path, flag: str, problems: ProblemList) -> os.stat_result | None:
     """Return the status of what a path leads to; add an error and return None if there is nothing."""
     try:
@@ -220,7 +283,7 @@ def status_of(path: Path, flag: str, problems: ProblemList) -> os.stat_result | 
     except OSError as error:
         is_loop = error.errno == errno.ELOOP
         code = "link-loop" if is_loop else "file-unreadable"
-        hint = "fix or remove the link" if is_loop else "check the path and its permissions"
+        hint = "fix or remove the link" if is_loop else system_hint(error)
         problems.error(code, f"{error.strerror} ({flag})", hint, path=path)
     except ValueError:  # a NUL in a name from Python code
         problems.missing(path, flag)
@@ -246,19 +309,6 @@ def _pieces(value: StrPath) -> list[str]:
         return [text]
     pieces = [piece if os.path.lexists(piece) else piece.strip() for piece in text.split(",")]
     return [piece for piece in pieces if piece]
-
-
-def _matches(pattern: str) -> list[Path]:
-    """Return what a pattern matches, sorted, without what is in a folder that it matches too.
-
-    ``dir/**`` matches `dir` itself, too, but means its contents, as ``dir/*`` does.
-    """
-    import glob  # noqa: PLC0415 - only for patterns
-
-    start = Path(pattern[: pattern.find("**")]) if "**" in pattern else None
-    paths = sorted({Path(hit) for hit in glob.glob(pattern, recursive=True)} - {start})  # noqa: PTH207 - takes any text
-    folders = {path for path in paths if path.is_dir()}
-    return [path for path in paths if folders.isdisjoint(path.parents)]
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.problems import FILE_MISSING
@@ -50,22 +51,15 @@ def default_handler(runtime: str) -> str:
 def resolve_torchserve_handler(
     given: str, runtime: str, model_path: Collection[PurePosixPath], packed: Collection[PurePosixPath]
 ) -> Handler:
-    """Return the handler for TorchServe.
-
-    Args:
-        given: the value of ``--handler``.
-        runtime: the value of ``--runtime``.
-        model_path: the paths that ``--model-path`` packs; its modules come first.
-        packed: the paths that all folders and extra files pack; their modules come last.
-    """
+    """Return the handler for TorchServe: a module of --model-path, a built-in one, a file, or another packed module."""
     module, function = split_function(given)
     if packed_module(module, model_path) or _is_built_in(given, runtime):
         return Handler(given)
     file = _library(module) if runtime == "LSP" else Path(module if module.endswith(".py") else f"{module}.py")
     if packed_module(module, packed) and not file.exists():
         return Handler(given)
-    if Path(module).is_dir() and not file.exists():
-        file = Path(module)  # which is reported as such
+    if not os.path.lexists(file) and os.path.lexists(module) and not os.path.isfile(module):  # noqa: PTH113 - no errors
+        file = Path(module)  # a folder or a device, which is reported as such
     return Handler(Path(module).name + function, file)
 
 

@@ -8,7 +8,7 @@ import re
 import stat
 
 from model_archiver.core.plan import SidecarFile
-from model_archiver.core.problems import ModelArchiverError, error
+from model_archiver.core.problems import ModelArchiverError, error, system_hint
 from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
@@ -53,16 +53,10 @@ _CONTROL = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 
 class _Line(Record):
-    """A line of a properties file, with those that continue it.
+    """A line of a properties file, with those that continue it."""
 
-    Attributes:
-        raw: the text in the file.
-        key: empty for a comment or an empty line.
-        value: the key's value.
-    """
-
-    raw: str
-    key: str
+    raw: str  # the text in the file
+    key: str  # empty for a comment or an empty line
     value: str
 
 
@@ -98,7 +92,7 @@ def config_content(sidecar: SidecarFile) -> bytes:
         snapshot = _snapshot(lines)
         snapshot["models"][sidecar.model_name] = _versions(snapshot["models"].get(sidecar.model_name, {}), sidecar)
         snapshot["modelCount"] = sum(map(len, snapshot["models"].values()))
-        value = json.dumps(snapshot, separators=(",", ":"))
+        value = json.dumps(snapshot, separators=(",", ":"), allow_nan=False)
     except (ValueError, RecursionError):
         message = f"{_SNAPSHOT} is not a JSON object with models, so none can be added"
         raise error("platform-config", message, "correct it, or move the file away", sidecar.path) from None
@@ -122,7 +116,7 @@ def _read(path: Path) -> list[_Line]:
         if isinstance(failure, ModelArchiverError):
             raise
         reason = failure.strerror or str(failure)
-        raise error("platform-config", reason, "check the path and its permissions", path) from failure
+        raise error("platform-config", reason, system_hint(failure), path) from failure
     return [_line(raw) for raw in re.findall(_LINE, text if text.strip() else _NEW, re.DOTALL) if raw]
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import check_model_name, is_reserved, path_problem
-from model_archiver.core.manifest import MAR_INF, Manifest, Model, RuntimeType
+from model_archiver.core.manifest import MAR_INF, Manifest, Model, RuntimeType, parse_manifest
 from model_archiver.core.plan import Plan
 from model_archiver.core.problems import ModelArchiverError
 from model_archiver.core.request import DEFLATE, SERVERS, ArchiveFormat, Platform, as_list
 from model_archiver.core.text import invalid_choice
+from model_archiver.planning import platforms
 from model_archiver.planning.gathering import Exclusions, Gatherer
 from model_archiver.planning.handler import (
     Handler,
@@ -19,13 +19,6 @@ from model_archiver.planning.handler import (
     missing_handler,
     resolve_mms_handler,
     resolve_torchserve_handler,
-)
-from model_archiver.planning.platforms import (
-    LAYOUTS,
-    check_platform_handler,
-    platform_format,
-    platform_handler,
-    platform_path,
 )
 from model_archiver.planning.target import (
     check_in_place,
@@ -51,18 +44,15 @@ _DEFAULT_VERSION = "1.0"
 
 
 def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: ProblemList) -> Plan:
-    """Decide everything about a build, and write nothing.
+    """Decide everything about a build, and write nothing. With errors, the plan must not be built.
 
-    Args:
-        config: the request.
-        manifest: the text of the caller's own manifest; None makes it from the request.
-        problems: takes what is wrong. The plan may be built only without errors.
+    `manifest` is the text of the caller's own manifest; None makes it from the request.
     """
     is_named = check_model_name(config.model_name, problems)
     archive_format = _choice(ArchiveFormat, config.archive_format, "--archive-format", ArchiveFormat.DEFAULT, problems)
     runtime = _choice(RuntimeType, config.runtime, "--runtime", RuntimeType.PYTHON, problems).value
     platform = _choice(Platform, config.target, "--target", Platform.TORCHSERVE, problems)
-    archive_format = platform_format(platform, archive_format, problems)
+    archive_format = platforms.format_for(platform, archive_format, problems)
     target = choose_target(config, platform, archive_format, problems, is_named=is_named)
     _check_other_choices(config, problems)
     patterns = [os.fspath(pattern) for pattern in as_list(config.exclude)]
@@ -70,8 +60,8 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     gatherer = Gatherer(exclusions, problems)
     model_path = gatherer.model_path(config.model_path) if config.model_path else []
     packed = [*model_path, *_included(config, gatherer)]
-    check_platform_handler(platform, config, packed, problems)
-    handler = platform_handler(platform, _resolve_handler(config, runtime, model_path, packed, problems))
+    platforms.check_handler(platform, config, packed, problems)
+    handler = platforms.handler_for(platform, _resolve_handler(config, runtime, model_path, packed, problems))
     named_files = _named_files(config, handler, gatherer, problems)
     members = _resolve_collisions([*packed, *(_placed(member, platform) for member in named_files)], problems)
     if target.in_place:
@@ -95,7 +85,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
         jobs=config.jobs or _cores(),
         notes=() if config.handler else (f"no --handler is given, so {handler.manifest_name} is used",),
         excluded=exclusions.excluded,
-        top=config.model_name if LAYOUTS[platform].has_top else "",
+        top=config.model_name if platforms.LAYOUTS[platform].has_top else "",
         sidecars=(),
     )
     return plan_sidecars(config, platform, plan, _version(config), problems)
@@ -121,7 +111,7 @@ def _check_other_choices(config: ModelArchiverConfig, problems: ProblemList) -> 
 
 
 def _link_hint(platform: Platform) -> str:
-    takes_folders = ArchiveFormat.NO_ARCHIVE in LAYOUTS[platform].formats
+    takes_folders = ArchiveFormat.NO_ARCHIVE in platforms.LAYOUTS[platform].formats
     return "leave it out, or choose --archive-format no-archive" if takes_folders else "leave it out"
 
 
@@ -164,7 +154,7 @@ def _named_files(
 
 def _placed(member: Member, platform: Platform) -> Member:
     """Return a file that has its own flag, where the platform looks for it."""
-    path = platform_path(platform, member.flag, member.path.name)
+    path = platforms.path_for(platform, member.flag, member.path.name)
     flag = member.flag if path == member.path else f"{member.flag}, for {platform.value}"
     return member.replace(path=path, flag=flag)
 
@@ -248,7 +238,7 @@ def _manifest_text(
         handler=handler,
         model_file=_base_name(config.model_file),
         model_version=_version(config),
-        requirements_file=requirements and str(platform_path(platform, "--requirements-file", requirements)),
+        requirements_file=requirements and str(platforms.path_for(platform, "--requirements-file", requirements)),
         config_file=_base_name(config.config_file),
     )
     try:
@@ -263,13 +253,12 @@ def _given_manifest(manifest: str | None, problems: ProblemList) -> str | None:
     if manifest is None:
         return None
     try:
-        manifest.encode()  # as it will be written
-        fields = json.loads(manifest)
-        if isinstance(fields, dict) and isinstance(fields.get("model", {}), dict):
-            return manifest
-    except (AttributeError, ValueError, RecursionError):
-        pass
-    message = "the given manifest is not the text of a JSON object whose model is an object too"
+        fields = parse_manifest(manifest.encode())  # as it will be written
+    except (AttributeError, UnicodeEncodeError):
+        fields = None
+    if fields is not None and isinstance(fields.get("model", {}), dict):
+        return manifest
+    message = "the given manifest must be a JSON object, and its model must be one too"
     problems.error("manifest-invalid", message, "give what ModelExportUtils.generate_manifest_json returns")
     return None
 

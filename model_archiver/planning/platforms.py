@@ -30,25 +30,15 @@ _CODE = PurePosixPath("code")
 
 
 class Layout(Record):
-    """The layout that a platform needs.
+    """The layout that a platform needs."""
 
-    Attributes:
-        folder: the folder of the archive, below the export path.
-        fixed_name: the archive's name without its suffix; None for the model's name.
-        formats: the formats that the platform takes; the first one replaces ``default``.
-        config: the server's configuration, below the export path; None if the platform has its own.
-        allows_dots: whether the archive's name may contain dots.
-        has_top: whether everything in a tar is below one folder, as TorchServe needs it.
-        has_code: whether handler and requirements are in ``code/``.
-    """
-
-    folder: str = ""
-    fixed_name: str | None = None
-    formats: tuple[ArchiveFormat, ...] = tuple(ArchiveFormat)
-    config: PurePosixPath | None = None
-    allows_dots: bool = True
-    has_top: bool = True
-    has_code: bool = False
+    folder: str = ""  # of the archive, below the export path
+    fixed_name: str | None = None  # the archive's name without its suffix; None for the model's name
+    formats: tuple[ArchiveFormat, ...] = tuple(ArchiveFormat)  # the first one replaces `default`
+    config: PurePosixPath | None = None  # the server's configuration, below the export path; None: it has its own
+    allows_dots: bool = True  # whether the archive's name may contain dots
+    has_top: bool = True  # whether everything in a tar is below one folder, as TorchServe needs it
+    has_code: bool = False  # whether handler and requirements are in `code/`
 
 
 _MAR = (ArchiveFormat.DEFAULT, ArchiveFormat.ZIP_STORE)
@@ -66,7 +56,7 @@ LAYOUTS = {
 """The layout of each platform."""
 
 
-def platform_format(platform: Platform, given: ArchiveFormat, problems: ProblemList) -> ArchiveFormat:
+def format_for(platform: Platform, given: ArchiveFormat, problems: ProblemList) -> ArchiveFormat:
     """Return the format of the output; add an error if the platform does not take the one that was given."""
     formats = LAYOUTS[platform].formats
     if given in formats:
@@ -86,18 +76,18 @@ def check_platform_name(platform: Platform, name: str, problems: ProblemList) ->
         problems.error("platform-name", message, hint, path=f"--model-name {name}")
 
 
-def check_platform_handler(
+def check_handler(
     platform: Platform, config: ModelArchiverConfig, packed: Iterable[Member], problems: ProblemList
 ) -> None:
     """Add an error for code that the platform would serve if the manifest did not name another handler."""
     inference = [member for member in packed if member.path == _CODE / "inference.py"]
     if LAYOUTS[platform].has_code and inference and not config.handler:
         message = "is not used, because the manifest names the handler"
-        hint = f"name it with --handler, as {inference[0].path}:handle if it has that function"
+        hint = f"to use it, name it and its function: --handler {inference[0].path}:handle"
         problems.error("platform-handler", message, hint, path=inference[0].source.path)
 
 
-def platform_handler(platform: Platform, handler: Handler) -> Handler:
+def handler_for(platform: Platform, handler: Handler) -> Handler:
     """Return the handler as the manifest names it on the platform.
 
     A file in ``code/`` is found by its path only if a function is named too: TorchServe's front end then puts its
@@ -109,14 +99,8 @@ def platform_handler(platform: Platform, handler: Handler) -> Handler:
     return handler.replace(manifest_name=f"{_CODE / handler.file.name}{function or ':handle'}")
 
 
-def platform_path(platform: Platform, flag: str, name: str) -> PurePosixPath:
-    """Return the path in the archive of a file that has its own flag.
-
-    Args:
-        platform: the platform.
-        flag: the flag that names the file.
-        name: the file's own name.
-    """
+def path_for(platform: Platform, flag: str, name: str) -> PurePosixPath:
+    """Return the path in the archive of the file that a flag names; `name` is the file's own name."""
     if LAYOUTS[platform].has_code and flag == "--requirements-file":
         return _CODE / "requirements.txt"
     return _CODE / name if LAYOUTS[platform].has_code and flag == "--handler" else PurePosixPath(name)

@@ -11,9 +11,10 @@ from pathlib import Path, PurePosixPath
 from model_archiver.core.entries import TIME
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
 from model_archiver.core.plan import SidecarFile, Target
-from model_archiver.core.problems import Problem
+from model_archiver.core.problems import PATH_ERRORS, Problem
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.sums import file_sha256, read_sums
+from model_archiver.planning.gathering import resolved, walk_tree
 from model_archiver.planning.platforms import LAYOUTS, check_platform_name
 
 TYPE_CHECKING = False
@@ -34,23 +35,19 @@ def choose_target(
     *,
     is_named: bool,
 ) -> Target:
-    """Return where the output goes, with links followed; add an error if it cannot go there.
+    """Return where the output goes, with the links of its folder followed; add an error if it cannot go there.
 
-    Args:
-        config: the request.
-        platform: the platform whose layout the output has.
-        archive_format: the format of the output.
-        problems: takes what is wrong.
-        is_named: whether the model's name is valid.
+    A link at the target itself is existing output: it is replaced, and what it leads to is left alone. If the name is
+    invalid (`is_named` is false), only the folder is checked.
     """
     layout = LAYOUTS[platform]
     folder = _export_path(config)
     if is_named:
         check_platform_name(platform, config.model_name, problems)
     name = layout.fixed_name or (config.model_name if is_named else "unnamed")
-    path = Path(os.path.realpath(folder / layout.folder / f"{name}{archive_format.suffix}"))
+    path = resolved(folder / layout.folder) / f"{name}{archive_format.suffix}"
     in_place = archive_format is ArchiveFormat.NO_ARCHIVE and _is_model_path(path, config)
-    target = Target(path, config.force, in_place)
+    target = Target(resolved(path) if in_place else path, config.force, in_place)
     if folder.parts[:1] == ("~",) and not folder.exists():
         message = "begins with a ~ that the shell did not expand (--export-path)"
         problems.error("export-path-invalid", message, "write $HOME instead", path=folder)
@@ -71,11 +68,12 @@ def check_in_place(target: Target, members: Iterable[Member], problems: ProblemL
             message = f"is not in {target.path}, where only a manifest is written ({member.flag})"
             hint = "put it there yourself, or choose another --export-path"
             problems.error("in-place-elsewhere", message, hint, path=member.source.path)
+    problems.extend(ExistingOutput(target.path).obstacles([PurePosixPath(MANIFEST_PATH)], ()))
 
 
 def check_merge(target: Target, members: Iterable[Member], problems: ProblemList) -> None:
     """Add an error for what prevents the members from being written into an existing folder."""
-    if target.path.is_dir():
+    if target.path.is_dir() and not target.path.is_symlink():
         existing = ExistingOutput(target.path)
         of_the_build = [PurePosixPath(MANIFEST_PATH), PurePosixPath(SUMS_PATH)]
         problems.extend(existing.obstacles([*(member.path for member in members), *of_the_build], existing.sums))
@@ -86,12 +84,7 @@ def plan_sidecars(
 ) -> Plan:
     """Return the plan with the files that the platform needs next to the archive.
 
-    Args:
-        config: the request.
-        platform: the platform.
-        plan: the plan of the archive, whose manifest names the model and its version.
-        version: the model's version if the manifest names none.
-        problems: takes what is wrong.
+    The manifest names the model and its version; `version` is for a manifest that names none.
     """
     path = _config_path(config, platform)
     if path is None or not _check_folder(path.parent, problems):
@@ -100,10 +93,8 @@ def plan_sidecars(
 
     model = plan.fields.get("model", {})
     name, version = str(model.get("modelName") or config.model_name), str(model.get("modelVersion") or version)
-    # The name that the server sees, even if it is a link.
-    archive = _export_path(config) / LAYOUTS[platform].folder / f"{config.model_name}{plan.archive_format.suffix}"
-    sidecar = SidecarFile(path, name, version, archive.name)
-    plan_config(sidecar, archive, problems)
+    sidecar = SidecarFile(path, name, version, plan.target.path.name)
+    plan_config(sidecar, plan.target.path, problems)
     return plan.replace(sidecars=(sidecar,))
 
 
@@ -119,7 +110,7 @@ def existing_outputs(
     ours = {path for path in nearby if path == target.path or _is_previous_output(path, f"{name}/")}
     for other, layout in LAYOUTS.items():
         path = _config_path(config, other)
-        if path is not None and path.is_file() and (other is platform or _is_server_config(path)):
+        if path is not None and os.path.isfile(path) and (other is platform or _is_server_config(path)):  # noqa: PTH113
             ours.add(path)
         if not layout.has_top:
             folder = _export_path(config) / layout.folder
@@ -128,7 +119,7 @@ def existing_outputs(
     outputs = set()
     for path in ours:
         with suppress(OSError):  # it does not exist, or its name is too long to exist
-            status = path.stat()
+            status = path.lstat()  # what a link leads to is not replaced
             outputs.add((status.st_dev, status.st_ino))
     return outputs
 
@@ -138,9 +129,9 @@ def _export_path(config: ModelArchiverConfig) -> Path:
 
 
 def _config_path(config: ModelArchiverConfig, platform: Platform) -> Path | None:
-    """Return where the server's configuration goes, with links followed."""
+    """Return where the server's configuration goes, with the links of its folder followed."""
     below = LAYOUTS[platform].config
-    return None if below is None else Path(os.path.realpath(_export_path(config) / below))
+    return None if below is None else resolved(_export_path(config) / below.parent) / below.name
 
 
 def _is_server_config(path: Path) -> bool:
@@ -150,12 +141,7 @@ def _is_server_config(path: Path) -> bool:
 
 
 def _is_previous_output(path: Path, top: str) -> bool:
-    """Return whether a build wrote this, and it is not a file of the user's with the same name.
-
-    Args:
-        path: a folder or a tar.
-        top: what the names in a tar begin with.
-    """
+    """Return whether a build wrote this folder, or this tar whose names begin with `top`, and not the user."""
     try:
         status = path.stat()
     except OSError:
@@ -206,14 +192,15 @@ def _check_existing(target: Target, archive_format: ArchiveFormat, other: str, p
     path = target.path
     if not os.path.lexists(path):
         return
+    is_link = path.is_symlink()
     if target.in_place:
-        if (path / MANIFEST_PATH).exists() and not target.force:
+        if os.path.lexists(path / MANIFEST_PATH) and not target.force:
             problems.error("target-exists", "already exists", "use -f to replace it", path=path / MANIFEST_PATH)
-    elif path.exists() and not path.is_dir() and not path.is_file():
+    elif not is_link and not path.is_dir() and not path.is_file():
         problems.error(
             "target-in-the-way", "is neither a file nor a folder, but the output goes there", other, path=path
         )
-    elif path.is_dir() != (archive_format is ArchiveFormat.NO_ARCHIVE):
+    elif not is_link and path.is_dir() != (archive_format is ArchiveFormat.NO_ARCHIVE):
         message = f"is a {'folder' if path.is_dir() else 'file'}, but the output goes there"
         problems.error("target-in-the-way", message, "remove it, or choose another --export-path", path=path)
     elif not target.force:
@@ -221,7 +208,7 @@ def _check_existing(target: Target, archive_format: ArchiveFormat, other: str, p
 
 
 class ExistingOutput:
-    """An existing folder at the target.
+    """An existing folder at the target, or a link, which is replaced as if it were an unchanged folder.
 
     Attributes:
         path: the folder.
@@ -234,7 +221,7 @@ class ExistingOutput:
         """Return whether everything in it is as a previous build left it, and nothing was added."""
         ours = {*self.sums, PurePosixPath(SUMS_PATH)}
         folders = {parent for path in ours for parent in path.parents}
-        return (
+        return self.path.is_symlink() or (
             bool(self.sums)
             and set(self._tree(PurePosixPath())) == ours | folders
             and self.unchanged_files() == set(self.sums)
@@ -251,12 +238,7 @@ class ExistingOutput:
         return set(self._unchanged)
 
     def obstacles(self, paths: Iterable[PurePosixPath], removable: Collection[PurePosixPath]) -> Iterator[Problem]:
-        """Yield an error for everything that prevents files from being written into this folder.
-
-        Args:
-            paths: of the files, below the folder.
-            removable: paths that will be removed before.
-        """
+        """Yield an error for all that prevents files from being written here, once the `removable` ones are gone."""
         reported: set[PurePosixPath] = set()
         for path in paths:
             for parent in reversed(path.parents):  # from the top: below an obstacle nothing else is reported
@@ -266,9 +248,10 @@ class ExistingOutput:
                         yield _obstacle(place, f"{problem}, but {path} goes there")
                     reported.add(parent)
                     break
-            place = self.path / path
-            if place.is_dir() and not place.is_symlink() and not self._has_only(path, removable):
-                yield _obstacle(place, "is a folder, but a file with that name goes there")
+            else:
+                place = self.path / path
+                if place.is_dir() and not place.is_symlink() and not self._has_only(path, removable):
+                    yield _obstacle(place, "is a folder, but a file with that name goes there")
 
     def _has_only(self, folder: PurePosixPath, removable: Collection[PurePosixPath]) -> bool:
         """Return whether a folder is empty without these files; empty folders go with the last file in them."""
@@ -279,8 +262,10 @@ class ExistingOutput:
     def sums(self) -> dict[PurePosixPath, str]:
         """The checksums of the files that a previous build wrote, as its sums file records them."""
         try:
-            return read_sums((self.path / SUMS_PATH).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError):
+            return dict(filter(None, read_sums((self.path / SUMS_PATH).read_bytes())))
+        except OSError as failure:
+            if failure.errno not in PATH_ERRORS:
+                raise
             return {}
 
     @cached_property
@@ -293,15 +278,17 @@ class ExistingOutput:
         try:
             exists = not any(step.is_symlink() for step in steps) and (self.path / path).is_file()
             return exists and file_sha256(self.path / path) == digest
-        except OSError:  # for example a name that is too long
+        except OSError as failure:  # for example a name that is too long
+            if failure.errno not in PATH_ERRORS:
+                raise
             return False
 
     def _tree(self, below: PurePosixPath) -> Iterator[PurePosixPath]:
         """Yield a folder in it and every path below that; links are not followed."""
         yield below
-        for folder, folders, files in os.walk(self.path / below):
-            for name in folders + files:
-                yield PurePosixPath(Path(folder, name).relative_to(self.path).as_posix())
+        for _, entries in () if self.path.is_symlink() else walk_tree(self.path / below):
+            for entry in entries:
+                yield PurePosixPath(Path(entry.path).relative_to(self.path).as_posix())
 
 
 def _folder_problem(place: Path) -> str | None:

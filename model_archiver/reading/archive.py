@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import zlib
+from abc import ABC, abstractmethod
 from contextlib import contextmanager
 
-from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, error
+from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, as_error
 from model_archiver.core.record import Record
 from model_archiver.core.text import human_size
 
@@ -13,26 +14,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path, PurePosixPath
-    from typing import BinaryIO, Protocol
+    from typing import BinaryIO
 
     from model_archiver.core.plan import FileSource
     from model_archiver.core.report import ArchiveEntry
     from model_archiver.core.request import ArchiveFormat
     from model_archiver.core.running import Progress
-
-    class Archive(Protocol):
-        """An archive of one format. A new format is a new class with these members, and a line in `open_archive`."""
-
-        path: Path
-        archive_format: ArchiveFormat
-        size: int  # in bytes; of a folder, the sum of its files
-
-        def members(self, context: ReadContext) -> Iterator[FoundMember]:
-            """Yield the files, front to back; add what is wrong with the structure to the problems."""
-
-        def read_index(self, context: ReadContext) -> Content | None:
-            """Return what is known without reading every file: no checksums; None if nothing is known."""
-
 
 BLOCK_SIZE = 1 << 18
 """Bytes that are read, and unpacked, at a time."""
@@ -44,8 +31,25 @@ REPACK = "package the model again"
 
 _ALWAYS_ALLOWED = 1 << 30
 _MOST_EXPANSION = 100
+_MOST_MEMBERS = 500_000  # each takes up to 1 KB of memory
 _READ_AHEAD = 1 << 16
 _RAW_DEFLATE = -15
+
+
+class Archive(ABC):
+    """An archive of one format. A new format is a new class with these members, and a line in `open_archive`."""
+
+    path: Path
+    archive_format: ArchiveFormat
+    size: int  # in bytes; of a folder, the sum of its files
+
+    @abstractmethod
+    def members(self, context: ReadContext) -> Iterator[FoundMember]:
+        """Yield the files, front to back; add what is wrong with the structure to the problems."""
+
+    def read_index(self, context: ReadContext) -> Content | None:  # noqa: ARG002 - most formats have no index
+        """Return what is known without reading every file: no checksums; None if nothing is known."""
+        return None
 
 
 class TooLargeError(ModelArchiverError):
@@ -73,10 +77,16 @@ class UnpackLimit:
         total = self._consumed + size
         if total > self._limit:
             message = f"unpacks to {human_size(total)} or more, but the limit is {human_size(self._limit)}"
-            hint = "if you trust the archive, raise the limit with --max-size"
-            raise TooLargeError(
-                problems=[Problem("error", "unpacked-too-large", message, hint, str(self._archive.path))]
-            )
+            raise self._error(message, "if you trust the archive, raise the limit with --max-size")
+
+    def check_members(self, count: int) -> None:
+        """Raise TooLargeError if so many files and folders take too much memory."""
+        if count > _MOST_MEMBERS:
+            message = f"has too many files and folders; the limit is {_MOST_MEMBERS:,}, or fewer if names are long"
+            raise self._error(message, "pack many small files as one, such as a zip")
+
+    def _error(self, message: str, hint: str) -> TooLargeError:
+        return TooLargeError(problems=[Problem("error", "unpacked-too-large", message, hint, str(self._archive.path))])
 
     def consume(self, size: int) -> None:
         """Count bytes that were unpacked; raise TooLargeError if they exceed the limit."""
@@ -123,17 +133,11 @@ class FoundMember(Record, frozen=False):
 
 
 class Content(Record, frozen=False):
-    """What an archive contains.
+    """What an archive contains."""
 
-    Attributes:
-        entries: the files, in the order of the archive.
-        metadata: the bytes of the manifest and of the sums file, by path.
-        is_complete: whether everything was read.
-    """
-
-    entries: list[ArchiveEntry]
-    metadata: dict[PurePosixPath, bytes]
-    is_complete: bool = True
+    entries: list[ArchiveEntry]  # the files, in the order of the archive
+    metadata: dict[PurePosixPath, bytes]  # the manifest and the sums file, by path
+    is_complete: bool = True  # whether everything was read
 
 
 class ArchiveFile:
@@ -178,15 +182,12 @@ def open_source(source: FileSource, progress: Progress) -> Iterator[ArchiveFile]
 
 
 @contextmanager
-def convert_os_errors(path: Path) -> Iterator[None]:
+def convert_os_errors(path: object) -> Iterator[None]:
     """Raise an OSError about an archive as a ModelArchiverError."""
     try:
         yield
     except OSError as failure:
-        if isinstance(failure, ModelArchiverError):
-            raise
-        message = failure.strerror or str(failure)
-        raise error("file-unreadable", message, "check the path and its permissions", path) from failure
+        raise as_error(failure, path) from failure
 
 
 class DeflatedRange:

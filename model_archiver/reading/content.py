@@ -6,7 +6,7 @@ import errno
 import hashlib
 import io
 import os
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import PurePosixPath
 
 from model_archiver.core.entries import path_problem
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     Sink = Callable[[FoundMember, Iterable[bytes]], None]
     """Receives each file whose path is valid, with its blocks; it must read all of them."""
 
-_METADATA_LIMITS = {PurePosixPath(MANIFEST_PATH): 1 << 20, PurePosixPath(SUMS_PATH): 1 << 25}
-METADATA_PATHS = tuple(_METADATA_LIMITS)
-"""The files that describe the others. They are kept in memory."""
+METADATA_LIMITS = {PurePosixPath(MANIFEST_PATH): 1 << 20, PurePosixPath(SUMS_PATH): 1 << 26}
+"""The files that describe the others, each with the most bytes of it that are kept in memory."""
 
 _RENAME = "rename the file and package the model again"
 _TEXT_SUFFIXES = {".py", ".json", ".yaml", ".yml", ".txt"}
 _SAMPLE_SIZE = 1 << 20
 _MOST_KEPT = 1 << 26
+_LONG_NAME = 64
 
 
 def read_content(archive: Archive, context: ReadContext, sink: Sink | None = None) -> Content:
@@ -43,27 +43,32 @@ def read_content(archive: Archive, context: ReadContext, sink: Sink | None = Non
     The problems of the context collect everything that is wrong, except what only the manifest and the sums show.
     """
     content = Content([], {})
+    folders = set()
+    members = 0
     for member in archive.members(context):
+        members += 1 + len(member.name) // _LONG_NAME
+        context.limit.check_members(members)
         is_usable = _check_name(member.name, member.path, context.problems)
-        hashed = _HashedBlocks(member)
+        hashed = HashedBlocks(member)
         _read_member(member, hashed, context.problems, sink if is_usable and not member.is_folder else None)
         if member.is_folder:
+            folders.add(member.path)
             if hashed.size:
                 message = "is a folder entry with data, which servers drop"
                 context.problems.error("entry-damaged", message, REPACK, path=member.name)
         elif is_usable:
             content.entries.append(ArchiveEntry(member.path, hashed.size, member.compressed_size, hashed.sha256))
-            if member.path in METADATA_PATHS and hashed.sha256:
-                if hashed.size <= _METADATA_LIMITS[member.path]:
-                    content.metadata[member.path] = hashed.text
-                else:
-                    context.problems.error("entry-damaged", _oversized(member.path), REPACK, path=member.path)
-                    content.is_complete = False
-    _check_paths(content.entries, context.problems)
+            if hashed.text is not None:
+                content.metadata[member.path] = hashed.text
+            elif hashed.sha256 and member.path in METADATA_LIMITS:
+                message = f"is larger than {human_size(METADATA_LIMITS[member.path])}, the limit for this file"
+                context.problems.error("entry-damaged", message, REPACK, path=member.path)
+                content.is_complete = False
+    _check_paths(content.entries, folders, context.problems)
     return content
 
 
-def _read_member(member: FoundMember, hashed: _HashedBlocks, problems: ProblemList, sink: Sink | None) -> None:
+def _read_member(member: FoundMember, hashed: HashedBlocks, problems: ProblemList, sink: Sink | None) -> None:
     """Read a member to its end, or as far as it is readable."""
     try:
         if sink is not None:
@@ -75,40 +80,26 @@ def _read_member(member: FoundMember, hashed: _HashedBlocks, problems: ProblemLi
         problems.extend(problem.replace(path=member.name) for problem in damage.problems)
 
 
-def _oversized(path: PurePosixPath) -> str:
-    return f"is larger than {human_size(_METADATA_LIMITS[path])}, the limit for this file"
-
-
-def join_metadata(path: PurePosixPath, blocks: Iterable[bytes]) -> bytes:
-    """Return the bytes of one of the `METADATA_PATHS`; raise DamageError if it is larger than its limit."""
-    taken = bytearray()
-    for block in blocks:
-        taken += block
-        if len(taken) > _METADATA_LIMITS[path]:
-            raise DamageError("entry-damaged", _oversized(path), REPACK)
-    return bytes(taken)
-
-
-class _HashedBlocks:
+class HashedBlocks:
     """The blocks of a member, hashed as they are read."""
 
     def __init__(self, member: FoundMember) -> None:
         self._member = member
         self.size = 0
         self.sha256: str | None = None  # until the end is reached
-        self.text = b""  # then all of it, if it is one of the METADATA_PATHS and within its limit
+        self.text: bytes | None = None  # then all of it, if it has a limit and is within it
 
     def __iter__(self) -> Iterator[bytes]:
         digest = hashlib.sha256()
         kept: list[bytes] = []
-        limit = _METADATA_LIMITS.get(self._member.path, 0)
+        limit = METADATA_LIMITS.get(self._member.path, -1)
         for block in self._member.blocks:
             digest.update(block)
             self.size += len(block)
             if self.size <= limit:
                 kept.append(block)
             yield block
-        self.text = b"".join(kept)
+        self.text = b"".join(kept) if self.size <= limit else None
         self.sha256 = digest.hexdigest()
 
 
@@ -117,7 +108,7 @@ def has_valid_paths(content: Content) -> bool:
     problems = ProblemList()
     for entry in content.entries:
         _check_name(str(entry.path), entry.path, problems)
-    _check_paths(content.entries, problems)
+    _check_paths(content.entries, (), problems)
     return not len(problems)
 
 
@@ -131,16 +122,17 @@ def _check_name(name: str, path: PurePosixPath, problems: ProblemList) -> bool:
     return problem is None
 
 
-def _check_paths(entries: Iterable[ArchiveEntry], problems: ProblemList) -> None:
-    """Add what keeps the files from existing side by side."""
+def _check_paths(entries: Iterable[ArchiveEntry], folders: Iterable[PurePosixPath], problems: ProblemList) -> None:
+    """Add what keeps the files and folders from existing side by side."""
     paths: dict[PurePosixPath, None] = {}
     for entry in entries:
         if entry.path in paths:
             message = "appears twice, and servers use the last one"
             problems.warning("entry-duplicate", message, REPACK, path=entry.path)
         paths[entry.path] = None
-    for path in paths:
-        for parent in takewhile(lambda parent: parent.name, path.parents):  # one by one: there may be very many
+    above_folders = ((path, chain([path], path.parents)) for path in folders)
+    for path, parents in chain(((path, path.parents) for path in paths), above_folders):
+        for parent in takewhile(lambda parent: parent.name, parents):  # one by one: there may be very many
             if parent in paths:
                 message = f"is a file, but {path} needs a folder of that name"
                 problems.error("path-clash", message, REPACK, path=parent)

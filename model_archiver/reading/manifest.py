@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path, PurePosixPath
 
-from model_archiver.core.manifest import MANIFEST_PATH, RuntimeType, model_of
+from model_archiver.core.manifest import DEEPEST, MANIFEST_PATH, RuntimeType, model_of, parse_manifest
 from model_archiver.core.problems import Problem
 from model_archiver.planning.handler import BUILT_IN, LSP_BUILT_IN, packed_module, split_function
 from model_archiver.reading.archive import REPACK
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from typing import Any
 
-_DEEPEST = 50
 _FILE_FIELDS = ("serializedFile", "modelFile", "requirementsFile", "configFile")
 _FIELDS = ("createdOn", "description", "archiverVersion")
 _MODEL_FIELDS = ("modelName", "modelVersion", "handler", "envelope", "description", *_FILE_FIELDS)
@@ -28,9 +26,10 @@ def read_manifest(text: bytes | None) -> tuple[dict[str, Any], list[Problem]]:
     if text is None:
         hint = f"{REPACK} (in a .tar.gz, with everything below one top folder)"
         return {}, [_problem("manifest-missing", "is not where the server looks for it", hint)]
-    fields = _parse(text)
+    fields = parse_manifest(text)
     if fields is None:
-        message = f"must be a JSON object in UTF-8 without a byte order mark, at most {_DEEPEST} levels deep"
+        message = f"must be a JSON object in UTF-8 without a byte order mark, at most {DEEPEST} levels deep"
+        message += ", without numbers beyond 1e308"
         return {}, [_problem("manifest-invalid", message)]
     return fields, list(manifest_problems(fields))
 
@@ -84,21 +83,6 @@ def _missing_handler(handler: str, paths: Collection[PurePosixPath]) -> Iterator
         yield Problem("warning", "handler-outside", message, "install it on the server", MANIFEST_PATH)
     else:
         yield _problem("handler-missing", f"the handler {handler} is neither in the archive nor built in")
-
-
-def _parse(text: bytes) -> dict[str, Any] | None:
-    try:
-        # int() rejects NaN and the infinities: they are not JSON, although Python accepts them.
-        fields = json.loads(text.decode("utf-8"), parse_constant=int)
-    except (ValueError, RecursionError):  # a UnicodeDecodeError is a ValueError
-        return None
-    return fields if isinstance(fields, dict) and not _is_deeper(fields, _DEEPEST) else None
-
-
-def _is_deeper(value: object, levels: int) -> bool:
-    """Return whether a value is nested more deeply than so many levels, which later steps could not follow."""
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels == 0 or any(_is_deeper(item, levels - 1) for item in items)
 
 
 def _problem(code: str, message: str, hint: str = REPACK) -> Problem:

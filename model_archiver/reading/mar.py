@@ -15,6 +15,7 @@ from model_archiver.core.text import counted
 from model_archiver.reading.archive import (
     FETCH_AGAIN,
     REPACK,
+    Archive,
     Content,
     DamageError,
     DeflatedRange,
@@ -22,7 +23,7 @@ from model_archiver.reading.archive import (
     TooLargeError,
     open_source,
 )
-from model_archiver.reading.content import METADATA_PATHS, join_metadata
+from model_archiver.reading.content import METADATA_LIMITS, HashedBlocks
 from model_archiver.reading.zip_headers import ENCRYPTED, LOCAL_SIGNATURE, read_directory, read_local
 
 TYPE_CHECKING = False
@@ -40,7 +41,7 @@ _METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz"}
 _DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
 
 
-class MarArchive:
+class MarArchive(Archive):
     """A ``.mar`` file."""
 
     archive_format = ArchiveFormat.DEFAULT
@@ -53,7 +54,7 @@ class MarArchive:
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
         """Yield the files, one behind the other."""
         with open_source(self._source, context.progress) as file:
-            walk = _Walk(file, read_directory(file, context.problems), context.problems, context.limit)
+            walk = _Walk(file, read_directory(file, context.problems, context.limit), context.problems, context.limit)
             walk.reserve()
             yield from walk.members()
 
@@ -61,7 +62,7 @@ class MarArchive:
         """Return what the central directory says, if it has no error and no other tool wrote to the archive."""
         problems = ProblemList()
         with open_source(self._source, context.progress) as file:
-            directory = read_directory(file, problems)
+            directory = read_directory(file, problems, context.limit)
             is_ours = all(
                 listed.is_stamped and listed.is_plausible and not listed.contradiction for listed in directory.entries
             )
@@ -73,10 +74,14 @@ class MarArchive:
                 for listed in directory.entries:
                     path = PurePosixPath(listed.text)
                     if not listed.name.endswith(b"/"):
-                        entry = ArchiveEntry(path, listed.size, listed.compressed_size, None, listed.crc32)
-                        content.entries.append(entry)
-                    if path in METADATA_PATHS:
-                        content.metadata[path] = join_metadata(path, walk.member(listed.offset).blocks)
+                        content.entries.append(ArchiveEntry(path, listed.size, listed.compressed_size, None))
+                    if path in METADATA_LIMITS:
+                        hashed = HashedBlocks(walk.member(listed.offset))
+                        for _ in hashed:
+                            pass
+                        if hashed.text is None:
+                            return None
+                        content.metadata[path] = hashed.text
             except DamageError:
                 return None
             return None if problems.has_errors else content
@@ -126,7 +131,7 @@ class _Walk:
     def member(self, position: int) -> FoundMember:
         """Return the file or folder whose local header begins at an offset; raise DamageError if it does not."""
         limit = self._directory.following(position)
-        listed = self._directory.at(position)
+        listed = self._directory.take(position)
         header = read_local(self._file, position, limit)
         if header is None:
             name = listed.text if listed else ""
@@ -176,6 +181,8 @@ class _Walk:
             self._add_difference(name)
         elif contradiction := header.contradiction or listed.contradiction:
             self._add_difference(name, contradiction)
+        elif stat.S_ISDIR(listed.mode) and not name.endswith("/"):
+            self._add_difference(name, "is a folder in the central directory, and a file in the local header")
         if stat.S_IFMT(listed.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
             message = "is a link or a device, which servers unpack as a small text file"
             self._problems.error("entry-link", message, "pack the file itself", path=name)

@@ -12,21 +12,20 @@ from model_archiver.core.report import ArchiveReport
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.running import no_progress
 from model_archiver.core.sums import content_digest, read_sums, sha256
-from model_archiver.planning.gathering import Exclusions, FolderWalk, regular_source, status_of
-from model_archiver.reading.archive import FETCH_AGAIN, REPACK, FoundMember, convert_os_errors, open_source
+from model_archiver.planning.gathering import FolderWalk, regular_source, status_of
+from model_archiver.reading.archive import FETCH_AGAIN, REPACK, Archive, FoundMember, convert_os_errors, open_source
 from model_archiver.reading.manifest import manifest_problems, read_manifest
 from model_archiver.reading.zip_headers import looks_like_zip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Iterator
     from typing import Any, Literal
 
     from model_archiver.core.plan import FileSource
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
-    from model_archiver.reading.archive import Archive, Content, ReadContext
+    from model_archiver.reading.archive import Content, ReadContext
     from model_archiver.reading.content import SampledFile
 
 _ARGUMENT = "the archive"
@@ -63,7 +62,7 @@ def _open_file(source: FileSource) -> Archive:
     return MarArchive(source)
 
 
-class FolderArchive:
+class FolderArchive(Archive):
     """A model folder. Links in it are followed, as servers do."""
 
     archive_format = ArchiveFormat.NO_ARCHIVE
@@ -74,7 +73,7 @@ class FolderArchive:
         inside = list(path.iterdir())
         entered = inside[0] if len(inside) == 1 and inside[0].is_dir() and inside[0].name != MAR_INF else path
         self._problems = ProblemList()
-        self._files = dict(FolderWalk("in the folder", _NoExclusions(), self._problems).files(entered))
+        self._files = dict(FolderWalk("in the folder", None, self._problems).files(entered))
         self.size = sum(source.size for source in self._files.values())
 
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
@@ -83,23 +82,6 @@ class FolderArchive:
         for path, source in sorted(self._files.items(), key=lambda item: (item[0].parts[0] == MAR_INF, str(item[0]))):
             blocks = _file_blocks(source, context.progress)
             yield FoundMember(str(path), path, blocks, executable=source.executable, compressed_size=source.size)
-
-    def read_index(self, context: ReadContext) -> Content | None:  # noqa: ARG002 - as the interface requires
-        """Return None: files in a folder may be edited, so the recorded sums cannot be trusted."""
-        return None
-
-
-class _NoExclusions(Exclusions):
-    """Rules that leave nothing out: whatever is in the folder is served."""
-
-    def __init__(self) -> None:
-        super().__init__((), ())
-
-    def excludes_name(self, below: PurePosixPath, *, is_folder: bool) -> bool:  # noqa: ARG002 - as its base class
-        return False
-
-    def is_output(self, path: Path, status: os.stat_result) -> bool:  # noqa: ARG002 - as its base class
-        return False
 
 
 def _file_blocks(source: FileSource, progress: Progress) -> Iterator[bytes]:
@@ -160,18 +142,10 @@ def downgrade_manifest_problems(report: ArchiveReport) -> ArchiveReport:
 
 def add_recorded_sums(content: Content) -> bool:
     """Add the sums that MAR-INF/SHA256SUMS records to the entries, and return whether every entry has one then."""
-    sums = recorded_sums(content)
-    if sums is None:
-        return False
-    known = {**sums, **{path: sha256(text) for path, text in content.metadata.items()}}
+    known = dict(filter(None, read_sums(content.metadata.get(PurePosixPath(SUMS_PATH), b""))))
+    known.update((path, sha256(text)) for path, text in content.metadata.items())
     content.entries = [entry.replace(sha256=known.get(entry.path)) for entry in content.entries]
     return all(entry.sha256 for entry in content.entries)
-
-
-def recorded_sums(content: Content) -> dict[PurePosixPath, str] | None:
-    """Return what MAR-INF/SHA256SUMS records, or None if there is no such file."""
-    text = content.metadata.get(PurePosixPath(SUMS_PATH))
-    return None if text is None else read_sums(text.decode("utf-8", "replace"))
 
 
 def check_sums(content: Content, archive_format: ArchiveFormat) -> Iterator[Problem]:
@@ -179,19 +153,27 @@ def check_sums(content: Content, archive_format: ArchiveFormat) -> Iterator[Prob
 
     A build may write its files into a folder that has others too. So in a folder these are only warnings.
     """
-    if (sums := recorded_sums(content)) is None:
+    text = content.metadata.get(PurePosixPath(SUMS_PATH))
+    if text is None:
         return
-    if len(sums) != sum(bool(line.strip()) for line in content.metadata[PurePosixPath(SUMS_PATH)].split(b"\n")):
-        yield Problem("error", "sums-differ", "has invalid or repeated lines", FETCH_AGAIN, SUMS_PATH)
-        return  # what the other lines say would mislead
     found = {entry.path: entry.sha256 for entry in content.entries}
-    for path, digest in sums.items():
-        if path not in found:
+    unlisted = dict.fromkeys(found)
+    is_invalid = False
+    for line in read_sums(text):
+        path, digest = line or (None, "")
+        if path is None or (path in found and path not in unlisted):
+            is_invalid = True
+        elif path not in found:
             yield Problem("error", "sums-differ", "is in SHA256SUMS but not in the archive", FETCH_AGAIN, str(path))
-        elif found[path] not in (digest, None):
-            yield Problem("error", "sums-differ", "checksum mismatch with SHA256SUMS", FETCH_AGAIN, str(path))
-    for path in found:
-        if path not in sums and str(path) != SUMS_PATH:
+        else:
+            del unlisted[path]
+            if found[path] not in (digest, None):
+                yield Problem("error", "sums-differ", "checksum mismatch with SHA256SUMS", FETCH_AGAIN, str(path))
+    if is_invalid:
+        yield Problem("error", "sums-differ", "has invalid or repeated lines", FETCH_AGAIN, SUMS_PATH)
+        return  # a file whose line cannot be read was not added later
+    for path in unlisted:
+        if str(path) != SUMS_PATH:
             message = "is not in SHA256SUMS, so it was added after packaging"
             level: Literal["error", "warning"] = "warning" if archive_format is ArchiveFormat.NO_ARCHIVE else "error"
             yield Problem(level, "sums-differ", message, f"remove it, or {REPACK}", str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import PurePosixPath
 
@@ -9,35 +10,46 @@ from model_archiver.core.record import Record
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.sums import crc32
 from model_archiver.core.text import counted
-from model_archiver.reading.archive import FETCH_AGAIN, DamageError, DeflatedRange, FoundMember, open_source
+from model_archiver.reading.archive import FETCH_AGAIN, Archive, DamageError, DeflatedRange, FoundMember, open_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from model_archiver.core.plan import FileSource
-    from model_archiver.reading.archive import ArchiveFile, Content, ReadContext, UnpackLimit
+    from model_archiver.reading.archive import ArchiveFile, ReadContext, UnpackLimit
 
 _HEADER = struct.Struct("<2s2BL2B")
 _TRAILER = struct.Struct("<2L")
 _HEADER_CRC, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16
 
 _TAR_BLOCK = 512
-_FILES = (b"0", b"\0", b"7")
+_OLD_FILE = b"\0"  # or a folder, if a slash ends the name
+_FILES = (b"0", _OLD_FILE, b"7")
 _FOLDER = b"5"
 _SPARSE = b"S"
-_NO_DATA = (b"1", b"2", b"3", b"4", _FOLDER, b"6")  # links, devices, folders and pipes, whatever size they state
+_NO_DATA = (b"1", b"2", b"3", b"4", b"6")  # links, devices and pipes, whatever size they state
 _PAX = (b"x", b"X")
 _GLOBAL_PAX = b"g"
 _GNU_LONG_NAME = b"L"
 _GNU_LONG_LINK = b"K"
-_PAX_SPARSE = "GNU.sparse."
+_PAX_SPARSE = b"GNU.sparse."
 _ALL = 1 << 62  # bytes: more than any file has
 _LARGEST_EXTENSION = 1 << 16
 _MOST_HEADERS = 16
 
+# The forms that TorchServe's commons-compress, Python's tarfile and the tar programs read alike. With any other form,
+# one of them fails, or takes another name, size or number than the others.
+_NUMBERS = ((100, 108), (108, 116), (116, 124), (124, 136), (136, 148), (329, 337), (337, 345))
+_NUMBER = re.compile(rb"(?s: *[0-7]+[ \0]*|[ \0]*|\x80\0*.{,6}|\xff{6}.{6})")
+_PAX_RECORD = re.compile(
+    rb"(?s:path=.+|size=\d{1,18}|[ug]id=-?\d{1,18}|(?:[acm]time|LIBARCHIVE\.creationtime)=-?\d{1,12}(?:\.\d+)?"
+    rb"|(?:comment|hdrcharset|linkpath|[ug]name|SCHILY\.(?:dev|fflags|ino|nlink)|GNU\.sparse\.[^=]+"
+    rb"|(?:LIBARCHIVE|SCHILY)\.(?:acl|xattr)\.[^=]+|RHT\.security\.[^=]+)=.*)\n"
+)
 
-class TgzArchive:
+
+class TgzArchive(Archive):
     """A ``.tar.gz`` file."""
 
     archive_format = ArchiveFormat.TGZ
@@ -54,29 +66,25 @@ class TgzArchive:
                 stream = _GzipStream(file, context.limit)
                 while (header := _read_header(stream)) is not None:
                     context.limit.reserve(header.size)
+                    name = header.name.decode("utf-8", "surrogateescape")
                     if header.kind in _FILES and not header.is_sparse:
                         blocks = _blocks(stream, header.size)
-                        yield FoundMember(header.name, _served_path(header.name), blocks, executable=header.executable)
+                        yield FoundMember(name, _served_path(name), blocks, executable=header.executable)
                     else:
-                        if header.kind == _FOLDER:
-                            name = f"{header.name.rstrip('/')}/"
-                            yield FoundMember(name, _served_path(name), iter(()), executable=True)
+                        if header.kind == _FOLDER and not header.is_sparse:
+                            yield FoundMember(f"{name.rstrip('/')}/", _served_path(name), iter(()), executable=True)
                         else:
                             message = "is a link, a device or a sparse file, which servers do not restore"
-                            context.problems.error("entry-link", message, "pack the file itself", path=header.name)
+                            context.problems.error("entry-link", message, "pack the file itself", path=name)
                         stream.skip(header.size)
                     if stream.is_broken:  # the damage was reported with the file
                         return
-                    stream.skip(_padding(header.size))
+                    stream.skip(-header.size % _TAR_BLOCK)  # up to the next header
                 if not stream.has_only_zeros_left():
                     context.problems.error("archive-trailing", "has data after the end of the tar", FETCH_AGAIN)
                 stream.check_end()
             except DamageError as damage:
                 context.problems.extend(damage.problems)
-
-    def read_index(self, context: ReadContext) -> Content | None:  # noqa: ARG002 - as the interface requires
-        """Return None: only unpacking shows where anything is."""
-        return None
 
 
 def _blocks(stream: _GzipStream, size: int) -> Iterator[bytes]:
@@ -185,7 +193,7 @@ def _data_start(file: ArchiveFile) -> int:
 class _TarHeader(Record):
     """The header of a member."""
 
-    name: str  # bytes that are not UTF-8 become lone surrogates
+    name: bytes
     kind: bytes  # the type flag
     size: int  # of the data, in bytes
     executable: bool
@@ -194,96 +202,104 @@ class _TarHeader(Record):
 
 def _read_header(stream: _GzipStream) -> _TarHeader | None:
     """Return the header of the next member, or None at the end of the tar; raise DamageError if it is damaged."""
-    extended: dict[str, bytes] = {}
-    for _ in range(_MOST_HEADERS):
+    extended: dict[bytes, bytes] | None = None
+    for number in range(_MOST_HEADERS):
         block = stream.read(_TAR_BLOCK)
         if len(block) < _TAR_BLOCK:
             raise DamageError("archive-cut", "the archive is truncated")
         if not block.strip(b"\0"):
+            if number:
+                raise _ambiguity("no member follows it")
             return None
-        _check_sum(block)
-        kind, size = block[156:157], _number(block[124:136])
-        if kind in _PAX:
-            extended.update(_pax_fields(_extension(stream, size)))
-        elif kind == _GNU_LONG_NAME:
-            extended["path"] = _extension(stream, size).rstrip(b"\0")
-        elif kind == _GLOBAL_PAX:
-            for field in _pax_fields(_extension(stream, size)).keys() - {"comment"}:
-                # Some readers apply it, others do not.
-                raise DamageError("headers-differ", f"a pax header sets the {field} of all members after it")
-        elif kind == _GNU_LONG_LINK:
-            _extension(stream, size)
-        else:
-            return _parse_header(block, kind, size, extended)
+        header = _parse_header(block)
+        if header.kind not in (*_PAX, _GLOBAL_PAX, _GNU_LONG_NAME, _GNU_LONG_LINK):
+            return _extend(header, extended or {})
+        fields = _read_extension(stream, header)
+        if header.kind == _GLOBAL_PAX and fields.keys() - {b"comment"}:
+            raise _ambiguity("it sets values for all later files")
+        if header.kind in (*_PAX, _GNU_LONG_NAME):
+            if extended is not None:
+                raise _ambiguity("two headers name the same file")
+            extended = fields
     raise _damage(f"a member has {_MOST_HEADERS} headers or more")
 
 
-def _padding(size: int) -> int:
-    """Return how many bytes follow data of this size, up to the next header."""
-    return -size % _TAR_BLOCK
-
-
-def _parse_header(block: bytes, kind: bytes, size: int, extended: dict[str, bytes]) -> _TarHeader:
-    if "size" in extended:
-        if not extended["size"].isdigit() or len(extended["size"]) > 20:
-            raise _damage("the size in a pax header is not a number")
-        size = int(extended["size"])
-    is_ustar = block[257:263] == b"ustar\0"
-    if block[345:500].strip(b"\0") and not is_ustar and kind != _SPARSE:
+def _parse_header(block: bytes) -> _TarHeader:
+    """Return what one block says; raise DamageError if it is damaged, or if readers differ about it."""
+    _check_sum(block)
+    kind, plain = block[156:157], block[:100].split(b"\0")[0]
+    prefix = block[345:500].split(b"\0")[0] if block[257:263] == b"ustar\0" else b""
+    if block[345 + len(prefix) :].strip(b"\0") and kind != _SPARSE:
         # Servers take it for the beginning of the name, other readers for times or for nothing.
-        raise DamageError("headers-differ", "a tar header has bytes that only some readers add to the name")
-    prefix = _until_zero(block[345:500]) if is_ustar else b""
-    plain = _until_zero(block[0:100])
-    name = extended.get("path") or (prefix + b"/" + plain if prefix else plain)
-    return _TarHeader(
-        name=name.decode("utf-8", "surrogateescape"),
-        kind=kind,
-        size=0 if kind in _NO_DATA else size,
-        executable=bool(_number(block[100:108]) & 0o100),
-        is_sparse=kind == _SPARSE or any(field.startswith(_PAX_SPARSE) for field in extended),
-    )
+        raise _ambiguity("it has bytes that may belong to the name")
+    if block[124] == 0xFF or not all(_NUMBER.fullmatch(block[start:end]) for start, end in _NUMBERS):
+        raise _ambiguity("it has an invalid number")
+    name = prefix + b"/" + plain if prefix else plain
+    if name.endswith(b"/") and (kind in (_GNU_LONG_NAME, _GNU_LONG_LINK) or (kind == _OLD_FILE and not plain)):
+        raise _ambiguity("its name ends with a slash")
+    is_executable = bool(_number(block[100:108]) & 0o100)
+    return _TarHeader(name, kind, _number(block[124:136]), is_executable, kind == _SPARSE)
 
 
-def _extension(stream: _GzipStream, size: int) -> bytes:
-    """Return the data of a header that only describes the next member."""
-    if size > _LARGEST_EXTENSION:
+def _extend(header: _TarHeader, extended: dict[bytes, bytes]) -> _TarHeader:
+    """Return the header of a member with the fields of the header before it, which count more."""
+    name = extended.get(b"path", header.name)
+    size = int(extended.get(b"size", header.size))
+    if header.kind == _FOLDER:
+        if size:
+            raise _ambiguity("it gives a folder data")
+    elif name.endswith(b"/") != (header.kind == _OLD_FILE and header.name.endswith(b"/")):
+        raise _ambiguity("its name ends with a slash")
+    is_sparse = header.is_sparse or any(field.startswith(_PAX_SPARSE) for field in extended)
+    return header.replace(name=name, size=0 if header.kind in _NO_DATA else size, is_sparse=is_sparse)
+
+
+def _read_extension(stream: _GzipStream, header: _TarHeader) -> dict[bytes, bytes]:
+    """Return the fields in the data of a header that only describes other members."""
+    if header.size > _LARGEST_EXTENSION:
         raise _damage("a tar header is too large")
-    return stream.read(size + _padding(size))[:size]
+    data = stream.read(header.size + -header.size % _TAR_BLOCK)
+    if data[header.size :].strip(b"\0"):  # Python reads on there
+        raise _ambiguity("bytes follow its data")
+    if header.kind in (*_PAX, _GLOBAL_PAX):
+        return _pax_fields(data[: header.size])
+    name = data.rstrip(b"\0")
+    if not name or b"\0" in name:
+        raise _ambiguity("its name is empty or has zeros")
+    return {b"path": name}
 
 
-def _pax_fields(data: bytes) -> dict[str, bytes]:
+def _pax_fields(data: bytes) -> dict[bytes, bytes]:
     fields, start = {}, 0
     while start < len(data):
         length, space, _ = data[start : start + 9].partition(b" ")
         if not space or not length.isdigit() or not len(length) < int(length) <= len(data) - start:
             raise _damage("a pax header is damaged")
         record = data[start + len(length) + 1 : start + int(length)]
+        if not _PAX_RECORD.fullmatch(record):
+            raise _ambiguity(
+                f"it has an unknown field or an invalid value: {record[:50].decode(errors='replace').strip()}"
+            )
         start += int(length)
-        name, _, value = record.removesuffix(b"\n").partition(b"=")
-        fields[name.decode("utf-8", "surrogateescape")] = value
+        name, _, fields[name] = record[:-1].partition(b"=")
     return fields
 
 
 def _check_sum(block: bytes) -> None:
     unsigned = 256 + sum(block[:148]) + sum(block[156:])
     signed = unsigned - 256 * sum(byte > 127 for byte in block[:148] + block[156:])
-    if _number(block[148:156]) not in (unsigned, signed):
+    if not _NUMBER.fullmatch(block[148:156]) or _number(block[148:156]) not in (unsigned, signed):
         raise _damage("checksum mismatch in a tar header")
 
 
 def _number(field: bytes) -> int:
     """Return a number in octal digits or, if it is large, in base 256."""
-    if field[0] == 0x80:
-        return int.from_bytes(field[1:], "big")
-    digits = _until_zero(field).strip(b" ")
-    if digits.strip(b"01234567"):
-        raise _damage("a tar header has an invalid number")
-    return int(digits or b"0", 8)
-
-
-def _until_zero(field: bytes) -> bytes:
-    return field.split(b"\0", 1)[0]
+    return int.from_bytes(field[1:], "big") if field[0] & 0x80 else int(field.strip(b" \0") or b"0", 8)
 
 
 def _damage(message: str) -> DamageError:
     return DamageError("archive-damaged", message)
+
+
+def _ambiguity(message: str) -> DamageError:
+    return DamageError("headers-differ", f"programs read a tar header in different ways: {message}")

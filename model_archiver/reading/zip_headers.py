@@ -30,7 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model_archiver.reading.archive import ArchiveFile
+    from model_archiver.reading.archive import ArchiveFile, UnpackLimit
 
     Fields = list[tuple[int, bytes]]
     """Kind and content of each extra field."""
@@ -46,6 +46,8 @@ _END_SIGNATURE = b"PK\x05\x06"
 _END_64_SIGNATURE = b"PK\x06\x06"
 _LOCATOR_64_SIGNATURE = b"PK\x06\x07"
 _COMPARED_FLAGS = ENCRYPTED | DESCRIPTOR | UTF8_NAME
+_OTHER_FLAGS = 0xFFFF & ~(_COMPARED_FLAGS | 0x6)  # 0x6: the level of compression
+_LATEST_VERSION = 63  # Python rejects what needs a later one
 _ZIP64_FIELD = 1
 _UNICODE_PATH_FIELD = 0x7075
 _BEFORE_PATH = 5  # a version, and the CRC-32 of the plain name
@@ -64,17 +66,17 @@ class ZipHeader:
         crc32: of the unpacked bytes.
         compressed_size: in bytes.
         size: unpacked, in bytes.
-        contradiction: what the header states twice, with different values, of which readers use either; or None.
+        contradiction: what readers read in different ways, such as a value that is stated twice; or None.
     """
 
     __slots__ = ("compressed_size", "contradiction", "crc32", "flags", "method", "name", "size")
 
-    def __init__(self, name: bytes, flags: int, method: int, numbers: tuple[int, int, int], extra: Fields) -> None:
+    def __init__(self, name: bytes, kind: list[int], numbers: tuple[int, int, int], extra: Fields) -> None:
+        version, flags, self.method = kind
         self.name = name
         self.flags = flags & _COMPARED_FLAGS
-        self.method = method
         self.crc32, self.compressed_size, self.size = numbers
-        self.contradiction = _contradiction(name, extra)
+        self.contradiction = _contradiction(name, version, flags, extra)
 
     @property
     def text(self) -> str:
@@ -120,7 +122,7 @@ def read_local(file: ArchiveFile, offset: int, limit: int) -> LocalHeader | None
     fixed = file.read_at(offset, LOCAL.size)
     if len(fixed) < LOCAL.size or fixed[:4] != LOCAL_SIGNATURE:
         return None
-    _, _, flags, method, _, _, crc32, compressed_size, size, name_length, extra_length = LOCAL.unpack(fixed)
+    _, *kind, _, _, crc32, compressed_size, size, name_length, extra_length = LOCAL.unpack(fixed)
     data_start = offset + LOCAL.size + name_length + extra_length
     if data_start > limit:
         return None
@@ -128,7 +130,7 @@ def read_local(file: ArchiveFile, offset: int, limit: int) -> LocalHeader | None
     extra = _extra_fields(variable[name_length:])
     zip64 = _zip64(extra)
     sizes = struct.unpack_from("<2Q", zip64) if len(zip64) >= 16 else (size, compressed_size)
-    header = LocalHeader(variable[:name_length], flags, method, (crc32, sizes[1], sizes[0]), extra)
+    header = LocalHeader(variable[:name_length], kind, (crc32, sizes[1], sizes[0]), extra)
     header.data_start = data_start
     differs = any(short not in (LIMIT, long) for short, long in zip((size, compressed_size), sizes, strict=True))
     if differs and not header.has_descriptor and header.contradiction is None:
@@ -155,13 +157,13 @@ def read_central(file: ArchiveFile, start: int, end: int) -> Iterator[CentralHea
 
 
 def _parse_central(fixed: bytes, name: bytes, extra: Fields) -> CentralHeader:
-    _, _, _, flags, method, time, date, crc32, compressed_size, size, *_, attributes, offset = CENTRAL.unpack(fixed)
+    _, _, *kind, time, date, crc32, compressed_size, size, _, _, _, _, _, attributes, offset = CENTRAL.unpack(fixed)
     zip64 = _zip64(extra)
     numbers = iter(struct.unpack(f"<{len(zip64) // 8}Q", zip64[: len(zip64) // 8 * 8]))
     size, compressed_size, offset = (
         next(numbers, LIMIT) if number == LIMIT else number for number in (size, compressed_size, offset)
     )
-    header = CentralHeader(name, flags, method, (crc32, compressed_size, size), extra)
+    header = CentralHeader(name, kind, (crc32, compressed_size, size), extra)
     header.offset = offset
     header.mode = attributes >> 16
     header.is_stamped = (date, time) == (DOS_DATE, DOS_TIME)
@@ -185,8 +187,10 @@ def _zip64(extra: Fields) -> bytes:
     return next((content for kind, content in extra if kind == _ZIP64_FIELD), b"")
 
 
-def _contradiction(name: bytes, extra: Fields) -> str | None:
-    """Return what the extra fields say in two ways."""
+def _contradiction(name: bytes, version: int, flags: int, extra: Fields) -> str | None:
+    """Return what readers read in different ways."""
+    if version > _LATEST_VERSION or flags & _OTHER_FLAGS:
+        return "its flags or version need a feature that some zip readers lack"
     if sum(kind == _ZIP64_FIELD for kind, _ in extra) > 1:
         return "the header has two ZIP64 fields"
     if any(kind == _UNICODE_PATH_FIELD and content[_BEFORE_PATH:] != name for kind, content in extra):
@@ -211,10 +215,13 @@ class Directory:
         self.is_usable = is_usable
         self._offsets = [entry.offset for entry in entries]
 
-    def at(self, offset: int) -> CentralHeader | None:
-        """Return the entry whose local header begins at an offset."""
+    def take(self, offset: int) -> CentralHeader | None:
+        """Return the entry whose local header begins at an offset, and forget it: there may be very many."""
         index = bisect_left(self._offsets, offset)
-        return self.entries[index] if index < len(self._offsets) and self._offsets[index] == offset else None
+        if index == len(self._offsets) or self._offsets[index] != offset:
+            return None
+        entry, self.entries[index] = self.entries[index], self.entries[0]
+        return entry
 
     def following(self, offset: int) -> int:
         """Return where the first local header after an offset begins, or the directory if there is none."""
@@ -223,21 +230,13 @@ class Directory:
 
 
 class EndRecord(Record):
-    """What the records after a central directory say (APPNOTE 4.3.14 and 4.3.16).
+    """What the records after a central directory say (APPNOTE 4.3.14 and 4.3.16)."""
 
-    Attributes:
-        position: where these records begin.
-        entries: the number of entries.
-        size: of the directory, in bytes.
-        start: where the directory begins; too small by the number of bytes that precede the zip.
-        is_plain: whether the zip has one part and the records do not contradict each other.
-    """
-
-    position: int
-    entries: int
-    size: int
-    start: int
-    is_plain: bool = True
+    position: int  # where these records begin
+    entries: int  # the number of entries
+    size: int  # of the directory, in bytes
+    start: int  # where the directory begins; too small by the number of bytes that precede the zip
+    is_plain: bool = True  # whether the zip has one part and the records do not contradict each other
 
 
 def looks_like_zip(file: ArchiveFile) -> bool:
@@ -245,8 +244,8 @@ def looks_like_zip(file: ArchiveFile) -> bool:
     return file.read_at(0, 4) == LOCAL_SIGNATURE or find_end(file, ProblemList()) is not None
 
 
-def read_directory(file: ArchiveFile, problems: ProblemList) -> Directory:
-    """Return the central directory, and add what is wrong with it and after it."""
+def read_directory(file: ArchiveFile, problems: ProblemList, limit: UnpackLimit) -> Directory:
+    """Return the central directory, and add what is wrong with it and after it; TooLargeError: it is too long."""
     end = find_end(file, problems)
     if end is None:
         problems.error("archive-cut", f"{_TRUNCATED}: it has no central directory", FETCH_AGAIN)
@@ -257,7 +256,10 @@ def read_directory(file: ArchiveFile, problems: ProblemList) -> Directory:
         message = f"{_TRUNCATED}: the central directory is not where the end record says"
         problems.error("archive-cut", message, FETCH_AGAIN)
         return Directory([], end.position, is_usable=False)
-    headers = list(read_central(file, start, end.position))
+    headers = []
+    for header in read_central(file, start, end.position):
+        headers.append(header)
+        limit.check_members(len(headers))
     entries = [header for header in headers if header is not None]
     is_usable = len(headers) == len(entries) == end.entries
     if not is_usable:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 from contextlib import closing
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
-from model_archiver.core.problems import ModelArchiverError, Problem, error
+from model_archiver.core.problems import error
 from model_archiver.core.report import ArchiveEntry, ArchiveReport
 from model_archiver.core.request import ArchiveFormat
-from model_archiver.core.running import block_signals, signal_pending
+from model_archiver.core.running import block_signals, completed, signal_pending
 from model_archiver.core.sums import content_digest, sha256, sums_text
 from model_archiver.core.text import human_size
 from model_archiver.writing.deflate import Workers
-from model_archiver.writing.os_calls import sync_tree
+from model_archiver.writing.os_calls import convert_write_errors, sync_tree
 from model_archiver.writing.publish import publish_file
-from model_archiver.writing.staging import StagingDirectory, is_staging
+from model_archiver.writing.staging import StagingDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,22 +36,15 @@ _LARGE = 1 << 26
 
 
 def build(plan: Plan, progress: Progress) -> ArchiveReport:
-    """Write what a plan describes, and return what was written.
-
-    Args:
-        plan: the plan.
-        progress: is called with the number of source bytes just processed.
+    """Write what a plan describes, and return what was written; `progress` is called with the source bytes just read.
 
     Raises:
         ModelArchiverError: a source changed, the disk is full, or another build created the target meanwhile; the
             target is as it was before.
     """
     try:
-        return _build_in_place(plan) if plan.target.in_place else _build_archive(plan, progress)
-    except OSError as failure:
-        if isinstance(failure, ModelArchiverError):
-            raise
-        raise ModelArchiverError(problems=[_problem_of(failure, plan)]) from failure
+        with convert_write_errors(plan.target.path, "choose another --export-path"):
+            return _build_in_place(plan) if plan.target.in_place else _build_archive(plan, progress)
     except RuntimeError as failure:
         if "new thread" not in str(failure):
             raise
@@ -77,7 +69,9 @@ def _build_archive(plan: Plan, progress: Progress) -> ArchiveReport:
             entries = _write_contents(plan, archive)
             archive.finish()
         with unblocked():
-            archive.publish()
+            pass  # a signal that came meanwhile ends the build here
+        archive.publish(unblocked)
+        completed[:] = [plan.target.path]
     return _report(plan, archive.size, content_digest(entries, plan.fields), entries)
 
 
@@ -115,10 +109,10 @@ def _build_in_place(plan: Plan) -> ArchiveReport:
     """Write the manifest into the model folder, whose files are the user's and stay as they are."""
     path = plan.target.path / MANIFEST_PATH
     with block_signals(), StagingDirectory(path, plan.name) as staging:
-        built = staging.path / path.name
-        built.write_text(plan.manifest, encoding="utf-8", newline="\n")
+        staging.new.write_text(plan.manifest, encoding="utf-8", newline="\n")
         sync_tree(staging.path)
-        publish_file(built, path, replace=plan.target.force)
+        publish_file(staging.new, path, replace=plan.target.force)
+        completed[:] = [path]
     return _report(plan, plan.size, None, [])
 
 
@@ -126,14 +120,3 @@ def _report(plan: Plan, size: int, digest: str | None, entries: list[ArchiveEntr
     sidecars = tuple(sidecar.path for sidecar in plan.sidecars)
     archive = (plan.target.path, plan.archive_format, size, digest, plan.fields, tuple(entries))
     return ArchiveReport(*archive, excluded=plan.excluded, sidecars=sidecars)
-
-
-def _problem_of(failure: OSError, plan: Plan) -> Problem:
-    """Return the problem of a failed system call, with a path that the user knows."""
-    paths = [str(path) for path in (failure.filename, failure.filename2) if path and not is_staging(Path(str(path)))]
-    path = paths[0] if paths else str(plan.target.path)
-    message = failure.strerror or str(failure)
-    if failure.errno == errno.ENOSPC:
-        return Problem("error", "disk-full", message, "free some space, or choose another --export-path", path)
-    hint = "nothing was written; check the path, its permissions and the disk"
-    return Problem("error", "write-failed", message, hint, path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from model_archiver.core.running import block_signals
 from model_archiver.writing.copying import SMALL
 from model_archiver.writing.deflate import sampled_share
 from model_archiver.writing.os_calls import OutputFile
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from model_archiver.core.plan import FileSource, Plan
     from model_archiver.core.report import ArchiveEntry
     from model_archiver.core.request import Deflate
+    from model_archiver.core.running import Unblocked
     from model_archiver.writing.deflate import Workers
     from model_archiver.writing.staging import StagingDirectory
 
@@ -35,7 +35,7 @@ class Destination(ABC):
         self.plan = plan
         self.staging = staging
         self.workers = workers
-        self.built = staging.path / plan.target.path.name
+        self.built = staging.new
 
     def needed_space(self) -> int:
         """Return about how many bytes the members will take on the disk."""
@@ -58,8 +58,8 @@ class Destination(ABC):
         """Write what follows the members, and wait until the disk has everything."""
 
     @abstractmethod
-    def publish(self) -> None:
-        """Move the finished archive to its target, in one step that no signal interrupts.
+    def publish(self, unblocked: Unblocked) -> None:
+        """Move the finished archive to its target; signals are blocked, but while something long is done `unblocked`.
 
         Raises:
             ModelArchiverError: the target exists and must not be replaced.
@@ -96,10 +96,9 @@ class FileDestination(Destination):
         self.output.sync()
         self.size = self.output.file.tell()
 
-    def publish(self) -> None:
+    def publish(self, unblocked: Unblocked) -> None:
         """Move the file to its target, and after it the files that the platform needs next to it."""
-        with block_signals():
-            publish_archive(self.staging, self.plan)
+        publish_archive(self.staging, self.plan, unblocked)
 
     def close(self) -> None:
         """Close the file."""

@@ -7,28 +7,39 @@ import hashlib
 import os
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import mode
-from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
-from model_archiver.core.problems import error, error_of
+from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH
+from model_archiver.core.problems import error, raise_errors
 from model_archiver.core.report import ArchiveEntry
-from model_archiver.core.running import block_signals
 from model_archiver.core.sums import sha256
+from model_archiver.planning.gathering import walk_tree
 from model_archiver.planning.target import ExistingOutput
-from model_archiver.writing.copying import copy, feed
+from model_archiver.writing.copying import copy, read_blocks
 from model_archiver.writing.destination import Destination
-from model_archiver.writing.os_calls import OutputFile, exchange, rename_new, sync_folder, sync_tree
-from model_archiver.writing.publish import place_new
+from model_archiver.writing.os_calls import (
+    OutputFile,
+    exchange,
+    keep_owner,
+    make_folders,
+    rename_new,
+    sync_folder,
+    sync_tree,
+)
+from model_archiver.writing.publish import place_new, replace_file, undoing
 from model_archiver.writing.staging import folder_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from model_archiver.core.plan import FileSource, Plan
+    from model_archiver.core.running import Unblocked
+    from model_archiver.planning.target import Snapshot
     from model_archiver.writing.deflate import Workers
     from model_archiver.writing.staging import StagingDirectory
-
-    Snapshot = dict[PurePosixPath, tuple[int, int, int]]
 
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
 """Another file system, another user's file, too many links, or a file system without links."""
@@ -55,10 +66,9 @@ class FolderDestination(Destination):
         if self.plan.link:
             self._link(path, source)
             hasher = hashlib.sha256()
-            work = self.workers.hashing.submit(feed, source, self.workers, hasher.update)
-            with self.workers.joining(work):
-                self.workers.finish(work)
-            self.workers.progress(source.size)
+            for block in read_blocks(source, self.workers):
+                self.workers.hash_later(hasher.update, block)
+            self.workers.wait_until_hashed()
             digest = hasher.hexdigest()
         else:
             with OutputFile(self._place(path), mode(executable=source.executable)) as output:
@@ -77,10 +87,9 @@ class FolderDestination(Destination):
         """Wait until the disk has every file."""
         sync_tree(self.built)
 
-    def publish(self) -> None:
+    def publish(self, unblocked: Unblocked) -> None:
         """Move the folder to its target."""
-        target = self.plan.target
-        publish_folder(self.built, target.path, self.staging.set_aside, replace=target.force)
+        publish_folder(self.staging, self.plan.target.path, unblocked, replace=self.plan.target.force)
 
     def _link(self, path: PurePosixPath, source: FileSource) -> None:
         try:
@@ -94,7 +103,7 @@ class FolderDestination(Destination):
     def _place(self, path: PurePosixPath) -> Path:
         """Return where a member goes, in a folder that exists."""
         if path.parent not in self._folders:
-            (self.built / path.parent).mkdir(parents=True, exist_ok=True)
+            make_folders(self.built / path.parent)
             self._folders.add(path.parent)
         return self.built / path
 
@@ -114,77 +123,102 @@ def _can_share_blocks(source: Path, probe: Path) -> bool:
     return True
 
 
-def publish_folder(built: Path, target: Path, set_aside: Path, *, replace: bool) -> None:
-    """Move a finished folder to its target; an existing one may wait at `set_aside`, in the staging directory.
+def publish_folder(staging: StagingDirectory, target: Path, unblocked: Unblocked, *, replace: bool) -> None:
+    """Move a finished folder to its target; call it while the signals that end a command are blocked.
 
     Raises:
         ModelArchiverError: the target exists and must not be replaced, or something in it cannot be replaced.
+        OSError: something cannot be written; everything is then as it was before.
     """
     if not replace:
-        place_new(built, target)
+        place_new(staging.new, target)
     else:
-        with folder_lock(target.parent):
-            _replace(built, target, set_aside)
+        with folder_lock(target.parent, unblocked):
+            _replace(staging, target, unblocked)
     sync_folder(target.parent)
 
 
-def _replace(built: Path, target: Path, set_aside: Path) -> None:
-    if not target.exists():
+def _replace(staging: StagingDirectory, target: Path, unblocked: Unblocked) -> None:
+    if not os.path.lexists(target):
         with suppress(FileExistsError):  # made by a build without -f: it does not wait for the lock
-            rename_new(built, target)
+            rename_new(staging.new, target)
             return
-    existing = ExistingOutput(target)
-    judged = existing.snapshot()
-    if not (existing.is_unchanged() and _exchange(built, target, set_aside, judged)):
-        _merge(built, ExistingOutput(target))
+    with unblocked():
+        existing = ExistingOutput(target)
+        try:
+            judged = existing.snapshot()
+            is_unchanged = existing.is_unchanged()
+        except PermissionError:  # something in it is not readable, so a build did not leave it so
+            is_unchanged = False
+    if not (is_unchanged and _exchange(staging, target, judged)):
+        _merge(staging, ExistingOutput(target), unblocked)
 
 
-def _exchange(built: Path, target: Path, set_aside: Path, judged: Snapshot) -> bool:
+def _exchange(staging: StagingDirectory, target: Path, judged: Snapshot) -> bool:
     """Exchange the new folder for the existing one, which is then in the staging directory.
 
     Returns:
         False if the existing folder has changed since it was judged; everything is then as it was before.
     """
-    with block_signals():
-        if exchange(built, target):
-            if ExistingOutput(built).snapshot() == judged:
-                return True
-            exchange(built, target)
-            return False
-        set_aside.parent.mkdir()
-        target.rename(set_aside)
-        try:
-            if ExistingOutput(set_aside).snapshot() == judged:
-                built.rename(target)
-                return True
-        except BaseException:
-            set_aside.rename(target)
+    if not exchange(staging.new, target):
+        staging.set_aside.parent.mkdir()
+        target.rename(staging.set_aside)
+        is_same = ExistingOutput(staging.set_aside).snapshot() == judged  # if this fails, the staging directory
+        (staging.new if is_same else staging.set_aside).rename(target)  # moves back what was set aside
+        return is_same
+    is_same = False
+    try:
+        is_same = ExistingOutput(staging.new).snapshot() == judged
+    finally:
+        if not is_same:
+            exchange(staging.new, target)
+    return is_same
+
+
+def _merge(staging: StagingDirectory, existing: ExistingOutput, unblocked: Unblocked) -> None:
+    """Move the new files into a folder that holds other files too, and remove what only the previous build wrote.
+
+    The manifest is removed first and written last, so that a build that is killed leaves nothing that looks complete.
+    A build that fails restores everything, the manifest last; if it cannot, it keeps what it has replaced.
+    """
+    built, root, kept = staging.new, existing.path, staging.path / "replaced"
+    manifest, sums = PurePosixPath(MANIFEST_PATH), PurePosixPath(SUMS_PATH)
+    with unblocked():
+        files = (Path(entry.path) for _, entries in walk_tree(built) for entry in entries if not entry.is_dir())
+        paths = [PurePosixPath(file.relative_to(built).as_posix()) for file in files]
+        stale = existing.unchanged_files().difference(paths)
+        raise_errors(list(existing.obstacles(paths, stale)))
+    undo: list[Callable[[], object]] = []
+    try:
+        with undoing() as undo:
+            for path in [manifest, *stale]:
+                if os.path.lexists(root / path):
+                    _remove_file(root, path, kept, undo)
+            for path in sorted(paths, key=lambda path: (path == manifest, path == sums)):
+                make_folders((root / path).parent, lambda folder: undo.append(folder.rmdir))
+                replace_file(built / path, root / path, kept / path, undo)
+    except OSError as failure:
+        if not undo:
             raise
-        set_aside.rename(target)
-        return False
+        staging.is_kept = True
+        message = f"{failure.strerror or failure}, and not all that was replaced could be put back"
+        raise error("write-failed", message, f"move it back from {kept}", root) from failure
 
 
-def _merge(built: Path, existing: ExistingOutput) -> None:
-    """Move the new files into a folder that holds other files too, and remove what only the previous build wrote."""
-    files = (Path(folder, name) for folder, _, names in os.walk(built) for name in names)
-    paths = [PurePosixPath(file.relative_to(built).as_posix()) for file in files]
-    stale = existing.unchanged_files().difference(paths)
-    obstacles = list(existing.obstacles(paths, stale))
-    if obstacles:
-        raise error_of(obstacles)
-    last = [path for path in (PurePosixPath(SUMS_PATH), PurePosixPath(MANIFEST_PATH)) if path in paths]
-    with block_signals():
-        for path in stale:
-            _remove_file(existing.path, path)
-        for path in [path for path in paths if path not in last] + last:
-            place = existing.path / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            (built / path).replace(place)
-
-
-def _remove_file(folder: Path, path: PurePosixPath) -> None:
-    """Remove a file, and the folders that are empty without it."""
-    (folder / path).unlink()
+def _remove_file(root: Path, path: PurePosixPath, kept: Path, undo: list[Callable[[], object]]) -> None:
+    """Move a file away, and remove the folders that are empty without it."""
+    (kept / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).rename(kept / path)
+    undo.append(partial((kept / path).rename, root / path))
     for parent in list(path.parents)[:-1]:
+        folder = root / parent
         with suppress(OSError):  # something else is in it
-            (folder / parent).rmdir()
+            status = folder.stat()
+            if str(parent) != MAR_INF:  # in which the new manifest goes
+                folder.rmdir()
+                undo.append(partial(_make_again, folder, status))
+
+
+def _make_again(folder: Path, status: os.stat_result) -> None:
+    folder.mkdir()
+    keep_owner(folder, status)

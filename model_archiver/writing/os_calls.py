@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+from model_archiver.core.problems import ModelArchiverError, error, system_hint
+from model_archiver.planning.gathering import walk_tree
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from typing import Any, BinaryIO
 
 _AT_FDCWD = -100
@@ -25,13 +30,27 @@ _ALL_MAY_WRITE = 0o022
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
+@contextmanager
+def convert_write_errors(target: Path, other: str) -> Iterator[None]:
+    """Raise an OSError of a build as a ModelArchiverError; `other` says how to choose another target."""
+    try:
+        yield
+    except OSError as failure:
+        if isinstance(failure, ModelArchiverError):
+            raise
+        is_full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = f"free some space, or {other}" if is_full else system_hint(failure)
+        message, code = failure.strerror or str(failure), "disk-full" if is_full else "write-failed"
+        raise error(code, message, hint, failure.filename or target) from failure
+
+
 def rename_new(source: Path, destination: Path) -> None:
     """Give a file or folder a name that must be free.
 
     Raises:
         FileExistsError: the name is taken, perhaps only since a moment ago.
     """
-    if not source.is_dir():
+    if not source.is_dir() and not source.is_symlink():
         try:
             os.link(source, destination)
         except FileExistsError:
@@ -39,7 +58,8 @@ def rename_new(source: Path, destination: Path) -> None:
         except OSError:  # the file system has no hard links
             pass
         else:
-            source.unlink()
+            with suppress(OSError):  # it has its new name, so this has not failed
+                source.unlink()
             return
     if not _rename(source, destination, _NOREPLACE):
         if os.path.lexists(destination):
@@ -107,15 +127,36 @@ def _sync_file_system(folder: Path) -> bool:
 
 def sync_tree(root: Path) -> None:
     """Flush every file and folder of a tree that was just written; if there are many, by one call for all."""
-    files = [Path(folder, name) for folder, _, names in os.walk(root) for name in names]
+    tree = list(walk_tree(root))
+    files = [Path(entry.path) for _, entries in tree for entry in entries if not entry.is_dir()]
     if len(files) > _MANY_FILES and _sync_file_system(root):
         return
     for file in files:
         with file.open("rb") as opened:
             if sys.platform != "win32":  # which flushes only files that are open for writing
                 os.fsync(opened.fileno())
-    for folder, _, _ in os.walk(root):
-        sync_folder(Path(folder))
+    for folder, _ in tree:
+        sync_folder(folder)
+
+
+def make_folders(folder: Path, made: Callable[[Path], object] = Path) -> None:
+    """Make a folder, and those that it lies in, where they are missing; call `made` with each."""
+    missing = []
+    while not folder.exists():  # `Path.mkdir` fails where the tree is deeper than functions can call each other
+        missing.append(folder)
+        folder = folder.parent
+    for folder in reversed(missing):
+        with suppress(FileExistsError):
+            folder.mkdir()
+            made(folder)
+
+
+def keep_owner(path: Path, status: os.stat_result) -> None:
+    """Give a path the owner and the permissions of the one that it replaces."""
+    if hasattr(os, "chown"):
+        with suppress(OSError):  # only root gives files away
+            os.chown(path, status.st_uid, status.st_gid)
+    path.chmod(stat.S_IMODE(status.st_mode))
 
 
 class OutputFile:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from model_archiver.core.problems import error
-from model_archiver.writing.os_calls import OutputFile, rename_new, sync_folder
+from model_archiver.writing.os_calls import OutputFile, keep_owner, rename_new, sync_folder
 from model_archiver.writing.staging import StagingDirectory, folder_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from model_archiver.core.plan import Plan, SidecarFile
+    from model_archiver.core.running import Unblocked
 
 
 def publish_file(built: Path, target: Path, *, replace: bool) -> None:
@@ -39,7 +41,7 @@ def place_new(built: Path, target: Path) -> None:
         raise error("target-exists", message, "use -f to replace it", target) from None
 
 
-def publish_archive(staging: StagingDirectory, plan: Plan) -> None:
+def publish_archive(staging: StagingDirectory, plan: Plan, unblocked: Unblocked) -> None:
     """Move a finished archive to its target, and the platform's files, which name the archive, to theirs after it.
 
     Call it while the signals that end a command are blocked: all of it is done, or nothing.
@@ -51,46 +53,51 @@ def publish_archive(staging: StagingDirectory, plan: Plan) -> None:
     """
     target = plan.target
     if not plan.sidecars:
-        publish_file(staging.path / target.path.name, target.path, replace=target.force)
+        publish_file(staging.new, target.path, replace=target.force)
         return
-    with ExitStack() as stack, ExitStack() as undo:
+    with ExitStack() as stack, undoing() as undo:
         # Each has a staging directory next to its own target, which may be on another file system than the archive.
-        ready = [_written(sidecar, plan.name, stack) for sidecar in plan.sidecars]
-        _place(staging, target.path, _set_aside, undo, replace=target.force)
+        ready = [_written(sidecar, plan.name, stack, unblocked) for sidecar in plan.sidecars]
+        if target.force:  # if this build is killed between, the next one moves back what was set aside
+            replace_file(staging.new, target.path, staging.set_aside, undo)
+        else:
+            place_new(staging.new, target.path)
+            undo.append(target.path.unlink)
+        sync_folder(target.path.parent)
         for directory, sidecar in zip(ready, plan.sidecars, strict=True):
-            _place(directory, sidecar.path, _copy, undo, replace=True)
-        undo.pop_all()
+            # Each platform has at most one such file. Its rename is the last step, so nothing after it can fail.
+            publish_file(directory.new, sidecar.path, replace=True)
 
 
-def _place(
-    staging: StagingDirectory, path: Path, keep: Callable[[Path, Path], None], undo: ExitStack, *, replace: bool
-) -> None:
-    """Move a file to its target; `undo` restores the file that was there, which `keep` has kept."""
-    built = staging.path / path.name
-    if replace and path.is_file():
-        staging.set_aside.parent.mkdir()
-        keep(path, staging.set_aside)
-        undo.callback(staging.set_aside.replace, path)
-        publish_file(built, path, replace=True)
-    else:
-        publish_file(built, path, replace=replace)
-        undo.callback(path.unlink)
-
-
-def _set_aside(path: Path, kept: Path) -> None:
+@contextmanager
+def undoing() -> Iterator[list[Callable[[], object]]]:
+    """If the block fails, do the steps of the list, the last one first, up to one that fails, which stays in it."""
+    steps: list[Callable[[], object]] = []
     try:
-        os.link(path, kept)
-    except OSError:  # a file system without links; if this build is killed now, the next one moves it back
-        path.rename(kept)
+        yield steps
+    except BaseException:
+        while steps:
+            steps[-1]()
+            steps.pop()
+        raise
 
 
-def _copy(path: Path, kept: Path) -> None:
-    """Copy a platform's file, which is small, and which builds of other models must find at any moment."""
-    kept.write_bytes(path.read_bytes())
-    _copy_permissions(path, kept)
+def replace_file(built: Path, path: Path, kept: Path, undo: list[Callable[[], object]]) -> None:
+    """Move a finished file to its place; `undo` restores what was there, a link too, which is kept meanwhile."""
+    exists = os.path.lexists(path) and (path.is_symlink() or not path.is_dir())
+    if exists:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(path, kept, follow_symlinks=os.link not in os.supports_follow_symlinks)
+        except OSError:  # a file system without links
+            path.rename(kept)
+        undo.append(partial(kept.replace, path))
+    built.replace(path)
+    if not exists:
+        undo.append(path.unlink)
 
 
-def _written(sidecar: SidecarFile, name: str, stack: ExitStack) -> StagingDirectory:
+def _written(sidecar: SidecarFile, name: str, stack: ExitStack, unblocked: Unblocked) -> StagingDirectory:
     """Return a staging directory with a platform's file, which no other build changes until the stack is closed.
 
     Raises:
@@ -99,19 +106,10 @@ def _written(sidecar: SidecarFile, name: str, stack: ExitStack) -> StagingDirect
     from model_archiver.planning.kserve import config_content  # noqa: PLC0415 - most archives have no such file
 
     staging = stack.enter_context(StagingDirectory(sidecar.path, name))
-    stack.enter_context(folder_lock(sidecar.path.parent))
-    path = staging.path / sidecar.path.name
-    with OutputFile(path) as output:
+    stack.enter_context(folder_lock(sidecar.path.parent, unblocked))
+    with OutputFile(staging.new) as output:
         output.write(config_content(sidecar))
         output.sync()
     if sidecar.path.exists():
-        _copy_permissions(sidecar.path, path)
+        keep_owner(staging.new, sidecar.path.stat())
     return staging
-
-
-def _copy_permissions(existing: Path, path: Path) -> None:
-    status = existing.stat()
-    if os.name != "nt":
-        with suppress(OSError):  # only root gives files away
-            os.chown(path, status.st_uid, status.st_gid)
-    path.chmod(status.st_mode & 0o7777)

@@ -8,11 +8,15 @@ import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from model_archiver.writing.os_calls import rename_new
+from model_archiver.core.running import warn
+from model_archiver.planning.gathering import walk_tree
+from model_archiver.writing.os_calls import make_folders, rename_new
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from model_archiver.core.running import Unblocked
 
 _NO_LOCKS = -1
 """In place of a descriptor: the file system has no locks."""
@@ -32,7 +36,9 @@ class StagingDirectory:
 
     Attributes:
         path: the directory.
+        new: where the output is assembled.
         set_aside: where an existing output waits if the system cannot exchange it for the new one in one step.
+        is_kept: it holds what the user needs, and is not removed, by this build or by others: it loses its lock.
     """
 
     def __init__(self, target: Path, name: str) -> None:
@@ -44,34 +50,39 @@ class StagingDirectory:
         self._name = name[:_LONGEST_NAME]
         self._made_folders: list[Path] = []
         self._lock = _NO_LOCKS
-        self.path = Path()
-        self.set_aside = Path()
+        self.path = self.new = self.set_aside = target
+        self.is_kept = False
 
     def __enter__(self) -> StagingDirectory:
         try:
             self._make()
-        except BaseException:
-            self._remove_made_folders()
+        except BaseException as failure:
+            self._clean_up(failure)
             raise
         return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        _remove(self.path, self._lock)
-        if kind is not None:
-            self._remove_made_folders()
+    def __exit__(self, _kind: object, failure: BaseException | None, _traceback: object) -> None:
+        if self.is_kept:
+            (self.path / _LOCK).unlink(missing_ok=True)
+            _close(self._lock)
+        else:
+            _remove(self.path, self._lock)
+        if failure is not None:
+            self._clean_up(failure)
 
     def _make(self) -> None:
         for _ in range(_TRIES):  # other builds may remove the folder or the directory between two steps
-            self._make_folders()
+            make_folders(self._target.parent, self._made_folders.append)
             try:
                 self._remove_abandoned()
                 self.path = self._target.parent / f".{self._name}.{os.urandom(_RANDOM_BYTES).hex()}{_SUFFIX}"
                 self.path.mkdir(0o700)
                 lock = self._lock_new()
-            except FileNotFoundError:
+            except (FileNotFoundError, FileExistsError):
                 continue
             if lock is not None:
                 self._lock = lock
+                self.new = self.path / "new"
                 self.set_aside = self.path / _SET_ASIDE / self._target.name
                 return
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(self._target.parent))
@@ -84,18 +95,13 @@ class StagingDirectory:
                 self.path.rmdir()
             raise
 
-    def _make_folders(self) -> None:
-        missing = []
-        folder = self._target.parent
-        while not folder.exists():
-            missing.append(folder)
-            folder = folder.parent
-        for folder in reversed(missing):
-            with suppress(FileExistsError):
-                folder.mkdir()
-                self._made_folders.append(folder)
-
-    def _remove_made_folders(self) -> None:
+    def _clean_up(self, failure: BaseException) -> None:
+        """Remove the folders that were made, and have the failure name paths that the user knows."""
+        for name in ("filename", "filename2") if isinstance(failure, OSError) else ():
+            path = Path(str(getattr(failure, name)))
+            if self.path in (path, *path.parents):
+                is_new = self.new in (path, *path.parents)
+                setattr(failure, name, str(self._target / path.relative_to(self.new) if is_new else self._target))
         for folder in reversed(self._made_folders):
             try:
                 folder.rmdir()
@@ -111,14 +117,13 @@ class StagingDirectory:
         for name in names:
             if name.startswith(prefix) and _is_random(name.removeprefix(prefix)):
                 path = self._target.parent / name
-                if not path.is_symlink():
-                    with suppress(OSError):  # it is another user's, or another build was faster
-                        _remove_if_abandoned(path)
-
-
-def is_staging(path: Path) -> bool:
-    """Return whether a path is in a staging directory, which users do not know of."""
-    return any(part.startswith(".") and part.endswith(_SUFFIX) for part in path.parts)
+                try:
+                    _remove_if_abandoned(path)
+                except PermissionError:
+                    hint = "if that build no longer runs, ask them to remove it"
+                    warn(f"{path} is a temporary folder of another user's build; {hint}")
+                except OSError:  # another build was faster
+                    pass
 
 
 def _is_random(text: str) -> bool:
@@ -128,16 +133,14 @@ def _is_random(text: str) -> bool:
 
 
 def _remove_if_abandoned(path: Path) -> None:
+    if path.is_symlink():
+        return
     try:
         lock = _lock_file(path / _LOCK, create=False)
     except FileNotFoundError:
         path.rmdir()  # it is empty: its build was killed before it could lock it, or is about to and creates another
         return
     if lock is not None and lock != _NO_LOCKS:
-        kept = path / _SET_ASIDE
-        for existing in kept.iterdir() if kept.is_dir() else ():  # its build was killed before it replaced this
-            with suppress(FileExistsError):  # it was killed after that
-                rename_new(existing, path.parent / existing.name)
         _remove(path, lock)
 
 
@@ -146,33 +149,39 @@ def _remove(directory: Path, lock: int) -> None:
 
     The lock file goes last, while it is locked: so no other build takes what is left for an abandoned directory.
     """
-    with suppress(OSError):  # reported below
+    with suppress(OSError, ImportError):  # reported below
+        kept = directory / _SET_ASIDE
+        for existing in kept.iterdir() if kept.is_dir() and not kept.is_symlink() else ():
+            with suppress(FileExistsError):  # the new output is in place; otherwise the old one is moved back
+                rename_new(existing, directory.parent / existing.name)
         for path in directory.iterdir():
             if path.name != _LOCK:
                 _remove_tree(path)
-        if sys.platform == "win32" and lock != _NO_LOCKS:
-            os.close(lock)  # before: Windows does not remove open files
+        if sys.platform == "win32":
+            _close(lock)  # before: Windows does not remove open files
             lock = _NO_LOCKS
         if [path.name for path in directory.iterdir()] == [_LOCK]:
             (directory / _LOCK).unlink()
             directory.rmdir()
-    if lock != _NO_LOCKS:
-        os.close(lock)
-    if directory.exists():
-        import logging  # noqa: PLC0415 - hardly ever needed
+    _close(lock)
+    if os.path.lexists(directory):
+        warn(f"{directory} could not be removed; the next build of this model tries it again")
 
-        logging.getLogger(__name__).warning("%s could not be removed: remove it yourself", directory)
+
+def _close(lock: int) -> None:
+    with suppress(OSError):  # it is closed all the same, and nothing was written to it
+        os.close(lock)
 
 
 def _remove_tree(path: Path) -> None:
     if path.is_symlink() or not path.is_dir():
         path.unlink()
         return
-    import shutil  # noqa: PLC0415 - archives that are one file do not need it
-
-    for folder, _, _ in os.walk(path):
-        Path(folder).chmod(0o700)  # the user may have made a folder of an existing output read-only
-    shutil.rmtree(path, ignore_errors=True)
+    for folder, entries in reversed(list(walk_tree(path))):
+        folder.chmod(0o700)  # the user may have made a folder of an existing output read-only
+        for entry in entries:
+            (os.rmdir if entry.is_dir(follow_symlinks=False) else os.unlink)(entry.path)
+    path.rmdir()
 
 
 def _lock_file(path: Path, *, create: bool = True) -> int | None:
@@ -181,10 +190,11 @@ def _lock_file(path: Path, *, create: bool = True) -> int | None:
     Raises:
         FileNotFoundError: it is missing and must not be created, or was removed meanwhile.
     """
-    descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0), 0o600)
+    no_link = getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, os.O_RDWR | no_link | (os.O_CREAT if create else 0), 0o600)
     try:
         _lock(descriptor)
-        if os.path.samestat(os.fstat(descriptor), path.stat()):
+        if os.path.samestat(os.fstat(descriptor), path.lstat()):
             return descriptor
     except (BlockingIOError, PermissionError):
         pass
@@ -212,7 +222,7 @@ else:
 
 
 @contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path, unblocked: Unblocked) -> Iterator[None]:
     """Wait for the lock of a folder, and hold it: builds take turns to replace what is in the folder."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
@@ -221,8 +231,8 @@ def folder_lock(folder: Path) -> Iterator[None]:
         return
     try:
         if sys.platform != "win32":
-            with suppress(OSError):  # a file system without locks
+            with suppress(OSError), unblocked():  # a file system without locks
                 _lock(descriptor, wait=True)
         yield
     finally:
-        os.close(descriptor)
+        _close(descriptor)
