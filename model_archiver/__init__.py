@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from model_archiver.core.request import ModelArchiverConfig
 
 # Ctrl-C ends a process of the commands silently until there is something to clean up: no traceback of imports. One that
-# only imports the package keeps its handlers. Python calls a program "-m" until it has found the module.
+# only imports the package keeps its handlers. With python -m, sys.argv[0] is "-m" until Python
+# has found the module.
 _words = sys.orig_argv[-len(sys.argv) :] if sys.argv[:1] == ["-m"] else sys.argv
 _program = "".join(map(str, _words[:1])).replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
 _is_command = _program in ("torch-model-archiver", "model-archiver", "model_archiver", "-mmodel_archiver")

@@ -104,6 +104,12 @@ def test_names_that_are_one_elsewhere_are_not_unpacked(work, run: Command, one: 
     assert not Path("m").exists()
 
 
+def test_two_folders_that_are_one_elsewhere_are_one_line(work, run: Command) -> None:
+    names = [f"{folder}/{number}.txt".encode() for number in range(9) for folder in ("sub", "Sub")]
+    result = run("extract", mar(*(Raw(name, b"x") for name in names), *HONEST))
+    assert sum("is the same path as" in line and ".txt" not in line for line in result.errors) == 1
+
+
 def test_files_of_one_name_are_not_unpacked(work, run: Command) -> None:
     result = run("extract", mar(Raw(b"handler.py", b"evil"), *HONEST))
     assert result.status == 1

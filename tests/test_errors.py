@@ -96,7 +96,7 @@ def test_a_working_directory_that_is_gone_is_one_line(nowhere: Path, run: Comman
     result = run(*MODEL)
     assert result.status == 1
     [error] = result.errors
-    assert error.startswith("the current folder: No such file or directory; ")
+    assert error.startswith("the current folder: no longer exists; ")
 
 
 @pytest.mark.parametrize("more", [[], ["--no-checks"]])

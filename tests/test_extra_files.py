@@ -21,6 +21,8 @@ LAYOUTS = {
     "a pattern for all": (["d/a.txt", "d/sub/low/b.txt", "d/e/c.txt"], "d/*", {"a.txt", "sub/low/b.txt", "e/c.txt"}),
     "a pattern for folders": (["d/top.txt", "d/sub/a.txt", "d/sub/low/b.txt"], "d/s*", {"sub/a.txt", "sub/low/b.txt"}),
     "a recursive pattern": (["d/a.json", "d/sub/low/c.json", "d/sub/d.txt"], "d/**/*.json", {"a.json", "c.json"}),
+    "two stars below a pattern": (["d/a/x.txt", "d/a/b/y.txt", "d/c.txt"], "d/*/**", {"a/x.txt", "a/b/y.txt"}),
+    "two stars twice": (["d/a/x.txt", "d/c.txt"], "d/**/**", {"a/x.txt", "c.txt"}),
     "two stars alone": (["d/a.json", "d/sub/low/c.json"], "d/**", {"a.json", "sub/low/c.json"}),
 }
 

@@ -88,9 +88,7 @@ def test_in_a_current_folder_that_is_gone_an_archive_needs_a_place(packed, run: 
     os.chdir("gone")
     Path("../gone").rmdir()
     result = run("extract", archive, *words)
-    assert result.errors == [
-        "the current folder: No such file or directory; check the path and its permissions [file-unreadable]"
-    ]
+    assert result.errors == ["the current folder: no longer exists; change to another folder [file-unreadable]"]
     assert run(*MODEL, "--extra-files", "*/**/x,y/").errors[:1] == result.errors
     assert run("extract", archive, "--to", packed / "new").status == 0
     done = subprocess.run([sys.executable, "-m", "model_archiver", "--help"], check=False, capture_output=True)

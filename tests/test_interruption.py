@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -368,14 +370,57 @@ def test_a_command_interrupted_at_any_moment_prints_one_line_or_ends_silently(
         moment = random.uniform(0, seconds)
         ended, _ = run_for([*command, "--export-path", number], moment)
         assert ended.status in (-signal.SIGINT, 130, 0), (moment, ended)
-        assert ended.err in ([INTERRUPTED] if ended.status == 130 else ["", *closing]), (moment, ended)
-        assert ended.out in ("", whole.out)
         folder = model / str(number)
+        late = INTERRUPTED.replace("interrupted", f"interrupted after {folder / 'm.mar'} was written")
+        assert ended.err in ([INTERRUPTED, late] if ended.status == 130 else ["", *closing]), (moment, ended)
+        assert ended.out in ("", whole.out)
         assert not folder.exists() or [path.name for path in folder.iterdir()] == ["m.mar"]
+        assert folder.exists() or ended.err != late
         return ended.status
 
     with ThreadPoolExecutor(4) as pool:
         assert -signal.SIGINT in list(pool.map(one, range(TRIES)))
+
+
+def test_an_interruption_during_an_import_comes_when_it_has_ended(interruptible: Path, monkeypatch) -> None:
+    make(str(interruptible / "slow.py"), text="import os\nos.kill(os.getpid(), 2)\nfinished = True\n")
+    monkeypatch.syspath_prepend(interruptible)
+    with pytest.raises(KeyboardInterrupt), terminal.interrupted_by_signals():
+        importlib.import_module("slow")
+    assert sys.modules.pop("slow").finished
+
+
+IMPORTED_PROGRAM = """\
+import os
+from model_archiver.cli import terminal
+went_on = False
+try:
+    with terminal.interrupted_by_signals():
+        os.kill(os.getpid(), 2)
+        went_on = True
+except KeyboardInterrupt:
+    pass
+"""
+
+
+def test_a_command_that_runs_while_its_caller_is_imported_is_interrupted_at_once(interruptible, monkeypatch) -> None:
+    make(str(interruptible / "my-importlib/program.py"), text=IMPORTED_PROGRAM)
+    monkeypatch.syspath_prepend(interruptible / "my-importlib")
+    profiler = sys.getprofile()
+    assert not importlib.import_module("program").went_on
+    assert sys.getprofile() is profiler
+    del sys.modules["program"]
+
+
+def test_modules_that_cannot_be_read_are_one_line(model: Path, tmp_path: Path) -> None:
+    shutil.copytree(Path(terminal.__file__).parents[1], tmp_path / "model_archiver")
+    for module, words in (("cli/parser.py", ["--help"]), ("writing/build.py", MODEL)):
+        (tmp_path / "model_archiver" / module).rename(tmp_path / "taken")
+        ended = result(start(*words, PYTHONPATH=str(tmp_path), PYTHONDONTWRITEBYTECODE="1"))
+        (tmp_path / "taken").rename(tmp_path / "model_archiver" / module)
+        assert (ended.status, len(ended.err.splitlines())) == (1, 1), ended.err
+        assert "internal" not in ended.err
+        assert "No module named" in ended.err
 
 
 IMPORTER = """\

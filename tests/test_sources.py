@@ -205,6 +205,33 @@ def test_a_build_into_a_folder_that_is_not_writable_is_refused(model: Path, arch
 
 
 @AS_ROOT
+@pytest.mark.parametrize("pattern", ["d/closed/*", "d/*/a.txt", "d/**/a.txt", "d/closed/a.txt,d/?.txt"])
+def test_a_closed_folder_in_a_pattern_is_an_error(model: Path, pattern: str) -> None:
+    make("d/closed/a.txt", "d/b.txt")
+    Path("out").mkdir()
+    Path("out").chmod(0o777)
+    Path("d/closed").chmod(0)
+    ended = as_nobody([*MODEL, "--extra-files", pattern, "--export-path", "out"], model)
+    assert ended.status == 1
+    assert all("d/closed" in line and "Permission denied" in line for line in ended.errors), ended.err
+
+
+@AS_ROOT
+def test_a_closed_export_path_is_one_line(model: Path) -> None:
+    Path("closed").mkdir()
+    Path("closed").chmod(0)
+    ended = as_nobody([*MODEL, "--export-path", "closed"], model)
+    assert (ended.status, len(ended.err.splitlines())) == (1, 1), ended.err
+
+
+def test_a_disk_that_fails_while_a_source_is_read_names_the_source(work: Path) -> None:
+    make("weights.pt")
+    source = FileSource.from_stat(Path("weights.pt"), Path("weights.pt").stat())
+    with pytest.raises(OSError, match=r"weights\.pt"), source.open():
+        raise OSError(5, "Input/output error")
+
+
+@AS_ROOT
 def test_what_another_user_left_is_named_and_does_not_stop_a_build(model: Path) -> None:
     out = Path("out")
     out.mkdir()
@@ -213,7 +240,8 @@ def test_what_another_user_left_is_named_and_does_not_stop_a_build(model: Path) 
     abandoned.mkdir(0o700)
     (abandoned / "lock").touch()
     ended = as_nobody(words_for("default", "model.pt"), model)
-    warning = f"{abandoned.resolve()} is another user's; if no build of theirs is running, ask them to remove it\n"
+    place = f"{abandoned.resolve()} is a temporary folder of another user's build"
+    warning = f"torch-model-archiver: warning: {place}; if that build no longer runs, ask them to remove it\n"
     assert (ended.status, ended.err) == (0, warning)
     assert sorted(path.name for path in out.iterdir()) == [abandoned.name, "m.mar"]
 

@@ -267,6 +267,18 @@ def test_a_link_that_is_left_out_counts_as_one_and_is_not_walked(model: Path, ru
     assert "1 excluded" in run(*HANDLER_WORDS, "--extra-files", "folder").err
 
 
+def test_a_long_chain_of_links_is_followed_or_refused_in_one_line(model, run: Command) -> None:
+    archive = build(run).rename("archive.mar")
+    Path("end").mkdir()
+    for number in range(1500):
+        Path(f"link{number}").symlink_to(f"link{number - 1}" if number else "end")
+    for words in (("--export-path", "link1499"), ("extract", archive, "--to", "link1499/new")):
+        result = run(*words) if words[0] == "extract" else run(*MODEL, *words)
+        wrote = result.status == 0 and any(Path("end").iterdir())
+        assert wrote or (result.status == 1 and "[file-unreadable]" in " ".join(result.errors)), result.err
+        assert wrote or len(result.err.splitlines()) == 1
+
+
 def test_a_tilde_that_the_shell_left_is_refused(model: Path, run: Command) -> None:
     result = run(*HANDLER_WORDS, "--export-path", "~/models")
     assert result.status == 1

@@ -123,7 +123,7 @@ def test_more_members_than_memory_allows_are_one_error(work, run: Command, monke
     for command in ("inspect", "verify", "extract"):
         result = run(command, archive(3))
         assert (result.status, len(result.errors)) == (1, 1)
-        assert "has more than 4 files and folders" in result.errors[0]
+        assert "has too many files and folders; the limit is 4" in result.errors[0]
         assert "[unpacked-too-large]" in result.errors[0]
 
 
@@ -486,14 +486,23 @@ def test_our_own_archives_are_sound(model, run: Command, archive_format: str) ->
 
 def test_the_verdict_says_when_no_checksums_were_compared(model, run: Command) -> None:
     folder = build(run, "--serialized-file", "model.pt", archive_format="no-archive")
-    assert json.loads(run("verify", folder, "--json").out)["checksums_compared"] is True
+    assert json.loads(run("verify", folder, "--json").out)["checksums_compared"] > 0
     (folder / SUMS).rename(folder / "MAR-INF/sums")
     (folder / SUMS).write_text("")
     assert run("verify", folder).out.endswith(" read, no checksums to compare, 3 warnings\n")
     (folder / SUMS).unlink()
     assert run("verify", folder).out.endswith(" read, no checksums to compare\n")
-    assert json.loads(run("verify", folder, "--json").out)["checksums_compared"] is False
+    assert json.loads(run("verify", folder, "--json").out)["checksums_compared"] == 0
     assert "checksums_compared" not in json.loads(run("inspect", folder, "--json").out)
+
+
+def test_the_verdict_counts_the_files_whose_checksums_were_compared(model, run: Command) -> None:
+    folder = build(run, "--serialized-file", "model.pt", archive_format="no-archive")
+    lines = (folder / SUMS).read_text().splitlines(keepends=True)
+    (folder / SUMS).write_text("".join(lines[1:]))
+    compared = f"checksums of {len(lines) - 1} of {len(lines)} files match"
+    assert compared in run("verify", folder).out
+    assert json.loads(run("verify", folder, "--json").out)["checksums_compared"] == len(lines) - 1
 
 
 def test_files_that_differ_from_their_sums_are_refused(model, run: Command) -> None:

@@ -39,12 +39,7 @@ class Pickle(Record):
 
 
 def read_pickle(data: bytes, start: int = 0) -> Pickle | None:
-    """Return what a pickle would do, or None if the data is not a pickle, or one that is too long to be judged.
-
-    Args:
-        data: the pickle, and what follows it.
-        start: where it begins.
-    """
+    """Return what the pickle at `start` would do, or None if there is none, or it is too long to be judged."""
     file, machine, count = _File(data), _Machine(), 0
     end = file.seek(start)
     try:

@@ -44,12 +44,7 @@ class YamlMapping(dict[object, object]):
 
 
 def read_yaml(raw: bytes, path: str) -> YamlMapping | Problem:
-    """Return the settings of a config file, or the problem for which the server rejects or ignores it.
-
-    Args:
-        raw: the content of the file.
-        path: the file as the user knows it.
-    """
+    """Return the settings of a config file, or the problem for which the server rejects or ignores it."""
     try:
         loader = _Loader(raw.decode("utf-8"))
         root = loader.get_single_node()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ def _run(program: str, argv: Sequence[str] | None) -> int:
         from model_archiver.cli.run import run_command  # noqa: PLC0415
 
         return run_command(mms_parser() if program == "model-archiver" else torch_parser(), argv)
+    except (ImportError, OSError) as failure:  # a module that cannot be read, or a library that is not installed
+        print(f"{program}: error: {failure}; install {program} again", file=sys.stderr)  # noqa: T201 - without imports
+        return 1
     finally:
         if pauses_collector:
             gc.freeze()  # so that the interpreter does not look through all of this once more, neither now nor at exit

@@ -30,14 +30,7 @@ _ROLES = {
 
 
 def document(command: str, status: int, problems: Iterable[Problem], **fields: object) -> str:
-    """Return the JSON document of a command.
-
-    Args:
-        command: its name; ``package`` for packaging.
-        status: its exit status.
-        problems: its errors and warnings.
-        fields: those of its report, if there is one.
-    """
+    """Return the JSON document of a command (``package`` for packaging), with the fields of its report, if any."""
     head = {"schema": SCHEMA, "command": command, "status": status}
     found = [problem.as_dict() for problem in problems]
     return json.dumps({**head, "problems": found, **fields}, indent=2, allow_nan=False)

@@ -9,7 +9,7 @@ import sys
 
 from model_archiver.cli.terminal import Reporter, interrupted_by_signals, print_result, progress_bar
 from model_archiver.core.problems import ModelArchiverError, UsageError, as_error
-from model_archiver.core.running import completed
+from model_archiver.core.running import completed, reporters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
     args = argparse.Namespace(debug="--debug" in words, json="--json" in words)
     reporter = Reporter(parser.prog)
     completed.clear()
+    reporters.append(reporter.line)
     try:
         with interrupted_by_signals():
             if command == "package":
@@ -60,8 +61,11 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
     except Exception as failure:  # noqa: BLE001 - whatever it is, a user gets one line
         _print_traceback(args)
         hint = "" if args.debug else "; run it again with --debug to see where"
-        reporter.line(f"error: internal error: {type(failure).__name__}: {failure}{hint}; please report it")
+        text = f"internal error: {type(failure).__name__}: {failure}{hint}; please report it"
+        reporter.line(f"error: {f'{failure}; install it again' if isinstance(failure, ImportError) else text}")
         return _print_failure(command, _failed(command), args, ())
+    finally:
+        reporters.pop()
 
 
 def _failed(command: str) -> int:

@@ -56,7 +56,7 @@ def print_result(text: str) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        print(text, flush=True)  # noqa: T201
+        print(f"{text}\n", end="", flush=True)  # noqa: T201 - in one piece, also if it is interrupted
     except OSError as failure:
         with contextlib.suppress(OSError):  # or Python fails again when it flushes at exit
             devnull = os.open(os.devnull, os.O_WRONLY)
@@ -76,8 +76,19 @@ def interrupted_by_signals() -> Iterator[None]:
         nonlocal raised
         if not raised:  # a second one must not interrupt the clean-up
             raised = True
-            _raise_outside_imports(frame)
+            raise_outside_imports(frame)
 
+    def raise_outside_imports(frame: FrameType | None, *_: object) -> None:
+        """Raise KeyboardInterrupt. An import would lose it: during one, wait for its end, as a profile function."""
+        while frame is not None and frame is not outermost:
+            if frame.f_code.co_filename.startswith("<frozen importlib"):
+                sys.setprofile(raise_outside_imports)
+                return
+            frame = frame.f_back
+        sys.setprofile(profiler)
+        raise KeyboardInterrupt
+
+    outermost, profiler = sys._getframe(2), sys.getprofile()  # what imports the caller is not our matter
     handlers = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
     # Ignored signals, as under nohup, stay ignored; a handler in C (None) could not be restored.
     handlers = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
@@ -95,23 +106,13 @@ def interrupted_by_signals() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-
-
-def _raise_outside_imports(frame: FrameType | None, *_: object) -> None:
-    """Raise KeyboardInterrupt; during an import, which loses exceptions, do so when it ends, as a profile function."""
-    if frame is None or "importlib" not in frame.f_code.co_filename:
-        raise KeyboardInterrupt
-    sys.setprofile(_raise_outside_imports)
+        if raised:  # too late to be delivered
+            sys.setprofile(profiler)
 
 
 @contextlib.contextmanager
 def progress_bar(size: int | None, *, hidden: bool) -> Iterator[Progress]:
-    """Show a bar on a terminal for what takes longer than a second.
-
-    Args:
-        size: the number of bytes; None if it is announced later.
-        hidden: show nothing.
-    """
+    """Show a bar on a terminal for what takes longer than a second; `size` in bytes, None if it is announced later."""
     if hidden or sys.stderr is None or not sys.stderr.isatty():
         yield no_progress
         return

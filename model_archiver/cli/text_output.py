@@ -27,14 +27,9 @@ _NARROWEST = 12
 
 
 class TextStyle(Record):
-    """How text is shown.
+    """How text is shown."""
 
-    Attributes:
-        width: the columns of the terminal; None means that nothing is truncated.
-        has_colors: whether colors are used.
-    """
-
-    width: int | None = None
+    width: int | None = None  # the columns of the terminal; None means that nothing is truncated
     has_colors: bool = False
 
     def colorize(self, text: str, color: str) -> str:
@@ -116,7 +111,9 @@ def verdict(report: ArchiveReport, style: TextStyle) -> str:
     if errors:
         return f"{name}: {style.colorize('rejected', RED)}, {', '.join(counts)}"
     facts = [counted(len(report.files), "file"), f"{human_size(report.unpacked_size)} read"]
-    facts.append("checksums match" if report.checksums_compared else "no checksums to compare")
+    compared, total = report.checksums_compared, len(report.files) - 1  # the sums themselves have none
+    partial = f"checksums of {compared} of {counted(total, 'file')} match" if compared else "no checksums to compare"
+    facts.append("checksums match" if compared == total else partial)
     layout = "; for SageMaker: TorchServe itself needs one top folder" if report.layout else ""
     return f"{name}: {style.colorize('OK', GREEN)}, {', '.join(facts + counts)}{layout}"
 
@@ -156,7 +153,7 @@ def _facts(report: ArchiveReport) -> list[tuple[str, str]]:
 def _columns(rows: Sequence[tuple[str, ...]], style: TextStyle, reserved: int = 0) -> list[str]:
     """Return rows in columns: a path that is truncated if it does not fit, numbers aligned right, and a last text.
 
-    Each line has so many columns `reserved` for what comes before it.
+    `reserved` is the width of what precedes each row.
     """
     last = len(rows[0]) - 1 if rows else 0
     widths = [max(len(row[column]) for row in rows) for column in range(1, last + 1)]

@@ -83,7 +83,7 @@ def extract(
 
 
 def _target(to: StrPath | None, report: ArchiveReport) -> Path:
-    """Return the folder, with links resolved; a link in its own place is not followed, but can be replaced."""
+    """Return the folder, with links resolved; if it is a link itself, that one is not followed."""
     name = str(model_of(report.manifest).get("modelName") or "")
     problems = ProblemList()
     if to is None and not check_model_name(name, problems):
@@ -110,11 +110,14 @@ def _case_clashes(entries: Iterable[ArchiveEntry]) -> Iterator[tuple[PurePosixPa
     """Yield paths, of files or of their folders, that are the same if case is ignored."""
     # Sorted so that all paths below one folder are neighbors, with one depth of folders in memory, however many.
     paths = sorted((entry.path for entry in entries), key=lambda path: portable_key(str(path)).replace("/", "\0"))
+    reported = set()
     for one, other in pairwise(paths):
         for depth, (part, same) in enumerate(zip(one.parts, other.parts, strict=False), 1):
             if part != same:
-                if portable_key(part) == portable_key(same):
-                    yield PurePosixPath(*one.parts[:depth]), PurePosixPath(*other.parts[:depth])
+                pair = PurePosixPath(*one.parts[:depth]), PurePosixPath(*other.parts[:depth])
+                if portable_key(part) == portable_key(same) and frozenset(pair) not in reported:
+                    reported.add(frozenset(pair))
+                    yield pair
                 break
 
 

@@ -9,6 +9,7 @@ from model_archiver.core.entries import check_model_name
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, model_of
 from model_archiver.core.problems import ProblemList
 from model_archiver.core.running import add_total, no_progress
+from model_archiver.core.sums import read_sums
 from model_archiver.reading.archive import Content, ReadContext, TooLargeError
 from model_archiver.reading.content import FileSamples, has_valid_paths, read_content
 from model_archiver.reading.manifest import missing_files
@@ -75,7 +76,8 @@ def verify(
     report = report_of(opened, content, context.problems)
     found = [*report.problems, *check_sums(content, opened.archive_format), *_served_problems(report, samples)]
     problems = tuple(problem.replace(level="error") if strict else problem for problem in found)
-    compared = bool(content.metadata.get(PurePosixPath(SUMS_PATH), b"").strip())
+    recorded = {line[0] for line in read_sums(content.metadata.get(PurePosixPath(SUMS_PATH), b"")) if line}
+    compared = sum(entry.path in recorded for entry in content.entries)
     return report.replace(problems=problems, checksums_compared=compared)
 
 

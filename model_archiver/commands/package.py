@@ -41,10 +41,7 @@ def plan_package(
 ) -> tuple[Plan, tuple[Problem, ...]]:
     """Return what packaging would write, and the warnings that it would give. Write nothing.
 
-    Args:
-        config: as for `package`.
-        manifest: as for `package`.
-        dry_run: nothing is going to be written; an existing target is only a warning then.
+    For a `dry_run`, after which nothing is written, an existing target is only a warning.
 
     Raises:
         ModelArchiverError: everything that is wrong with the request.
@@ -68,12 +65,7 @@ def plan_package(
 
 
 def write_package(plan: Plan, warnings: tuple[Problem, ...], progress: Progress) -> ArchiveReport:
-    """Write a plan and return what was written.
-
-    Args:
-        plan: what `plan_package` returned.
-        warnings: those that it returned; they go into the report.
-        progress: as for `package`.
+    """Write a plan and return what was written; the report has the warnings that `plan_package` returned.
 
     Raises:
         ModelArchiverError: what went wrong with the build.

@@ -110,7 +110,7 @@ def parse_manifest(text: bytes) -> dict[str, Any] | None:
 
 
 def _is_beyond(value: object, levels: int) -> bool:
-    """Return whether a value has more levels than so many, or numbers, that later steps could not follow."""
+    """Return whether a value is nested deeper than `levels`, or holds an infinite number."""
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return levels == 0 or value in _INFINITE or any(_is_beyond(item, levels - 1) for item in items)
 

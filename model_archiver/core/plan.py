@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -57,10 +58,15 @@ class FileSource(Record):
             file = open(self.path, "rb", buffering=0, opener=_open_without_waiting)  # noqa: SIM115 - Path has no opener
         except FileNotFoundError:
             raise self._error(FILE_MISSING, "disappeared while it was read") from None
-        with file:
-            self._check_unchanged(file)
-            yield file
-            self._check_unchanged(file)
+        try:
+            with file:
+                self._check_unchanged(file)
+                yield file
+                self._check_unchanged(file)
+        except OSError as failure:
+            if failure.errno in (errno.EIO, errno.ESTALE):  # of reading: what is written fails when it is flushed
+                failure.filename = failure.filename or str(self.path)
+            raise
 
     def truncated(self) -> ModelArchiverError:
         """Return the error of a reader that reached the end of the file before its size."""

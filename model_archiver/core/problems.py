@@ -178,8 +178,10 @@ def as_error(failure: ModelArchiverError | OSError, place: object = "the current
     """Return the exception of a failure: of a system call, it names its path, or the place if it has none."""
     if isinstance(failure, ModelArchiverError):
         return failure
-    reason = failure.strerror or str(failure)
-    return error("file-unreadable", reason, system_hint(failure), failure.filename or place)
+    reason, hint = failure.strerror or str(failure), system_hint(failure)
+    if failure.errno == errno.ENOENT and not failure.filename:  # of os.getcwd()
+        reason, hint = "no longer exists", "change to another folder"
+    return error("file-unreadable", reason, hint, failure.filename or place)
 
 
 def printable(text: str) -> str:

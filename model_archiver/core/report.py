@@ -46,7 +46,7 @@ class ArchiveReport(Record):
         problems: of a build the warnings, of an archive that was read the errors too.
         sidecars: the files that a platform needs next to the archive.
         layout: ``sagemaker`` for a tar without a top folder, which only SageMaker serves; else None.
-        checksums_compared: whether `verify` compared the files with MAR-INF/SHA256SUMS; None where it was not asked.
+        checksums_compared: how many files `verify` compared with MAR-INF/SHA256SUMS; None where it was not asked.
     """
 
     path: Path
@@ -58,7 +58,7 @@ class ArchiveReport(Record):
     excluded: int = 0
     problems: tuple[Problem, ...] = ()
     sidecars: tuple[Path, ...] = ()
-    checksums_compared: bool | None = None
+    checksums_compared: int | None = None
     layout: Layout | None = None
 
     @property

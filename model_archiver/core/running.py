@@ -30,6 +30,19 @@ ENDING_SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signa
 completed: list[Path] = []
 """The output that this command has moved into place. An interruption after that must not look like one before it."""
 
+reporters: list[Callable[[str], object]] = []
+"""What prints the lines of the command that runs; empty where Python code builds."""
+
+
+def warn(text: str) -> None:
+    """Warn of what a build leaves behind: in the command's own form, or in the log."""
+    if reporters:
+        reporters[-1](f"warning: {text}")
+        return
+    import logging  # noqa: PLC0415 - hardly ever needed
+
+    logging.getLogger("model_archiver").warning("%s", text)
+
 
 def no_progress(_count: int) -> None:
     """Show nothing."""

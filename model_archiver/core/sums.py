@@ -45,6 +45,17 @@ def crc32(data: bytes | memoryview, value: int = 0) -> int:
     return checksum
 
 
+class Crc32:
+    """A CRC-32 that is updated as the digests of hashlib are; `value` is that of all bytes so far."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def update(self, data: bytes | memoryview) -> None:
+        """Add some bytes."""
+        self.value = crc32(data, self.value)
+
+
 def sha256(data: bytes) -> str:
     """Return the SHA-256 of some bytes, as hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()

@@ -7,11 +7,12 @@ import os
 import re
 import stat
 from fnmatch import fnmatch, fnmatchcase
+from itertools import groupby
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH
 from model_archiver.core.plan import FileSource, Member
-from model_archiver.core.problems import system_hint
+from model_archiver.core.problems import as_error, system_hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,12 +43,7 @@ class Exclusions:
     """
 
     def __init__(self, patterns: Sequence[str], outputs: Collection[Identity]) -> None:
-        """Collect the rules.
-
-        Args:
-            patterns: the user's; each is matched against a name and against the path below the walked folder.
-            outputs: the output and those of previous builds.
-        """
+        """Collect the user's patterns, for names and paths below the walked folder, and the outputs of builds."""
         self._patterns = [pattern.removeprefix("./").rstrip("/") for pattern in patterns]
         self._outputs = frozenset(outputs)
         self.excluded = 0
@@ -94,7 +90,7 @@ class FolderWalk:
         """Yield what is below `root`, each with its path below it and its status; links are followed."""
         status = status_of(root, self._flag, self._problems)
         # A stack, because a tree may be deeper than functions can call each other.
-        waiting = [] if status is None else self._entries(root, _ROOT, (_identity(status),))
+        waiting = [] if status is None else self.entries(root, _ROOT, (_identity(status),))
         while waiting:
             entry, folder, ancestors = waiting.pop()
             path, below, is_folder = Path(entry.path), folder / entry.name, _leads_to_folder(entry)
@@ -107,16 +103,27 @@ class FolderWalk:
                 rules.count(path, is_folder=is_folder)
             elif status and is_folder and _identity(status) in ancestors:
                 message = f"is a link to a folder that contains it ({self._flag})"
-                self._problems.error("link-loop", message, "remove the link or --exclude it", path=path)
+                hint = "remove the link or --exclude it" if rules else "remove the link"
+                self._problems.error("link-loop", message, hint, path=path)
             elif status:
                 yield path, below, status
                 if is_folder:
-                    waiting += self._entries(path, below, (*ancestors, _identity(status)))
+                    waiting += self.entries(path, below, (*ancestors, _identity(status)))
 
-    def _entries(
-        self, folder: Path, below: PurePosixPath, ancestors: tuple[Identity, ...]
+    def exists(self, path: Path) -> bool:
+        """Return whether there is anything at a path."""
+        try:
+            return bool(path.lstat())
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            self._problems.extend(as_error(error, path).problems)
+            return False
+
+    def entries(
+        self, folder: Path, below: PurePosixPath = _ROOT, ancestors: tuple[Identity, ...] = ()
     ) -> list[tuple[os.DirEntry[str], PurePosixPath, tuple[Identity, ...]]]:
-        """Return what is in a folder, the last one first."""
+        """Return what is in a folder, the last one first, each with the given path below it and its ancestors."""
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
         except OSError as error:
@@ -189,24 +196,27 @@ class Gatherer:
             yield from self._under_own_name(match, flag)
 
     def _matches(self, pattern: str) -> set[Path]:
-        """Return what a pattern matches; ``**`` stands for a folder and those below it, and at the end for ``*``."""
+        """Return what a pattern matches; ``**`` matches a folder and all folders below it.
+
+        At the end, it means what is in a folder that is named, and the whole of each folder that a pattern matches.
+        """
         hits = {Path(Path(pattern).anchor)}
-        parts = Path(pattern).relative_to(*hits).parts
-        for part in (*parts[:-1], parts[-1].replace("**", "*")):
+        walk = FolderWalk("--extra-files", self._exclusions, self._problems)
+        parts = [part for part, _ in groupby(Path(pattern).relative_to(*hits).parts)]
+        only_folders = pattern.endswith(_SEPARATORS)
+        if parts[-1] == "**":
+            only_folders = any(re.search(_MAGIC, part) for part in parts[:-1])
+            parts[-1:] = () if only_folders else "*"
+        for part in parts:
+            folders = {hit for hit in hits if os.path.isdir(hit)}  # noqa: PTH112 - no errors
             if part == "**":
-                walk = FolderWalk("--extra-files", self._exclusions, self._problems).walk
-                hits = {hit for hit in hits if hit.is_dir()}
-                hits |= {path for hit in hits for path, *_ in walk(hit, only_folders=True)}
+                hits = folders.union(path for hit in folders for path, *_ in walk.walk(hit, only_folders=True))
             elif re.search(_MAGIC, part):
-                found = [
-                    hit / entry.name
-                    for hit in hits
-                    for entry in next(walk_tree(hit, skips_unreadable=True), (hit, []))[1]
-                ]
+                found = {hit / entry.name for hit in folders for entry, *_ in walk.entries(hit)}
                 hits = {path for path in found if fnmatch(path.name, part) and (part[0] == "." or path.name[0] != ".")}
             else:
-                hits = {hit / part for hit in hits if os.path.lexists(hit / part)}
-        return {hit for hit in hits if hit.is_dir()} if pattern.endswith(_SEPARATORS) else hits
+                hits = {hit / part for hit in folders if walk.exists(hit / part)}
+        return {hit for hit in hits if os.path.isdir(hit)} if only_folders else hits  # noqa: PTH112 - no errors
 
     def _leaves_out(self, match: Path) -> bool:
         is_folder = match.is_dir()

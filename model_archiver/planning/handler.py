@@ -51,14 +51,7 @@ def default_handler(runtime: str) -> str:
 def resolve_torchserve_handler(
     given: str, runtime: str, model_path: Collection[PurePosixPath], packed: Collection[PurePosixPath]
 ) -> Handler:
-    """Return the handler for TorchServe.
-
-    Args:
-        given: the value of ``--handler``.
-        runtime: the value of ``--runtime``.
-        model_path: the paths that ``--model-path`` packs; its modules come first.
-        packed: the paths that all folders and extra files pack; their modules come last.
-    """
+    """Return the handler for TorchServe: a module of --model-path, a built-in one, a file, or another packed module."""
     module, function = split_function(given)
     if packed_module(module, model_path) or _is_built_in(given, runtime):
         return Handler(given)

@@ -53,16 +53,10 @@ _CONTROL = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 
 class _Line(Record):
-    """A line of a properties file, with those that continue it.
+    """A line of a properties file, with those that continue it."""
 
-    Attributes:
-        raw: the text in the file.
-        key: empty for a comment or an empty line.
-        value: the key's value.
-    """
-
-    raw: str
-    key: str
+    raw: str  # the text in the file
+    key: str  # empty for a comment or an empty line
     value: str
 
 

@@ -44,12 +44,9 @@ _DEFAULT_VERSION = "1.0"
 
 
 def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: ProblemList) -> Plan:
-    """Decide everything about a build, and write nothing.
+    """Decide everything about a build, and write nothing. With errors, the plan must not be built.
 
-    Args:
-        config: the request.
-        manifest: the text of the caller's own manifest; None makes it from the request.
-        problems: takes what is wrong. The plan may be built only without errors.
+    `manifest` is the text of the caller's own manifest; None makes it from the request.
     """
     is_named = check_model_name(config.model_name, problems)
     archive_format = _choice(ArchiveFormat, config.archive_format, "--archive-format", ArchiveFormat.DEFAULT, problems)

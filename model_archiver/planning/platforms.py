@@ -30,25 +30,15 @@ _CODE = PurePosixPath("code")
 
 
 class Layout(Record):
-    """The layout that a platform needs.
+    """The layout that a platform needs."""
 
-    Attributes:
-        folder: the folder of the archive, below the export path.
-        fixed_name: the archive's name without its suffix; None for the model's name.
-        formats: the formats that the platform takes; the first one replaces ``default``.
-        config: the server's configuration, below the export path; None if the platform has its own.
-        allows_dots: whether the archive's name may contain dots.
-        has_top: whether everything in a tar is below one folder, as TorchServe needs it.
-        has_code: whether handler and requirements are in ``code/``.
-    """
-
-    folder: str = ""
-    fixed_name: str | None = None
-    formats: tuple[ArchiveFormat, ...] = tuple(ArchiveFormat)
-    config: PurePosixPath | None = None
-    allows_dots: bool = True
-    has_top: bool = True
-    has_code: bool = False
+    folder: str = ""  # of the archive, below the export path
+    fixed_name: str | None = None  # the archive's name without its suffix; None for the model's name
+    formats: tuple[ArchiveFormat, ...] = tuple(ArchiveFormat)  # the first one replaces `default`
+    config: PurePosixPath | None = None  # the server's configuration, below the export path; None: it has its own
+    allows_dots: bool = True  # whether the archive's name may contain dots
+    has_top: bool = True  # whether everything in a tar is below one folder, as TorchServe needs it
+    has_code: bool = False  # whether handler and requirements are in `code/`
 
 
 _MAR = (ArchiveFormat.DEFAULT, ArchiveFormat.ZIP_STORE)

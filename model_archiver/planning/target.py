@@ -37,8 +37,8 @@ def choose_target(
 ) -> Target:
     """Return where the output goes, with the links of its folder followed; add an error if it cannot go there.
 
-    A link at the target itself is existing output: it is replaced, and what it leads to is left alone. Of a model that
-    is not `is_named`, whose name is invalid, only the folder is checked.
+    A link at the target itself is existing output: it is replaced, and what it leads to is left alone. If the name is
+    invalid (`is_named` is false), only the folder is checked.
     """
     layout = LAYOUTS[platform]
     folder = _export_path(config)
@@ -110,7 +110,7 @@ def existing_outputs(
     ours = {path for path in nearby if path == target.path or _is_previous_output(path, f"{name}/")}
     for other, layout in LAYOUTS.items():
         path = _config_path(config, other)
-        if path is not None and path.is_file() and (other is platform or _is_server_config(path)):
+        if path is not None and os.path.isfile(path) and (other is platform or _is_server_config(path)):  # noqa: PTH113
             ours.add(path)
         if not layout.has_top:
             folder = _export_path(config) / layout.folder
@@ -141,12 +141,7 @@ def _is_server_config(path: Path) -> bool:
 
 
 def _is_previous_output(path: Path, top: str) -> bool:
-    """Return whether a build wrote this, and it is not a file of the user's with the same name.
-
-    Args:
-        path: a folder or a tar.
-        top: what the names in a tar begin with.
-    """
+    """Return whether a build wrote this folder, or this tar whose names begin with `top`, and not the user."""
     try:
         status = path.stat()
     except OSError:
@@ -243,12 +238,7 @@ class ExistingOutput:
         return set(self._unchanged)
 
     def obstacles(self, paths: Iterable[PurePosixPath], removable: Collection[PurePosixPath]) -> Iterator[Problem]:
-        """Yield an error for everything that prevents files from being written into this folder.
-
-        Args:
-            paths: of the files, below the folder.
-            removable: paths that will be removed before.
-        """
+        """Yield an error for all that prevents files from being written here, once the `removable` ones are gone."""
         reported: set[PurePosixPath] = set()
         for path in paths:
             for parent in reversed(path.parents):  # from the top: below an obstacle nothing else is reported
@@ -258,9 +248,10 @@ class ExistingOutput:
                         yield _obstacle(place, f"{problem}, but {path} goes there")
                     reported.add(parent)
                     break
-            place = self.path / path
-            if place.is_dir() and not place.is_symlink() and not self._has_only(path, removable):
-                yield _obstacle(place, "is a folder, but a file with that name goes there")
+            else:
+                place = self.path / path
+                if place.is_dir() and not place.is_symlink() and not self._has_only(path, removable):
+                    yield _obstacle(place, "is a folder, but a file with that name goes there")
 
     def _has_only(self, folder: PurePosixPath, removable: Collection[PurePosixPath]) -> bool:
         """Return whether a folder is empty without these files; empty folders go with the last file in them."""

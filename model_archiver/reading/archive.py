@@ -87,7 +87,7 @@ class UnpackLimit:
     def check_members(self, count: int) -> None:
         """Raise TooLargeError if so many files and folders take too much memory."""
         if count > _MOST_MEMBERS:
-            message = f"has more than {_MOST_MEMBERS:,} files and folders, where a long name counts as several"
+            message = f"has too many files and folders; the limit is {_MOST_MEMBERS:,}, or fewer if names are long"
             raise self._error(message, "pack many small files as one, such as a zip")
 
     def _error(self, message: str, hint: str) -> TooLargeError:
@@ -144,17 +144,11 @@ class FoundMember(Record, frozen=False):
 
 
 class Content(Record, frozen=False):
-    """What an archive contains.
+    """What an archive contains."""
 
-    Attributes:
-        entries: the files, in the order of the archive.
-        metadata: the bytes of the manifest and of the sums file, by path.
-        is_complete: whether everything was read.
-    """
-
-    entries: list[ArchiveEntry]
-    metadata: dict[PurePosixPath, bytes]
-    is_complete: bool = True
+    entries: list[ArchiveEntry]  # the files, in the order of the archive
+    metadata: dict[PurePosixPath, bytes]  # the manifest and the sums file, by path
+    is_complete: bool = True  # whether everything was read
 
 
 class ArchiveFile:

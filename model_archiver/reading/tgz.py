@@ -236,10 +236,10 @@ def _read_header(stream: _GzipStream) -> _TarHeader | None:
             return _extend(header, extended or {})
         fields = _read_extension(stream, header)
         if header.kind == _GLOBAL_PAX and fields.keys() - {b"comment"}:
-            raise _ambiguity("it sets values for all members after it")
+            raise _ambiguity("it sets values for all later files")
         if header.kind in (*_PAX, _GNU_LONG_NAME):
             if extended is not None:
-                raise _ambiguity("another one describes the same member")
+                raise _ambiguity("two headers name the same file")
             extended = fields
     raise _damage(f"a member has {_MOST_HEADERS} headers or more")
 

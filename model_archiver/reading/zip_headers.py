@@ -190,7 +190,7 @@ def _zip64(extra: Fields) -> bytes:
 def _contradiction(name: bytes, version: int, flags: int, extra: Fields) -> str | None:
     """Return what readers read in different ways."""
     if version > _LATEST_VERSION or flags & _OTHER_FLAGS:
-        return "the header requires what only some readers can do"
+        return "its flags or version need a feature that some zip readers lack"
     if sum(kind == _ZIP64_FIELD for kind, _ in extra) > 1:
         return "the header has two ZIP64 fields"
     if any(kind == _UNICODE_PATH_FIELD and content[_BEFORE_PATH:] != name for kind, content in extra):
@@ -230,21 +230,13 @@ class Directory:
 
 
 class EndRecord(Record):
-    """What the records after a central directory say (APPNOTE 4.3.14 and 4.3.16).
+    """What the records after a central directory say (APPNOTE 4.3.14 and 4.3.16)."""
 
-    Attributes:
-        position: where these records begin.
-        entries: the number of entries.
-        size: of the directory, in bytes.
-        start: where the directory begins; too small by the number of bytes that precede the zip.
-        is_plain: whether the zip has one part and the records do not contradict each other.
-    """
-
-    position: int
-    entries: int
-    size: int
-    start: int
-    is_plain: bool = True
+    position: int  # where these records begin
+    entries: int  # the number of entries
+    size: int  # of the directory, in bytes
+    start: int  # where the directory begins; too small by the number of bytes that precede the zip
+    is_plain: bool = True  # whether the zip has one part and the records do not contradict each other
 
 
 def looks_like_zip(file: ArchiveFile) -> bool:

@@ -36,11 +36,7 @@ _LARGE = 1 << 26
 
 
 def build(plan: Plan, progress: Progress) -> ArchiveReport:
-    """Write what a plan describes, and return what was written.
-
-    Args:
-        plan: the plan.
-        progress: is called with the number of source bytes just processed.
+    """Write what a plan describes, and return what was written; `progress` is called with the source bytes just read.
 
     Raises:
         ModelArchiverError: a source changed, the disk is full, or another build created the target meanwhile; the

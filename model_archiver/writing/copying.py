@@ -6,11 +6,11 @@ import errno
 import hashlib
 import os
 
-from model_archiver.core.sums import crc32, sha256
+from model_archiver.core.sums import Crc32, crc32, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
     from model_archiver.core.plan import FileSource
@@ -39,9 +39,8 @@ def read_blocks(source: FileSource, workers: Workers) -> Iterator[bytes]:
             workers.progress(len(block))
 
 
-def file_sums(source: FileSource, workers: Workers, *, with_crc32: bool) -> tuple[str, int]:
-    """Return the SHA-256 and CRC-32 of a large file; stop early if the build has failed. A CRC-32 not wanted is 0."""
-    digest, checksum = hashlib.sha256(), 0
+def feed(source: FileSource, workers: Workers, update: Callable[[memoryview], object]) -> None:
+    """Call `update` with each block of a large file; stop early if the build has failed."""
     buffer = memoryview(bytearray(_READ_SIZE))
     left = source.size
     with source.open() as file:
@@ -49,22 +48,27 @@ def file_sums(source: FileSource, workers: Workers, *, with_crc32: bool) -> tupl
             count = file.readinto(buffer[: min(left, _READ_SIZE)])  # type: ignore[attr-defined]
             if not count:
                 raise source.truncated()
-            digest.update(buffer[:count])
-            checksum = crc32(buffer[:count], checksum) if with_crc32 else 0
+            update(buffer[:count])
             left -= count
-    return digest.hexdigest(), checksum
 
 
 def copy(source: FileSource, output: OutputFile, workers: Workers, *, with_crc32: bool) -> tuple[str, int]:
-    """Append a file to the output, and return what `file_sums` does; a thread sums a large file at the same time."""
+    """Append a file to the output, and return its SHA-256 and CRC-32; a CRC-32 that is not wanted may be 0.
+
+    Threads read a large file for them at the same time: each read of what was just read costs little.
+    """
     if source.size <= SMALL:
         data = b"".join(read_blocks(source, workers))
         output.write(data)
         return sha256(data), crc32(data)
-    sums = workers.hashing.submit(file_sums, source, workers, with_crc32=with_crc32)
-    with workers.joining(sums), source.open() as file:
+    digest, checksum = hashlib.sha256(), Crc32()
+    sums = [workers.hashing.submit(feed, source, workers, digest.update)]
+    if with_crc32:
+        sums.append(workers.deflating.submit(feed, source, workers, checksum.update))
+    with workers.joining(*sums), source.open() as file:
         _copy_large(source, file, output, workers)
-        return workers.result(sums)
+        workers.finish(*sums)
+    return digest.hexdigest(), checksum.value
 
 
 def _copy_large(source: FileSource, file: BinaryIO, output: OutputFile, workers: Workers) -> None:

@@ -7,18 +7,16 @@ from collections import deque
 from contextlib import contextmanager
 from functools import cached_property
 
-from model_archiver.core.sums import crc32, fast_zlib
+from model_archiver.core.sums import Crc32, fast_zlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future, ThreadPoolExecutor
-    from typing import Any, TypeVar
+    from typing import Any
 
     from model_archiver.core.plan import FileSource
     from model_archiver.core.running import Progress
-
-    _Result = TypeVar("_Result")
 
 _BLOCK = 1 << 20  # bytes that are compressed at a time
 _MOST_BLOCKS = 48  # that wait for a thread or the sink: memory must not grow with the number of cores
@@ -91,22 +89,24 @@ class Workers:
         while len(self._unhashed) > most:
             self._unhashed.popleft().result()
 
-    def result(self, work: Future[_Result]) -> _Result:
-        """Wait for long work, report progress meanwhile, and return the result."""
+    def finish(self, *works: Future[Any]) -> None:
+        """Wait for long work, and report progress meanwhile."""
         from concurrent.futures import wait  # noqa: PLC0415 - as in _pool
 
-        while not wait([work], _POLL_SECONDS).done:
+        while wait(works, _POLL_SECONDS).not_done:
             self.progress(0)
-        return work.result()
+        for work in works:
+            work.result()
 
     @contextmanager
-    def joining(self, work: Future[Any]) -> Iterator[None]:
+    def joining(self, *works: Future[Any]) -> Iterator[None]:
         """Wait for some work when the block ends; if the block fails, the work stops early."""
         try:
             yield
         finally:
-            self.stopped = not work.done()
-            work.exception()
+            self.stopped = not all(work.done() for work in works)
+            for work in works:
+                work.exception()
 
 
 def deflate_whole(data: bytes) -> bytes:
@@ -148,7 +148,7 @@ class DeflateStream:
         self._parts: list[memoryview] = []
         self._room = _BLOCK
         self._blocks: deque[Future[tuple[bytes, ...]]] = deque()
-        self.crc32 = 0
+        self.crc32 = Crc32()
 
     def write(self, data: bytes) -> None:
         """Compress any number of bytes."""
@@ -172,7 +172,7 @@ class DeflateStream:
     def _submit(self, *, last: bool) -> None:
         parts, self._parts, self._room = self._parts, [], _BLOCK
         block = parts[0] if len(parts) == 1 else b"".join(parts)
-        self._workers.hash_later(self._take_crc32, block)
+        self._workers.hash_later(self.crc32.update, block)
         self._blocks.append(self._workers.deflating.submit(_deflate, block, last=last))
         while len(self._blocks) > min(2 * self._workers.jobs, _MOST_BLOCKS):
             self._drain()
@@ -180,9 +180,6 @@ class DeflateStream:
     def _drain(self) -> None:
         for piece in self._blocks.popleft().result():
             self._sink(piece)
-
-    def _take_crc32(self, block: bytes | memoryview) -> None:
-        self.crc32 = crc32(block, self.crc32)
 
 
 def _deflate(block: bytes | memoryview, *, last: bool) -> tuple[bytes, ...]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from contextlib import ExitStack, suppress
+import sys
+from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import mode
-from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
+from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH
 from model_archiver.core.problems import error, raise_errors
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.sums import sha256
@@ -17,12 +19,22 @@ from model_archiver.planning.gathering import walk_tree
 from model_archiver.planning.target import ExistingOutput
 from model_archiver.writing.copying import copy, read_blocks
 from model_archiver.writing.destination import Destination
-from model_archiver.writing.os_calls import OutputFile, exchange, make_folders, rename_new, sync_folder, sync_tree
-from model_archiver.writing.publish import place_new, replace_file
+from model_archiver.writing.os_calls import (
+    OutputFile,
+    exchange,
+    keep_owner,
+    make_folders,
+    rename_new,
+    sync_folder,
+    sync_tree,
+)
+from model_archiver.writing.publish import place_new, replace_file, undoing
 from model_archiver.writing.staging import folder_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from model_archiver.core.plan import FileSource, Plan
     from model_archiver.core.running import Unblocked
     from model_archiver.planning.target import Snapshot
@@ -31,6 +43,8 @@ if TYPE_CHECKING:
 
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
 """Another file system, another user's file, too many links, or a file system without links."""
+
+_FICLONE = 0x40049409
 
 
 class FolderDestination(Destination):
@@ -42,8 +56,10 @@ class FolderDestination(Destination):
         self._folders: set[PurePosixPath] = set()
 
     def needed_space(self) -> int:
-        """Return 0: links need no space, and some file systems let a copy share the blocks of its source."""
-        return 0
+        """Return the bytes of the copies, or 0 if they share the blocks of the sources."""
+        largest = max(self.plan.members, key=lambda member: member.size)
+        shared = self.plan.link or _can_share_blocks(largest.source_path, self.staging.path / "probe")
+        return 0 if shared else self.plan.size
 
     def add(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
         """Write a file, or make a hard link to it."""
@@ -90,6 +106,21 @@ class FolderDestination(Destination):
             make_folders(self.built / path.parent)
             self._folders.add(path.parent)
         return self.built / path
+
+
+def _can_share_blocks(source: Path, probe: Path) -> bool:
+    """Return whether a copy shares the blocks of its source, as copies in the kernel do on some file systems."""
+    if sys.platform != "linux":
+        return False
+    import fcntl  # noqa: PLC0415 - Windows does not have it
+
+    with source.open("rb") as original, probe.open("xb") as copied:
+        probe.unlink()
+        try:
+            fcntl.ioctl(copied, _FICLONE, original.fileno())
+        except OSError:
+            return False
+    return True
 
 
 def publish_folder(staging: StagingDirectory, target: Path, unblocked: Unblocked, *, replace: bool) -> None:
@@ -148,7 +179,7 @@ def _merge(staging: StagingDirectory, existing: ExistingOutput, unblocked: Unblo
     """Move the new files into a folder that holds other files too, and remove what only the previous build wrote.
 
     The manifest is removed first and written last, so that a build that is killed leaves nothing that looks complete.
-    What fails restores everything, the manifest last.
+    A build that fails restores everything, the manifest last; if it cannot, it keeps what it has replaced.
     """
     built, root, kept = staging.new, existing.path, staging.path / "replaced"
     manifest, sums = PurePosixPath(MANIFEST_PATH), PurePosixPath(SUMS_PATH)
@@ -157,22 +188,37 @@ def _merge(staging: StagingDirectory, existing: ExistingOutput, unblocked: Unblo
         paths = [PurePosixPath(file.relative_to(built).as_posix()) for file in files]
         stale = existing.unchanged_files().difference(paths)
         raise_errors(list(existing.obstacles(paths, stale)))
-    with ExitStack() as undo:
-        for path in [manifest, *stale]:
-            if os.path.lexists(root / path):
-                _remove_file(root, path, kept, undo)
-        for path in sorted(paths, key=lambda path: (path == manifest, path == sums)):
-            make_folders((root / path).parent, lambda folder: undo.callback(folder.rmdir))
-            replace_file(built / path, root / path, kept / path, undo)
-        undo.pop_all()
+    undo: list[Callable[[], object]] = []
+    try:
+        with undoing() as undo:
+            for path in [manifest, *stale]:
+                if os.path.lexists(root / path):
+                    _remove_file(root, path, kept, undo)
+            for path in sorted(paths, key=lambda path: (path == manifest, path == sums)):
+                make_folders((root / path).parent, lambda folder: undo.append(folder.rmdir))
+                replace_file(built / path, root / path, kept / path, undo)
+    except OSError as failure:
+        if not undo:
+            raise
+        staging.is_kept = True
+        message = f"{failure.strerror or failure}, and not all that was replaced could be put back"
+        raise error("write-failed", message, f"move it back from {kept}", root) from failure
 
 
-def _remove_file(root: Path, path: PurePosixPath, kept: Path, undo: ExitStack) -> None:
+def _remove_file(root: Path, path: PurePosixPath, kept: Path, undo: list[Callable[[], object]]) -> None:
     """Move a file away, and remove the folders that are empty without it."""
     (kept / path).parent.mkdir(parents=True, exist_ok=True)
     (root / path).rename(kept / path)
-    undo.callback((kept / path).rename, root / path)
+    undo.append(partial((kept / path).rename, root / path))
     for parent in list(path.parents)[:-1]:
+        folder = root / parent
         with suppress(OSError):  # something else is in it
-            (root / parent).rmdir()
-            undo.callback((root / parent).mkdir)
+            status = folder.stat()
+            if str(parent) != MAR_INF:  # in which the new manifest goes
+                folder.rmdir()
+                undo.append(partial(_make_again, folder, status))
+
+
+def _make_again(folder: Path, status: os.stat_result) -> None:
+    folder.mkdir()
+    keep_owner(folder, status)

@@ -45,27 +45,16 @@ _UNIX = 3 << 8
 
 
 class ZipEntry(Record):
-    """An entry as its headers describe it.
+    """An entry as its headers describe it."""
 
-    Attributes:
-        name: its path, with slashes.
-        executable: whether its owner may execute it.
-        method: `STORED` or `DEFLATED`.
-        size: of its content, uncompressed.
-        compressed_size: of its data in the archive.
-        crc32: of its content.
-        offset: where its local header begins.
-        zip64: whether the local header has room for sizes of 4 GiB and more.
-    """
-
-    name: str
-    executable: bool
-    method: int
-    size: int
-    compressed_size: int
-    crc32: int
-    offset: int
-    zip64: bool
+    name: str  # its path, with slashes
+    executable: bool  # whether its owner may execute it
+    method: int  # STORED or DEFLATED
+    size: int  # of its content, uncompressed
+    compressed_size: int  # of its data in the archive
+    crc32: int  # of its content
+    offset: int  # where its local header begins
+    zip64: bool  # whether the local header has room for sizes of 4 GiB and more
 
 
 class MarDestination(FileDestination):
@@ -137,7 +126,7 @@ class MarDestination(FileDestination):
             self.workers.hash_later(digest.update, block)
             stream.write(block)
         stream.finish()
-        return digest.hexdigest(), stream.crc32
+        return digest.hexdigest(), stream.crc32.value
 
 
 class ZipStoreDestination(MarDestination):

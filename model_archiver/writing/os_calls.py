@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -148,6 +149,14 @@ def make_folders(folder: Path, made: Callable[[Path], object] = Path) -> None:
         with suppress(FileExistsError):
             folder.mkdir()
             made(folder)
+
+
+def keep_owner(path: Path, status: os.stat_result) -> None:
+    """Give a path the owner and the permissions of the one that it replaces."""
+    if hasattr(os, "chown"):
+        with suppress(OSError):  # only root gives files away
+            os.chown(path, status.st_uid, status.st_gid)
+    path.chmod(stat.S_IMODE(status.st_mode))
 
 
 class OutputFile:

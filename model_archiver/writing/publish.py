@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from model_archiver.core.problems import error
-from model_archiver.writing.os_calls import OutputFile, rename_new, sync_folder
+from model_archiver.writing.os_calls import OutputFile, keep_owner, rename_new, sync_folder
 from model_archiver.writing.staging import StagingDirectory, folder_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from model_archiver.core.plan import Plan, SidecarFile
@@ -53,22 +55,34 @@ def publish_archive(staging: StagingDirectory, plan: Plan, unblocked: Unblocked)
     if not plan.sidecars:
         publish_file(staging.new, target.path, replace=target.force)
         return
-    with ExitStack() as stack, ExitStack() as undo:
+    with ExitStack() as stack, undoing() as undo:
         # Each has a staging directory next to its own target, which may be on another file system than the archive.
         ready = [_written(sidecar, plan.name, stack, unblocked) for sidecar in plan.sidecars]
         if target.force:  # if this build is killed between, the next one moves back what was set aside
             replace_file(staging.new, target.path, staging.set_aside, undo)
         else:
             place_new(staging.new, target.path)
-            undo.callback(target.path.unlink)
+            undo.append(target.path.unlink)
         sync_folder(target.path.parent)
         for directory, sidecar in zip(ready, plan.sidecars, strict=True):
-            # No platform has two of them, and the last step need not be undone: it is done, or has changed nothing.
+            # Each platform has at most one such file. Its rename is the last step, so nothing after it can fail.
             publish_file(directory.new, sidecar.path, replace=True)
-        undo.pop_all()
 
 
-def replace_file(built: Path, path: Path, kept: Path, undo: ExitStack) -> None:
+@contextmanager
+def undoing() -> Iterator[list[Callable[[], object]]]:
+    """If the block fails, do the steps of the list, the last one first, up to one that fails, which stays in it."""
+    steps: list[Callable[[], object]] = []
+    try:
+        yield steps
+    except BaseException:
+        while steps:
+            steps[-1]()
+            steps.pop()
+        raise
+
+
+def replace_file(built: Path, path: Path, kept: Path, undo: list[Callable[[], object]]) -> None:
     """Move a finished file to its place; `undo` restores what was there, a link too, which is kept meanwhile."""
     exists = os.path.lexists(path) and (path.is_symlink() or not path.is_dir())
     if exists:
@@ -77,10 +91,10 @@ def replace_file(built: Path, path: Path, kept: Path, undo: ExitStack) -> None:
             os.link(path, kept, follow_symlinks=os.link not in os.supports_follow_symlinks)
         except OSError:  # a file system without links
             path.rename(kept)
-        undo.callback(kept.replace, path)
+        undo.append(partial(kept.replace, path))
     built.replace(path)
     if not exists:
-        undo.callback(path.unlink)
+        undo.append(path.unlink)
 
 
 def _written(sidecar: SidecarFile, name: str, stack: ExitStack, unblocked: Unblocked) -> StagingDirectory:
@@ -97,9 +111,5 @@ def _written(sidecar: SidecarFile, name: str, stack: ExitStack, unblocked: Unblo
         output.write(config_content(sidecar))
         output.sync()
     if sidecar.path.exists():
-        status = sidecar.path.stat()
-        if os.name != "nt":
-            with suppress(OSError):  # only root gives files away
-                os.chown(staging.new, status.st_uid, status.st_gid)
-        staging.new.chmod(status.st_mode & 0o7777)
+        keep_owner(staging.new, sidecar.path.stat())
     return staging

@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from model_archiver.core.running import warn
 from model_archiver.planning.gathering import walk_tree
 from model_archiver.writing.os_calls import make_folders, rename_new
 
@@ -37,6 +38,7 @@ class StagingDirectory:
         path: the directory.
         new: where the output is assembled.
         set_aside: where an existing output waits if the system cannot exchange it for the new one in one step.
+        is_kept: it holds what the user needs, and is not removed, by this build or by others: it loses its lock.
     """
 
     def __init__(self, target: Path, name: str) -> None:
@@ -49,6 +51,7 @@ class StagingDirectory:
         self._made_folders: list[Path] = []
         self._lock = _NO_LOCKS
         self.path = self.new = self.set_aside = target
+        self.is_kept = False
 
     def __enter__(self) -> StagingDirectory:
         try:
@@ -59,7 +62,11 @@ class StagingDirectory:
         return self
 
     def __exit__(self, _kind: object, failure: BaseException | None, _traceback: object) -> None:
-        _remove(self.path, self._lock)
+        if self.is_kept:
+            (self.path / _LOCK).unlink(missing_ok=True)
+            _close(self._lock)
+        else:
+            _remove(self.path, self._lock)
         if failure is not None:
             self._clean_up(failure)
 
@@ -113,7 +120,8 @@ class StagingDirectory:
                 try:
                     _remove_if_abandoned(path)
                 except PermissionError:
-                    _warn("%s is another user's; if no build of theirs is running, ask them to remove it", path)
+                    hint = "if that build no longer runs, ask them to remove it"
+                    warn(f"{path} is a temporary folder of another user's build; {hint}")
                 except OSError:  # another build was faster
                     pass
 
@@ -144,7 +152,7 @@ def _remove(directory: Path, lock: int) -> None:
     with suppress(OSError, ImportError):  # reported below
         kept = directory / _SET_ASIDE
         for existing in kept.iterdir() if kept.is_dir() and not kept.is_symlink() else ():
-            with suppress(FileExistsError):  # the build replaced it; else it was killed, or failed twice, before that
+            with suppress(FileExistsError):  # the new output is in place; otherwise the old one is moved back
                 rename_new(existing, directory.parent / existing.name)
         for path in directory.iterdir():
             if path.name != _LOCK:
@@ -157,18 +165,12 @@ def _remove(directory: Path, lock: int) -> None:
             directory.rmdir()
     _close(lock)
     if os.path.lexists(directory):
-        _warn("%s could not be removed; the next build of this model tries it again", directory)
+        warn(f"{directory} could not be removed; the next build of this model tries it again")
 
 
 def _close(lock: int) -> None:
     with suppress(OSError):  # it is closed all the same, and nothing was written to it
         os.close(lock)
-
-
-def _warn(text: str, path: object) -> None:
-    import logging  # noqa: PLC0415 - hardly ever needed
-
-    logging.getLogger(__name__).warning(text, path)
 
 
 def _remove_tree(path: Path) -> None:

@@ -67,7 +67,7 @@ class TgzDestination(FileDestination):
         self._write(bytes(2 * _BLOCK))
         self._pad(_RECORD)
         self._stream.finish()
-        self.output.write(struct.pack("<2L", self._stream.crc32, self._tar_size & 0xFFFFFFFF))
+        self.output.write(struct.pack("<2L", self._stream.crc32.value, self._tar_size & 0xFFFFFFFF))
         super().finish()
 
     def _add_whole(self, path: PurePosixPath, data: bytes, *, executable: bool) -> ArchiveEntry:
