@@ -22,6 +22,9 @@ LAYOUTS = {
     "a pattern for folders": (["d/top.txt", "d/sub/a.txt", "d/sub/low/b.txt"], "d/s*", {"sub/a.txt", "sub/low/b.txt"}),
     "a recursive pattern": (["d/a.json", "d/sub/low/c.json", "d/sub/d.txt"], "d/**/*.json", {"a.json", "c.json"}),
     "two stars below a pattern": (["d/a/x.txt", "d/a/b/y.txt", "d/c.txt"], "d/*/**", {"a/x.txt", "a/b/y.txt"}),
+    "a folder in one of its name": (["d/d/a.txt", "d/b.txt"], "d/d/*.txt", {"a.txt"}),
+    "the same pattern twice": (["d/e/a.txt", "d/b.txt"], "*/*/*.txt", {"a.txt"}),
+    "two stars and a slash": (["d/a/x.txt", "d/c.txt"], "d/**/", {"a/x.txt"}),
     "two stars twice": (["d/a/x.txt", "d/c.txt"], "d/**/**", {"a/x.txt", "c.txt"}),
     "two stars alone": (["d/a.json", "d/sub/low/c.json"], "d/**", {"a.json", "sub/low/c.json"}),
 }

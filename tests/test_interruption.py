@@ -421,6 +421,7 @@ def test_modules_that_cannot_be_read_are_one_line(model: Path, tmp_path: Path) -
         assert (ended.status, len(ended.err.splitlines())) == (1, 1), ended.err
         assert "internal" not in ended.err
         assert "No module named" in ended.err
+        assert "install this tool again" in ended.err
 
 
 IMPORTER = """\

@@ -505,6 +505,12 @@ def test_the_verdict_counts_the_files_whose_checksums_were_compared(model, run: 
     assert json.loads(run("verify", folder, "--json").out)["checksums_compared"] == len(lines) - 1
 
 
+def test_the_verdict_on_nothing_but_a_manifest_is_that_nothing_was_compared(work, run: Command) -> None:
+    model = {"modelName": "m", "handler": "vllm_handler", "modelVersion": "1.0"}
+    result = run("verify", mar(Raw(MANIFEST.encode(), manifest_bytes(model=model))))
+    assert (result.status, result.out.split(", ")[-1]) == (0, "no checksums to compare\n"), result.err
+
+
 def test_files_that_differ_from_their_sums_are_refused(model, run: Command) -> None:
     build(run, "--serialized-file", "model.pt", archive_format="no-archive")
     shutil.copytree("m", "extra")

@@ -38,7 +38,7 @@ def _run(program: str, argv: Sequence[str] | None) -> int:
 
         return run_command(mms_parser() if program == "model-archiver" else torch_parser(), argv)
     except (ImportError, OSError) as failure:  # a module that cannot be read, or a library that is not installed
-        print(f"{program}: error: {failure}; install {program} again", file=sys.stderr)  # noqa: T201 - without imports
+        print(f"{program}: error: {failure}; install this tool again", file=sys.stderr)  # noqa: T201 - without imports
         return 1
     finally:
         if pauses_collector:

@@ -62,7 +62,7 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
         _print_traceback(args)
         hint = "" if args.debug else "; run it again with --debug to see where"
         text = f"internal error: {type(failure).__name__}: {failure}{hint}; please report it"
-        reporter.line(f"error: {f'{failure}; install it again' if isinstance(failure, ImportError) else text}")
+        reporter.line(f"error: {f'{failure}; install this tool again' if isinstance(failure, ImportError) else text}")
         return _print_failure(command, _failed(command), args, ())
     finally:
         reporters.pop()

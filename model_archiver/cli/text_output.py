@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from model_archiver.core.entries import is_reserved
-from model_archiver.core.manifest import MANIFEST_PATH, model_of
+from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, model_of
 from model_archiver.core.problems import printable
 from model_archiver.core.record import Record
 from model_archiver.core.text import counted, human_size
@@ -111,9 +111,9 @@ def verdict(report: ArchiveReport, style: TextStyle) -> str:
     if errors:
         return f"{name}: {style.colorize('rejected', RED)}, {', '.join(counts)}"
     facts = [counted(len(report.files), "file"), f"{human_size(report.unpacked_size)} read"]
-    compared, total = report.checksums_compared, len(report.files) - 1  # the sums themselves have none
-    partial = f"checksums of {compared} of {counted(total, 'file')} match" if compared else "no checksums to compare"
-    facts.append("checksums match" if compared == total else partial)
+    compared, total = report.checksums_compared, sum(str(entry.path) != SUMS_PATH for entry in report.files)
+    match = "checksums match" if compared == total else f"checksums of {compared} of {counted(total, 'file')} match"
+    facts.append(match if compared else "no checksums to compare")
     layout = "; for SageMaker: TorchServe itself needs one top folder" if report.layout else ""
     return f"{name}: {style.colorize('OK', GREEN)}, {', '.join(facts + counts)}{layout}"
 

@@ -7,7 +7,6 @@ import os
 import re
 import stat
 from fnmatch import fnmatch, fnmatchcase
-from itertools import groupby
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH
@@ -202,11 +201,13 @@ class Gatherer:
         """
         hits = {Path(Path(pattern).anchor)}
         walk = FolderWalk("--extra-files", self._exclusions, self._problems)
-        parts = [part for part, _ in groupby(Path(pattern).relative_to(*hits).parts)]
+        given = Path(pattern).relative_to(*hits).parts
+        parts = [part for part, before in zip(given, ("", *given), strict=False) if not part == before == "**"]
         only_folders = pattern.endswith(_SEPARATORS)
         if parts[-1] == "**":
-            only_folders = any(re.search(_MAGIC, part) for part in parts[:-1])
-            parts[-1:] = () if only_folders else "*"
+            is_named = not any(re.search(_MAGIC, part) for part in parts[:-1])
+            parts[-1:] = "*" if is_named else ()
+            only_folders |= not is_named
         for part in parts:
             folders = {hit for hit in hits if os.path.isdir(hit)}  # noqa: PTH112 - no errors
             if part == "**":
