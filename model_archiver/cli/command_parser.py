@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import re
 
 from model_archiver.cli.parser import FlagParser, HelpFormatter, add_common_flags
@@ -41,100 +40,51 @@ def command_parser(program: str, name: str) -> FlagParser:
         epilog=_TEST_NOTES if name == "test" else None,
         formatter_class=HelpFormatter,
     )
+    flag = parser.add_argument
     if name == "diff":
-        parser.add_argument("a", type=_archive, metavar="A", help=_ARCHIVE)
-        parser.add_argument("b", type=_archive, metavar="B", help="another one, of any format")
+        flag("a", type=_archive, metavar="A", help=_ARCHIVE)
+        flag("b", type=_archive, metavar="B", help="another one, of any format")
     else:
-        parser.add_argument("archive", type=_archive, metavar="ARCHIVE", help=_ARCHIVE)
+        flag("archive", type=_archive, metavar="ARCHIVE", help=_ARCHIVE)
     if name == "extract":
-        parser.add_argument("--to", metavar="DIR", help="the folder to unpack to (default: the model's name)")
-        parser.add_argument("-f", "--force", action="store_true", help="replace an existing folder")
+        flag("--to", metavar="DIR", help="the folder to unpack to (default: the model's name)")
+        flag("-f", "--force", action="store_true", help="replace an existing folder")
     if name == "verify":
-        parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
+        flag("--strict", action="store_true", help="treat warnings as errors")
     if name == "test":
-        _add_request_flags(parser)
-        _add_worker_flags(parser)
-    parser.add_argument(
-        "--max-size",
-        type=_size,
-        metavar="SIZE",
-        help="unpacked size limit, such as 20G (default: 1G or 100 times the archive, whichever is more)",
-    )
+        _add_trial_flags(parser)
+    limit = "unpacked size limit, such as 20G (default: 1G or 100 times the archive, whichever is more)"
+    flag("--max-size", type=_size, metavar="SIZE", help=limit)
     add_common_flags(parser)
     return parser
 
 
-def _add_request_flags(parser: FlagParser) -> None:
-    parser.add_argument(
-        "--input",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="send the file as one request; - is stdin; may be repeated",
-    )
-    parser.add_argument(
-        "--form",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="send a request with several parts, one for each --form, as curl does: NAME=VALUE or NAME=@FILE, either "
-        "with ;type=TYPE",
-    )
-    parser.add_argument(
-        "--content-type",
-        metavar="TYPE",
-        help="the content type of every --input (default: guessed from the file's name)",
-    )
-    parser.add_argument(
-        "--expect",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="the expected answer, one for each request, in their order: a .json file is compared by value, any other "
-        "byte by byte",
-    )
-    parser.add_argument(
-        "--tolerance",
-        type=_tolerance,
-        default=0.0,
-        metavar="X",
-        help="how much numbers of --expect may differ (default: 0)",
-    )
-    parser.add_argument(
-        "--cases",
-        metavar="FILE",
-        help="requests and expected answers, a JSON list of objects as in TorchServe's own tests",
-    )
-
-
-def _add_worker_flags(parser: FlagParser) -> None:
-    parser.add_argument(
-        "--python",
-        metavar="PATH",
-        help="the interpreter that has the server's package, or the folder of a virtual environment (default: the "
-        "one that runs this)",
-    )
-    parser.add_argument(
-        "--batch-size",
-        type=_batch_size,
-        metavar="N",
-        help="send up to so many requests together, after each was sent alone (default: the archive's, or 1)",
-    )
-    parser.add_argument(
-        "--timeout",
-        type=_seconds,
-        metavar="SECONDS",
-        help="how long loading, and each answer, may take (default: the archive's, or 120)",
-    )
-    parser.add_argument("--device", type=_device, help="cpu, cuda or cuda:N (default: the archive's, or cpu)")
-    parser.add_argument(
-        "--envelope", default="", metavar="NAME", help="TorchServe's service envelope: json, body, kserve or kservev2"
-    )
-    parser.add_argument(
-        "--install-requirements",
-        action="store_true",
-        help="install what the archive requires into its private folder first, as a server can",
-    )
+def _add_trial_flags(parser: FlagParser) -> None:
+    for name, metavar, text in (
+        ("--input", "FILE", "send the file as one request; - is stdin; may be repeated"),
+        ("--form", "NAME=VALUE", "a part of one request with several, as in curl: NAME=VALUE or NAME=@FILE;type=TYPE"),
+        ("--expect", "FILE", "the expected answer, one for each request: *.json by value, any other byte by byte"),
+    ):
+        parser.add_argument(name, action="append", default=[], metavar=metavar, help=text)
+    for name, metavar, convert, text in (
+        ("--content-type", "TYPE", str, "the content type of every --input (default: guessed from the file's name)"),
+        ("--tolerance", "X", _tolerance, "how much numbers of --expect may differ (default: 0)"),
+        ("--cases", "FILE", str, "requests and expected answers: a JSON list, as in TorchServe's own tests"),
+        ("--python", "PATH", str, "the interpreter with the server's package, or its environment (default: this one)"),
+        ("--batch-size", "N", _batch_size, "the most requests that are sent together (default: the archive's, or 1)"),
+        (
+            "--timeout",
+            "SECONDS",
+            _seconds,
+            "how long loading, and each answer, may take (default: the archive's, or 120)",
+        ),
+        ("--device", "DEVICE", _device, "cpu, cuda or cuda:N (default: the archive's, or cpu)"),
+        ("--envelope", "NAME", str, "TorchServe's service envelope: json, body, kserve or kservev2"),
+    ):
+        parser.add_argument(name, type=convert, metavar=metavar, help=text)
+    parser.set_defaults(tolerance=0.0, envelope="")
+    install = "install what the archive requires into its private folder first, as a server can"
+    parser.add_argument("--install-requirements", action="store_true", help=install)
     parser.add_argument("--log", action="store_true", help="show all that the worker writes, not only after a failure")
 
 
@@ -159,23 +109,21 @@ def _batch_size(given: str) -> int:
 
 def _seconds(given: str) -> float:
     number = _number(given)
-    if 0 < number < math.inf:
+    if number > 0:
         return number
     raise argparse.ArgumentTypeError(f"{given!r} is not a number of seconds; give one such as 30 or 0.5")
 
 
 def _tolerance(given: str) -> float:
     number = _number(given)
-    if 0 <= number < math.inf:
+    if number >= 0:
         return number
     raise argparse.ArgumentTypeError(f"{given!r} is not a tolerance; give a number such as 0.001")
 
 
 def _number(given: str) -> float:
-    try:
-        return float(given)
-    except ValueError:
-        return math.nan  # which is neither greater nor less than anything
+    """Return a finite number; one below 0 if it is not one."""
+    return float(given) if re.fullmatch(r"[0-9]{0,9}\.?[0-9]{1,9}(e-?[0-9]{1,2})?", given) else -1.0
 
 
 def _device(given: str) -> str:

@@ -50,15 +50,11 @@ def log_lines(report: TrialReport, *, whole: bool) -> Sequence[str]:
 def trial_fields(report: TrialReport, *, with_log: bool) -> dict[str, Any]:
     """Return the fields of a trial for JSON; the log is null where it is not shown."""
     lines = log_lines(report, whole=with_log)
+    names = ("server", "python", "versions", "loads", "answers", "notes")
     trial = {
-        "server": report.server,
-        "python": report.python,
-        "versions": dict(report.versions),
-        "loads": report.loads,
-        "answers": report.answers,
+        **{name: getattr(report, name) for name in names},
         "seconds": {"load": report.seconds.get("load"), "answer": report.seconds.get("answer")},
         "results": [_answer_fields(answer) for answer in report.results],
-        "notes": list(report.notes),
         "log": "\n".join(lines) if with_log or lines else None,
     }
     return {"archive": str(report.archive.path), "digest": report.archive.digest, "trial": trial}
@@ -73,7 +69,7 @@ def _seconds(report: TrialReport, stage: str) -> str:
 
 
 def _answer_line(answer: TrialAnswer, style: TextStyle) -> str:
-    together = " (sent together)" if answer.is_batched else ""
+    together = " (sent together)" if answer.batched else ""
     facts = [str(answer.status), answer.content_type, f"{answer.seconds:.2f} s", human_size(len(answer.body))]
     form, _ = _body(answer)
     text = "" if form == "base64" else shortened(" ".join(answer.body.decode().split()), _SHOWN_BODY)
@@ -83,18 +79,7 @@ def _answer_line(answer: TrialAnswer, style: TextStyle) -> str:
 
 def _answer_fields(answer: TrialAnswer) -> dict[str, Any]:
     form, body = _body(answer)
-    return {
-        "request": answer.request,
-        "batched": answer.is_batched,
-        "status": answer.status,
-        "reason": answer.reason,
-        "content_type": answer.content_type,
-        "headers": dict(answer.headers),
-        "seconds": answer.seconds,
-        "size": len(answer.body),
-        "form": form,
-        "body": body,
-    }
+    return {**answer.as_dict(), "size": len(answer.body), "form": form, "body": body}
 
 
 def _body(answer: TrialAnswer) -> tuple[str, object]:

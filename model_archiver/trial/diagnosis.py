@@ -13,9 +13,10 @@ from model_archiver.trial.tracebacks import find_cause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from model_archiver.core.problems import Level
+    from model_archiver.trial.report import TriedModel
     from model_archiver.trial.tracebacks import LoggedException
 
 _LONGEST = 300
@@ -55,17 +56,6 @@ _HINTS = (
 )
 
 
-class Circumstances(Record):
-    """What is known about a worker and the archive that it runs."""
-
-    root: str  # the folder with the unpacked archive
-    files: frozenset[str]  # the paths of the files in it
-    requirements: Sequence[str]  # the lines of those of the archive that are not installed
-    handler: str  # its file, or its name if it is built in
-    module: str  # that the worker imports for it
-    envelope: str  # or an empty string
-
-
 class Failure(Record):
     """Something that failed."""
 
@@ -76,17 +66,17 @@ class Failure(Record):
     count: int = 1  # how many requests were sent together
 
 
-def diagnose(failure: Failure, log: str, status: int | None, about: Circumstances) -> Problem:
+def diagnose(failure: Failure, log: str, status: int | None, model: TriedModel) -> Problem:
     """Return the problem for a failure, with the user's own line and a hint where it is certain.
 
     Args:
         failure: what failed.
         log: what the worker has written since it was asked for it.
         status: the exit status of the worker, if it ended; negative if a signal ended it.
-        about: the archive.
+        model: the model.
     """
-    cause = find_cause(log, about.module)
-    stage, place = failure.stage, (about.handler, None)
+    cause = find_cause(log, model.module)
+    stage, place = failure.stage, (model.display_path, None)
     if stage == "load" and failure.reason == "closed" and "Connection accepted" not in log:
         stage = "start"
     if failure.reason in ("late", "incomplete", "broken"):
@@ -95,7 +85,7 @@ def diagnose(failure: Failure, log: str, status: int | None, about: Circumstance
         stage, text = "import", "a module that the handler imports parses the command line, which is the worker's"
         hint = "call parse_known_args() instead of parse_args(), or parse arguments only if __name__ is '__main__'"
     elif failure.message in (_NO_LIST, _WRONG_COUNT):
-        text, hint = _wrong_form(failure, log, about.envelope)
+        text, hint = _wrong_form(failure, log, model.envelope)
     elif failure.message == _NO_DATA:
         text = f"the server cannot send what the handler returned{f': {cause.text}' if cause else ''}"
         hint = "return strings, bytes, tensors, or what json.dumps takes"
@@ -103,7 +93,7 @@ def diagnose(failure: Failure, log: str, status: int | None, about: Circumstance
         text, hint = _killed(-status)
     elif cause is not None:
         stage = "import" if stage == "load" and cause.is_from_import else stage
-        return _raised(cause, about, "error", _CODES.get(stage, "trial-answer"), stage)
+        return _raised(cause, model, "error", _CODES.get(stage, "trial-answer"), stage)
     elif status is not None and failure.reason == "closed":
         text, hint = _ended(status, log)
     else:
@@ -113,25 +103,25 @@ def diagnose(failure: Failure, log: str, status: int | None, about: Circumstance
     return Problem("error", code, f"{stage}: {text}", hint, *place)
 
 
-def logged_warnings(log: str, about: Circumstances) -> Iterator[Problem]:
+def logged_warnings(log: str, model: TriedModel) -> Iterator[Problem]:
     """Yield a warning for an exception of ``initialize`` that Multi Model Server only logs."""
-    cause = find_cause(log, about.module)
+    cause = find_cause(log, model.module)
     if cause is not None and cause.frames[0].file.endswith("model_loader.py"):  # else the handler itself logged it
-        found = _raised(cause, about, "warning", "trial-load", "load")
+        found = _raised(cause, model, "warning", "trial-load", "load")
         note = "Multi Model Server only logs this exception of initialize, and serves"
         yield found.replace(message=f"{found.message} ({note})")
 
 
-def _raised(cause: LoggedException, about: Circumstances, level: Level, code: str, stage: str) -> Problem:
+def _raised(cause: LoggedException, model: TriedModel, level: Level, code: str, stage: str) -> Problem:
     """Return the problem for an exception."""
     said = cause.text
     if "TorchScript interpreter" in said:  # what went wrong is below two tracebacks of TorchScript
         said = said.splitlines()[-1].partition(": ")[2] or said
-    text = shortened(" ".join(_ESCAPES.sub("", said).split()), _LONGEST).replace(f"{about.root}/", "")
+    text = shortened(" ".join(_ESCAPES.sub("", said).split()), _LONGEST).replace(f"{model.folder}/", "")
     line = f"{cause.kind}: {text}" if text else cause.kind
     advice = (hint for sign, hint in _HINTS if re.search(sign, line))
-    hint = _about_module(cause, about) or _about_keys(cause.text) or _about_file(cause, about) or next(advice, "")
-    path, number = cause.place(about.root, about.files) or (about.handler, None)
+    hint = _about_module(cause, model) or _about_keys(cause.text) or _about_file(cause, model) or next(advice, "")
+    path, number = cause.place(model.folder, model.files) or (model.display_path, None)
     return Problem(level, code, f"{stage}: {line}", hint, path, number)
 
 
@@ -175,18 +165,18 @@ def _killed(number: int) -> tuple[str, str]:
     return f"the worker was ended by the signal {name}", hint if name in ("SIGSEGV", "SIGILL", "SIGBUS") else ""
 
 
-def _about_module(cause: LoggedException, about: Circumstances) -> str:
+def _about_module(cause: LoggedException, model: TriedModel) -> str:
     """Return what to do about a module that there is not."""
     module = cause.absent_module
     if module is None:
         return ""
     top = module.partition(".")[0]
     name = _normalized(_PACKAGES.get(top, top))
-    if any(_normalized(line).startswith(name) for line in about.requirements):
+    if any(_normalized(line).startswith(name) for line in model.requirements):
         return "use --install-requirements, which installs what the archive requires, as a server can"
-    if module == about.module or top in _FROM_SERVER:
+    if module == model.module or top in _FROM_SERVER:
         return ""
-    elsewhere = sorted(path for path in about.files if PurePosixPath(path).name == f"{top}.py" and "/" in path)
+    elsewhere = sorted(path for path in model.files if PurePosixPath(path).name == f"{top}.py" and "/" in path)
     if elsewhere:
         return f"the archive has {elsewhere[0]}, where the worker does not look: pack it with --include, at the root"
     return f"if {top} is a module of your own, pack it with --include; if it is a library, name it in the file of -r"
@@ -221,13 +211,13 @@ def _prefix(longer: set[str], shorter: set[str]) -> str:
     return next((prefix for prefix in prefixes if {f"{prefix}{each}" for each in shorter} == longer), "")
 
 
-def _about_file(cause: LoggedException, about: Circumstances) -> str:
+def _about_file(cause: LoggedException, model: TriedModel) -> str:
     """Return what to do about a file that was not found."""
     quoted = re.search(r"['\"]([^'\"]+)['\"]", cause.text)
     if not quoted or not re.search(r"FileNotFoundError|No such file|not exist", f"{cause.kind} {cause.text}"):
         return ""
-    wanted = quoted[1].removeprefix(f"{about.root}/")
-    same = sorted(path for path in about.files if PurePosixPath(path).name == PurePosixPath(wanted).name)
+    wanted = quoted[1].removeprefix(f"{model.folder}/")
+    same = sorted(path for path in model.files if PurePosixPath(path).name == PurePosixPath(wanted).name)
     if same:
         return f'it is {same[0]} in the archive: join that to context.system_properties["model_dir"]'
     return "" if wanted.startswith("/") else "pack it with --extra-files"

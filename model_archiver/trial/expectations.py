@@ -29,7 +29,7 @@ _NOTHING = object()
 
 def compare(answer: TrialAnswer, request: TrialRequest) -> Iterator[Problem]:
     """Yield what differs between an answer and the expectation of its request."""
-    together = TOGETHER if answer.is_batched else ""
+    together = TOGETHER if answer.batched else ""
     for code, message in _differences(answer, request.expectation):
         yield Problem("error", code, f"{together}{message}", path=request.name)
 

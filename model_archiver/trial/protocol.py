@@ -10,7 +10,6 @@ import json
 import struct
 import time
 
-from model_archiver.core.record import Record
 from model_archiver.trial.report import TrialAnswer
 
 TYPE_CHECKING = False
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from model_archiver.core.request import Server
-    from model_archiver.trial.report import TrialRequest
+    from model_archiver.trial.report import TrialRequest, TriedModel
 
     Reason = Literal["closed", "late", "incomplete", "broken"]
 
@@ -46,26 +45,12 @@ class AnswerError(Exception):
         self.reason = reason
 
 
-class WorkerSettings(Record):
-    """How a worker is started, and what it loads."""
-
-    server: Server
-    name: str  # of the model
-    handler: str  # as the manifest names it
-    folder: str  # the unpacked archive, with links resolved
-    search_path: tuple[str, ...]  # folders of the archive that the front end puts before all others
-    batch_size: int
-    gpu: int  # its number, or -1 for the CPU
-    envelope: str  # TorchServe's service envelope, or an empty string
-    is_async: bool  # whether the handler is a coroutine
-
-
-def load_message(settings: WorkerSettings, pipes: str) -> bytes:
+def load_message(model: TriedModel, pipes: str) -> bytes:
     """Return the message that loads a model; Multi Model Server creates `pipes` with this name for its log."""
-    parts = [b"L", _text(settings.name), _text(settings.folder), _INTEGER.pack(settings.batch_size)]
-    parts += [_text(settings.handler), _INTEGER.pack(settings.gpu)]
+    parts = [b"L", _text(model.name), _text(model.folder), _INTEGER.pack(model.batch_size)]
+    parts += [_text(model.handler), _INTEGER.pack(model.gpu)]
     # The last byte tells the worker to keep Pillow's limit on the size of images, as the server does by default.
-    parts += [_text(pipes)] if settings.server == "mms" else [_text(settings.envelope), b"\1"]
+    parts += [_text(pipes)] if model.server == "mms" else [_text(model.envelope), b"\1"]
     return b"".join(parts)
 
 
@@ -126,10 +111,11 @@ class Connection:
             joined = zip(answers, pieces, strict=True)
             return "", [answer.replace(body=b"".join(bodies), seconds=taken) for answer, bodies in joined]
         # As org/pytorch/serve/http/ErrorResponse.java
-        body = json.dumps({"code": code, "type": "InternalServerException", "message": said}, indent=2).encode()
-        is_batched = len(requests) > 1
+        body = json.dumps({"code": code, "type": "InternalServerException", "message": said}, indent=2)
+        batched = len(requests) > 1
         return said or str(code), [
-            TrialAnswer(request.name, is_batched, code, "", "application/json", {}, body, taken) for request in requests
+            TrialAnswer(request.name, batched, code, "", "application/json", {}, f"{body}\n".encode(), taken)
+            for request in requests
         ]
 
     def _send(self, message: bytes, seconds: float) -> None:

@@ -6,7 +6,7 @@ from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from model_archiver.core.problems import Problem
     from model_archiver.core.report import ArchiveReport
@@ -51,7 +51,7 @@ class TrialAnswer(Record):
 
     Attributes:
         request: the name of the request.
-        is_batched: whether the request was sent together with others.
+        batched: whether the request was sent together with others.
         status: the HTTP status that a client gets.
         reason: the reason phrase.
         content_type: as the handler set it; may be empty.
@@ -61,7 +61,7 @@ class TrialAnswer(Record):
     """
 
     request: str
-    is_batched: bool
+    batched: bool
     status: int
     reason: str
     content_type: str
@@ -70,11 +70,30 @@ class TrialAnswer(Record):
     seconds: float
 
 
-class TrialReport(Record):
+class TriedModel(Record):
+    """The model of an unpacked archive, and how the worker loads it."""
+
+    server: Server
+    name: str
+    handler: str  # as the manifest names it
+    module: str  # that the worker imports for it
+    display_path: str  # the handler's file, or its name if it is built in
+    folder: str  # of the model, with links resolved
+    files: frozenset[str]  # the paths of the files in it
+    requirements: Sequence[str]  # the lines of those that are not installed
+    search_path: Sequence[str]  # folders of the archive that the front end puts before all others
+    batch_size: int
+    gpu: int  # its number, or -1 for the CPU
+    envelope: str  # TorchServe's service envelope, or an empty string
+    is_async: bool  # whether the handler is a coroutine
+
+
+class TrialReport(Record, frozen=False):
     """What a trial found.
 
     Attributes:
         archive: the report on the archive, as `verify` returns it.
+        problems: errors and warnings about the archive, and of the trial.
         server: whose worker was tried; None if none was started.
         python: the path of the interpreter.
         versions: of ``python``, ``torch`` and the server's package, where they are installed there.
@@ -82,22 +101,21 @@ class TrialReport(Record):
         answers: whether every answer was as it must be; None if nothing was asked.
         seconds: the time that it took to load (``load``) and to answer (``answer``).
         results: every answer, of the single requests first.
-        problems: errors, warnings and notes of the archive and of the trial.
         notes: facts that are no problem, a sentence each.
-        log: the last lines that the worker wrote.
+        log: the first and the last lines that the worker wrote.
     """
 
     archive: ArchiveReport
-    server: Server | None
-    python: str
+    problems: list[Problem]
+    results: list[TrialAnswer]
+    notes: list[str]
+    seconds: dict[str, float]
     versions: Mapping[str, str]
-    loads: bool
-    answers: bool | None
-    seconds: Mapping[str, float]
-    results: tuple[TrialAnswer, ...]
-    problems: tuple[Problem, ...]
-    notes: tuple[str, ...]
-    log: str
+    server: Server | None = None
+    python: str = ""
+    loads: bool = False
+    answers: bool | None = None
+    log: str = ""
 
     @property
     def is_ok(self) -> bool:

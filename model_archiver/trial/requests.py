@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from mimetypes import MimeTypes
 from pathlib import Path
 
 from model_archiver.core.problems import Problem, ProblemList, UsageError, system_hint
@@ -21,25 +22,6 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 _JSON, _TEXT, _UNKNOWN = "application/json", "text/plain", "application/octet-stream"
-
-# A table of our own, because the one of Python differs by system.
-_SUFFIXES = {
-    _JSON: "json",
-    _TEXT: "txt",
-    "text/csv": "csv",
-    "text/html": "html",
-    "application/xml": "xml",
-    "application/yaml": "yaml yml",
-    "application/pdf": "pdf",
-    "image/jpeg": "jpg jpeg",
-    "image/png": "png",
-    "image/gif": "gif",
-    "image/bmp": "bmp",
-    "image/webp": "webp",
-    "audio/wav": "wav",
-    "audio/mpeg": "mp3",
-}
-_CONTENT_TYPES = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes.split()}
 
 _OPTION = r";\s*(type|filename)=([^;]*)"
 _FORM_VALUE = re.compile(rf'("(?:[^"\\]|\\.)*"|.*?)((?:{_OPTION})*)', re.DOTALL)
@@ -85,8 +67,8 @@ def read_requests(  # noqa: PLR0913, PLR0917 - a flag each
 
 
 def guess_type(path: StrPath) -> str:
-    """Return the content type that the end of a file's name stands for."""
-    return _CONTENT_TYPES.get(Path(path).suffix[1:].lower(), _UNKNOWN)
+    """Return the content type that the end of a file's name stands for, the same on every system."""
+    return MimeTypes().types_map[True].get(Path(path).suffix.lower(), _UNKNOWN)
 
 
 def _listed(given: Sequence[StrPath]) -> Sequence[StrPath]:

@@ -11,19 +11,19 @@ from pathlib import Path
 from model_archiver.checks.config import config_settings
 from model_archiver.checks.context import CheckContext
 from model_archiver.core.manifest import MANIFEST_PATH, model_of
-from model_archiver.core.problems import ProblemList, error
+from model_archiver.core.problems import error
 from model_archiver.core.record import Record
 from model_archiver.core.running import block_signals
 from model_archiver.core.text import counted
 from model_archiver.reading.content import SampledFile
 from model_archiver.reading.opening import OpenedArchive
-from model_archiver.trial.diagnosis import Circumstances, Failure, diagnose, logged_warnings
+from model_archiver.trial.diagnosis import Failure, diagnose, logged_warnings
 from model_archiver.trial.expectations import TOGETHER, compare
 from model_archiver.trial.interpreter import count_gpus, find_interpreter
 from model_archiver.trial.private_tree import PrivateTree
 from model_archiver.trial.processes import GuardedProcess
-from model_archiver.trial.protocol import AnswerError, WorkerSettings
-from model_archiver.trial.report import TrialReport
+from model_archiver.trial.protocol import AnswerError
+from model_archiver.trial.report import TrialReport, TriedModel
 from model_archiver.trial.worker import Worker
 from model_archiver.writing.staging import StagingDirectory
 
@@ -37,13 +37,14 @@ if TYPE_CHECKING:
     from model_archiver.core.running import Progress
     from model_archiver.reading.archive import Archive
     from model_archiver.trial.interpreter import Interpreter
-    from model_archiver.trial.report import TrialAnswer, TrialRequest
+    from model_archiver.trial.report import TrialRequest
 
 _DEFAULT_SECONDS, _SAGEMAKER_SECONDS = 120, 60
 _UNSUPPORTED = ("sequenceBatching", "continuousBatching")
 _OTHER_RUNTIMES = ("LSP", "python2")
 _MOST_CONFIG = 1 << 17
 _SHOWN_LINES = 15
+_LOADED = 200
 
 
 class TrialSettings(Record):
@@ -59,37 +60,17 @@ class TrialSettings(Record):
 
 
 class Trial:
-    """One trial, step by step; `report` returns what was found so far."""
+    """One trial, step by step.
+
+    Attributes:
+        found: what was found so far.
+    """
 
     def __init__(self, report: ArchiveReport, requests: Sequence[TrialRequest], settings: TrialSettings) -> None:
-        self.problems = ProblemList()
-        self._notes: list[str] = []
-        self._archive = report
+        self.found = TrialReport(report, list(report.problems), [], [], {}, {})
         self._requests = requests
         self._settings = settings
-        self._interpreter: Interpreter | None = None
         self._config: Mapping[object, object] = {}
-        self._seconds: dict[str, float] = {}
-        self._results: list[TrialAnswer] = []
-        self._loads = self._has_failed = False
-        self._log = ""
-
-    def report(self) -> TrialReport:
-        """Return what was found."""
-        interpreter = self._interpreter
-        return TrialReport(
-            archive=self._archive,
-            server=interpreter.server if interpreter else None,
-            python=interpreter.executable if interpreter else "",
-            versions=interpreter.versions if interpreter else {},
-            loads=self._loads,
-            answers=not self._has_failed if self._loads and self._requests else None,
-            seconds=self._seconds,
-            results=tuple(self._results),
-            problems=tuple(self.problems),
-            notes=tuple(self._notes),
-            log=self._log,
-        )
 
     def run(self, archive: Archive, progress: Progress) -> None:
         """Try the archive in a private folder, which is removed afterwards, as are all processes.
@@ -97,96 +78,93 @@ class Trial:
         Raises:
             ModelArchiverError: it cannot be tried.
         """
-        manifest, settings = self._archive.manifest, self._settings
+        found, settings = self.found, self._settings
+        manifest = found.archive.manifest
         if manifest.get("runtime") in _OTHER_RUNTIMES:
             raise _unsupported(f"the runtime {manifest['runtime']}", MANIFEST_PATH)
-        context = _context(self._archive, {})
+        context = _context(found.archive, {})
         is_mms, built_in = "modelServerVersion" in manifest, context.handler.built_in
-        python = self._interpreter = find_interpreter(settings.python, for_mms=is_mms, built_in=built_in)
+        python = find_interpreter(settings.python, for_mms=is_mms, built_in=built_in)
+        found.server, found.python, found.versions = python.server, python.executable, python.versions
         temporary = Path(os.path.realpath(tempfile.gettempdir()))
         owner = os.getuid() if hasattr(os, "getuid") else 0
         with block_signals() as unblocked, StagingDirectory(temporary / "model", f"model-archiver-{owner}") as staging:
             folder = staging.path / "model"
             with unblocked():
                 tree = PrivateTree(folder)
-                tree.fill(archive, self._archive, settings.max_size, progress)
+                tree.fill(archive, found.archive, settings.max_size, progress)
                 self._read_config(folder)
-                gpu = self._gpu(python)
-            requirements = str(model_of(manifest).get("requirementsFile") or "")
+                model = self._model(context, python, folder)
+            requirements = _requirements(found.archive)
             if requirements and settings.install_requirements:
                 with closing(_start_pip(python, folder, requirements)) as pip, unblocked():
                     _check_pip(pip, requirements)
-            about = self._circumstances(context, folder, requirements)
-            with closing(Worker(python, self._worker_settings(context, folder, gpu), staging.path)) as worker:
+            with closing(Worker(python, model, staging.path)) as worker:
                 with unblocked():
-                    if self._load(worker, about):
-                        self._ask_all(worker, about)
+                    if self._load(worker, model):
+                        self._ask_all(worker, model)
                 worker.log.settle()
-                self._log = worker.log.text()
-            self.problems.extend(tree.changes())
+                found.log = worker.log.text()
+            found.problems += tree.changes()
 
     def _read_config(self, folder: Path) -> None:
         """Read the configuration; raise ModelArchiverError if it needs another start than a trial makes."""
-        name = str(model_of(self._archive.manifest).get("configFile") or "")
+        name = str(model_of(self.found.archive.manifest).get("configFile") or "")
         path = folder / name
         if name and path.is_file() and path.stat().st_size <= _MOST_CONFIG:
-            self._config = config_settings(_context(self._archive, {name: path.read_bytes()})) or {}
+            self._config = config_settings(_context(self.found.archive, {name: path.read_bytes()})) or {}
         wrong = [key for key in _UNSUPPORTED if self._config.get(key) is True]
         if self._config.get("parallelType") and self._config.get("torchrun"):
             wrong.append("parallelType with torchrun")
         if wrong:
             raise _unsupported(" and ".join(wrong), name)
 
-    def _circumstances(self, context: CheckContext, folder: Path, requirements: str) -> Circumstances:
-        missing = []
+    def _model(self, context: CheckContext, python: Interpreter, folder: Path) -> TriedModel:
+        lines, requirements = [], _requirements(self.found.archive)
         if requirements and not self._settings.install_requirements:
-            self._notes.append(
-                f"The archive has requirements ({requirements}), which were not installed for the trial."
-            )
-            missing = (folder / requirements).read_text(encoding="utf-8", errors="replace").splitlines()
-        files = frozenset(str(entry.path) for entry in self._archive.files)
-        handler, envelope = context.handler, self._settings.envelope
-        return Circumstances(str(folder), files, missing, handler.display_path, handler.module, envelope)
-
-    def _worker_settings(self, context: CheckContext, folder: Path, gpu: int) -> WorkerSettings:
-        return WorkerSettings(
-            server=self._interpreter.server if self._interpreter else "torchserve",
+            self.found.notes.append(f"The archive has requirements ({requirements}), which were not installed.")
+            lines = (folder / requirements).read_text(encoding="utf-8", errors="replace").splitlines()
+        return TriedModel(
+            server=python.server,
             name=context.name,
             handler=context.handler.given,
+            module=context.handler.module,
+            display_path=context.handler.display_path,
             folder=str(folder),
-            search_path=tuple(str(root) for root in context.roots[:-1]),
-            batch_size=self._batch_size,
-            gpu=gpu,
+            files=frozenset(str(entry.path) for entry in self.found.archive.files),
+            requirements=lines,
+            search_path=[str(root) for root in context.roots[:-1]],
+            batch_size=self._settings.batch_size or self._number("batchSize") or 1,
+            gpu=self._gpu(python),
             envelope=self._settings.envelope,
             is_async=self._config.get("asyncCommunication") is True,
         )
 
-    def _load(self, worker: Worker, about: Circumstances) -> bool:
+    def _load(self, worker: Worker, model: TriedModel) -> bool:
         """Have the model loaded, and return whether it was."""
-        start, limit = time.monotonic(), self._limit("startupTimeout")
+        found, start, limit = self.found, time.monotonic(), self._limit("startupTimeout")
         try:
             code, message = worker.load(limit)
+            failed = Failure("load", limit, "refused", message) if code != _LOADED else None
         except AnswerError as failure:
-            self._add_failure(Failure("load", limit, failure.reason), worker, about)
+            failed = Failure("load", limit, failure.reason)
+        found.seconds["load"] = time.monotonic() - start
+        if failed:
+            self._add_failure(failed, worker, model)
             return False
-        finally:
-            self._seconds["load"] = time.monotonic() - start
-        if code != 200:
-            self._add_failure(Failure("load", limit, "refused", message), worker, about)
-            return False
-        self._loads = True
-        if self._interpreter and self._interpreter.server == "mms":
+        found.loads = True
+        if model.server == "mms":
             worker.log.settle()
-            self.problems.extend(logged_warnings(worker.log.text(), about))
-        if not self._requests:
-            self._notes.append("No request was sent: name one with --input.")
+            found.problems += logged_warnings(worker.log.text(), model)
+        if self._requests:
+            found.answers, found.seconds["answer"] = True, 0.0
+        else:
+            found.notes.append("No request was sent: name one with --input.")
         return True
 
-    def _ask_all(self, worker: Worker, about: Circumstances) -> None:
+    def _ask_all(self, worker: Worker, model: TriedModel) -> None:
         """Send each request alone, then all together; stop when the worker does not answer any more."""
-        if self._requests:
-            self._seconds["answer"] = 0.0
-        for numbers in self._rounds():
+        for numbers in self._rounds(model.batch_size):
             batch = [self._requests[number - 1] for number in numbers]
             stage = f"request {numbers[0]}"
             if len(numbers) > 1:
@@ -196,47 +174,42 @@ class Trial:
             try:
                 refusal, answers = worker.ask(batch, failed.limit)
             except AnswerError as failure:
-                self._add_failure(failed.replace(reason=failure.reason), worker, about, mark)
+                self._add_failure(failed.replace(reason=failure.reason), worker, model, mark)
                 return
             finally:
-                self._seconds["answer"] += time.monotonic() - start
-            self._results += answers
+                self.found.seconds["answer"] += time.monotonic() - start
+            self.found.results += answers
             if refusal and not batch[0].expectation.is_refusal:
-                self._add_failure(failed.replace(message=refusal), worker, about, mark)
+                self._add_failure(failed.replace(message=refusal), worker, model, mark)
                 continue
             for answer, request in zip(answers, batch, strict=True):
-                known = {str(problem) for problem in self.problems}
-                for problem in compare(answer, request):
-                    self._has_failed = True
-                    if str(problem).replace(TOGETHER, "") not in known:
-                        self.problems.add(problem)
+                known = {str(problem) for problem in self.found.problems}
+                differences = list(compare(answer, request))
+                self.found.answers = self.found.answers and not differences
+                new = (problem for problem in differences if str(problem).replace(TOGETHER, "") not in known)
+                self.found.problems += new
 
-    def _rounds(self) -> Iterator[list[int]]:
+    def _rounds(self, batch_size: int) -> Iterator[list[int]]:
         """Yield the numbers, counted from 1, of the requests that are sent together."""
         numbered = list(enumerate(self._requests, 1))
         yield from ([number] for number, _ in numbered)
         together = [number for number, request in numbered if not request.expectation.is_refusal]
-        size = self._batch_size
-        if size > 1 and len(together) > 1:
-            yield from (together[start : start + size] for start in range(0, len(together), size))
+        if batch_size > 1 and len(together) > 1:
+            yield from (together[start : start + batch_size] for start in range(0, len(together), batch_size))
 
-    def _add_failure(self, failure: Failure, worker: Worker, about: Circumstances, mark: int = 0) -> None:
+    def _add_failure(self, failure: Failure, worker: Worker, model: TriedModel, mark: int = 0) -> None:
         """Add the problem for what failed, once if several requests fail in the same way."""
-        self._has_failed = True
+        self.found.answers = False if self.found.loads else None
         is_over = failure.reason == "closed" or (failure.stage, failure.reason) == ("load", "refused")
         status = worker.wait() if is_over else None
         worker.log.settle()
-        problem = diagnose(failure, worker.log.text(mark), status, about)
+        problem = diagnose(failure, worker.log.text(mark), status, model)
         _, _, text = problem.message.partition(": ")
-        if not any(known.message.endswith(text) and known.line == problem.line for known in self.problems):
-            self.problems.add(problem)
-
-    @property
-    def _batch_size(self) -> int:
-        return self._settings.batch_size or self._number("batchSize") or 1
+        if not any(known.message.endswith(text) and known.line == problem.line for known in self.found.problems):
+            self.found.problems.append(problem)
 
     def _limit(self, key: str) -> float:
-        is_sagemaker = key == "responseTimeout" and self._archive.layout == "sagemaker"
+        is_sagemaker = key == "responseTimeout" and self.found.archive.layout == "sagemaker"
         default = _SAGEMAKER_SECONDS if is_sagemaker else _DEFAULT_SECONDS
         return self._settings.timeout or self._number(key) or default
 
@@ -245,25 +218,25 @@ class Trial:
         value = self._config.get(key)
         return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
-    def _gpu(self, interpreter: Interpreter) -> int:
-        """Return the number of the GPU, or -1 for the CPU.
-
-        Raises:
-            ModelArchiverError: one was asked for, and is not there.
-        """
+    def _gpu(self, python: Interpreter) -> int:
+        """Return the number of the GPU, or -1 for the CPU; raise ModelArchiverError if one is asked for and absent."""
         wanted = self._settings.device
         is_configured = str(self._config.get("deviceType", "")).lower() == "gpu"
         if wanted == "cpu" or (wanted is None and not is_configured):
             return -1
         number = int((wanted or "").partition(":")[2] or 0)
-        count = count_gpus(interpreter)
+        count = count_gpus(python)
         if number < count:
             return number
-        found = f"torch finds {counted(count, 'GPU')} here" if count else "torch finds no GPU here"
+        here = f"torch finds {counted(count, 'GPU')} here" if count else "torch finds no GPU here"
         if wanted is not None:
-            raise error("trial-device", found, "use --device cpu", f"--device {wanted}")
-        self._notes.append(f"The configuration asks for a GPU, and {found}: tried on the CPU.")
+            raise error("trial-device", here, "use --device cpu", f"--device {wanted}")
+        self.found.notes.append(f"The configuration asks for a GPU, and {here}: tried on the CPU.")
         return -1
+
+
+def _requirements(report: ArchiveReport) -> str:
+    return str(model_of(report.manifest).get("requirementsFile") or "")
 
 
 def _start_pip(python: Interpreter, folder: Path, requirements: str) -> GuardedProcess:

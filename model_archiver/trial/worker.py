@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from model_archiver.trial.interpreter import Interpreter
-    from model_archiver.trial.protocol import WorkerSettings
-    from model_archiver.trial.report import TrialAnswer, TrialRequest
+    from model_archiver.trial.report import TrialAnswer, TrialRequest, TriedModel
 
 # Variables by which a worker takes itself for one of several, or measures itself.
 _REMOVED = ("LOCAL_RANK", "RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "TS_BENCHMARK")
@@ -38,16 +37,16 @@ class Worker:
         log: what it writes.
     """
 
-    def __init__(self, interpreter: Interpreter, settings: WorkerSettings, private: Path) -> None:
+    def __init__(self, interpreter: Interpreter, model: TriedModel, private: Path) -> None:
         """Start it; its socket and its temporary files are in a private folder."""
-        self._settings = settings
+        self._model = model
         self._folder = private / "tmp"
         self._folder.mkdir()
         self._address = _free_address(private)
         self._connection: Connection | None = None
         self._writers: list[int] = []
         command = self._command(interpreter.executable, Path(interpreter.package))
-        self._process = GuardedProcess(command, Path(settings.folder), self._environment())
+        self._process = GuardedProcess(command, Path(model.folder), self._environment())
         self.log = self._process.log
 
     def load(self, seconds: float) -> tuple[int, str]:
@@ -58,8 +57,8 @@ class Worker:
         """
         deadline = time.monotonic() + seconds
         self._connection = self._connect(deadline)
-        answer = self._connection.load(load_message(self._settings, _PIPES), deadline - time.monotonic())
-        if self._settings.server == "mms":  # its log is written to pipes from now on, which it opens one by one
+        answer = self._connection.load(load_message(self._model, _PIPES), deadline - time.monotonic())
+        if self._model.server == "mms":  # its log is written to pipes from now on, which it opens one by one
             for name in ("stdout", "stderr"):
                 with suppress(OSError):  # the model may have removed it
                     self._read_pipe(self._folder / f"{_PIPES}-{name}")
@@ -73,13 +72,13 @@ class Worker:
         """
         if self._connection is None:
             raise AnswerError("closed")
-        return self._connection.predict(predict_message(self._settings.server, requests), requests, seconds)
+        return self._connection.predict(predict_message(self._model.server, requests), requests, seconds)
 
     def wait(self) -> int | None:
         """Wait, not long, until a worker that closed the connection has ended; return its status, or None."""
         self._close_writers()
         # Of Multi Model Server, the process that accepts connections goes on.
-        status = self._process.wait(_ENDING) if self._settings.server == "torchserve" else None
+        status = self._process.wait(_ENDING) if self._model.server == "torchserve" else None
         self.log.settle()
         return status
 
@@ -102,22 +101,22 @@ class Worker:
             os.close(self._writers.pop())
 
     def _command(self, python: str, package: Path) -> list[str]:
-        settings = self._settings
+        model = self._model
         command = [python, str(package / "model_service_worker.py")]
         if isinstance(self._address, str):
             command += ["--sock-type", "unix", "--sock-name", self._address]
         else:
             command += ["--sock-type", "tcp", "--host", self._address[0], "--port", str(self._address[1])]
-        if settings.server == "torchserve":
+        if model.server == "torchserve":
             command += ["--metrics-config", str(package / "configs" / "metrics.yaml")]
-            return [*command, *(["--async"] if settings.is_async else [])]
-        command += ["--handler", settings.handler, "--model-path", settings.folder, "--model-name", settings.name]
+            return [*command, *(["--async"] if model.is_async else [])]
+        command += ["--handler", model.handler, "--model-path", model.folder, "--model-name", model.name]
         return [*command, "--preload-model", "false", "--tmp-dir", str(self._folder)]
 
     def _environment(self) -> dict[str, str]:
         environment = {name: value for name, value in os.environ.items() if name not in _REMOVED}
         inherited = environment.get("PYTHONPATH")
-        path = [*self._settings.search_path, *([inherited] if inherited else []), self._settings.folder]
+        path = [*self._model.search_path, *([inherited] if inherited else []), self._model.folder]
         environment |= dict.fromkeys(("TEMP", "TMP", "TMPDIR"), str(self._folder))
         # Without a buffer, the last lines of a worker that ends at once are not lost.
         own = {"PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1", "TS_DECODE_INPUT_REQUEST": "true"}

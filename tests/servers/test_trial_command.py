@@ -144,7 +144,7 @@ def test_requests_are_sent_alone_and_then_together(tried) -> None:
     words = ["--input", "a", "--input", "b", "--input", "c", "--batch-size", "2"]
     rounds = [(each["request"], each["batched"]) for each in trial(tried(ECHO, "--json", *words))["results"]]
     assert rounds[:3] == [("a", False), ("b", False), ("c", False)]
-    assert {name for name, is_batched in rounds if is_batched} >= {"a", "b"}
+    assert {name for name, together in rounds if together} >= {"a", "b"}
     result = tried(ALONE, *words)
     assert result.status == 1
     assert "requests 1, 2, sent together: the handler returned 1 answer for 2 requests" in result.errors[0]
