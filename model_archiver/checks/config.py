@@ -20,20 +20,15 @@ if TYPE_CHECKING:
 
     Combination = tuple[Level, str, str, str]
 
-_MAX_UNKNOWN = 50
-"""More unknown keys than these are a table of the handler's, not misspelt settings."""
-_MAX_SOURCES = 1 << 25
-"""Bytes of Python that are searched for keys."""
-_LARGEST = 2**31 - 1
-"""Java's largest Integer. The server ignores a larger number, also where it counts in Long."""
+_MAX_UNKNOWN = 50  # more unknown keys are a table of the handler's, not misspelt settings
+_LARGEST = 2**31 - 1  # Java's largest Integer: the server ignores a larger number, also where it counts in Long
 
-_LEAST = {
+_LEAST = {  # the smallest value of each integer
     **dict.fromkeys(("minWorkers", "maxWorkers", "batchSize", "responseTimeout", "startupTimeout"), 1),
     **dict.fromkeys(("maxSequenceJobQueueSize", "maxNumSequence"), 1),
     **dict.fromkeys(("maxBatchDelay", "jobQueueSize", "maxRetryTimeoutInSec", "clientTimeoutInMills"), 0),
     **dict.fromkeys(("parallelLevel", "sequenceMaxIdleMSec", "sequenceTimeoutMSec"), 0),
 }
-"""The smallest value of each integer."""
 _SWITCHES = ("useJobTicket", "continuousBatching", "sequenceBatching", "asyncCommunication", "useVenv")
 _WORDS = {"deviceType": ("cpu", "gpu"), "parallelType": ("pp", "tp", "pptp", "custom")}
 KEYS = (*_LEAST, *_SWITCHES, *_WORDS, "deviceIds", "torchrun")
@@ -164,15 +159,11 @@ def _misspelt(context: CheckContext) -> dict[str, tuple[str, int]]:
             meant = _near_key(key, known)
             if meant and meant not in mapping:
                 found[key] = meant, mapping.lines[key]
-    if not found or (context.handler.file is None and context.handler.built_in is None):
+    if context.handler.file is None and context.handler.built_in is None:
         return {}
-    sources = [file for file in context.members if file.path.suffix == ".py"]
-    if sum(file.size for file in sources) > _MAX_SOURCES:
-        return {}
-    for file in sources:
-        text = context.text(file)
-        found = {} if text is None else {k: v for k, v in found.items() if k.encode(errors="surrogatepass") not in text}
-    return found
+    words = {key: key.encode(errors="surrogatepass") for key in found}
+    mentioned = context.mentioned(words.values())
+    return {key: value for key, value in found.items() if words[key] not in mentioned}
 
 
 def _near_key(key: str, known: Collection[str]) -> str | None:
