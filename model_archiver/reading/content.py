@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     Sink = Callable[[FoundMember, Iterable[bytes]], None]
     """Receives each file whose path is valid, with its blocks; it must read all of them."""
 
+# The files that describe the others, each with the most bytes of it that are kept in memory.
 METADATA_LIMITS = {PurePosixPath(MANIFEST_PATH): 1 << 20, PurePosixPath(SUMS_PATH): 1 << 26}
-"""The files that describe the others, each with the most bytes of it that are kept in memory."""
 
 _RENAME = "rename the file and package the model again"
 _TEXT_SUFFIXES = {".py", ".json", ".yaml", ".yml", ".txt"}
@@ -176,10 +176,9 @@ class SampledFile:
     source_path: None = None  # only the archive exists
 
     def __init__(self, path: PurePosixPath, size: int, head: bytes | None, tail: bytes = b"") -> None:
-        """Create it from its first and last bytes; the first are None if it could not be read to its end."""
         self.path = path
         self.size = size
-        self._head = head
+        self._head = head  # None if it could not be read to its end
         self._tail = tail
 
     @property

@@ -30,7 +30,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model_archiver.core.plan import FileSource
     from model_archiver.reading.archive import ArchiveFile, ReadContext, UnpackLimit
     from model_archiver.reading.zip_headers import CentralHeader, Directory, LocalHeader
 
@@ -45,11 +44,6 @@ class MarArchive(Archive):
     """A ``.mar`` file."""
 
     archive_format = ArchiveFormat.DEFAULT
-
-    def __init__(self, source: FileSource) -> None:
-        self.path = source.path
-        self.size = source.size
-        self._source = source
 
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
         """Yield the files, one behind the other."""

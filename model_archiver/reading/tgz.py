@@ -16,7 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model_archiver.core.plan import FileSource
     from model_archiver.reading.archive import ArchiveFile, ReadContext, UnpackLimit
 
 _HEADER = struct.Struct("<2s2BL2B")
@@ -53,11 +52,6 @@ class TgzArchive(Archive):
     """A ``.tar.gz`` file."""
 
     archive_format = ArchiveFormat.TGZ
-
-    def __init__(self, source: FileSource) -> None:
-        self.path = source.path
-        self.size = source.size
-        self._source = source
 
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
         """Yield the files and folders, one behind the other; after damage nothing can be found."""
