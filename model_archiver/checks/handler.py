@@ -72,7 +72,7 @@ def syntax_problems(context: CheckContext, file: CheckedFile, code: str) -> Iter
     error = context.broken_sources.get(file.path) if context.outline(file) is None else None
     if error is not None and error.is_certain:
         version = ".".join(map(str, sys.version_info[:2]))
-        message = f"this file is not valid Python {version}: {shortened(error.message, _LONGEST_MESSAGE)}"
+        message = f"this file is not valid Python {version}: {shortened(str(error), _LONGEST_MESSAGE)}"
         hint = "fix this line" if error.line else "fix the file"
         yield Problem("error", code, message, hint, file.display_path, error.line)
 
