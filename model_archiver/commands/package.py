@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 def package(config: object, manifest: str | None = None, progress: Progress = no_progress) -> ArchiveReport:
     """Package a model and return what was written. Warnings go to the log named ``model_archiver``.
 
-    Args:
-        config: a `ModelArchiverConfig`, or any object with some of its fields as attributes.
-        manifest: the text of the manifest; None makes it from the request.
-        progress: is called with the number of source bytes just processed.
-
     Raises:
         ModelArchiverError: everything that is wrong with the request, or what went wrong with the build. It is a
             FileNotFoundError too if an input is missing.

@@ -188,27 +188,15 @@ class SampledFile:
 
     def open(self) -> AbstractContextManager[BinaryIO]:
         """Open what was kept for reading; it is seekable."""
-        return _SampleReader(self)  # type: ignore[return-value] # it has what readers of a file use
-
-    def read_at(self, offset: int, count: int) -> bytes:
-        """Return some bytes, fewer at the end of the file; raise NotSampledError if they were not kept."""
-        if self._head is None:
-            raise NotSampledError
-        end = min(offset + count, self.size)
-        if end <= len(self._head):
-            return self._head[offset:end]
-        start = offset - (self.size - len(self._tail))
-        if start < 0:
-            raise NotSampledError
-        return self._tail[start : start + count]
+        return _SampleReader(self.size, self._head, self._tail)  # type: ignore[return-value] # has what readers use
 
 
 class _SampleReader(io.RawIOBase):
-    """A sampled file as a file object."""
+    """A sampled file as a file object; NotSampledError: bytes that are read were not kept."""
 
-    def __init__(self, file: SampledFile) -> None:
+    def __init__(self, size: int, head: bytes | None, tail: bytes) -> None:
         super().__init__()
-        self._file = file
+        self._size, self._head, self._tail = size, head, tail
         self._position = 0
 
     def readable(self) -> bool:
@@ -218,14 +206,21 @@ class _SampleReader(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._file.size}[whence]
+        position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
         if position < 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))  # as a file does
         self._position = position
         return self._position
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
-        data = self._file.read_at(self._position, len(buffer))
+        end = min(self._position + len(buffer), self._size)
+        tail_start = self._size - len(self._tail)
+        if self._head is not None and end <= len(self._head):
+            data = self._head[self._position : end]
+        elif self._head is not None and self._position >= tail_start:
+            data = self._tail[self._position - tail_start : end - tail_start]
+        else:
+            raise NotSampledError
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)
