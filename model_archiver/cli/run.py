@@ -46,8 +46,13 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
         return _print_failure(command, INTERRUPTED, args, ())
     except (ModelArchiverError, OSError) as failure:
         error = as_error(failure)
+        _print_traceback(args)
+        if error.problems:
+            reporter.problems(error.problems)
+        else:
+            reporter.line(f"error: {error}")
         status = USAGE if isinstance(error, UsageError) else _failed(command)
-        return _report_failure(error, status, command, args, reporter)
+        return _print_failure(command, status, args, error.problems)
     except Exception as failure:  # noqa: BLE001 - whatever it is, a user gets one line
         _print_traceback(args)
         hint = "" if args.debug else "; run it again with --debug to see where"
@@ -60,18 +65,6 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
 
 def _failed(command: str) -> int:
     return NOT_COMPARED if command == "diff" else FAILED
-
-
-def _report_failure(
-    error: ModelArchiverError, status: int, command: str, args: argparse.Namespace, reporter: Reporter
-) -> int:
-    """Print why a command failed, and its JSON document if that was asked for; return the status."""
-    _print_traceback(args)
-    if error.problems:
-        reporter.problems(error.problems)
-    else:
-        reporter.line(f"error: {error}")
-    return _print_failure(command, status, args, error.problems)
 
 
 def _print_failure(command: str, status: int, args: argparse.Namespace, problems: Sequence[Problem]) -> int:
@@ -109,7 +102,7 @@ def _parse(parser: FlagParser, words: Sequence[str], args: argparse.Namespace) -
 def _package(args: argparse.Namespace, reporter: Reporter) -> int:
     # Imported here, so that --help and a mistyped flag are answered at once.
     from model_archiver.cli import text_output  # noqa: PLC0415
-    from model_archiver.commands.package import plan_package, write_package  # noqa: PLC0415
+    from model_archiver.commands.package import plan_package  # noqa: PLC0415
 
     plan, warnings = plan_package(args, dry_run=args.dry_run)
     reporter.problems(warnings)
@@ -123,8 +116,10 @@ def _package(args: argparse.Namespace, reporter: Reporter) -> int:
         else:
             print_result(text_output.plan_table(plan))
         return DONE
+    from model_archiver.writing.build import build  # noqa: PLC0415 - not needed for --dry-run
+
     with progress_bar(plan.size, hidden=args.quiet) as progress:
-        report = write_package(plan, warnings, progress)
+        report = build(plan, progress).replace(problems=warnings)
     if not args.quiet:  # first: the archive exists, whether or not its JSON can be printed
         reporter.line(text_output.written_line(report))
     if args.json:

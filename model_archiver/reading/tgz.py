@@ -215,7 +215,7 @@ def _read_header(stream: _GzipStream) -> _TarHeader | None:
             if extended is not None:
                 raise _ambiguity("two headers name the same file")
             extended = fields
-    raise _damage(f"a member has {_MOST_HEADERS} headers or more")
+    raise DamageError("archive-damaged", f"a member has {_MOST_HEADERS} headers or more")
 
 
 def _parse_header(block: bytes) -> _TarHeader:
@@ -251,7 +251,7 @@ def _extend(header: _TarHeader, extended: dict[bytes, bytes]) -> _TarHeader:
 def _read_extension(stream: _GzipStream, header: _TarHeader) -> dict[bytes, bytes]:
     """Return the fields in the data of a header that only describes other members."""
     if header.size > _LARGEST_EXTENSION:
-        raise _damage("a tar header is too large")
+        raise DamageError("archive-damaged", "a tar header is too large")
     data = stream.read(header.size + -header.size % _TAR_BLOCK)
     if data[header.size :].strip(b"\0"):  # Python reads on there
         raise _ambiguity("bytes follow its data")
@@ -268,7 +268,7 @@ def _pax_fields(data: bytes) -> dict[bytes, bytes]:
     while start < len(data):
         length, space, _ = data[start : start + 9].partition(b" ")
         if not space or not length.isdigit() or not len(length) < int(length) <= len(data) - start:
-            raise _damage("a pax header is damaged")
+            raise DamageError("archive-damaged", "a pax header is damaged")
         record = data[start + len(length) + 1 : start + int(length)]
         if not _PAX_RECORD.fullmatch(record):
             raise _ambiguity(
@@ -283,16 +283,12 @@ def _check_sum(block: bytes) -> None:
     unsigned = 256 + sum(block[:148]) + sum(block[156:])
     signed = unsigned - 256 * sum(byte > 127 for byte in block[:148] + block[156:])
     if not _NUMBER.fullmatch(block[148:156]) or _number(block[148:156]) not in (unsigned, signed):
-        raise _damage("checksum mismatch in a tar header")
+        raise DamageError("archive-damaged", "checksum mismatch in a tar header")
 
 
 def _number(field: bytes) -> int:
     """Return a number in octal digits or, if it is large, in base 256."""
     return int.from_bytes(field[1:], "big") if field[0] & 0x80 else int(field.strip(b" \0") or b"0", 8)
-
-
-def _damage(message: str) -> DamageError:
-    return DamageError("archive-damaged", message)
 
 
 def _ambiguity(message: str) -> DamageError:
