@@ -26,9 +26,8 @@ _PARAMETERS = "(data, context)"
 _METHODS = {"initialize": "(self, context)", "handle": "(self, data, context)"}
 _MOST_LISTED = 5
 _LONGEST_MESSAGE = 200
-_MOST_NEAR = 300
-_LONGEST_NEAR = 80
-"""Names, and letters of each, among which a near one is looked for, which takes long."""
+_MOST_NEAR = 300  # names among which a near one is looked for, which takes long
+_LONGEST_NEAR = 80  # letters of each
 
 
 def handler_unreachable(context: CheckContext) -> Iterator[Problem]:

@@ -9,9 +9,7 @@ from functools import cached_property
 from model_archiver.checks.names import IMPORTS, QUIET, UNKNOWN, Class, Facts, Scope, Value, root_of, walk
 from model_archiver.core.problems import ModelArchiverError
 
-LARGEST_SOURCE = 3 << 16
-"""Bytes of the largest source that is judged. The tree of a source takes a thousand times as much memory, and more."""
-
+_LARGEST_SOURCE = 3 << 16  # bytes of a source that is judged: its tree takes a thousand times as much memory, and more
 _DEEPEST = 150  # levels of a tree that is judged: what reads an expression calls itself for each level
 _MOST_CALLS = 1000  # outside functions in a source that is judged: to follow a long chain of calls takes long
 _ONLY_TREE = 0x400  # ast.PyCF_ONLY_AST
@@ -163,7 +161,7 @@ def read_outline(text: bytes, *, is_package: bool = False) -> Outline:
     """
     import warnings  # noqa: PLC0415 - only where there is a source
 
-    if len(text) > LARGEST_SOURCE:
+    if len(text) > _LARGEST_SOURCE:
         raise BrokenSourceError("is too long", is_certain=False)
     try:
         with warnings.catch_warnings():

@@ -64,10 +64,15 @@ class DamageError(ModelArchiverError):
         super().__init__(problems=[Problem("error", code, message, hint, path)])
 
 
-class UnpackLimit:
-    """How much an archive may unpack to: 1 GiB or 100 times its size, whichever is more, or what the user allows."""
+class ReadContext:
+    """What one reading of an archive uses: what collects its problems, its progress, and what it may unpack to.
 
-    def __init__(self, archive: Archive, max_size: int | None) -> None:
+    That is 1 GiB or 100 times the archive's size, whichever is more, or what the user allows.
+    """
+
+    def __init__(self, archive: Archive, max_size: int | None, progress: Progress) -> None:
+        self.problems = ProblemList()
+        self.progress = progress
         default = max(_ALWAYS_ALLOWED, _MOST_EXPANSION * archive.size)
         self._limit = default if max_size is None else max_size
         self._archive = archive
@@ -93,15 +98,6 @@ class UnpackLimit:
         """Count bytes that were unpacked; raise TooLargeError if they exceed the limit."""
         self.reserve(size)
         self._consumed += size
-
-
-class ReadContext:
-    """What one reading of an archive uses: what collects its problems, what it may unpack to, and its progress."""
-
-    def __init__(self, archive: Archive, max_size: int | None, progress: Progress) -> None:
-        self.problems = ProblemList()
-        self.limit = UnpackLimit(archive, max_size)
-        self.progress = progress
 
 
 class FoundMember(Record, frozen=False):

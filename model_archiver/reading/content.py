@@ -47,7 +47,7 @@ def read_content(archive: Archive, context: ReadContext, sink: Sink | None = Non
     members = 0
     for member in archive.members(context):
         members += 1 + len(member.name) // _LONG_NAME
-        context.limit.check_members(members)
+        context.check_members(members)
         is_usable = _check_name(member.name, member.path, context.problems)
         hashed = HashedBlocks(member)
         _read_member(member, hashed, context.problems, sink if is_usable and not member.is_folder else None)

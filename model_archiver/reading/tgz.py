@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model_archiver.reading.archive import ArchiveFile, ReadContext, UnpackLimit
+    from model_archiver.reading.archive import ArchiveFile, ReadContext
 
 _HEADER = struct.Struct("<2s2BL2B")
 _TRAILER = struct.Struct("<2L")
@@ -57,9 +57,9 @@ class TgzArchive(Archive):
         """Yield the files and folders, one behind the other; after damage nothing can be found."""
         with open_source(self._source, context.progress) as file:
             try:
-                stream = _GzipStream(file, context.limit)
+                stream = _GzipStream(file, context)
                 while (header := _read_header(stream)) is not None:
-                    context.limit.reserve(header.size)
+                    context.reserve(header.size)
                     name = header.name.decode("utf-8", "surrogateescape")
                     if header.kind in _FILES and not header.is_sparse:
                         blocks = _blocks(stream, header.size)
@@ -101,10 +101,10 @@ class _GzipStream:
     TorchServe reads the first gzip member only, and silently drops what follows.
     """
 
-    def __init__(self, file: ArchiveFile, limit: UnpackLimit) -> None:
+    def __init__(self, file: ArchiveFile, context: ReadContext) -> None:
         """Read the header; raise DamageError if it is damaged."""
         self._file = file
-        self._limit = limit
+        self._context = context
         self._deflated = DeflatedRange(file, _data_start(file), file.size)
         self._inflated = iter(self._deflated)
         self._rest = b""
@@ -129,7 +129,7 @@ class _GzipStream:
         except DamageError:
             self.is_broken = True
             raise
-        self._limit.consume(len(block))
+        self._context.consume(len(block))
         self._crc32 = crc32(block, self._crc32)
         self._size += len(block)
         return block

@@ -30,7 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model_archiver.reading.archive import ArchiveFile, UnpackLimit
+    from model_archiver.reading.archive import ArchiveFile, ReadContext
 
     Fields = list[tuple[int, bytes]]
     """Kind and content of each extra field."""
@@ -225,7 +225,7 @@ def looks_like_zip(file: ArchiveFile) -> bool:
     return file.read_at(0, 4) == LOCAL_SIGNATURE or find_end(file, ProblemList()) is not None
 
 
-def read_directory(file: ArchiveFile, problems: ProblemList, limit: UnpackLimit) -> Directory:
+def read_directory(file: ArchiveFile, problems: ProblemList, context: ReadContext) -> Directory:
     """Return the central directory, and add what is wrong with it and after it; TooLargeError: it is too long."""
     end = find_end(file, problems)
     if end is None:
@@ -240,7 +240,7 @@ def read_directory(file: ArchiveFile, problems: ProblemList, limit: UnpackLimit)
     headers = []
     for header in read_central(file, start, end.position):
         headers.append(header)
-        limit.check_members(len(headers))
+        context.check_members(len(headers))
     entries = [header for header in headers if header is not None]
     is_usable = len(headers) == len(entries) == end.entries
     if not is_usable:
