@@ -108,24 +108,21 @@ def _package(args: argparse.Namespace, reporter: Reporter) -> int:
     reporter.problems(warnings)
     for note in plan.notes:
         reporter.line(f"note: {note}")
-    if args.dry_run:
-        if args.json:
-            from model_archiver.cli.json_output import plan_fields  # noqa: PLC0415
+    report = None
+    if not args.dry_run:
+        from model_archiver.writing.build import build  # noqa: PLC0415 - not needed for --dry-run
 
-            _print_json("package", DONE, warnings, **plan_fields(plan))
-        else:
-            print_result(text_output.plan_table(plan))
-        return DONE
-    from model_archiver.writing.build import build  # noqa: PLC0415 - not needed for --dry-run
-
-    with progress_bar(plan.size, hidden=args.quiet) as progress:
-        report = build(plan, progress).replace(problems=warnings)
-    if not args.quiet:  # first: the archive exists, whether or not its JSON can be printed
-        reporter.line(text_output.written_line(report))
+        with progress_bar(plan.size, hidden=args.quiet) as progress:
+            report = build(plan, progress)
+        if not args.quiet:  # first: the archive exists, whether or not its JSON can be printed
+            reporter.line(text_output.written_line(report))
+    elif not args.json:
+        print_result(text_output.plan_table(plan))
     if args.json:
-        from model_archiver.cli.json_output import report_fields  # noqa: PLC0415
+        from model_archiver.cli import json_output  # noqa: PLC0415
 
-        _print_json("package", DONE, report.problems, **report_fields(report))
+        fields = json_output.report_fields(report) if report else json_output.plan_fields(plan)
+        _print_json("package", DONE, warnings, **fields)
     return DONE
 
 

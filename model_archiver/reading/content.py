@@ -50,7 +50,10 @@ def read_content(archive: Archive, context: ReadContext, sink: Sink | None = Non
         context.check_members(members)
         is_usable = _check_name(member.name, member.path, context.problems)
         hashed = HashedBlocks(member)
-        _read_member(member, hashed, context.problems, sink if is_usable and not member.is_folder else None)
+        try:
+            (sink if sink and is_usable and not member.is_folder else _skip)(member, hashed)
+        except DamageError as damage:
+            context.problems.extend(problem.replace(path=member.name) for problem in damage.problems)
         if member.is_folder:
             folders.add(member.path)
             if hashed.size:
@@ -68,16 +71,9 @@ def read_content(archive: Archive, context: ReadContext, sink: Sink | None = Non
     return content
 
 
-def _read_member(member: FoundMember, hashed: HashedBlocks, problems: ProblemList, sink: Sink | None) -> None:
-    """Read a member to its end, or as far as it is readable."""
-    try:
-        if sink is not None:
-            sink(member, hashed)
-        else:
-            for _ in hashed:
-                pass
-    except DamageError as damage:
-        problems.extend(problem.replace(path=member.name) for problem in damage.problems)
+def _skip(_member: FoundMember, blocks: Iterable[bytes]) -> None:
+    for _ in blocks:
+        pass
 
 
 class HashedBlocks:

@@ -220,7 +220,10 @@ def _read_header(stream: _GzipStream) -> _TarHeader | None:
 
 def _parse_header(block: bytes) -> _TarHeader:
     """Return what one block says; raise DamageError if it is damaged, or if readers differ about it."""
-    _check_sum(block)
+    unsigned = 256 + sum(block[:148]) + sum(block[156:])
+    signed = unsigned - 256 * sum(byte > 127 for byte in block[:148] + block[156:])
+    if not _NUMBER.fullmatch(block[148:156]) or _number(block[148:156]) not in (unsigned, signed):
+        raise DamageError("archive-damaged", "checksum mismatch in a tar header")
     kind, plain = block[156:157], block[:100].split(b"\0")[0]
     prefix = block[345:500].split(b"\0")[0] if block[257:263] == b"ustar\0" else b""
     if block[345 + len(prefix) :].strip(b"\0") and kind != _SPARSE:
@@ -277,13 +280,6 @@ def _pax_fields(data: bytes) -> dict[bytes, bytes]:
         start += int(length)
         name, _, fields[name] = record[:-1].partition(b"=")
     return fields
-
-
-def _check_sum(block: bytes) -> None:
-    unsigned = 256 + sum(block[:148]) + sum(block[156:])
-    signed = unsigned - 256 * sum(byte > 127 for byte in block[:148] + block[156:])
-    if not _NUMBER.fullmatch(block[148:156]) or _number(block[148:156]) not in (unsigned, signed):
-        raise DamageError("archive-damaged", "checksum mismatch in a tar header")
 
 
 def _number(field: bytes) -> int:
