@@ -156,7 +156,7 @@ def _misspelt(context: CheckContext) -> dict[str, tuple[str, int]]:
             meant = _near_key(key, known)
             if meant and meant not in mapping:
                 found[key] = meant, mapping.lines[key]
-    if context.handler.file is None and context.handler.built_in is None:
+    if not found or (context.handler.file is None and context.handler.built_in is None):
         return {}
     words = {key: key.encode(errors="surrogatepass") for key in found}
     mentioned = context.mentioned(words.values())

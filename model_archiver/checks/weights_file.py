@@ -30,7 +30,7 @@ _FEWEST_OPCODES = 4  # random bytes that begin as a pickle hardly have more
 class WeightsFile(Record):
     """What a weights file is."""
 
-    # "torchscript", "saved" (torch.save), "exported" (torch.export), "pickle", "safetensors", "onnx", "library"
+    # Or "torchscript", "saved" (torch.save), "exported" (torch.export), "pickle", "safetensors", "onnx", "library".
     kind: str = "unknown"
     pickle: Pickle | None = None  # what its pickle would import and build; None without one, or if it is not judged
     damage: str = ""  # why nothing can read it: "empty", "truncated", "html" or "git lfs"
