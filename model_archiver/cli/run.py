@@ -25,7 +25,7 @@ DIFFERENT, NOT_COMPARED = 1, 2
 
 
 def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
-    """Run what the arguments ask for, or those of the process, and return the exit status."""
+    """Run what the arguments, or those of the process, ask for, and return the exit status."""
     words = sys.argv[1:] if argv is None else list(argv)
     command = words[0] if words and not words[0].startswith("-") else "package"
     # Needed before the arguments are parsed; the parser also knows these flags where they are abbreviated.
