@@ -18,22 +18,15 @@ if TYPE_CHECKING:
     from model_archiver.checks.yaml_file import YamlMapping
     from model_archiver.core.problems import Level
 
-    Combination = tuple[Level, str, str, str]
+_MAX_UNKNOWN = 50  # more unknown keys are a table of the handler's, not misspelt settings
+_LARGEST = 2**31 - 1  # Java's largest Integer: the server ignores a larger number, also where it counts in Long
 
-_MAX_UNKNOWN = 50
-"""More unknown keys than these are a table of the handler's, not misspelt settings."""
-_MAX_SOURCES = 1 << 25
-"""Bytes of Python that are searched for keys."""
-_LARGEST = 2**31 - 1
-"""Java's largest Integer. The server ignores a larger number, also where it counts in Long."""
-
-_LEAST = {
+_LEAST = {  # the smallest value of each integer
     **dict.fromkeys(("minWorkers", "maxWorkers", "batchSize", "responseTimeout", "startupTimeout"), 1),
     **dict.fromkeys(("maxSequenceJobQueueSize", "maxNumSequence"), 1),
     **dict.fromkeys(("maxBatchDelay", "jobQueueSize", "maxRetryTimeoutInSec", "clientTimeoutInMills"), 0),
     **dict.fromkeys(("parallelLevel", "sequenceMaxIdleMSec", "sequenceTimeoutMSec"), 0),
 }
-"""The smallest value of each integer."""
 _SWITCHES = ("useJobTicket", "continuousBatching", "sequenceBatching", "asyncCommunication", "useVenv")
 _WORDS = {"deviceType": ("cpu", "gpu"), "parallelType": ("pp", "tp", "pptp", "custom")}
 KEYS = (*_LEAST, *_SWITCHES, *_WORDS, "deviceIds", "torchrun")
@@ -84,9 +77,8 @@ def config_combination(context: CheckContext) -> Iterator[Problem]:
     wrong = _wrong_values(settings, KEYS)
     valid = {key: settings[key] for key in KEYS if key in settings and key not in wrong}
     absent = set(KEYS) - set(settings) - {meant for meant, _ in _misspelt(context).values()}
-    for check in (_workers, _parallel, _sequences):
-        for level, key, message, hint in check(valid, absent):
-            yield Problem(level, "config-combination", message, hint, _path(context), settings.lines[key])
+    for level, key, message, hint in _combinations(valid, absent):
+        yield Problem(level, "config-combination", message, hint, _path(context), settings.lines[key])
 
 
 def config_settings(context: CheckContext) -> YamlMapping | None:
@@ -166,13 +158,9 @@ def _misspelt(context: CheckContext) -> dict[str, tuple[str, int]]:
                 found[key] = meant, mapping.lines[key]
     if not found or (context.handler.file is None and context.handler.built_in is None):
         return {}
-    sources = [file for file in context.members if file.path.suffix == ".py"]
-    if sum(file.size for file in sources) > _MAX_SOURCES:
-        return {}
-    for file in sources:
-        text = context.text(file)
-        found = {} if text is None else {k: v for k, v in found.items() if k.encode(errors="surrogatepass") not in text}
-    return found
+    words = {key: key.encode(errors="surrogatepass") for key in found}
+    mentioned = context.mentioned(words.values())
+    return {key: value for key, value in found.items() if words[key] not in mentioned}
 
 
 def _near_key(key: str, known: Collection[str]) -> str | None:
@@ -188,8 +176,9 @@ def _letters(key: str) -> str:
     return key.lower().translate(dict.fromkeys(map(ord, " _.-")))
 
 
-def _workers(valid: Mapping[str, Any], absent: Collection[str]) -> Iterator[Combination]:
-    """TorchServe: org/pytorch/serve/util/ApiUtils.java, `handleRegister`."""
+def _combinations(valid: Mapping[str, Any], absent: Collection[str]) -> Iterator[tuple[Level, str, str, str]]:
+    """Yield a level, the key, a message and a hint for settings that do not work together."""
+    # TorchServe: org/pytorch/serve/util/ApiUtils.java, `handleRegister`.
     for key, other in (("minWorkers", "maxWorkers"), ("maxWorkers", "minWorkers")):
         if key in valid and other in absent:
             yield "warning", key, f"the server ignores {key} without {other}", f"set {other} too"
@@ -197,10 +186,7 @@ def _workers(valid: Mapping[str, Any], absent: Collection[str]) -> Iterator[Comb
     if 0 < most < least:
         message = f"the server ignores minWorkers and maxWorkers, because minWorkers ({least}) is larger than {most}"
         yield "warning", "maxWorkers", message, f"set maxWorkers to {least} or more"
-
-
-def _parallel(valid: Mapping[str, Any], absent: Collection[str]) -> Iterator[Combination]:
-    """TorchServe: org/pytorch/serve/wlm/Model.java; WorkerLifeCycle.java, `attachRunner`."""
+    # org/pytorch/serve/wlm/Model.java; WorkerLifeCycle.java, `attachRunner`.
     kind, level = valid.get("parallelType", "").lower(), valid.get("parallelLevel", 0)
     if kind in ("pp", "tp", "pptp") and "torchrun" in absent:
         hint = "add torchrun, with nproc-per-node and a number below it"
@@ -213,10 +199,7 @@ def _parallel(valid: Mapping[str, Any], absent: Collection[str]) -> Iterator[Com
             if is_set:
                 hint = "set parallelType to pp, tp, pptp or custom"
                 yield "warning", key, f"the server ignores {key} without parallelType", hint
-
-
-def _sequences(valid: Mapping[str, Any], absent: Collection[str]) -> Iterator[Combination]:
-    """TorchServe: org/pytorch/serve/wlm/Model.java, which answers each request with 500."""
+    # org/pytorch/serve/wlm/Model.java, which answers each request with 500.
     end = "sequenceMaxIdleMSec"
     if valid.get("sequenceBatching") and (end in absent or valid.get(end) == 0):
         message = f"with sequenceBatching and without {end}, the server answers every request with an error"

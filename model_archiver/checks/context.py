@@ -11,6 +11,8 @@ from model_archiver.planning.handler import BUILT_IN, packed_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from model_archiver.checks.source import BrokenSourceError, Outline
     from model_archiver.checks.weights_file import WeightsFile
     from model_archiver.checks.yaml_file import YamlMapping
@@ -25,11 +27,11 @@ if TYPE_CHECKING:
 
 
 _ROOT = PurePosixPath()
-_LARGEST_CONFIG = 1 << 17
-"""Bytes of a config file that is checked, because PyYAML is slow."""
-_MOST_PACKAGES = 50
-"""Packages in a dotted name. No real name has more, and each costs a look-up."""
+_LARGEST_CONFIG = 1 << 17  # bytes of a config file that is checked, because PyYAML is slow
+_MOST_PACKAGES = 50  # in a dotted name: no real name has more, and each costs a look-up
+_MOST_PYTHON = 1 << 25  # bytes of the Python files that are searched
 
+# The modules of ts.torch_handler, each with its handler class and the bases of that.
 _CLASSES = {
     "base_handler": ("BaseHandler",),
     "vision_handler": ("VisionHandler", "BaseHandler"),
@@ -40,26 +42,16 @@ _CLASSES = {
     "text_classifier": ("TextClassifier", "TextHandler", "BaseHandler"),
     "densenet_handler": ("DenseNetHandler",),
 }
-"""The modules of ``ts.torch_handler``, each with its handler class and the bases of that."""
 
 
 class HandlerReference(Record):
-    """The handler as the server resolves it (ts/model_loader.py, `_load_handler_file`; mms/model_loader.py, `load`).
+    """The handler as the server resolves it (ts/model_loader.py, `_load_handler_file`; mms/model_loader.py, `load`)."""
 
-    Attributes:
-        given: the handler field of the manifest.
-        module: the module that the server imports.
-        function: the attribute of the module that the server asks for; ``handle`` if the manifest names none.
-        file: the file that is imported, or that is meant if the server does not find it; None if the handler is
-            built in or not in the archive.
-        is_reachable: whether the server finds the file under `module`.
-    """
-
-    given: str
-    module: str
-    function: str
-    file: CheckedFile | None
-    is_reachable: bool
+    given: str  # the handler field of the manifest
+    module: str  # that the server imports
+    function: str  # the attribute of the module that the server asks for; "handle" if the manifest names none
+    file: CheckedFile | None  # what is imported, or meant if the server does not find it; None: built in, or not packed
+    is_reachable: bool  # whether the server finds the file under `module`
 
     @property
     def built_in(self) -> str | None:
@@ -73,15 +65,10 @@ class HandlerReference(Record):
 
 
 class InheritedHandler(Record):
-    """A handler that certainly loads its weights as TorchServe's own handlers do.
+    """A handler that certainly loads its weights as TorchServe's own handlers do."""
 
-    Attributes:
-        classes: TorchServe's classes whose ``initialize`` runs, such as ``BaseHandler``.
-        overridden: the methods and attributes that the handler's own class sets. ``initialize`` is not among them:
-            it certainly calls the one of TorchServe.
-    """
-
-    classes: frozenset[str]
+    classes: frozenset[str]  # TorchServe's classes whose ``initialize`` runs, such as BaseHandler
+    # What the handler's own class sets, without its ``initialize``, which certainly calls the one of TorchServe.
     overridden: frozenset[str] = frozenset()
 
     def runs(self, method: str, of: str = "BaseHandler") -> bool:
@@ -90,24 +77,14 @@ class InheritedHandler(Record):
 
 
 class CheckContext:
-    """An archive or a plan, with the questions that the checks ask of it.
-
-    Attributes:
-        archive: the archive or the plan.
-        name: the model's name.
-        server: the server that the archive is for.
-        fields: the fields of the manifest.
-        members: the files.
-        broken_sources: the Python files that were read and do not parse.
-    """
+    """An archive or a plan, with the questions that the checks ask of it."""
 
     def __init__(self, archive: CheckedArchive) -> None:
-        self.archive = archive
         self.name = archive.name
         self.server = archive.server
-        self.fields = archive.fields
+        self.fields = archive.fields  # of the manifest
         self.members = archive.members
-        self.broken_sources: dict[PurePosixPath, BrokenSourceError] = {}
+        self.broken_sources: dict[PurePosixPath, BrokenSourceError] = {}  # by path; those that were read
         self._outlines: dict[PurePosixPath, Outline | None] = {}
 
     @cached_property
@@ -176,6 +153,15 @@ class CheckContext:
                 return opened.read(LARGEST_TEXT + 1)
         except NotSampledError:
             return None
+
+    def mentioned(self, words: Iterable[bytes]) -> set[bytes]:
+        """Return the words that the Python files contain; all of them if the files are too large to be searched."""
+        files = [file for file in self.members if file.path.suffix == ".py"]
+        texts = map(self.text, files) if sum(file.size for file in files) <= _MOST_PYTHON else (None,)
+        wanted, found = set(words), set[bytes]()
+        for text in texts if wanted else ():
+            found |= {word for word in wanted - found if text is None or word in text}
+        return found
 
     def outline(self, file: CheckedFile) -> Outline | None:
         """Return the outline of a Python file, or None if it does not parse or cannot be judged."""

@@ -26,9 +26,8 @@ _PARAMETERS = "(data, context)"
 _METHODS = {"initialize": "(self, context)", "handle": "(self, data, context)"}
 _MOST_LISTED = 5
 _LONGEST_MESSAGE = 200
-_MOST_NEAR = 300
-_LONGEST_NEAR = 80
-"""Names, and letters of each, among which a near one is looked for, which takes long."""
+_MOST_NEAR = 300  # names among which a near one is looked for, which takes long
+_LONGEST_NEAR = 80  # letters of each
 
 
 def handler_unreachable(context: CheckContext) -> Iterator[Problem]:
@@ -72,7 +71,7 @@ def syntax_problems(context: CheckContext, file: CheckedFile, code: str) -> Iter
     error = context.broken_sources.get(file.path) if context.outline(file) is None else None
     if error is not None and error.is_certain:
         version = ".".join(map(str, sys.version_info[:2]))
-        message = f"this file is not valid Python {version}: {shortened(error.message, _LONGEST_MESSAGE)}"
+        message = f"this file is not valid Python {version}: {shortened(str(error), _LONGEST_MESSAGE)}"
         hint = "fix this line" if error.line else "fix the file"
         yield Problem("error", code, message, hint, file.display_path, error.line)
 

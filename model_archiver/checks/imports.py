@@ -35,11 +35,12 @@ ON_SOME = _names(  # by TorchServe on some builds of Python; gettext and select 
     "base64 binascii cmath contextvars fnmatch gettext glob math mmap pprint quopri select ssl tempfile textwrap "
     "timeit tokenize zlib"
 )
+# What is imported before the path is looked at, or is a part of the interpreter: no file shadows it.
 _COMPILED_IN = _names(
     "__main__ abc atexit builtins codecs errno gc genericpath io itertools marshal os posix posixpath stat sys time "
     "zipimport"
 )
-"""What is imported before the path is looked at, or is a part of the interpreter: no file shadows it."""
+# Packages that some people pack as pip installs them, each with a file that shows that it is the real one.
 _WHOLE_COPIES = {
     "ts": "arg_parser.py",
     "mms": "arg_parser.py",
@@ -48,7 +49,6 @@ _WHOLE_COPIES = {
     "packaging": "version.py",
     "yaml": "nodes.py",
 }
-"""Packages that some people pack as pip installs them, each with a file that shows that it is the real one."""
 _ON_SERVERS = sys.stdlib_module_names | {"mms", "torch", "ts"}
 _ARCHIVES = {".7z", ".bz2", ".egg", ".gz", ".tar", ".tbz", ".tgz", ".txz", ".whl", ".xz", ".zip"}
 

@@ -74,7 +74,8 @@ def _wrong_labels(labels: Any, text: str) -> Iterator[tuple[str, str, int | None
         return
     if isinstance(labels.get("object_type_names"), list):
         return
-    wrong = [key for key, label in labels.items() if not _is_name(label)]
+    names = {key: label[-1] if isinstance(label, list) and label else label for key, label in labels.items()}
+    wrong = [key for key, name in names.items() if not isinstance(name, str)]
     if wrong:
         key = wrong[0]
         more = f" ({len(wrong) - 1} more are wrong too)" if len(wrong) > 1 else ""
@@ -82,10 +83,6 @@ def _wrong_labels(labels: Any, text: str) -> Iterator[tuple[str, str, int | None
         spelling = json.dumps(key, ensure_ascii=False)
         line = text.count("\n", 0, text.find(spelling)) + 1 if text.count(spelling) == 1 else None
         yield message, "write a string, or a list that ends with one", line
-
-
-def _is_name(label: Any) -> bool:  # noqa: ANN401 - any JSON
-    return isinstance(label[-1] if isinstance(label, list) and label else label, str)
 
 
 def _kind(value: object) -> str:

@@ -22,8 +22,8 @@ QUIET = (
 )
 """Functions that give no class, and change nothing in what they are given."""
 _EMPTY_BASES = {"abc.ABC", "enum.Enum", "typing.Generic", "typing.NamedTuple", "typing.Protocol", "typing.TypedDict"}
+# Packages whose classes leave the methods of the classes that derive from them as they are written.
 _PLAIN_BASES = {"abc", "builtins", "enum", "mms", "torch", "ts", "typing"}
-"""Packages whose classes leave the methods of the classes that derive from them as they are written."""
 _OWN_WAYS = {"__new__", "__getattr__", "__getattribute__", "__class_getitem__", "__init_subclass__"}
 _CALLED_LATER = {"initialize", "handle", "preprocess", "inference", "postprocess"}
 _ONLY_READ = {"super", "isinstance", "issubclass", "__init__", *_CALLED_LATER}
@@ -35,36 +35,25 @@ _DISPLAYS = (_ast.Constant, _ast.JoinedStr, _ast.List, _ast.Tuple, _ast.Dict, _a
 
 
 class Value(Record):
-    """What a name stands for.
+    """What a name stands for."""
 
-    Attributes:
-        kind: ``class`` or ``function``: defined in this file. ``constant``: nothing that can be called. ``other``: not
-            a class of this file. ``unknown``: anything, or nothing.
-        line: the line that binds the name.
-        origin: the dotted name of what was imported, or was called for the value; empty if unknown.
-        node: the definition of a class or a function.
-    """
-
+    # "class" or "function": defined in this file. "constant": nothing that can be called. "other": not a class of this
+    # file. "unknown": anything, or nothing.
     kind: str
-    line: int = 0
-    origin: str = ""
-    node: Any = None
+    line: int = 0  # the line that binds the name
+    origin: str = ""  # the dotted name of what was imported, or was called for the value; empty if unknown
+    node: Any = None  # the definition of a class or a function
 
 
 UNKNOWN = Value("unknown")
 
 
 class Scope:
-    """The names that a module, or the body of a class, binds.
-
-    Attributes:
-        names: what each name stands for.
-        is_open: whether a decorator from another module may bind more names, because its argument names this module.
-    """
+    """The names that a module, or the body of a class, binds."""
 
     def __init__(self, body: Iterable[_ast.stmt], outer: Scope | None = None) -> None:
         self.names: dict[str, Value] = {}
-        self.is_open = False
+        self.is_open = False  # whether a decorator from another module may bind more names: its argument names this one
         self._outer = outer
         self._run(body)
 
@@ -126,17 +115,11 @@ class Scope:
 
 
 class Class(Record):
-    """A class that a file defines at its top level.
+    """A class that a file defines at its top level."""
 
-    Attributes:
-        node: its definition.
-        module: the names of the file.
-        facts: what stands anywhere in the file.
-    """
-
-    node: Any
+    node: Any  # its definition
     module: Scope
-    facts: Facts
+    facts: Facts  # of the file
 
     @cached_property
     def bases(self) -> tuple[str, ...]:
@@ -182,31 +165,19 @@ class Class(Record):
 
 
 class Facts:
-    """What stands anywhere in a file, except below ``if TYPE_CHECKING`` and ``if __name__ == "__main__"``.
-
-    Attributes:
-        words: the names in the file, the attributes with a dot in front, and the strings with a quote in front.
-        stored: the attributes that are set, on any object.
-        given: the names that are arguments of calls.
-        imported: the top packages of what is imported; empty for a relative import.
-        rebound: the names that ``:=`` may bind at the top level.
-        declared_global: the names that functions may bind at the top level, if they are called.
-        outer_calls: the calls outside all functions.
-        patches: whether an attribute is set on anything but ``self``.
-        depth: the levels of the tree.
-        stray_return: the line of a ``return`` outside all functions, or 0.
-    """
+    """What stands anywhere in a file, except below ``if TYPE_CHECKING`` and ``if __name__ == "__main__"``."""
 
     def __init__(self, tree: _ast.Module) -> None:
-        self.words: set[str] = set()
-        self.stored: set[str] = set()
-        self.given: set[str] = set()
-        self.imported: set[str] = set()
-        self.rebound: set[str] = set()
-        self.declared_global: set[str] = set()
-        self.outer_calls: list[_ast.Call] = []
-        self.patches = False
-        self.depth = self.stray_return = 0
+        self.words: set[str] = set()  # names, attributes with a dot in front, and strings with a quote in front
+        self.stored: set[str] = set()  # the attributes that are set, on any object
+        self.given: set[str] = set()  # the names that are arguments of calls
+        self.imported: set[str] = set()  # the top packages of what is imported; empty for a relative import
+        self.rebound: set[str] = set()  # the names that := may bind at the top level
+        self.declared_global: set[str] = set()  # what functions may bind at the top level, if they are called
+        self.outer_calls: list[_ast.Call] = []  # the calls outside all functions
+        self.patches = False  # whether an attribute is set on anything but self
+        self.depth = 0  # the levels of the tree
+        self.stray_return = 0  # the line of a return outside all functions
         waiting: list[tuple[_ast.AST, int, bool, bool]] = [(tree, 0, False, False)]
         while waiting:
             node, depth, is_inner, is_given = waiting.pop()

@@ -10,9 +10,7 @@ from io import BytesIO
 
 from model_archiver.core.record import Record
 
-MOST_OPCODES = 500_000
-"""Opcodes of the longest pickle that is judged; a state_dict has about thirty for each of its tensors."""
-
+MOST_OPCODES = 500_000  # of a pickle that is judged; a state_dict has about thirty for each of its tensors
 _MOST_GLOBALS = 1000
 _LONGEST_NAME = 1024
 _LONGEST_LINE = 4096
@@ -21,21 +19,13 @@ _CONTAINERS = ("EMPTY_DICT", "EMPTY_LIST", "EMPTY_SET", "EMPTY_TUPLE")
 
 
 class Pickle(Record):
-    """What a pickle would do.
+    """What a pickle would do."""
 
-    Attributes:
-        globals: the dotted names of what it imports, each once, in its order.
-        is_module: whether it builds a ``torch.nn.Module``, not something that holds one.
-        count: how many opcodes it has.
-        end: where it ends, or the data does.
-        is_whole: whether it ends before the data does.
-    """
-
-    globals: tuple[str, ...]
-    is_module: bool
-    count: int
-    end: int
-    is_whole: bool
+    globals: tuple[str, ...]  # the dotted names of what it imports, each once, in its order
+    is_module: bool  # whether it builds a torch.nn.Module, not something that holds one
+    count: int  # how many opcodes it has
+    end: int  # where it ends, or the data does
+    is_whole: bool  # whether it ends before the data does
 
 
 def read_pickle(data: bytes, start: int = 0) -> Pickle | None:

@@ -20,21 +20,17 @@ if TYPE_CHECKING:
 
     from model_archiver.checks.context import CheckContext, CheckedFile
 
-_MAX_SIZE = 1 << 19
-"""Bytes of all files together that are checked."""
-_MAX_LINE = 1000
-"""Characters of a line that is checked."""
-_MAX_PARENTHESES = 20
-"""Newer versions of `packaging` reject markers that are nested deeply, and older ones exhaust the stack."""
-_MAX_PROBLEMS = 20
-"""Of one kind."""
+_MAX_SIZE = 1 << 19  # bytes of all files together that are checked
+_MAX_LINE = 1000  # characters of a line that is checked
+_MAX_PARENTHESES = 20  # new versions of packaging reject markers that are nested deeply, and old ones exhaust the stack
+_MAX_PROBLEMS = 20  # of one kind
 
 _ARCHIVES = (".whl", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tar.lz", ".tar.lzma")
+# Options of ``pip install`` that no version of pip accepts in a file. Another version may know other ones.
 _COMMAND_OPTIONS = (
     *("--upgrade", "-U", "--user", "--target", "-t", "--no-deps", "--no-cache-dir", "--quiet", "-q", "--verbose", "-v"),
     *("--force-reinstall", "--ignore-installed", "-I", "--timeout", "--retries", "--proxy", "--root", "--prefix"),
 )
-"""Options of ``pip install`` that no version of pip accepts in a file. Another version may know other ones."""
 
 
 def requirements_invalid(context: CheckContext) -> Iterator[Problem]:

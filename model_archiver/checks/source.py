@@ -9,15 +9,9 @@ from functools import cached_property
 from model_archiver.checks.names import IMPORTS, QUIET, UNKNOWN, Class, Facts, Scope, Value, root_of, walk
 from model_archiver.core.problems import ModelArchiverError
 
-LARGEST_SOURCE = 3 << 16
-"""Bytes of the largest source that is judged. The tree of a source takes a thousand times as much memory, and more."""
-
-_DEEPEST = 150
-"""Levels of the deepest tree that is judged. What reads an expression calls itself for each level."""
-
-_MOST_CALLS = 1000
-"""Calls outside functions in a source that is judged: to follow each chain of calls takes long for a long chain."""
-
+_LARGEST_SOURCE = 3 << 16  # bytes of a source that is judged: its tree takes a thousand times as much memory, and more
+_DEEPEST = 150  # levels of a tree that is judged: what reads an expression calls itself for each level
+_MOST_CALLS = 1000  # outside functions in a source that is judged: to follow a long chain of calls takes long
 _ONLY_TREE = 0x400  # ast.PyCF_ONLY_AST
 
 _DYNAMIC = {
@@ -33,31 +27,17 @@ _PATCHES = {"add_safe_globals", "patch", "safe_globals", ".add_safe_globals", ".
 
 
 class BrokenSourceError(ModelArchiverError):
-    """A source that does not parse, or that is not judged.
-
-    Attributes:
-        message: what is wrong with it.
-        line: the line, counted from 1, or None.
-        is_certain: whether every Python rejects it: it looks neither like newer syntax, nor like what depends on the
-            system or its settings.
-    """
+    """A source that does not parse, or that is not judged."""
 
     def __init__(self, message: str, line: int | None = None, *, is_certain: bool = True) -> None:
         super().__init__(message)
-        self.message = message
         self.line = line
+        # Whether every Python rejects it: it looks neither like newer syntax, nor like what depends on the system.
         self.is_certain = is_certain
 
 
 class Outline:
-    """What a Python file shows.
-
-    Attributes:
-        facts: what stands anywhere in it.
-        scope: the names that it binds at its top level.
-        imports: what it imports at its top level, under no condition: each with the line, the dotted name of the
-            module, with the dots of a relative import in front, and the names that are taken from it.
-    """
+    """What a Python file shows."""
 
     def __init__(self, tree: _ast.Module, *, is_package: bool = False) -> None:
         self.facts = Facts(tree)
@@ -65,11 +45,13 @@ class Outline:
             raise RecursionError
         if self.facts.stray_return:
             raise BrokenSourceError("'return' outside function", self.facts.stray_return)
-        self.scope = Scope(tree.body)
+        self.scope = Scope(tree.body)  # the names that it binds at its top level
         rebound = self.facts.rebound
         if not all(self._called(call).startswith(QUIET) for call in self.facts.outer_calls):
             rebound = rebound | self.facts.declared_global  # a function of the file may run while it is imported
         self.scope.names.update(dict.fromkeys(rebound, UNKNOWN))
+        # What it imports at its top level, under no condition: the line, the dotted name of the module, with the dots
+        # of a relative import in front, and the names that are taken from it.
         self.imports: list[tuple[int, str, list[str]]] = []
         for node in tree.body:
             if isinstance(node, IMPORTS):
@@ -179,7 +161,7 @@ def read_outline(text: bytes, *, is_package: bool = False) -> Outline:
     """
     import warnings  # noqa: PLC0415 - only where there is a source
 
-    if len(text) > LARGEST_SOURCE:
+    if len(text) > _LARGEST_SOURCE:
         raise BrokenSourceError("is too long", is_certain=False)
     try:
         with warnings.catch_warnings():

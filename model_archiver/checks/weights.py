@@ -51,7 +51,6 @@ _CHANGES_LOADING = (
     b"ultralytics",  # importing it replaces torch.load
 )
 _NEVER_ALLOWED = {*sys.stdlib_module_names, "__main__", "numpy", "torch"}
-_MOST_PYTHON = 1 << 25
 _MOST_PACKAGES = 20
 _MOST_NAMED = 3
 
@@ -109,7 +108,7 @@ def weights_with_model_file(context: CheckContext) -> Iterator[Problem]:
         # Newer versions of torch.load pass a file of this suffix to the safetensors package.
         is_taken = found.kind == "safetensors" and file.path.suffix == ".safetensors"
         may_be_state_dict = found.kind == "unknown" or (found.kind == "saved" and not found.is_module)
-        if is_taken or may_be_state_dict or _mentions(context, _CHANGES_LOADING):
+        if is_taken or may_be_state_dict or context.mentioned(_CHANGES_LOADING):
             return
         message = f"this is {_what(found)}, but with a model file the server loads only a state_dict"
         hint = f"remove --model-file, or {_SAVE_STATE_DICT}" if found.kind in _SUFFIXES else _SAVE_STATE_DICT
@@ -120,7 +119,7 @@ def weights_unsafe(context: CheckContext) -> Iterator[Problem]:
     """Report a pickle that ``torch.load`` rejects from torch 2.6 on, unless the archive allows what it imports."""
     for file, found in _loaded_by(context, _STATE_DICT):
         names = [] if found.is_module else _rejected_globals(context, found)
-        if names and not _mentions(context, _CHANGES_LOADING):
+        if names and not context.mentioned(_CHANGES_LOADING):
             shown = ", ".join(map(shortened, names[:_MOST_NAMED]))
             more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
             message = f"the pickle imports {shown}{more}, which torch 2.6 rejects and older versions execute"
@@ -138,17 +137,8 @@ def _rejected_globals(context: CheckContext, found: WeightsFile) -> list[str]:
     others = {name.partition(".")[0] for name in names} - _NEVER_ALLOWED
     unknown = {name for name in others if context.importable(name) is None}
     if len(unknown) <= _MOST_PACKAGES:
-        unknown = {name for name in unknown if _mentions(context, (name.encode(),))}
+        unknown = {word.decode() for word in context.mentioned(map(str.encode, unknown))}
     return [name for name in names if name.partition(".")[0] not in unknown]
-
-
-def _mentions(context: CheckContext, words: tuple[bytes, ...]) -> bool:
-    """Return whether the Python files of the archive mention one of some words, or are too large to be judged."""
-    files = [file for file in context.members if file.path.suffix == ".py"]
-    if sum(file.size for file in files) > _MOST_PYTHON:
-        return True
-    texts = map(context.text, files)
-    return any(text is None or any(word in text for word in words) for text in texts)
 
 
 def _what(found: WeightsFile) -> str:

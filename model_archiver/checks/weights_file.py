@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from model_archiver.core.plan import Member
     from model_archiver.reading.content import SampledFile
 
-LARGEST_PICKLE = 1 << 24
-"""Bytes of the largest pickle that is judged."""
-
+LARGEST_PICKLE = 1 << 24  # bytes of the largest pickle that is judged
 _LARGEST_DIRECTORY = 1 << 22
 _LARGEST_HEADER = 100_000_000  # of safetensors, as its documentation says
 _HEAD = 1024
@@ -30,18 +28,12 @@ _FEWEST_OPCODES = 4  # random bytes that begin as a pickle hardly have more
 
 
 class WeightsFile(Record):
-    """What a weights file is.
+    """What a weights file is."""
 
-    Attributes:
-        kind: "torchscript", "saved" (by torch.save), "exported" (by torch.export), "pickle", "safetensors", "onnx",
-            "library" or "unknown".
-        pickle: what its pickle would import and build; None if there is none, or if it cannot be judged.
-        damage: why nothing can read it: "empty", "truncated", "html" or "git lfs"; empty if something may.
-    """
-
+    # Or "torchscript", "saved" (torch.save), "exported" (torch.export), "pickle", "safetensors", "onnx", "library".
     kind: str = "unknown"
-    pickle: Pickle | None = None
-    damage: str = ""
+    pickle: Pickle | None = None  # what its pickle would import and build; None without one, or if it is not judged
+    damage: str = ""  # why nothing can read it: "empty", "truncated", "html" or "git lfs"
 
     @property
     def is_module(self) -> bool:

@@ -11,13 +11,9 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``torch-model-archiver``.
+    """Run ``torch-model-archiver`` with some arguments, or those of the process.
 
-    Args:
-        argv: the arguments after the command's name; None means those of the process.
-
-    Returns:
-        The exit status: 0 done, 1 rejected or failed, 2 invalid usage, 130 interrupted.
+    Return the exit status: 0 done, 1 rejected or failed, 2 invalid usage, 130 interrupted.
     """
     return _run("torch-model-archiver", argv)
 

@@ -68,33 +68,12 @@ class FlagParser(argparse.ArgumentParser):
 
 def torch_parser() -> FlagParser:
     """Return the parser of ``torch-model-archiver``."""
-    parser = _program(TORCH, "Package a trained model as one archive that TorchServe can serve.", _TORCH_EXAMPLE)
-    _add_model_flags(parser.add_argument_group("model"))
-    _add_content_flags(parser.add_argument_group("other contents"), with_files=True)
-    _add_output_flags(parser.add_argument_group("output"))
-    _add_behavior_flags(parser.add_argument_group("behavior"))
-    return parser
+    return _program(TORCH, "Package a trained model as one archive that TorchServe can serve.", _TORCH_EXAMPLE)
 
 
 def mms_parser() -> FlagParser:
     """Return the parser of ``model-archiver``."""
     parser = _program(MMS, "Package a model's folder as one archive that Multi Model Server can serve.", _MMS_EXAMPLE)
-    model = parser.add_argument_group("model")
-    _add_name(model)
-    model.add_argument("--model-path", required=True, metavar="DIR", help="the folder to pack, with its tree")
-    model.add_argument(
-        "--handler",
-        required=True,
-        help="the handler, a module of the folder: module, module:function, module.py, package.module:function or "
-        "dir/module.py:function",
-    )
-    _add_version(model, ())
-    _add_runtime(model, "python", "python2", "python3")
-    _add_content_flags(parser.add_argument_group("other contents"), with_files=False)
-    _add_output_flags(parser.add_argument_group("output"))
-    behavior = parser.add_argument_group("behavior")
-    _add_behavior_flags(behavior)
-    behavior.add_argument("-c", "--convert", action=_Convert, help="no longer available: MXNet has been retired")
     parser.set_defaults(server="mms")
     return parser
 
@@ -139,112 +118,73 @@ def _program(name: str, description: str, example: str) -> FlagParser:
     )
     version = f"{name} {__version__}"
     parser.add_argument("--tool-version", action="version", version=version, help="print this tool's version and exit")
+    is_mms = name == MMS
+    _add_model_flags(parser.add_argument_group("model"), is_mms=is_mms)
+    _add_content_flags(parser.add_argument_group("other contents"), is_mms=is_mms)
+    _add_output_flags(parser.add_argument_group("output"))
+    behavior = parser.add_argument_group("behavior")
+    _add_behavior_flags(behavior)
+    if is_mms:
+        behavior.add_argument("-c", "--convert", action=_Convert, help="no longer available: MXNet has been retired")
     return parser
 
 
-def _add_name(group: Group) -> None:
-    group.add_argument(
-        "--model-name",
-        required=True,
-        metavar="NAME",
-        help="the model's name on the server, and the name of the output: letters, digits, '_', '-' and '.'",
-    )
-
-
-def _add_version(group: Group, short: Sequence[str]) -> None:
+def _add_model_flags(group: Group, *, is_mms: bool) -> None:
+    text = "the model's name on the server, and the name of the output: letters, digits, '_', '-' and '.'"
+    group.add_argument("--model-name", required=True, metavar="NAME", help=text)
+    if is_mms:
+        group.add_argument("--model-path", required=True, metavar="DIR", help="the folder to pack, with its tree")
+        text = "the handler, a module of the folder: module, module:function, module.py, package.module:function or "
+        text += "dir/module.py:function"
+    else:
+        text = "the weights: a state_dict (with --model-file), TorchScript, ONNX, or whatever the handler loads"
+        group.add_argument("--serialized-file", metavar="FILE", help=text)
+        group.add_argument("--model-file", metavar="FILE", help="the Python file that defines the model's class")
+        text = "what answers requests: a built-in handler such as image_classifier; a Python file; or a module of a "
+        text += "packed folder; each with an optional :function (default: base_handler)"
+    group.add_argument("--handler", required=is_mms, help=text)
+    short = [] if is_mms else ["-v"]
     group.add_argument(*short, "--version", metavar="VERSION", help="the model's version (default: 1.0)")
+    if not is_mms:
+        group.add_argument("-r", "--requirements-file", metavar="FILE", help="the model's Python requirements")
+        text = "the model's configuration for the server, YAML (batchSize, ...)"
+        group.add_argument("-c", "--config-file", metavar="FILE", help=text)
+    runtimes = ["python", "python2", "python3", *([] if is_mms else ["LSP"])]
+    text = f"the runtime of the handler: {', '.join(runtimes)} (default: %(default)s)"
+    group.add_argument("--runtime", default="python", type=_choice(*runtimes), metavar="RUNTIME", help=text)
 
 
-def _add_runtime(group: Group, *choices: str) -> None:
-    group.add_argument(
-        "--runtime",
-        default="python",
-        type=_choice(*choices),
-        metavar="RUNTIME",
-        help=f"the runtime of the handler: {', '.join(choices)} (default: %(default)s)",
-    )
-
-
-def _add_model_flags(group: Group) -> None:
-    _add_name(group)
-    group.add_argument(
-        "--serialized-file",
-        metavar="FILE",
-        help="the weights: a state_dict (with --model-file), TorchScript, ONNX, or whatever the handler loads",
-    )
-    group.add_argument("--model-file", metavar="FILE", help="the Python file that defines the model's class")
-    group.add_argument(
-        "--handler",
-        help="what answers requests: a built-in handler such as image_classifier; a Python file; or a module of a "
-        "packed folder; each with an optional :function (default: base_handler)",
-    )
-    _add_version(group, ["-v"])
-    group.add_argument("-r", "--requirements-file", metavar="FILE", help="the model's Python requirements")
-    config = "the model's configuration for the server, YAML (batchSize, ...)"
-    group.add_argument("-c", "--config-file", metavar="FILE", help=config)
-    _add_runtime(group, "python", "python2", "python3", "LSP")
-
-
-def _add_content_flags(group: Group, *, with_files: bool) -> None:
-    if with_files:
-        group.add_argument(
-            "--extra-files",
-            action="append",
-            metavar="PATHS",
-            help="comma-separated files, folders and patterns; files and the contents of folders go to the archive's "
-            "root; may be repeated",
-        )
+def _add_content_flags(group: Group, *, is_mms: bool) -> None:
+    if not is_mms:
+        text = "comma-separated files, folders and patterns; files and the contents of folders go to the archive's "
+        text += "root; may be repeated"
+        group.add_argument("--extra-files", action="append", metavar="PATHS", help=text)
         group.add_argument("--model-path", metavar="DIR", help="a folder whose tree goes to the archive's root")
-    group.add_argument(
-        "--include",
-        action="append",
-        metavar="PATH",
-        help="a file or folder to pack under its own name, so that `import helpers` works; may be repeated",
-    )
-    group.add_argument(
-        "--exclude",
-        action="append",
-        metavar="PATTERN",
-        help="inside folders, skip what has this name or relative path, such as 'tests' or '*.log'; "
-        "hidden files, caches, compiled Python and archives are always left out; may be repeated",
-    )
+    text = "a file or folder to pack under its own name, so that `import helpers` works; may be repeated"
+    group.add_argument("--include", action="append", metavar="PATH", help=text)
+    text = "inside folders, skip what has this name or relative path, such as 'tests' or '*.log'; "
+    text += "hidden files, caches, compiled Python and archives are always left out; may be repeated"
+    group.add_argument("--exclude", action="append", metavar="PATTERN", help=text)
 
 
 def _add_output_flags(group: Group) -> None:
-    group.add_argument(
-        "--export-path", metavar="DIR", help="the folder for the output, created if missing (default: current folder)"
-    )
-    group.add_argument(
-        "--archive-format",
-        default="default",
-        type=_choice(*(archive_format.value for archive_format in ArchiveFormat)),
-        metavar="FORMAT",
-        help="default: NAME.mar, text deflated and weights stored; zip-store: NAME.mar, everything stored; tgz: "
-        "NAME.tar.gz; no-archive: the folder NAME",
-    )
-    group.add_argument(
-        "--target",
-        default="torchserve",
-        type=_choice(*(platform.value for platform in Platform)),
-        metavar="PLATFORM",
-        help="lay the output out for a platform: torchserve; kserve: model-store/NAME.mar and "
-        "config/config.properties; vertex: model.mar; sagemaker: model.tar.gz with code/ (default: %(default)s)",
-    )
+    text = "the folder for the output, created if missing (default: current folder)"
+    group.add_argument("--export-path", metavar="DIR", help=text)
+    text = "default: NAME.mar, text deflated and weights stored; zip-store: NAME.mar, everything stored; tgz: "
+    text += "NAME.tar.gz; no-archive: the folder NAME"
+    formats = _choice(*(archive_format.value for archive_format in ArchiveFormat))
+    group.add_argument("--archive-format", default="default", type=formats, metavar="FORMAT", help=text)
+    text = "lay the output out for a platform: torchserve; kserve: model-store/NAME.mar and config/config.properties; "
+    text += "vertex: model.mar; sagemaker: model.tar.gz with code/ (default: %(default)s)"
+    platforms = _choice(*(platform.value for platform in Platform))
+    group.add_argument("--target", default="torchserve", type=platforms, metavar="PLATFORM", help=text)
     group.add_argument("-f", "--force", action="store_true", help="replace existing output")
-    group.add_argument(
-        "--deflate",
-        default="auto",
-        type=_choice(*DEFLATE),
-        metavar="WHEN",
-        help="in a .mar of the default format: auto (files that shrink by a quarter or more), always or never "
-        "(default: %(default)s)",
-    )
-    group.add_argument(
-        "--link",
-        action="store_true",
-        help="with no-archive: make hard links instead of copies; sources and output then share their bytes, and "
-        "writing to one changes the other",
-    )
+    text = "in a .mar of the default format: auto (files that shrink by a quarter or more), always or never "
+    text += "(default: %(default)s)"
+    group.add_argument("--deflate", default="auto", type=_choice(*DEFLATE), metavar="WHEN", help=text)
+    text = "with no-archive: make hard links instead of copies; sources and output then share their bytes, and "
+    text += "writing to one changes the other"
+    group.add_argument("--link", action="store_true", help=text)
 
 
 def _add_behavior_flags(group: Group) -> None:

@@ -27,15 +27,7 @@ _NOT_FOR_TRIALS = {"archive", "input", "log", "json", "quiet", "debug"}
 
 
 def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
-    """Run what the arguments ask for.
-
-    Args:
-        parser: the parser of the program.
-        argv: the arguments after its name; None means those of the process.
-
-    Returns:
-        The exit status: 0 done, 1 rejected or failed, 2 invalid usage, 130 interrupted.
-    """
+    """Run what the arguments, or those of the process, ask for, and return the exit status."""
     words = sys.argv[1:] if argv is None else list(argv)
     command = words[0] if words and not words[0].startswith("-") else "package"
     # Needed before the arguments are parsed; the parser also knows these flags where they are abbreviated.
@@ -56,8 +48,13 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
         return _print_failure(command, INTERRUPTED, args, ())
     except (ModelArchiverError, OSError) as failure:
         error = as_error(failure)
+        _print_traceback(args)
+        if error.problems:
+            reporter.problems(error.problems)
+        else:
+            reporter.line(f"error: {error}")
         status = USAGE if isinstance(error, UsageError) else _failed(command)
-        return _report_failure(error, status, command, args, reporter)
+        return _print_failure(command, status, args, error.problems)
     except Exception as failure:  # noqa: BLE001 - whatever it is, a user gets one line
         _print_traceback(args)
         hint = "" if args.debug else "; run it again with --debug to see where"
@@ -70,18 +67,6 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
 
 def _failed(command: str) -> int:
     return NOT_COMPARED if command == "diff" else FAILED
-
-
-def _report_failure(
-    error: ModelArchiverError, status: int, command: str, args: argparse.Namespace, reporter: Reporter
-) -> int:
-    """Print why a command failed, and its JSON document if that was asked for; return the status."""
-    _print_traceback(args)
-    if error.problems:
-        reporter.problems(error.problems)
-    else:
-        reporter.line(f"error: {error}")
-    return _print_failure(command, status, args, error.problems)
 
 
 def _print_failure(command: str, status: int, args: argparse.Namespace, problems: Sequence[Problem]) -> int:
@@ -119,28 +104,27 @@ def _parse(parser: FlagParser, words: Sequence[str], args: argparse.Namespace) -
 def _package(args: argparse.Namespace, reporter: Reporter) -> int:
     # Imported here, so that --help and a mistyped flag are answered at once.
     from model_archiver.cli import text_output  # noqa: PLC0415
-    from model_archiver.commands.package import plan_package, write_package  # noqa: PLC0415
+    from model_archiver.commands.package import plan_package  # noqa: PLC0415
 
     plan, warnings = plan_package(args, dry_run=args.dry_run)
     reporter.problems(warnings)
     for note in plan.notes:
         reporter.line(f"note: {note}")
-    if args.dry_run:
-        if args.json:
-            from model_archiver.cli.json_output import plan_fields  # noqa: PLC0415
+    report = None
+    if not args.dry_run:
+        from model_archiver.writing.build import build  # noqa: PLC0415 - not needed for --dry-run
 
-            _print_json("package", DONE, warnings, **plan_fields(plan))
-        else:
-            print_result(text_output.plan_table(plan))
-        return DONE
-    with progress_bar(plan.size, hidden=args.quiet) as progress:
-        report = write_package(plan, warnings, progress)
-    if not args.quiet:  # first: the archive exists, whether or not its JSON can be printed
-        reporter.line(text_output.written_line(report))
+        with progress_bar(plan.size, hidden=args.quiet) as progress:
+            report = build(plan, progress)
+        if not args.quiet:  # first: the archive exists, whether or not its JSON can be printed
+            reporter.line(text_output.written_line(report))
+    elif not args.json:
+        print_result(text_output.plan_table(plan))
     if args.json:
-        from model_archiver.cli.json_output import report_fields  # noqa: PLC0415
+        from model_archiver.cli import json_output  # noqa: PLC0415
 
-        _print_json("package", DONE, report.problems, **report_fields(report))
+        fields = json_output.report_fields(report) if report else json_output.plan_fields(plan)
+        _print_json("package", DONE, warnings, **fields)
     return DONE
 
 

@@ -75,8 +75,7 @@ def extracted_line(done: Extraction) -> str:
 def plan_table(plan: Plan) -> str:
     """Return what would be packed, a line for each file."""
     rows = [(str(member.path), f"{member.size:,}", f"{member.flag} {member.source.path}") for member in plan.members]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
-    lines = [f"{path:<{widths[0]}}  {size:>{widths[1]}}  {source}" for path, size, source in rows]
+    lines = _columns(rows, TextStyle())
     paths = _paths(plan.target.path, *(sidecar.path for sidecar in plan.sidecars))
     end = f"would stay in {paths}, where only {MANIFEST_PATH} would be written"
     total = f"{counted(len(rows), 'file')}, {human_size(plan.size)}"

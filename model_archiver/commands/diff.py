@@ -7,11 +7,9 @@ import json
 from model_archiver.core.manifest import MAR_INF
 from model_archiver.core.problems import raise_errors
 from model_archiver.core.record import Record
-from model_archiver.core.running import add_total, no_progress
+from model_archiver.core.running import no_progress
 from model_archiver.core.sums import FIELDS_OF_THE_BUILD
-from model_archiver.reading.archive import ReadContext
-from model_archiver.reading.content import read_content
-from model_archiver.reading.opening import downgrade_manifest_problems, open_archive, report_of
+from model_archiver.reading.opening import read_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,11 +94,7 @@ def diff(a: StrPath, b: StrPath, *, max_size: int | None = None, progress: Progr
 
 
 def _read(archive: StrPath, max_size: int | None, progress: Progress) -> ArchiveReport:
-    opened = open_archive(archive)
-    add_total(progress, opened.size)
-    context = ReadContext(opened, max_size, progress)
-    content = read_content(opened, context)
-    report = downgrade_manifest_problems(report_of(opened, content, context.problems))
+    _, _, report = read_files(archive, max_size, progress)
     raise_errors(report.problems)
     return report
 

@@ -10,11 +10,10 @@ from model_archiver.core.entries import check_model_name, fits_windows, portable
 from model_archiver.core.manifest import model_of
 from model_archiver.core.problems import Problem, ProblemList, raise_errors
 from model_archiver.core.record import Record
-from model_archiver.core.running import add_total, block_signals, completed, no_progress
+from model_archiver.core.running import block_signals, completed, no_progress
 from model_archiver.planning.gathering import resolved
-from model_archiver.reading.archive import ReadContext, convert_os_errors
-from model_archiver.reading.content import read_content
-from model_archiver.reading.opening import check_sums, downgrade_manifest_problems, open_archive, report_of
+from model_archiver.reading.archive import convert_os_errors
+from model_archiver.reading.opening import check_sums, read_files
 from model_archiver.writing.folder import publish_folder
 from model_archiver.writing.os_calls import convert_write_errors, sync_tree
 from model_archiver.writing.staging import StagingDirectory
@@ -67,11 +66,7 @@ def extract(
     Raises:
         ModelArchiverError: the archive is damaged or unsafe to unpack, or the folder already exists.
     """
-    opened = open_archive(archive)
-    add_total(progress, 2 * opened.size)
-    context = ReadContext(opened, max_size, progress)
-    content = read_content(opened, context)
-    report = downgrade_manifest_problems(report_of(opened, content, context.problems))
+    opened, content, report = read_files(archive, max_size, progress, times=2)
     with convert_os_errors("the current folder"):  # it may have been removed
         target = _target(to, report)
     found = [

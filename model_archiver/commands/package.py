@@ -18,22 +18,19 @@ if TYPE_CHECKING:
 def package(config: object, manifest: str | None = None, progress: Progress = no_progress) -> ArchiveReport:
     """Package a model and return what was written. Warnings go to the log named ``model_archiver``.
 
-    Args:
-        config: a `ModelArchiverConfig`, or any object with some of its fields as attributes.
-        manifest: the text of the manifest; None makes it from the request.
-        progress: is called with the number of source bytes just processed.
-
     Raises:
         ModelArchiverError: everything that is wrong with the request, or what went wrong with the build. It is a
             FileNotFoundError too if an input is missing.
     """
     import logging  # noqa: PLC0415 - the commands print warnings themselves and start faster without it
 
+    from model_archiver.writing.build import build  # noqa: PLC0415 - not needed for --dry-run
+
     plan, warnings = plan_package(config, manifest)
     for level, lines in ((logging.WARNING, warnings), (logging.INFO, plan.notes)):
         for line in lines:
             logging.getLogger("model_archiver").log(level, "%s", line)
-    return write_package(plan, warnings, progress)
+    return build(plan, progress).replace(problems=warnings)
 
 
 def plan_package(
@@ -62,14 +59,3 @@ def plan_package(
         problems.downgrade("target-exists")
     problems.raise_errors(strict=request.strict)
     return plan, problems.warnings
-
-
-def write_package(plan: Plan, warnings: tuple[Problem, ...], progress: Progress) -> ArchiveReport:
-    """Write a plan and return what was written; the report has the warnings that `plan_package` returned.
-
-    Raises:
-        ModelArchiverError: what went wrong with the build.
-    """
-    from model_archiver.writing.build import build  # noqa: PLC0415 - not needed for --dry-run
-
-    return build(plan, progress).replace(problems=warnings)

@@ -21,12 +21,8 @@ if TYPE_CHECKING:
     from model_archiver.core.request import ArchiveFormat
     from model_archiver.core.running import Progress
 
-BLOCK_SIZE = 1 << 18
-"""Bytes that are read, and unpacked, at a time."""
-
+BLOCK_SIZE = 1 << 18  # bytes that are read, and unpacked, at a time
 FETCH_AGAIN = "download or copy the archive again, or package the model again"
-"""The advice for an archive that is not as it was made."""
-
 REPACK = "package the model again"
 
 _ALWAYS_ALLOWED = 1 << 30
@@ -43,6 +39,11 @@ class Archive(ABC):
     archive_format: ArchiveFormat
     size: int  # in bytes; of a folder, the sum of its files
     layout: Layout | None = None  # where its paths are not those of TorchServe
+
+    def __init__(self, source: FileSource) -> None:
+        self.path = source.path
+        self.size = source.size
+        self._source = source
 
     @abstractmethod
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
@@ -68,14 +69,23 @@ class DamageError(ModelArchiverError):
         super().__init__(problems=[Problem("error", code, message, hint, path)])
 
 
-class UnpackLimit:
-    """How much an archive may unpack to: 1 GiB or 100 times its size, whichever is more, or what the user allows."""
+class ReadContext:
+    """What one reading of an archive uses: what collects its problems, its progress, and what it may unpack to.
 
-    def __init__(self, archive: Archive, max_size: int | None) -> None:
+    That is 1 GiB or 100 times the archive's size, whichever is more, or what the user allows.
+    """
+
+    def __init__(self, archive: Archive, max_size: int | None, progress: Progress) -> None:
+        self.problems = ProblemList()
+        self.progress = progress
         default = max(_ALWAYS_ALLOWED, _MOST_EXPANSION * archive.size)
         self._limit = default if max_size is None else max_size
         self._archive = archive
         self._consumed = 0
+
+    def restart(self) -> None:
+        """Forget what was read."""
+        self.problems, self._consumed = ProblemList(), 0
 
     def reserve(self, size: int) -> None:
         """Raise TooLargeError if so many more bytes would exceed the limit."""
@@ -99,43 +109,14 @@ class UnpackLimit:
         self._consumed += size
 
 
-class ReadContext:
-    """What one reading of an archive uses.
-
-    Attributes:
-        problems: collects what is wrong.
-        limit: how much may be unpacked.
-        progress: is called with the size of each block that was read.
-    """
-
-    def __init__(self, archive: Archive, max_size: int | None, progress: Progress) -> None:
-        self.progress = progress
-        self._archive = archive
-        self._max_size = max_size
-        self.restart()
-
-    def restart(self) -> None:
-        """Forget what was read."""
-        self.problems = ProblemList()
-        self.limit = UnpackLimit(self._archive, self._max_size)
-
-
 class FoundMember(Record, frozen=False):
-    """A file, or a folder, that was found in an archive.
+    """A file, or a folder, that was found in an archive."""
 
-    Attributes:
-        name: its name as the archive writes it.
-        path: its path in the model's folder.
-        executable: whether its owner may execute it.
-        blocks: its bytes. They must be read to their end before the next member is requested; may raise `DamageError`.
-        compressed_size: the bytes that it takes in the archive, once all blocks were read; None if unknown.
-    """
-
-    name: str
-    path: PurePosixPath
-    blocks: Iterator[bytes]
-    executable: bool = False
-    compressed_size: int | None = None
+    name: str  # as the archive writes it
+    path: PurePosixPath  # in the model's folder
+    blocks: Iterator[bytes]  # to be read to their end before the next member is requested; may raise DamageError
+    executable: bool = False  # by its owner
+    compressed_size: int | None = None  # once all blocks were read; None if unknown
 
     @property
     def is_folder(self) -> bool:

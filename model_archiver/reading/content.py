@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     Sink = Callable[[FoundMember, Iterable[bytes]], None]
     """Receives each file whose path is valid, with its blocks; it must read all of them."""
 
+# The files that describe the others, each with the most bytes of it that are kept in memory.
 METADATA_LIMITS = {PurePosixPath(MANIFEST_PATH): 1 << 20, PurePosixPath(SUMS_PATH): 1 << 26}
-"""The files that describe the others, each with the most bytes of it that are kept in memory."""
 
 _RENAME = "rename the file and package the model again"
 _TEXT_SUFFIXES = {".py", ".json", ".yaml", ".yml", ".txt"}
@@ -55,10 +55,13 @@ def _read(archive: Archive, context: ReadContext, sink: Sink | None) -> Content:
     members = 0
     for member in archive.members(context):
         members += 1 + len(member.name) // _LONG_NAME
-        context.limit.check_members(members)
+        context.check_members(members)
         is_usable = _check_name(member.name, member.path, context.problems)
         hashed = HashedBlocks(member)
-        _read_member(member, hashed, context.problems, sink if is_usable and not member.is_folder else None)
+        try:
+            (sink if sink and is_usable and not member.is_folder else _skip)(member, hashed)
+        except DamageError as damage:
+            context.problems.extend(problem.replace(path=member.name) for problem in damage.problems)
         if member.is_folder:
             folders.add(member.path)
             if hashed.size:
@@ -76,16 +79,9 @@ def _read(archive: Archive, context: ReadContext, sink: Sink | None) -> Content:
     return content
 
 
-def _read_member(member: FoundMember, hashed: HashedBlocks, problems: ProblemList, sink: Sink | None) -> None:
-    """Read a member to its end, or as far as it is readable."""
-    try:
-        if sink is not None:
-            sink(member, hashed)
-        else:
-            for _ in hashed:
-                pass
-    except DamageError as damage:
-        problems.extend(problem.replace(path=member.name) for problem in damage.problems)
+def _skip(_member: FoundMember, blocks: Iterable[bytes]) -> None:
+    for _ in blocks:
+        pass
 
 
 class HashedBlocks:
@@ -184,10 +180,9 @@ class SampledFile:
     source_path: None = None  # only the archive exists
 
     def __init__(self, path: PurePosixPath, size: int, head: bytes | None, tail: bytes = b"") -> None:
-        """Create it from its first and last bytes; the first are None if it could not be read to its end."""
         self.path = path
         self.size = size
-        self._head = head
+        self._head = head  # None if it could not be read to its end
         self._tail = tail
 
     @property
@@ -197,27 +192,15 @@ class SampledFile:
 
     def open(self) -> AbstractContextManager[BinaryIO]:
         """Open what was kept for reading; it is seekable."""
-        return _SampleReader(self)  # type: ignore[return-value] # it has what readers of a file use
-
-    def read_at(self, offset: int, count: int) -> bytes:
-        """Return some bytes, fewer at the end of the file; raise NotSampledError if they were not kept."""
-        if self._head is None:
-            raise NotSampledError
-        end = min(offset + count, self.size)
-        if end <= len(self._head):
-            return self._head[offset:end]
-        start = offset - (self.size - len(self._tail))
-        if start < 0:
-            raise NotSampledError
-        return self._tail[start : start + count]
+        return _SampleReader(self.size, self._head, self._tail)  # type: ignore[return-value] # has what readers use
 
 
 class _SampleReader(io.RawIOBase):
-    """A sampled file as a file object."""
+    """A sampled file as a file object; NotSampledError: bytes that are read were not kept."""
 
-    def __init__(self, file: SampledFile) -> None:
+    def __init__(self, size: int, head: bytes | None, tail: bytes) -> None:
         super().__init__()
-        self._file = file
+        self._size, self._head, self._tail = size, head, tail
         self._position = 0
 
     def readable(self) -> bool:
@@ -227,14 +210,21 @@ class _SampleReader(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._file.size}[whence]
+        position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
         if position < 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))  # as a file does
         self._position = position
         return self._position
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
-        data = self._file.read_at(self._position, len(buffer))
+        end = min(self._position + len(buffer), self._size)
+        tail_start = self._size - len(self._tail)
+        if self._head is not None and end <= len(self._head):
+            data = self._head[self._position : end]
+        elif self._head is not None and self._position >= tail_start:
+            data = self._tail[self._position - tail_start : end - tail_start]
+        else:
+            raise NotSampledError
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)

@@ -69,11 +69,8 @@ def missing_files(manifest: dict[str, Any], paths: Collection[PurePosixPath]) ->
         if isinstance(name, str) and name and PurePosixPath(name) not in paths:
             yield _problem("manifest-file-missing", f"model.{field} names {name}, which is not in the archive")
     handler = model.get("handler")
-    if isinstance(handler, str) and handler and handler not in BUILT_IN and handler not in LSP_BUILT_IN:
-        yield from _missing_handler(handler, paths)
-
-
-def _missing_handler(handler: str, paths: Collection[PurePosixPath]) -> Iterator[Problem]:
+    if not isinstance(handler, str) or not handler or handler in BUILT_IN or handler in LSP_BUILT_IN:
+        return
     module, _ = split_function(handler)
     # Servers drop the folders of the name. The checks report a file that is not found because of that.
     if packed_module(module, paths) or packed_module(Path(module).name, paths):

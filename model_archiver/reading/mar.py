@@ -30,8 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model_archiver.core.plan import FileSource
-    from model_archiver.reading.archive import ArchiveFile, ReadContext, UnpackLimit
+    from model_archiver.reading.archive import ArchiveFile, ReadContext
     from model_archiver.reading.zip_headers import CentralHeader, Directory, LocalHeader
 
     Numbers = tuple[int, int, int]
@@ -46,15 +45,10 @@ class MarArchive(Archive):
 
     archive_format = ArchiveFormat.DEFAULT
 
-    def __init__(self, source: FileSource) -> None:
-        self.path = source.path
-        self.size = source.size
-        self._source = source
-
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
         """Yield the files, one behind the other."""
         with open_source(self._source, context.progress) as file:
-            walk = _Walk(file, read_directory(file, context.problems, context.limit), context.problems, context.limit)
+            walk = _Walk(file, read_directory(file, context.problems, context), context.problems, context)
             walk.reserve()
             yield from walk.members()
 
@@ -62,13 +56,13 @@ class MarArchive(Archive):
         """Return what the central directory says, if it has no error and no other tool wrote to the archive."""
         problems = ProblemList()
         with open_source(self._source, context.progress) as file:
-            directory = read_directory(file, problems, context.limit)
+            directory = read_directory(file, problems, context)
             is_ours = all(
                 listed.is_stamped and listed.is_plausible and not listed.contradiction for listed in directory.entries
             )
             if problems.has_errors or directory.prefix or not is_ours:
                 return None
-            walk = _Walk(file, directory, problems, context.limit)
+            walk = _Walk(file, directory, problems, context)
             content = Content([], {})
             try:
                 for listed in directory.entries:
@@ -93,20 +87,20 @@ class _Walk:
     The central directory is used for two things only: to compare it, and to find the next entry after damage.
     """
 
-    def __init__(self, file: ArchiveFile, directory: Directory, problems: ProblemList, limit: UnpackLimit) -> None:
+    def __init__(self, file: ArchiveFile, directory: Directory, problems: ProblemList, context: ReadContext) -> None:
         self._file = file
         self._directory = directory
         self._problems = problems
-        self._limit = limit
+        self._context = context
         self._end = 0
 
     def reserve(self) -> None:
         """Raise TooLargeError at once if the headers announce too much, not only the central directory."""
         entries = self._directory.entries
         try:
-            self._limit.reserve(sum(listed.size for listed in entries))
+            self._context.reserve(sum(listed.size for listed in entries))
         except TooLargeError:
-            self._limit.reserve(sum(map(self._confirmed_size, entries)))
+            self._context.reserve(sum(map(self._confirmed_size, entries)))
 
     def _confirmed_size(self, listed: CentralHeader) -> int:
         """Return the size of an entry, or 0 if its headers contradict each other, which is reported later."""
@@ -156,7 +150,7 @@ class _Walk:
             size += len(block)
             if size > header.size and not header.has_descriptor:
                 break
-            self._limit.consume(len(block))
+            self._context.consume(len(block))
             yield block
         end = data_end if is_stored else deflated.end
         found, recorded = (checksum, end - header.data_start, size), header.numbers

@@ -10,11 +10,20 @@ from model_archiver.core.problems import Problem, ProblemList, error, error_of
 from model_archiver.core.record import Record
 from model_archiver.core.report import ArchiveReport
 from model_archiver.core.request import ArchiveFormat
-from model_archiver.core.running import no_progress
+from model_archiver.core.running import add_total, no_progress
 from model_archiver.core.sums import content_digest, read_sums, sha256
 from model_archiver.planning.gathering import FolderWalk, regular_source, status_of
 from model_archiver.planning.handler import packed_module, split_function
-from model_archiver.reading.archive import FETCH_AGAIN, REPACK, Archive, FoundMember, convert_os_errors, open_source
+from model_archiver.reading.archive import (
+    FETCH_AGAIN,
+    REPACK,
+    Archive,
+    FoundMember,
+    ReadContext,
+    convert_os_errors,
+    open_source,
+)
+from model_archiver.reading.content import read_content
 from model_archiver.reading.manifest import manifest_problems, read_manifest
 from model_archiver.reading.zip_headers import looks_like_zip
 
@@ -26,7 +35,7 @@ if TYPE_CHECKING:
     from model_archiver.core.plan import FileSource
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
-    from model_archiver.reading.archive import Content, ReadContext
+    from model_archiver.reading.archive import Content
     from model_archiver.reading.content import SampledFile
 
 _ARGUMENT = "the archive"
@@ -95,14 +104,9 @@ def _file_blocks(source: FileSource, progress: Progress) -> Iterator[bytes]:
 
 
 class OpenedArchive(Record):
-    """An archive that was read, as the checks see it: a `CheckedArchive`.
+    """An archive that was read, as the checks see it: a `CheckedArchive`."""
 
-    Attributes:
-        fields: the fields of the manifest.
-        members: the files.
-    """
-
-    fields: dict[str, Any]
+    fields: dict[str, Any]  # of the manifest
     members: tuple[SampledFile, ...]
 
     @property
@@ -144,14 +148,21 @@ def _has_handler_at_root(fields: dict[str, Any], content: Content) -> bool:
     return packed_module(module, [entry.path for entry in content.entries if len(entry.path.parts) == 1]) is not None
 
 
-def downgrade_manifest_problems(report: ArchiveReport) -> ArchiveReport:
-    """Return the report with a warning for every error in the manifest that matters only to servers.
+def read_files(
+    given: StrPath, max_size: int | None, progress: Progress, *, times: int = 1
+) -> tuple[Archive, Content, ArchiveReport]:
+    """Read an archive for its files: an error in the manifest that matters only to servers becomes a warning.
 
-    `extract` and `diff` are about the files.
+    `times` is how often the caller reads it in all.
     """
+    archive = open_archive(given)
+    add_total(progress, times * archive.size)
+    context = ReadContext(archive, max_size, progress)
+    content = read_content(archive, context)
+    report = report_of(archive, content, context.problems)
     minor = list(manifest_problems(report.manifest)) if report.manifest else []
     problems = (problem.replace(level="warning") if problem in minor else problem for problem in report.problems)
-    return report.replace(problems=tuple(problems))
+    return archive, content, report.replace(problems=tuple(problems))
 
 
 def add_recorded_sums(content: Content) -> bool:

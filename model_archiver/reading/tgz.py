@@ -25,8 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model_archiver.core.plan import FileSource
-    from model_archiver.reading.archive import ArchiveFile, ReadContext, UnpackLimit
+    from model_archiver.reading.archive import ArchiveFile, ReadContext
 
 _HEADER = struct.Struct("<2s2BL2B")
 _TRAILER = struct.Struct("<2L")
@@ -63,11 +62,6 @@ class TgzArchive(Archive):
 
     archive_format = ArchiveFormat.TGZ
 
-    def __init__(self, source: FileSource) -> None:
-        self.path = source.path
-        self.size = source.size
-        self._source = source
-
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
         """Yield the files and folders, one behind the other; after damage nothing can be found.
 
@@ -79,9 +73,9 @@ class TgzArchive(Archive):
         has_manifest = False
         with open_source(self._source, context.progress) as file:
             try:
-                stream = _GzipStream(file, context.limit)
+                stream = _GzipStream(file, context)
                 while (header := _read_header(stream)) is not None:
-                    context.limit.reserve(header.size)
+                    context.reserve(header.size)
                     name = header.name.decode("utf-8", "surrogateescape")
                     has_manifest |= str(_served_path(name)) == MANIFEST_PATH
                     if name == MANIFEST_PATH and not has_manifest and not self.layout:
@@ -127,10 +121,10 @@ class _GzipStream:
     TorchServe reads the first gzip member only, and silently drops what follows.
     """
 
-    def __init__(self, file: ArchiveFile, limit: UnpackLimit) -> None:
+    def __init__(self, file: ArchiveFile, context: ReadContext) -> None:
         """Read the header; raise DamageError if it is damaged."""
         self._file = file
-        self._limit = limit
+        self._context = context
         self._deflated = DeflatedRange(file, _data_start(file), file.size)
         self._inflated = iter(self._deflated)
         self._rest = b""
@@ -155,7 +149,7 @@ class _GzipStream:
         except DamageError:
             self.is_broken = True
             raise
-        self._limit.consume(len(block))
+        self._context.consume(len(block))
         self._crc32 = crc32(block, self._crc32)
         self._size += len(block)
         return block
@@ -241,12 +235,15 @@ def _read_header(stream: _GzipStream) -> _TarHeader | None:
             if extended is not None:
                 raise _ambiguity("two headers name the same file")
             extended = fields
-    raise _damage(f"a member has {_MOST_HEADERS} headers or more")
+    raise DamageError("archive-damaged", f"a member has {_MOST_HEADERS} headers or more")
 
 
 def _parse_header(block: bytes) -> _TarHeader:
     """Return what one block says; raise DamageError if it is damaged, or if readers differ about it."""
-    _check_sum(block)
+    unsigned = 256 + sum(block[:148]) + sum(block[156:])
+    signed = unsigned - 256 * sum(byte > 127 for byte in block[:148] + block[156:])
+    if not _NUMBER.fullmatch(block[148:156]) or _number(block[148:156]) not in (unsigned, signed):
+        raise DamageError("archive-damaged", "checksum mismatch in a tar header")
     kind, plain = block[156:157], block[:100].split(b"\0")[0]
     prefix = block[345:500].split(b"\0")[0] if block[257:263] == b"ustar\0" else b""
     if block[345 + len(prefix) :].strip(b"\0") and kind != _SPARSE:
@@ -277,7 +274,7 @@ def _extend(header: _TarHeader, extended: dict[bytes, bytes]) -> _TarHeader:
 def _read_extension(stream: _GzipStream, header: _TarHeader) -> dict[bytes, bytes]:
     """Return the fields in the data of a header that only describes other members."""
     if header.size > _LARGEST_EXTENSION:
-        raise _damage("a tar header is too large")
+        raise DamageError("archive-damaged", "a tar header is too large")
     data = stream.read(header.size + -header.size % _TAR_BLOCK)
     if data[header.size :].strip(b"\0"):  # Python reads on there
         raise _ambiguity("bytes follow its data")
@@ -294,7 +291,7 @@ def _pax_fields(data: bytes) -> dict[bytes, bytes]:
     while start < len(data):
         length, space, _ = data[start : start + 9].partition(b" ")
         if not space or not length.isdigit() or not len(length) < int(length) <= len(data) - start:
-            raise _damage("a pax header is damaged")
+            raise DamageError("archive-damaged", "a pax header is damaged")
         record = data[start + len(length) + 1 : start + int(length)]
         if not _PAX_RECORD.fullmatch(record):
             raise _ambiguity(
@@ -305,20 +302,9 @@ def _pax_fields(data: bytes) -> dict[bytes, bytes]:
     return fields
 
 
-def _check_sum(block: bytes) -> None:
-    unsigned = 256 + sum(block[:148]) + sum(block[156:])
-    signed = unsigned - 256 * sum(byte > 127 for byte in block[:148] + block[156:])
-    if not _NUMBER.fullmatch(block[148:156]) or _number(block[148:156]) not in (unsigned, signed):
-        raise _damage("checksum mismatch in a tar header")
-
-
 def _number(field: bytes) -> int:
     """Return a number in octal digits or, if it is large, in base 256."""
     return int.from_bytes(field[1:], "big") if field[0] & 0x80 else int(field.strip(b" \0") or b"0", 8)
-
-
-def _damage(message: str) -> DamageError:
-    return DamageError("archive-damaged", message)
 
 
 def _ambiguity(message: str) -> DamageError:

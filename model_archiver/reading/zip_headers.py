@@ -30,22 +30,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model_archiver.reading.archive import ArchiveFile, UnpackLimit
+    from model_archiver.reading.archive import ArchiveFile, ReadContext
 
     Fields = list[tuple[int, bytes]]
     """Kind and content of each extra field."""
 
 LOCAL_SIGNATURE = b"PK\x03\x04"
 ENCRYPTED = 0x1
-DESCRIPTOR = 0x8
-"""The flag of an entry whose sizes and checksum follow its data."""
-
+_DESCRIPTOR = 0x8  # the flag of an entry whose sizes and checksum follow its data
 _CENTRAL_SIGNATURE = b"PK\x01\x02"
 _SIGNATURE_RECORD = b"PK\x05\x05"
 _END_SIGNATURE = b"PK\x05\x06"
 _END_64_SIGNATURE = b"PK\x06\x06"
 _LOCATOR_64_SIGNATURE = b"PK\x06\x07"
-_COMPARED_FLAGS = ENCRYPTED | DESCRIPTOR | UTF8_NAME
+_COMPARED_FLAGS = ENCRYPTED | _DESCRIPTOR | UTF8_NAME
 _OTHER_FLAGS = 0xFFFF & ~(_COMPARED_FLAGS | 0x6)  # 0x6: the level of compression
 _LATEST_VERSION = 63  # Python rejects what needs a later one
 _ZIP64_FIELD = 1
@@ -57,26 +55,16 @@ _TRUNCATED = "the archive is truncated"
 
 
 class ZipHeader:
-    """What a header says about an entry.
-
-    Attributes:
-        name: as it is written.
-        flags: those that decide how the entry is read.
-        method: of compression.
-        crc32: of the unpacked bytes.
-        compressed_size: in bytes.
-        size: unpacked, in bytes.
-        contradiction: what readers read in different ways, such as a value that is stated twice; or None.
-    """
+    """What a header says about an entry."""
 
     __slots__ = ("compressed_size", "contradiction", "crc32", "flags", "method", "name", "size")
 
     def __init__(self, name: bytes, kind: list[int], numbers: tuple[int, int, int], extra: Fields) -> None:
         version, flags, self.method = kind
-        self.name = name
+        self.name = name  # as it is written
         self.flags = flags & _COMPARED_FLAGS
         self.crc32, self.compressed_size, self.size = numbers
-        self.contradiction = _contradiction(name, version, flags, extra)
+        self.contradiction = _contradiction(name, version, flags, extra)  # what readers read in different ways
 
     @property
     def text(self) -> str:
@@ -91,7 +79,7 @@ class ZipHeader:
     @property
     def has_descriptor(self) -> bool:
         """Return whether the sizes and the checksum follow the data."""
-        return bool(self.flags & DESCRIPTOR)
+        return bool(self.flags & _DESCRIPTOR)
 
 
 class LocalHeader(ZipHeader):
@@ -199,20 +187,13 @@ def _contradiction(name: bytes, version: int, flags: int, extra: Fields) -> str 
 
 
 class Directory:
-    """A central directory.
-
-    Attributes:
-        entries: its entries, sorted by the offsets of their local headers.
-        start: where it begins; the end of the file if there is none.
-        prefix: how many bytes precede the zip.
-        is_usable: whether it exists and all of its entries are readable.
-    """
+    """A central directory."""
 
     def __init__(self, entries: list[CentralHeader], start: int, prefix: int = 0, *, is_usable: bool) -> None:
-        self.entries = entries
-        self.start = start
-        self.prefix = prefix
-        self.is_usable = is_usable
+        self.entries = entries  # sorted by the offsets of their local headers
+        self.start = start  # the end of the file if there is none
+        self.prefix = prefix  # how many bytes precede the zip
+        self.is_usable = is_usable  # whether it exists and all of its entries are readable
         self._offsets = [entry.offset for entry in entries]
 
     def take(self, offset: int) -> CentralHeader | None:
@@ -244,7 +225,7 @@ def looks_like_zip(file: ArchiveFile) -> bool:
     return file.read_at(0, 4) == LOCAL_SIGNATURE or find_end(file, ProblemList()) is not None
 
 
-def read_directory(file: ArchiveFile, problems: ProblemList, limit: UnpackLimit) -> Directory:
+def read_directory(file: ArchiveFile, problems: ProblemList, context: ReadContext) -> Directory:
     """Return the central directory, and add what is wrong with it and after it; TooLargeError: it is too long."""
     end = find_end(file, problems)
     if end is None:
@@ -259,7 +240,7 @@ def read_directory(file: ArchiveFile, problems: ProblemList, limit: UnpackLimit)
     headers = []
     for header in read_central(file, start, end.position):
         headers.append(header)
-        limit.check_members(len(headers))
+        context.check_members(len(headers))
     entries = [header for header in headers if header is not None]
     is_usable = len(headers) == len(entries) == end.entries
     if not is_usable:
