@@ -6,7 +6,10 @@ import os
 import subprocess
 import threading
 import time
+from collections import deque
 from contextlib import suppress
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 TYPE_CHECKING = False
@@ -14,11 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _PATIENCE = 10.0  # seconds in which the guardian ends
-_MOST_FIRST, _MOST_LAST = 1 << 16, 1 << 18  # bytes of a log that are kept of its beginning and its end
-_PIECE = 1 << 16
+_MOST_LINES, _LONGEST_LINE = 4096, 4096  # lines of a log that are kept, and bytes after which a line is cut in two
 _METRICS = b"[METRICS]"
 _QUIET, _SETTLING = 0.05, 2.0  # seconds without output after which nothing more is expected, and the most to wait
-_CUT = b"\n... (left out) ...\n"
 
 
 class GuardedProcess:
@@ -65,11 +66,11 @@ class GuardedProcess:
 
 
 class WorkerLog:
-    """What a process writes, without the lines that are metrics; read by threads of its own."""
+    """The last lines that a process wrote, without those that are metrics; read by threads of its own."""
 
     def __init__(self) -> None:
-        self._first, self._last = bytearray(), bytearray()
-        self._size = 0
+        self._lines = deque[bytes](maxlen=_MOST_LINES)
+        self._count = 0  # of all lines so far
         self._changed = 0.0
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -82,42 +83,28 @@ class WorkerLog:
 
     def mark(self) -> int:
         """Return how much there is now, for `text`."""
-        return self._size
+        return self._count
 
     def text(self, start: int = 0) -> str:
-        """Return what was written since a mark; the middle is left out if it is long."""
+        """Return what was written since a mark, as far as it is kept."""
         with self._lock:
-            last_start = self._size - len(self._last)
-            is_cut = max(start, len(self._first)) < last_start
-            parts = (self._first[start:], _CUT if is_cut else b"", self._last[max(0, start - last_start) :])
-            return b"".join(parts).decode(errors="replace")
+            left_out = max(0, start - self._count + len(self._lines))
+            return b"".join(islice(self._lines, left_out, None)).decode(errors="replace")
 
     def settle(self) -> None:
         """Wait until the pipes are closed, or nothing was written for a moment."""
-        deadline = time.monotonic() + _SETTLING
         self._changed = time.monotonic()
+        deadline = self._changed + _SETTLING
         while any(thread.is_alive() for thread in self._threads):
             if time.monotonic() > min(deadline, self._changed + _QUIET):
                 break
             time.sleep(_QUIET / 10)
 
     def _read(self, descriptor: int) -> None:
-        rest = b""
-        with suppress(OSError), os.fdopen(descriptor, "rb", buffering=0) as pipe:
-            while piece := pipe.read(_PIECE):
-                lines, newline, rest = (rest + piece).rpartition(b"\n")
-                if len(rest) > _PIECE:  # a line without an end
-                    lines, newline, rest = lines + newline, rest, b""
-                self._add(lines + newline)
-        self._add(rest)
-
-    def _add(self, text: bytes) -> None:
-        if _METRICS in text:
-            text = b"".join(line for line in text.splitlines(keepends=True) if not line.startswith(_METRICS))
-        with self._lock:
-            free = _MOST_FIRST - len(self._first)
-            self._first += text[:free]
-            self._last += text[free:] if free < len(text) else b""
-            del self._last[:-_MOST_LAST]
-            self._size += len(text)
-            self._changed = time.monotonic()
+        with suppress(OSError), os.fdopen(descriptor, "rb") as pipe:
+            for line in iter(partial(pipe.readline, _LONGEST_LINE), b""):
+                with self._lock:
+                    self._changed = time.monotonic()
+                    if not line.startswith(_METRICS):
+                        self._lines.append(line)
+                        self._count += 1

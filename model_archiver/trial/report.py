@@ -102,7 +102,7 @@ class TrialReport(Record, frozen=False):
         seconds: the time that it took to load (``load``) and to answer (``answer``).
         results: every answer, of the single requests first.
         notes: facts that are no problem, a sentence each.
-        log: the first and the last lines that the worker wrote.
+        log: the last lines that the worker wrote.
     """
 
     archive: ArchiveReport
