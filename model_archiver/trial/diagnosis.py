@@ -26,6 +26,12 @@ _ESCAPES = re.compile(r"\x1b\[[\d;]*m")
 # The beginnings of the packages of libraries whose modules have other names.
 _PACKAGES = {"cv2": "opencv", "PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "skimage": "scikit-image"}
 _FROM_SERVER = ("ts", "mms")
+_ENVELOPES = "ts.torch_handler.request_envelope."
+# What the worker itself writes (ts/model_service_worker.py, mms/model_service_worker.py).
+_OWN_LINES = re.compile(
+    r"s_name_part|Listening on|Successfully loaded|\[PID\]|Torch worker|MMS worker|Python runtime|Connection accepted"
+    r"|model_name: |Backend received|.*- generated new fontManager"
+)
 
 # The worker's messages about a batch (ts/service.py, mms/service.py).
 _NO_LIST = "Invalid model predict output"
@@ -47,12 +53,12 @@ _HINTS = (
         "define preprocess in the handler, and make a tensor from the request there; or try --envelope json, if the"
         ' request is {"instances": [...]}',
     ),
-    (r"^MemoryError|not enough memory", _MORE_MEMORY),
+    (r"^MemoryError|not enough memory|can't allocate memory", _MORE_MEMORY),
     (r"CUDA out of memory", "use a smaller batch size or model, or a GPU with more memory"),
+    (r"Expected only one class as model definition", "keep only the model's class in the model file"),
     (r"Expected only one class", "define handle(data, context), or one class only, with initialize and handle"),
     (r"'\w+' object has no attribute 'encode'$", "give set_response_header and set_response_content_type only strings"),
     (r"required argument is not an integer", "give set_response_status an integer as the status"),
-    (r"ts\.torch_handler\.request_envelope\.", "name an envelope of the server: json, body, kserve or kservev2"),
 )
 
 
@@ -91,6 +97,9 @@ def diagnose(failure: Failure, log: str, status: int | None, model: TriedModel) 
         hint = "return strings, bytes, tensors, or what json.dumps takes"
     elif status is not None and status < 0:
         text, hint = _killed(-status)
+    elif cause is not None and (cause.absent_module or "").startswith(_ENVELOPES):
+        text, hint = f"TorchServe has no envelope {model.envelope}", "name one of json, body, kserve and kservev2"
+        place = (f"--envelope {model.envelope}", None)
     elif cause is not None:
         stage = "import" if stage == "load" and cause.is_from_import else stage
         return _raised(cause, model, "error", _CODES.get(stage, "trial-answer"), stage)
@@ -134,7 +143,8 @@ def _late(failure: Failure) -> tuple[str, str]:
 
 
 def _ended(status: int, log: str) -> tuple[str, str]:
-    last = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "")
+    lines = (line.strip() for line in reversed(log.splitlines()) if line.strip() and not _OWN_LINES.match(line))
+    last = next(lines, "")
     shown = f" (last line: {shortened(last, 120)})" if last else ""
     hint = "remove the call of sys.exit, os._exit or quit from the code of the model" if status != 1 else ""
     return f"the worker ended with status {status}, without an exception{shown}", hint
@@ -220,4 +230,4 @@ def _about_file(cause: LoggedException, model: TriedModel) -> str:
     same = sorted(path for path in model.files if PurePosixPath(path).name == PurePosixPath(wanted).name)
     if same:
         return f'it is {same[0]} in the archive: join that to context.system_properties["model_dir"]'
-    return "" if wanted.startswith("/") else "pack it with --extra-files"
+    return "" if wanted.startswith("/") or ".." in wanted else "pack it with --extra-files"

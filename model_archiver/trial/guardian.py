@@ -1,7 +1,7 @@
 """Run a command, and kill all that it started when it ends, or when whoever started this program closes its stdin.
 
-A program of its own for the interpreter that is tried, with nothing but the standard library. It ends with the exit
-status of the command, 128 + N if the signal N ended that.
+A program of its own for the interpreter that is tried, with nothing but the standard library. It ends as the command
+did: with its exit status, or by the same signal.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ def main() -> None:
     status = command.wait()
     if is_posix:
         _kill_rest(command.pid)
-    os._exit(status if status >= 0 else 128 - status)  # without waiting for the thread
+    if status < 0:
+        with suppress(OSError):  # SIGKILL has no handler
+            signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    os._exit(status)  # without waiting for the thread
 
 
 def _kill_at_end_of_input(command: subprocess.Popen[bytes]) -> None:

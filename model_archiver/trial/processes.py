@@ -52,10 +52,9 @@ class GuardedProcess:
     def wait(self, seconds: float | None = None) -> int | None:
         """Return the exit status, negative if a signal ended it; None if it still runs after these seconds."""
         try:
-            status = self._guardian.wait(seconds)
+            return self._guardian.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
-        return 128 - status if os.name == "posix" and status > 128 else status
 
     def close(self) -> None:
         """Kill it and what it started. Do this while the signals that end a command are blocked."""
