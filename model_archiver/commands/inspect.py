@@ -10,7 +10,7 @@ from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, model_of
 from model_archiver.core.problems import ProblemList
 from model_archiver.core.running import add_total, no_progress
 from model_archiver.core.sums import read_sums
-from model_archiver.reading.archive import Content, ReadContext, TooLargeError
+from model_archiver.reading.archive import Archive, Content, ReadContext, TooLargeError
 from model_archiver.reading.content import FileSamples, has_valid_paths, read_content
 from model_archiver.reading.manifest import missing_files
 from model_archiver.reading.opening import OpenedArchive, add_recorded_sums, check_sums, open_archive, report_of
@@ -64,6 +64,15 @@ def verify(
     Raises:
         ModelArchiverError: it cannot be read at all.
     """
+    report, _, _ = read_and_check(archive, max_size, progress)
+    problems = tuple(problem.replace(level="error") if strict else problem for problem in report.problems)
+    return report.replace(problems=problems)
+
+
+def read_and_check(
+    archive: StrPath, max_size: int | None, progress: Progress
+) -> tuple[ArchiveReport, Archive, OpenedArchive]:
+    """Return what `verify` does, the archive, and what the checks see of it."""
     opened = open_archive(archive)
     context = ReadContext(opened, max_size, progress)
     add_total(progress, opened.size)
@@ -74,20 +83,18 @@ def verify(
         context.problems.extend(too_large.problems)
         content = Content([], {}, is_complete=False)
     report = report_of(opened, content, context.problems)
-    found = [*report.problems, *check_sums(content, opened.archive_format), *_served_problems(report, samples)]
-    problems = tuple(problem.replace(level="error") if strict else problem for problem in found)
+    fields = {**report.manifest, "model": model_of(report.manifest)}
+    checked = OpenedArchive(fields, tuple(samples.file(entry) for entry in report.files))
+    problems = [*report.problems, *check_sums(content, opened.archive_format)]
+    problems += _served_problems(checked) if report.manifest else ()
     recorded = {line[0] for line in read_sums(content.metadata.get(PurePosixPath(SUMS_PATH), b"")) if line}
     compared = sum(entry.path in recorded for entry in content.entries)
-    return report.replace(problems=problems, checksums_compared=compared)
+    return report.replace(problems=tuple(problems), checksums_compared=compared), opened, checked
 
 
-def _served_problems(report: ArchiveReport, samples: FileSamples) -> Iterator[Problem]:
-    """Yield what the manifest and the checks show, if the manifest can be read."""
-    if not report.manifest:
-        return
-    fields = {**report.manifest, "model": model_of(report.manifest)}
-    archive = OpenedArchive(fields, tuple(samples.file(entry) for entry in report.files))
-    yield from missing_files(fields, {entry.path for entry in report.files})
+def _served_problems(archive: OpenedArchive) -> Iterator[Problem]:
+    """Yield what the manifest and the checks show."""
+    yield from missing_files(archive.fields, {member.path for member in archive.members})
     problems = ProblemList()
     if archive.name:
         check_model_name(archive.name, problems)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from model_archiver.commands.inspect import verify
+from model_archiver.checks.context import CheckContext
+from model_archiver.commands.inspect import read_and_check
 from model_archiver.core.problems import ModelArchiverError
 from model_archiver.core.running import no_progress
-from model_archiver.reading.opening import open_archive
+from model_archiver.trial.report import TrialReport
 from model_archiver.trial.requests import read_requests
 from model_archiver.trial.trial import Trial, TrialSettings
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
-    from model_archiver.trial.report import TrialReport
 
 _FOR_THE_WORKER = ("handler-", "model-file-", "weights-", "import-", "labels-", "vocabulary-")
 """How the codes of the checks begin that say what a worker does: it decides."""
@@ -64,15 +64,14 @@ def try_archive(  # noqa: PLR0913 - a flag each
         ModelArchiverError: the archive, a file or the interpreter cannot be read or run at all.
     """
     requests = read_requests(inputs, form, content_type, expect, tolerance, cases)
-    report = verify(archive, max_size=max_size, progress=progress)
-    settings = TrialSettings(python, batch_size, timeout, device, envelope, install_requirements, max_size)
-    trial = Trial(report, requests, settings)
-    found = trial.found
+    report, opened, checked = read_and_check(archive, max_size, progress)
+    found = TrialReport(report, list(report.problems), [], [], {}, {})
     doubted = [problem for problem in report.problems if problem.level == "error"]
     if not report.manifest or any(not problem.code.startswith(_FOR_THE_WORKER) for problem in doubted):
         return found
     try:
-        trial.run(open_archive(archive), progress)
+        settings = TrialSettings(python, batch_size, timeout, device, envelope, install_requirements, max_size)
+        Trial(found, CheckContext(checked), requests, settings).run(opened, progress)
     except ModelArchiverError as failure:
         found.problems += failure.problems
     errors = [problem for problem in found.problems if problem.level == "error"]

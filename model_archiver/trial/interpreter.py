@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from model_archiver.core.request import Server, StrPath
 
-_PACKAGES: Mapping[Server, str] = {"torchserve": "ts", "mms": "mms"}
-_DISTRIBUTIONS: Mapping[Server, str] = {"torchserve": "torchserve", "mms": "multi-model-server"}
-_BESIDES: Mapping[Server, tuple[str, ...]] = {"torchserve": ("torch", "yaml"), "mms": ()}
-_INSTALLED = {"torchserve": "torchserve torch pyyaml", "mms": "multi-model-server"}
+# The package of each server, its distribution, what else it needs, and how to install all of that.
+_SERVERS: Mapping[Server, tuple[str, str, tuple[str, ...], str]] = {
+    "torchserve": ("ts", "torchserve", ("torch", "yaml"), "torchserve torch pyyaml"),
+    "mms": ("mms", "multi-model-server", (), "multi-model-server"),
+}
 _TIMEOUT = 60  # seconds in which an interpreter starts, on a busy machine too
 
 # The current folder is not searched, because the worker runs in another one.
@@ -54,15 +55,12 @@ class Interpreter(Record):
     versions: Mapping[str, str]  # of python, torch and server, as far as they are known
 
 
-def find_interpreter(python: StrPath | None, *, for_mms: bool, built_in: str | None = None) -> Interpreter:
-    """Return the interpreter and the server to try.
-
-    The server is TorchServe, or Multi Model Server for an archive that was made for it. If the interpreter has only
-    the other one, it is that one.
+def find_interpreter(python: StrPath | None, wanted: Server, built_in: str | None = None) -> Interpreter:
+    """Return the interpreter and the server to try: the one that is wanted, or the other one if only that is there.
 
     Args:
         python: the interpreter, or the folder of a virtual environment; None means the running interpreter.
-        for_mms: whether the archive was made for Multi Model Server.
+        wanted: the server that the archive was made for.
         built_in: the handler, if it is one of TorchServe's own, which Multi Model Server does not have.
 
     Raises:
@@ -71,20 +69,19 @@ def find_interpreter(python: StrPath | None, *, for_mms: bool, built_in: str | N
     executable = _executable(os.fspath(sys.executable if python is None else python))
     found = _ask(executable)
     folders, versions = found["folders"], found["versions"]
-    order: tuple[Server, ...] = ("mms", "torchserve") if for_mms else ("torchserve", "mms")
-    order = ("torchserve",) if built_in else order
-    server = next((server for server in order if _PACKAGES[server] in folders), None)
-    missing = [name for name in (_BESIDES[server] if server else ()) if name not in folders]
+    order: list[Server] = ["torchserve"] if built_in else sorted(_SERVERS, key=lambda server: server != wanted)
+    server = next((server for server in order if _SERVERS[server][0] in folders), None)
+    package, distribution, needed, installed = _SERVERS[server or order[0]]
+    missing = [name for name in needed if name not in folders]
     if server is None or missing:
-        lacks = f"has torchserve, but not {' and '.join(missing)}" if missing else "has no server installed"
+        lacks = f"has torchserve, but not {' and '.join(missing)}" if server else "has no server installed"
         if built_in and "mms" in folders:
             lacks = f"has Multi Model Server only, and the handler {built_in} is TorchServe's"
-        command = f"{executable} -m pip install {_INSTALLED[server or order[0]]}"
-        hint = f"install it: {command}; or name another one with --python"
+        hint = f"install it: {executable} -m pip install {installed}; or name another one with --python"
         raise error("trial-worker-missing", f"this Python {lacks}", hint, executable)
-    known = {"python": found["version"], "torch": versions.get("torch"), "server": versions.get(_DISTRIBUTIONS[server])}
+    known = {"python": found["version"], "torch": versions.get("torch"), "server": versions.get(distribution)}
     shown = {name: version for name, version in known.items() if version}
-    return Interpreter(executable, server, folders[_PACKAGES[server]], shown)
+    return Interpreter(executable, server, folders[package], shown)
 
 
 def count_gpus(interpreter: Interpreter) -> int:

@@ -9,21 +9,18 @@ from contextlib import closing
 from pathlib import Path
 
 from model_archiver.checks.config import config_settings
-from model_archiver.checks.context import CheckContext
 from model_archiver.core.manifest import MANIFEST_PATH, model_of
 from model_archiver.core.problems import error
 from model_archiver.core.record import Record
 from model_archiver.core.running import block_signals
 from model_archiver.core.text import counted
-from model_archiver.reading.content import SampledFile
-from model_archiver.reading.opening import OpenedArchive
 from model_archiver.trial.diagnosis import Failure, diagnose, logged_warnings
 from model_archiver.trial.expectations import TOGETHER, compare
 from model_archiver.trial.interpreter import count_gpus, find_interpreter
 from model_archiver.trial.private_tree import PrivateTree
 from model_archiver.trial.processes import GuardedProcess
 from model_archiver.trial.protocol import AnswerError
-from model_archiver.trial.report import TrialReport, TriedModel
+from model_archiver.trial.report import TriedModel
 from model_archiver.trial.worker import Worker
 from model_archiver.writing.staging import StagingDirectory
 
@@ -31,18 +28,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from model_archiver.core.problems import ModelArchiverError
-    from model_archiver.core.report import ArchiveReport
+    from model_archiver.checks.context import CheckContext
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
     from model_archiver.reading.archive import Archive
     from model_archiver.trial.interpreter import Interpreter
-    from model_archiver.trial.report import TrialRequest
+    from model_archiver.trial.report import TrialReport, TrialRequest
 
 _DEFAULT_SECONDS, _SAGEMAKER_SECONDS = 120, 60
 _UNSUPPORTED = ("sequenceBatching", "continuousBatching")
 _OTHER_RUNTIMES = ("LSP", "python2")
-_MOST_CONFIG = 1 << 17
 _SHOWN_LINES = 15
 _LOADED = 200
 
@@ -60,17 +55,17 @@ class TrialSettings(Record):
 
 
 class Trial:
-    """One trial, step by step.
+    """One trial, step by step, which adds what it finds to a report."""
 
-    Attributes:
-        found: what was found so far.
-    """
-
-    def __init__(self, report: ArchiveReport, requests: Sequence[TrialRequest], settings: TrialSettings) -> None:
-        self.found = TrialReport(report, list(report.problems), [], [], {}, {})
+    def __init__(
+        self, found: TrialReport, context: CheckContext, requests: Sequence[TrialRequest], settings: TrialSettings
+    ) -> None:
+        self._found = found
+        self._manifest = found.archive.manifest
         self._requests = requests
         self._settings = settings
-        self._config: Mapping[object, object] = {}
+        self._server, self._handler, self._roots = context.server, context.handler, context.roots
+        self._config: Mapping[object, object] = config_settings(context) or {}
 
     def run(self, archive: Archive, progress: Progress) -> None:
         """Try the archive in a private folder, which is removed afterwards, as are all processes.
@@ -78,13 +73,9 @@ class Trial:
         Raises:
             ModelArchiverError: it cannot be tried.
         """
-        found, settings = self.found, self._settings
-        manifest = found.archive.manifest
-        if manifest.get("runtime") in _OTHER_RUNTIMES:
-            raise _unsupported(f"the runtime {manifest['runtime']}", MANIFEST_PATH)
-        context = _context(found.archive, {})
-        is_mms, built_in = "modelServerVersion" in manifest, context.handler.built_in
-        python = find_interpreter(settings.python, for_mms=is_mms, built_in=built_in)
+        found, settings = self._found, self._settings
+        self._check_supported()
+        python = find_interpreter(settings.python, self._server, self._handler.built_in)
         found.server, found.python, found.versions = python.server, python.executable, python.versions
         temporary = Path(os.path.realpath(tempfile.gettempdir()))
         owner = os.getuid() if hasattr(os, "getuid") else 0
@@ -93,9 +84,8 @@ class Trial:
             with unblocked():
                 tree = PrivateTree(folder)
                 tree.fill(archive, found.archive, settings.max_size, progress)
-                self._read_config(folder)
-                model = self._model(context, python, folder)
-            requirements = _requirements(found.archive)
+                model = self._model(python, folder)
+            requirements = self._named("requirementsFile")
             if requirements and settings.install_requirements:
                 with closing(_start_pip(python, folder, requirements)) as pip, unblocked():
                     _check_pip(pip, requirements)
@@ -107,33 +97,36 @@ class Trial:
                 found.log = worker.log.text()
             found.problems += tree.changes()
 
-    def _read_config(self, folder: Path) -> None:
-        """Read the configuration; raise ModelArchiverError if it needs another start than a trial makes."""
-        name = str(model_of(self.found.archive.manifest).get("configFile") or "")
-        path = folder / name
-        if name and path.is_file() and path.stat().st_size <= _MOST_CONFIG:
-            self._config = config_settings(_context(self.found.archive, {name: path.read_bytes()})) or {}
+    def _named(self, field: str) -> str:
+        return str(model_of(self._manifest).get(field) or "")
+
+    def _check_supported(self) -> None:
+        """Raise ModelArchiverError if the model needs another start than a trial makes."""
         wrong = [key for key in _UNSUPPORTED if self._config.get(key) is True]
         if self._config.get("parallelType") and self._config.get("torchrun"):
             wrong.append("parallelType with torchrun")
+        path, runtime = self._named("configFile"), self._manifest.get("runtime")
+        if runtime in _OTHER_RUNTIMES:
+            path, wrong = MANIFEST_PATH, [f"the runtime {runtime}"]
         if wrong:
-            raise _unsupported(" and ".join(wrong), name)
+            message = f"{' and '.join(wrong)} needs a worker that is started in another way, which is not tried"
+            raise error("trial-unsupported", message, "try it on the server itself", path)
 
-    def _model(self, context: CheckContext, python: Interpreter, folder: Path) -> TriedModel:
-        lines, requirements = [], _requirements(self.found.archive)
+    def _model(self, python: Interpreter, folder: Path) -> TriedModel:
+        lines, requirements = [], self._named("requirementsFile")
         if requirements and not self._settings.install_requirements:
-            self.found.notes.append(f"The archive has requirements ({requirements}), which were not installed.")
+            self._found.notes.append(f"The archive has requirements ({requirements}), which were not installed.")
             lines = (folder / requirements).read_text(encoding="utf-8", errors="replace").splitlines()
         return TriedModel(
             server=python.server,
-            name=context.name,
-            handler=context.handler.given,
-            module=context.handler.module,
-            display_path=context.handler.display_path,
+            name=self._named("modelName"),
+            handler=self._handler.given,
+            module=self._handler.module,
+            display_path=self._handler.display_path,
             folder=str(folder),
-            files=frozenset(str(entry.path) for entry in self.found.archive.files),
+            files=frozenset(str(entry.path) for entry in self._found.archive.files),
             requirements=lines,
-            search_path=[str(root) for root in context.roots[:-1]],
+            search_path=[str(root) for root in self._roots[:-1]],
             batch_size=self._settings.batch_size or self._number("batchSize") or 1,
             gpu=self._gpu(python),
             envelope=self._settings.envelope,
@@ -142,7 +135,7 @@ class Trial:
 
     def _load(self, worker: Worker, model: TriedModel) -> bool:
         """Have the model loaded, and return whether it was."""
-        found, start, limit = self.found, time.monotonic(), self._limit("startupTimeout")
+        found, start, limit = self._found, time.monotonic(), self._limit("startupTimeout")
         try:
             code, message = worker.load(limit)
             failed = Failure("load", limit, "refused", message) if code != _LOADED else None
@@ -177,17 +170,17 @@ class Trial:
                 self._add_failure(failed.replace(reason=failure.reason), worker, model, mark)
                 return
             finally:
-                self.found.seconds["answer"] += time.monotonic() - start
-            self.found.results += answers
+                self._found.seconds["answer"] += time.monotonic() - start
+            self._found.results += answers
             if refusal and not batch[0].expectation.is_refusal:
                 self._add_failure(failed.replace(message=refusal), worker, model, mark)
                 continue
             for answer, request in zip(answers, batch, strict=True):
-                known = {str(problem) for problem in self.found.problems}
+                known = {str(problem) for problem in self._found.problems}
                 differences = list(compare(answer, request))
-                self.found.answers = self.found.answers and not differences
+                self._found.answers = self._found.answers and not differences
                 new = (problem for problem in differences if str(problem).replace(TOGETHER, "") not in known)
-                self.found.problems += new
+                self._found.problems += new
 
     def _rounds(self, batch_size: int) -> Iterator[list[int]]:
         """Yield the numbers, counted from 1, of the requests that are sent together."""
@@ -199,17 +192,17 @@ class Trial:
 
     def _add_failure(self, failure: Failure, worker: Worker, model: TriedModel, mark: int = 0) -> None:
         """Add the problem for what failed, once if several requests fail in the same way."""
-        self.found.answers = False if self.found.loads else None
+        self._found.answers = False if self._found.loads else None
         is_over = failure.reason == "closed" or (failure.stage, failure.reason) == ("load", "refused")
         status = worker.wait() if is_over else None
         worker.log.settle()
         problem = diagnose(failure, worker.log.text(mark), status, model)
         _, _, text = problem.message.partition(": ")
-        if not any(known.message.endswith(text) and known.line == problem.line for known in self.found.problems):
-            self.found.problems.append(problem)
+        if not any(known.message.endswith(text) and known.line == problem.line for known in self._found.problems):
+            self._found.problems.append(problem)
 
     def _limit(self, key: str) -> float:
-        is_sagemaker = key == "responseTimeout" and self.found.archive.layout == "sagemaker"
+        is_sagemaker = key == "responseTimeout" and self._found.archive.layout == "sagemaker"
         default = _SAGEMAKER_SECONDS if is_sagemaker else _DEFAULT_SECONDS
         return self._settings.timeout or self._number(key) or default
 
@@ -231,12 +224,8 @@ class Trial:
         here = f"torch finds {counted(count, 'GPU')} here" if count else "torch finds no GPU here"
         if wanted is not None:
             raise error("trial-device", here, "use --device cpu", f"--device {wanted}")
-        self.found.notes.append(f"The configuration asks for a GPU, and {here}: tried on the CPU.")
+        self._found.notes.append(f"The configuration asks for a GPU, and {here}: tried on the CPU.")
         return -1
-
-
-def _requirements(report: ArchiveReport) -> str:
-    return str(model_of(report.manifest).get("requirementsFile") or "")
 
 
 def _start_pip(python: Interpreter, folder: Path, requirements: str) -> GuardedProcess:
@@ -253,15 +242,3 @@ def _check_pip(pip: GuardedProcess, requirements: str) -> None:
         lines = pip.log.text().splitlines()
         said = [line for line in lines if line.lower().startswith("error")] or lines[-_SHOWN_LINES:]
         raise error("trial-requirements", f"pip could not install them: {' '.join(said)}", path=requirements)
-
-
-def _unsupported(what: str, path: str) -> ModelArchiverError:
-    message = f"{what} needs a worker that is started in another way, which is not tried"
-    return error("trial-unsupported", message, "try it on the server itself", path)
-
-
-def _context(report: ArchiveReport, kept: Mapping[str, bytes]) -> CheckContext:
-    """Return the archive with the questions of the checks; only some files have bytes."""
-    fields = {**report.manifest, "model": model_of(report.manifest)}
-    members = (SampledFile(entry.path, entry.size, kept.get(str(entry.path))) for entry in report.files)
-    return CheckContext(OpenedArchive(fields, tuple(members)))
