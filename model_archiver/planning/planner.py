@@ -15,7 +15,6 @@ from model_archiver.planning import platforms
 from model_archiver.planning.gathering import Exclusions, Gatherer
 from model_archiver.planning.handler import (
     Handler,
-    default_handler,
     missing_handler,
     resolve_mms_handler,
     resolve_torchserve_handler,
@@ -36,11 +35,12 @@ if TYPE_CHECKING:
 
     from model_archiver.core.plan import Member
     from model_archiver.core.problems import ProblemList
-    from model_archiver.core.request import ModelArchiverConfig, StrPath
+    from model_archiver.core.request import Deflate, ModelArchiverConfig, StrPath
 
     _Choice = TypeVar("_Choice", bound=Enum)
 
 _DEFAULT_VERSION = "1.0"
+_DEFLATE: dict[ArchiveFormat, Deflate] = {ArchiveFormat.ZIP_STORE: "never", ArchiveFormat.TGZ: "always"}
 
 
 def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: ProblemList) -> Plan:
@@ -59,7 +59,8 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     exclusions = Exclusions(patterns, existing_outputs(config, platform, target, archive_format))
     gatherer = Gatherer(exclusions, problems)
     model_path = gatherer.model_path(config.model_path) if config.model_path else []
-    packed = [*model_path, *_included(config, gatherer)]
+    packed = [*model_path, *(member for value in as_list(config.include) for member in gatherer.include(value))]
+    packed += [member for value in as_list(config.extra_files) for member in gatherer.extra_files(value)]
     platforms.check_handler(platform, config, packed, problems)
     handler = platforms.handler_for(platform, _resolve_handler(config, runtime, model_path, packed, problems))
     named_files = _named_files(config, handler, gatherer, problems)
@@ -69,7 +70,9 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     elif archive_format is ArchiveFormat.NO_ARCHIVE and target.force:
         check_merge(target, members, problems)
     elif config.link and archive_format is not ArchiveFormat.NO_ARCHIVE:
-        problems.error("link-impossible", "only a folder can hold links", _link_hint(platform), path="--link")
+        takes_folders = ArchiveFormat.NO_ARCHIVE in platforms.LAYOUTS[platform].formats
+        hint = f"leave it out{', or choose --archive-format no-archive' if takes_folders else ''}"
+        problems.error("link-impossible", "only a folder can hold links", hint, path="--link")
     text = _given_manifest(manifest, problems) or _manifest_text(
         config, platform, runtime, handler.manifest_name, problems
     )
@@ -80,12 +83,12 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
         target=target,
         members=members,
         manifest=text,
-        deflate=config.deflate,
+        deflate=_DEFLATE.get(archive_format, config.deflate),
         link=config.link,
         jobs=config.jobs or _cores(),
         notes=() if config.handler else (f"no --handler is given, so {handler.manifest_name} is used",),
         excluded=exclusions.excluded,
-        top=config.model_name if platforms.LAYOUTS[platform].has_top else "",
+        top="" if platforms.LAYOUTS[platform].has_code else config.model_name,
         sidecars=(),
     )
     return plan_sidecars(config, platform, plan, _version(config), problems)
@@ -110,22 +113,10 @@ def _check_other_choices(config: ModelArchiverConfig, problems: ProblemList) -> 
         problems.error("value-invalid", "is not a number of cores", "give 1 or more", path=f"--jobs {config.jobs}")
 
 
-def _link_hint(platform: Platform) -> str:
-    takes_folders = ArchiveFormat.NO_ARCHIVE in platforms.LAYOUTS[platform].formats
-    return "leave it out, or choose --archive-format no-archive" if takes_folders else "leave it out"
-
-
-def _included(config: ModelArchiverConfig, gatherer: Gatherer) -> Iterator[Member]:
-    for value in as_list(config.include):
-        yield from gatherer.include(value)
-    for value in as_list(config.extra_files):
-        yield from gatherer.extra_files(value)
-
-
 def _resolve_handler(
     config: ModelArchiverConfig, runtime: str, model_path: list[Member], packed: list[Member], problems: ProblemList
 ) -> Handler:
-    given = os.fspath(config.handler) if config.handler else default_handler(runtime)
+    given = os.fspath(config.handler or ("BaseHandler" if runtime == "LSP" else "base_handler"))
     in_folder = {member.path for member in model_path}
     if config.server == "mms":  # an empty folder was reported already
         return resolve_mms_handler(given, in_folder, problems) if in_folder else Handler(given)
