@@ -94,4 +94,5 @@ def content_digest(entries: Iterable[ArchiveEntry], manifest: Mapping[str, Any])
     fields = {name: value for name, value in manifest.items() if name not in FIELDS_OF_THE_BUILD}
     canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     text = sums_text(entry for entry in entries if entry.path.parts[0] != MAR_INF) + canonical
-    return f"sha256:{sha256(text.encode('utf-8', 'surrogatepass'))}"  # for the manifests of other tools
+    # Manifests of other tools may hold lone surrogates.
+    return f"sha256:{sha256(text.encode('utf-8', 'surrogatepass'))}"

@@ -179,25 +179,21 @@ def _folders(members: Iterable[Member]) -> Iterator[tuple[PurePosixPath, Member]
 def _check_path(member: Member, reported: set[PurePosixPath], problems: ProblemList) -> None:
     """Add an error for an invalid path; once for all members of an invalid folder."""
     if is_reserved(member.path):
-        if PurePosixPath(MAR_INF) not in reported:
-            message = f"would go to MAR-INF, which the archive itself uses ({member.flag})"
-            problems.error("path-reserved", message, "pack it under another name", path=member.source.path)
-        reported.add(PurePosixPath(MAR_INF))
+        wrong, code, hint = PurePosixPath(MAR_INF), "path-reserved", "pack it under another name"
+        message = "would go to MAR-INF, which the archive itself uses"
+    elif path_problem(member.path):
+        wrong = next(path for path in [*reversed(member.path.parents), member.path] if path_problem(path))
+        code, message, hint = "path-invalid", f"the name {path_problem(wrong)}", "rename it"
+    else:
         return
-    if path_problem(member.path) is None:
-        return
-    wrong = next(path for path in [*reversed(member.path.parents), member.path] if path_problem(path))
     if wrong not in reported:
-        message = f"the name {path_problem(wrong)} ({member.flag})"
-        problems.error("path-invalid", message, "rename it", path=member.source.path)
+        problems.error(code, f"{message} ({member.flag})", hint, path=member.source.path)
     reported.add(wrong)
 
 
 def _have_same_content(one: Member, other: Member) -> bool:
-    if one is other or one.source.identity == other.source.identity:
+    if one.source.identity == other.source.identity:
         return True
-    if one.source.size != other.source.size:
-        return False
     import filecmp  # noqa: PLC0415 - collisions are rare
 
     try:

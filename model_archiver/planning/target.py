@@ -60,10 +60,9 @@ def choose_target(
 def check_in_place(target: Target, members: Iterable[Member], problems: ProblemList) -> None:
     """Add an error for each member that is not in the folder: a build in place copies nothing."""
     for member in members:
-        try:
+        is_there = False
+        with suppress(OSError):
             is_there = (target.path / member.path).samefile(member.source.path)
-        except OSError:
-            is_there = False
         if not is_there:
             message = f"is not in {target.path}, where only a manifest is written ({member.flag})"
             hint = "put it there yourself, or choose another --export-path"

@@ -41,9 +41,8 @@ if TYPE_CHECKING:
     from model_archiver.writing.deflate import Workers
     from model_archiver.writing.staging import StagingDirectory
 
+# Another file system, another user's file, too many links, or a file system without links.
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
-"""Another file system, another user's file, too many links, or a file system without links."""
-
 _FICLONE = 0x40049409
 
 
