@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import check_model_name, is_reserved, path_problem
@@ -13,19 +14,8 @@ from model_archiver.core.request import DEFLATE, SERVERS, ArchiveFormat, Platfor
 from model_archiver.core.text import invalid_choice
 from model_archiver.planning import platforms
 from model_archiver.planning.gathering import Exclusions, Gatherer
-from model_archiver.planning.handler import (
-    Handler,
-    missing_handler,
-    resolve_mms_handler,
-    resolve_torchserve_handler,
-)
-from model_archiver.planning.target import (
-    check_in_place,
-    check_merge,
-    choose_target,
-    existing_outputs,
-    plan_sidecars,
-)
+from model_archiver.planning.handler import Handler, missing_handler, resolve_mms_handler, resolve_torchserve_handler
+from model_archiver.planning.target import check_in_place, check_merge, choose_target, existing_outputs, plan_sidecars
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -159,21 +149,13 @@ def _resolve_collisions(members: Iterable[Member], problems: ProblemList) -> tup
         first = by_path.setdefault(member.path, member)
         if not _have_same_content(first, member):
             _report_clash(first, member, problems)
-    for folder, member in _folders(by_path.values()):
-        if folder in by_path:
-            _report_clash(by_path[folder], member, problems)
+    folders: set[PurePosixPath] = set()
+    for member in by_path.values():
+        for folder in takewhile(lambda folder: folder not in folders, member.path.parents):
+            folders.add(folder)
+            if folder in by_path:
+                _report_clash(by_path[folder], member, problems)
     return tuple(sorted(by_path.values(), key=lambda member: str(member.path)))
-
-
-def _folders(members: Iterable[Member]) -> Iterator[tuple[PurePosixPath, Member]]:
-    """Yield every folder that the members need, each with the first member that needs it."""
-    seen = {PurePosixPath()}
-    for member in members:
-        folder = member.path.parent
-        while folder not in seen:
-            seen.add(folder)
-            yield folder, member
-            folder = folder.parent
 
 
 def _check_path(member: Member, reported: set[PurePosixPath], problems: ProblemList) -> None:

@@ -71,20 +71,20 @@ class MarDestination(FileDestination):
             compressed = deflate_whole(data)
             if deflate == "always" or (data and len(compressed) / len(data) <= WORTH):
                 method, content = DEFLATED, compressed
-        entry = self._entry(path, len(data), method, executable=executable)
-        entry = entry.replace(compressed_size=len(content), crc32=crc32(data))
+        offset, size = self.output.file.tell(), len(data)
+        entry = ZipEntry(str(path), executable, method, size, len(content), crc32(data), offset, needs_zip64(size))
         self.output.write(local_header(entry) + content)
         self._entries.append(entry)
-        return ArchiveEntry(path, len(data), len(content), sha256(data))
+        return ArchiveEntry(path, size, len(content), sha256(data))
 
     def add_large(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
         """Write a file block by block."""
-        deflate = self.plan.deflate
+        deflate, file, size = self.plan.deflate, self.output.file, source.size
         is_deflated = deflate == "always" or (deflate == "auto" and sampled_share(source) <= WORTH)
+        method = DEFLATED if is_deflated else STORED
         # The header is written again when all its numbers are known.
-        entry = self._entry(path, source.size, DEFLATED if is_deflated else STORED, executable=source.executable)
+        entry = ZipEntry(str(path), source.executable, method, size, 0, 0, file.tell(), needs_zip64(size))
         self.output.write(local_header(entry))
-        file = self.output.file
         start = file.tell()
         digest, checksum = self._add_data(source, is_deflated=is_deflated)
         end = file.tell()
@@ -93,7 +93,7 @@ class MarDestination(FileDestination):
         file.write(local_header(entry))
         file.seek(end)
         self._entries.append(entry)
-        return ArchiveEntry(path, source.size, end - start, digest)
+        return ArchiveEntry(path, size, end - start, digest)
 
     def finish(self) -> None:
         """Write the central directory, and wait until the disk has the whole file."""
@@ -103,10 +103,6 @@ class MarDestination(FileDestination):
         size = self.output.file.tell() - start
         self.output.write(end_of_directory(len(self._entries), start, size))
         super().finish()
-
-    def _entry(self, path: PurePosixPath, size: int, method: int, *, executable: bool) -> ZipEntry:
-        """Return an entry that begins at the end of the file, and whose data is not known yet."""
-        return ZipEntry(str(path), executable, method, size, 0, 0, self.output.file.tell(), needs_zip64(size))
 
     def _add_data(self, source: FileSource, *, is_deflated: bool) -> tuple[str, int]:
         """Append the data of a large file, and return the file's SHA-256 and CRC-32."""
