@@ -17,12 +17,9 @@ if TYPE_CHECKING:
 
     from model_archiver.core.problems import ProblemList
 
-TIME = 315532800
-"""The time of every entry: 1980-01-01 00:00:00 UTC, the first one that a zip can hold, in seconds since 1970."""
-
-DOS_TIME = 0
-DOS_DATE = (1980 - 1980) << 9 | 1 << 5 | 1
-"""The same time as a zip writes it."""
+# The time of every entry: 1980-01-01 00:00:00 UTC, the first one that a zip can hold.
+TIME = 315532800  # in seconds since 1970
+DOS_TIME, DOS_DATE = 0, (1980 - 1980) << 9 | 1 << 5 | 1  # as a zip writes it
 
 # The records of a zip (APPNOTE 6.3, 4.3), sizes in bytes.
 STORED = 0
@@ -99,21 +96,16 @@ def check_model_name(name: str, problems: ProblemList) -> bool:
     if not name:
         problems.error("name-invalid", "the model has no name", "give it one with --model-name")
         return False
-    wrong = _name_problem(name)
-    if wrong:
-        message, hint = wrong
-        problems.error("name-invalid", message, hint, path=f"--model-name {name!r}")
-    return not wrong
-
-
-def _name_problem(name: str) -> tuple[str, str] | None:
     is_plain = name.isascii() and all(character.isalnum() or character in "_.-" for character in name)
     if not is_plain or not name[0].isalnum():
         message = "a model's name consists of ASCII letters, digits, '_', '-' and '.', and starts with a letter"
-        return message, "choose such a name"
-    if ".." in f"{name}.":
+        hint = "choose such a name"
+    elif ".." in f"{name}.":
         # The output is called <name>.mar, and the servers reject every URL with two dots in a row.
-        return "a model's name cannot contain '..' or end with '.'", "choose another name"
-    if len(name) > _LONGEST_NAME:
-        return f"a model's name cannot have more than {_LONGEST_NAME} characters", "choose a shorter name"
-    return None
+        message, hint = "a model's name cannot contain '..' or end with '.'", "choose another name"
+    elif len(name) > _LONGEST_NAME:
+        message, hint = f"a model's name cannot have more than {_LONGEST_NAME} characters", "choose a shorter name"
+    else:
+        return True
+    problems.error("name-invalid", message, hint, path=f"--model-name {name!r}")
+    return False

@@ -20,9 +20,7 @@ MAR_INF = "MAR-INF"
 MANIFEST_PATH = f"{MAR_INF}/MANIFEST.json"
 SUMS_PATH = f"{MAR_INF}/SHA256SUMS"
 
-DEEPEST = 50
-"""Levels of the deepest manifest that is read."""
-
+DEEPEST = 50  # levels of the deepest manifest that is read
 _INFINITE = (float("inf"), float("-inf"))  # as which Python reads 1e999
 _LAST_YEAR = 9999  # the last one with four digits
 _MMS_FIELDS = dict.fromkeys(("modelServerVersion", "implementationVersion", "specificationVersion"), "1.0")
@@ -38,17 +36,7 @@ class RuntimeType(Enum):
 
 
 class Model(Record):
-    """What the server needs to know of a model; file names are paths in the archive.
-
-    Attributes:
-        model_name: the model's name.
-        serialized_file: the weights.
-        handler: the handler, as the server imports it.
-        model_file: the Python file that defines the model class.
-        model_version: the model's version.
-        requirements_file: Python requirements.
-        config_file: the model's configuration, YAML.
-    """
+    """What the server needs to know of a model; file names are paths in the archive. The order is upstream's."""
 
     model_name: str
     serialized_file: str | None
@@ -59,31 +47,17 @@ class Model(Record):
     config_file: str | None = None
 
     def to_dict(self) -> dict[str, str]:
-        """Return the fields that have a value, in the order in which upstream writes them."""
-        fields = {
-            "modelName": self.model_name,
-            "serializedFile": self.serialized_file,
-            "handler": self.handler,
-            "modelFile": self.model_file,
-            "modelVersion": self.model_version,
-            "requirementsFile": self.requirements_file,
-            "configFile": self.config_file,
-        }
-        return {name: value for name, value in fields.items() if value is not None}
+        """Return the fields that have a value, by their names in JSON: ``modelName`` is that of ``model_name``."""
+        given = {name: value for name, value in self.as_dict().items() if value is not None}
+        return {name[0] + name.title().replace("_", "")[1:]: value for name, value in given.items()}
 
 
 class Manifest(Record):
-    """The manifest of an archive; ``str()`` of it is the text of the file.
+    """The manifest of an archive; ``str()`` of it is the text of the file."""
 
-    Attributes:
-        runtime: a value of `RuntimeType`.
-        model: the model.
-        for_mms: also write the fields that Multi Model Server's archiver writes; TorchServe ignores them.
-    """
-
-    runtime: str
+    runtime: str  # a value of `RuntimeType`
     model: Model
-    for_mms: bool = False
+    for_mms: bool = False  # also write the fields that Multi Model Server's archiver writes; TorchServe ignores them
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest's fields, in the order in which upstream writes them."""

@@ -24,21 +24,13 @@ if TYPE_CHECKING:
 
 
 class FileSource(Record):
-    """A regular file, as it was found when the build was planned.
-
-    Attributes:
-        path: the file.
-        size: in bytes.
-        modified: time of the last change, in nanoseconds.
-        identity: device and inode.
-        executable: whether its owner may execute it.
-    """
+    """A regular file, as it was found when the build was planned."""
 
     path: Path
-    size: int
-    modified: int
-    identity: tuple[int, int]
-    executable: bool
+    size: int  # in bytes
+    modified: int  # time of the last change, in nanoseconds
+    identity: tuple[int, int]  # device and inode
+    executable: bool  # whether its owner may execute it
 
     @classmethod
     def from_stat(cls, path: Path, status: os.stat_result) -> FileSource:
@@ -89,17 +81,11 @@ def _open_without_waiting(path: str, flags: int) -> int:
 
 
 class Member(Record):
-    """One file of the archive to be written.
+    """One file of the archive to be written."""
 
-    Attributes:
-        path: its path in the archive.
-        source: where its bytes come from.
-        flag: the flag that named it.
-    """
-
-    path: PurePosixPath
+    path: PurePosixPath  # in the archive
     source: FileSource
-    flag: str
+    flag: str  # that named it
 
     @property
     def size(self) -> int:
@@ -122,67 +108,38 @@ class Member(Record):
 
 
 class Target(Record):
-    """Where the output goes.
+    """Where the output goes."""
 
-    Attributes:
-        path: the finished file or folder.
-        force: whether it may replace existing output.
-        in_place: the folder is the model folder itself: only its manifest is written.
-    """
-
-    path: Path
-    force: bool
-    in_place: bool = False
+    path: Path  # of the finished file or folder
+    force: bool  # whether it may replace existing output
+    in_place: bool = False  # whether it is the model folder itself: only its manifest is written
 
 
 class SidecarFile(Record):
-    """A server's configuration next to the archive, in which the model is to be entered.
+    """A server's configuration next to the archive, in which the model is to be entered."""
 
-    Attributes:
-        path: the file; what it holds already is kept.
-        model_name: the model's name.
-        version: the model's version.
-        archive: the archive's file name.
-    """
-
-    path: Path
+    path: Path  # what the file holds already is kept
     model_name: str
     version: str
-    archive: str
+    archive: str  # the archive's file name
 
 
 class Plan(Record):
-    """Everything that will be written.
+    """Everything that will be written."""
 
-    Attributes:
-        name: the model's name.
-        server: the server that the archive is for.
-        archive_format: the format of the output.
-        target: where it goes.
-        members: the files, sorted by path.
-        manifest: the text of ``MAR-INF/MANIFEST.json``.
-        deflate: which members are deflated where the format leaves the choice.
-        link: make hard links instead of copies.
-        jobs: how many cores to use.
-        notes: what was decided because the user did not say, a sentence each.
-        excluded: how many files of walked folders are not packed.
-        top: the folder in a tar that holds everything; empty where the platform needs none.
-        sidecars: what is written next to the archive.
-    """
-
-    name: str
+    name: str  # the model's name
     server: Server
     archive_format: ArchiveFormat
     target: Target
-    members: tuple[Member, ...]
-    manifest: str
-    deflate: Deflate
-    link: bool
-    jobs: int
-    notes: tuple[str, ...]
-    excluded: int
-    top: str
-    sidecars: tuple[SidecarFile, ...]
+    members: tuple[Member, ...]  # sorted by path
+    manifest: str  # the text of ``MAR-INF/MANIFEST.json``
+    deflate: Deflate  # which members are deflated; the format may have decided it
+    link: bool  # make hard links instead of copies
+    jobs: int  # how many cores to use
+    notes: tuple[str, ...]  # what was decided because the user did not say, a sentence each
+    excluded: int  # how many files of walked folders are not packed
+    top: str  # the folder in a tar that holds everything; empty where the platform needs none
+    sidecars: tuple[SidecarFile, ...]  # what is written next to the archive; at most one
 
     @cached_property
     def fields(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 
 from model_archiver.core.record import Record
 from model_archiver.core.text import closest
@@ -16,13 +17,11 @@ if TYPE_CHECKING:
 
     Level = Literal["error", "warning"]
 
-FILE_MISSING = "file-missing"
-"""The code of every error that says that an input does not exist."""
-
-LARGEST_TEXT = 1 << 22
-"""Bytes of the largest file that a check reads whole, and that is kept whole of an opened archive."""
-
+FILE_MISSING = "file-missing"  # the code of every error that says that an input does not exist
+LARGEST_TEXT = 1 << 22  # bytes of the largest file that a check reads whole, and that is kept whole of an archive
 _LONGEST = 1000
+_CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+_INVISIBLE = r"\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff"  # or cannot be encoded
 
 _CHECK_PATH = "check the path and its permissions"
 PATH_ERRORS = {
@@ -124,9 +123,8 @@ class ProblemList:
 
     def downgrade(self, code: str) -> None:
         """Turn the errors with this code into warnings."""
-        self._problems = {
-            problem.replace(level="warning") if problem.code == code else problem: None for problem in self._problems
-        }
+        found = (problem.replace(level="warning") if problem.code == code else problem for problem in self._problems)
+        self._problems = dict.fromkeys(found)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
@@ -188,30 +186,12 @@ def printable(text: str) -> str:
     r"""Return the text as one line: invisible characters and lone surrogates become escapes (``\n``, ``\x1b``)."""
     if text.isprintable():
         return text
-    return "".join(_escaped(character) if _is_invisible(character) else character for character in text)
+    return re.sub(f"[{_CONTROL}{_INVISIBLE}]", lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def has_control(text: str) -> bool:
     """Return whether the text has a character that ends a line or controls a terminal."""
-    return not text.isprintable() and any(map(_is_control, text))
-
-
-def _is_control(character: str) -> bool:
-    return character < " " or "\x7f" <= character <= "\x9f" or character in "\u2028\u2029"
-
-
-def _is_invisible(character: str) -> bool:
-    """Return whether a character has no width, changes the direction of text, or cannot be encoded."""
-    return (
-        _is_control(character)
-        or any(first <= character <= last for first, last in ("\u200b\u200f", "\u202a\u202e", "\u2060\u2069"))
-        or character == "\ufeff"
-        or "\ud800" <= character <= "\udfff"
-    )
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+    return not text.isprintable() and re.search(f"[{_CONTROL}]", text) is not None
 
 
 def _without_middle(text: str) -> str:

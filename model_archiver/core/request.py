@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     Deflate = Literal["auto", "always", "never"]
 
 SERVERS = ("torchserve", "mms")
-DEFLATE = ("auto", "always", "never")
-"""The values of ``--deflate``: which members of a ``.mar`` are deflated where the format leaves the choice."""
+DEFLATE = ("auto", "always", "never")  # which members of a ``.mar`` are deflated where the format leaves the choice
 
 
 class ArchiveFormat(str, Enum):
@@ -150,7 +149,11 @@ class ModelArchiverConfig(Record, frozen=False):
         names = cls._fields if cls is ModelArchiverConfig else cls.__dataclass_fields__
         given = {name: getattr(args, name, None) for name in names}
         values: dict[str, Any] = {name: _as_sequence(value) for name, value in given.items() if not _is_absent(value)}
-        problems = [problem for name, value in values.items() for problem in _wrong_type(name, value)]
+        problems = [
+            Problem("error", "value-invalid", f"does not take {value!r}", f"give {_TYPES[name][1]}", name)
+            for name, value in values.items()
+            if name in _TYPES and not _TYPES[name][0](value)
+        ]
         if problems:
             raise ModelArchiverError(problems=problems)
         return cls(**{"model_name": "", **values})
@@ -171,13 +174,6 @@ def _as_sequence(value: object) -> object:
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, os.PathLike, Sequence, Mapping)):
         return list(value)
     return value
-
-
-def _wrong_type(name: str, value: object) -> Iterable[Problem]:
-    """Yield the error of a value with the wrong type; choices are checked where they are known."""
-    is_right, expected = _TYPES.get(name, (None, ""))
-    if is_right is not None and not is_right(value):
-        yield Problem("error", "value-invalid", f"does not take {value!r}", f"give {expected}", name)
 
 
 def _is_version(value: object) -> bool:
@@ -211,4 +207,4 @@ _TYPES: dict[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(("extra_files", "include", "exclude"), _PATHS),
     **dict.fromkeys(("force", "link", "strict", "checks"), _SWITCH),
 }
-"""The fields whose value can have a wrong type: the test, and what to give instead."""
+"""The fields whose value can have a wrong type: the test, and what to give instead; choices are checked elsewhere."""

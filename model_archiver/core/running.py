@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # `signal` makes enumerations of its constants: 2 % of a small build
 
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
-ENDING_SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
-"""The signals by which people and supervisors end a command."""
+ENDING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 completed: list[Path] = []
 """The output that this command has moved into place. An interruption after that must not look like one before it."""

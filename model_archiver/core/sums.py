@@ -8,7 +8,6 @@ import re
 import zlib
 from functools import lru_cache
 from io import BytesIO
-from itertools import chain
 from pathlib import PurePosixPath
 
 from model_archiver.core.manifest import MAR_INF
@@ -21,9 +20,7 @@ if TYPE_CHECKING:
 
     from model_archiver.core.report import ArchiveEntry
 
-FIELDS_OF_THE_BUILD = ("createdOn", "archiverVersion")
-"""The fields of a manifest that say when and by which version it was written."""
-
+FIELDS_OF_THE_BUILD = ("createdOn", "archiverVersion")  # when and by which version a manifest was written
 _SMALL = 1 << 16
 _READ_SIZE = 1 << 20
 _LINE = r"([0-9a-f]{64})  (.+)"
@@ -76,11 +73,7 @@ def file_sha256(path: Path) -> str:
 
 def sums_text(entries: Iterable[ArchiveEntry]) -> str:
     """Return the text of a sums file, in the format of ``sha256sum -c``, sorted by path."""
-    return "".join(_lines(entries))
-
-
-def _lines(entries: Iterable[ArchiveEntry]) -> Iterator[str]:
-    return (f"{entry.sha256}  {entry.path}\n" for entry in sorted(entries, key=lambda entry: str(entry.path)))
+    return "".join(f"{entry.sha256}  {entry.path}\n" for entry in sorted(entries, key=lambda entry: str(entry.path)))
 
 
 def read_sums(text: bytes) -> Iterator[tuple[PurePosixPath, str] | None]:
@@ -100,8 +93,6 @@ def content_digest(entries: Iterable[ArchiveEntry], manifest: Mapping[str, Any])
     """
     fields = {name: value for name, value in manifest.items() if name not in FIELDS_OF_THE_BUILD}
     canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    outside = [entry for entry in entries if entry.path.parts[0] != MAR_INF]
-    digest = hashlib.sha256()
-    for line in chain(_lines(outside), [canonical]):  # manifests of other tools may hold lone surrogates
-        digest.update(line.encode("utf-8", "surrogatepass"))
-    return f"sha256:{digest.hexdigest()}"
+    text = sums_text(entry for entry in entries if entry.path.parts[0] != MAR_INF) + canonical
+    # Manifests of other tools may hold lone surrogates.
+    return f"sha256:{sha256(text.encode('utf-8', 'surrogatepass'))}"

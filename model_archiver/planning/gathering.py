@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from model_archiver.core.problems import ProblemList
     from model_archiver.core.request import StrPath
 
-    Identity = tuple[int, int]
-    """Device and inode of a file."""
+    Identity = tuple[int, int]  # device and inode of a file
 
 _ROOT = PurePosixPath()
 _EXCLUDED_NAMES = {"__MACOSX", "__pycache__", MAR_INF}
@@ -36,16 +35,13 @@ class Exclusions:
 
     Always left out are hidden files and folders (so ``.DS_Store``, ``._*`` and staging directories), ``__MACOSX``,
     ``MAR-INF``, ``__pycache__``, compiled Python, every ``MANIFEST.json``, and archives.
-
-    Attributes:
-        excluded: how many files were left out so far.
     """
 
     def __init__(self, patterns: Sequence[str], outputs: Collection[Identity]) -> None:
         """Collect the user's patterns, for names and paths below the walked folder, and the outputs of builds."""
         self._patterns = [pattern.removeprefix("./").rstrip("/") for pattern in patterns]
         self._outputs = frozenset(outputs)
-        self.excluded = 0
+        self.excluded = 0  # files so far
 
     def excludes_name(self, below: PurePosixPath, *, is_folder: bool) -> bool:
         """Return whether the path `below` the walked folder is left out because of its name."""
@@ -60,7 +56,7 @@ class Exclusions:
         """Return whether this is the build's own output, or the folder of a previous build, whatever its name."""
         # Of a folder that is closed, `Path.is_file` would raise an error that names one of these files.
         is_ours = stat.S_ISDIR(status.st_mode) and all(map(os.path.isfile, (path / SUMS_PATH, path / MANIFEST_PATH)))
-        return is_ours or _identity(status) in self._outputs
+        return is_ours or identity(status) in self._outputs
 
     def count(self, path: Path, *, is_folder: bool) -> None:
         """Count a file, or all files of a folder, as left out; a link counts as one."""
@@ -89,7 +85,7 @@ class FolderWalk:
         """Yield what is below `root`, each with its path below it and its status; links are followed."""
         status = status_of(root, self._flag, self._problems)
         # A stack, because a tree may be deeper than functions can call each other.
-        waiting = [] if status is None else self.entries(root, _ROOT, (_identity(status),))
+        waiting = [] if status is None else self.entries(root, _ROOT, (identity(status),))
         while waiting:
             entry, folder, ancestors = waiting.pop()
             path, below, is_folder = Path(entry.path), folder / entry.name, _leads_to_folder(entry)
@@ -100,14 +96,14 @@ class FolderWalk:
             status = None if is_excluded else status_of(path, self._flag, self._problems)
             if rules and (is_excluded or (status and rules.is_output(path, status))):
                 rules.count(path, is_folder=is_folder)
-            elif status and is_folder and _identity(status) in ancestors:
+            elif status and is_folder and identity(status) in ancestors:
                 message = f"is a link to a folder that contains it ({self._flag})"
                 hint = "remove the link or --exclude it" if rules else "remove the link"
                 self._problems.error("link-loop", message, hint, path=path)
             elif status:
                 yield path, below, status
                 if is_folder:
-                    waiting += self.entries(path, below, (*ancestors, _identity(status)))
+                    waiting += self.entries(path, below, (*ancestors, identity(status)))
 
     def exists(self, path: Path) -> bool:
         """Return whether there is anything at a path."""
@@ -143,27 +139,21 @@ class Gatherer:
     def single_file(self, value: StrPath, flag: str) -> list[Member]:
         """Return the file that a flag names: at the root, under its own name."""
         path = Path(value)
-        status = status_of(path, flag, self._problems)
-        if status is None:
-            return []
-        if stat.S_ISDIR(status.st_mode):
+        if os.path.isdir(path):  # noqa: PTH112 - no errors
             hint = "name a file; folders are for --extra-files, --include and --model-path"
             self._problems.error("file-is-folder", f"is a folder, not a file ({flag})", hint, path=path)
             return []
-        return list(self._file(path, status, flag))
+        return list(self._members(path, flag))
 
     def model_path(self, value: StrPath) -> list[Member]:
         """Return the files of a folder: its tree, at the root."""
         path, flag = Path(value), "--model-path"
-        status = status_of(path, flag, self._problems)
-        if status is None:
-            return []
-        if not stat.S_ISDIR(status.st_mode):
+        if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112 - no errors
             hint = "name the folder with the model's files"
             self._problems.error("folder-is-file", f"is a file, not a folder ({flag})", hint, path=path)
             return []
         found = len(self._problems)
-        members = list(self._tree(path, _ROOT, flag))
+        members = list(self._members(path, flag))
         if not members and len(self._problems) == found:
             hint = "put the model's files there; hidden files, caches and archives are not packed"
             self._problems.error("folder-empty", f"has nothing to pack ({flag})", hint, path=path)
@@ -171,7 +161,7 @@ class Gatherer:
 
     def include(self, value: StrPath) -> list[Member]:
         """Return a file or folder: at the root, under its own name, so that a package can be imported by it."""
-        return list(self._under_own_name(Path(value), "--include"))
+        return list(self._members(Path(value), "--include", under_own_name=True))
 
     def extra_files(self, value: StrPath) -> list[Member]:
         """Return files, the contents of folders, and what patterns match: at the root."""
@@ -180,10 +170,7 @@ class Gatherer:
     def _extra(self, piece: str) -> Iterator[Member]:
         path, flag = Path(piece), "--extra-files"
         if os.path.lexists(path) or not re.search(_MAGIC, piece):
-            status = status_of(path, flag, self._problems)
-            if status is not None:
-                is_folder = stat.S_ISDIR(status.st_mode)
-                yield from self._tree(path, _ROOT, flag) if is_folder else self._file(path, status, flag)
+            yield from self._members(path, flag)
             return
         paths = self._matches(piece)
         folders = {path for path in paths if path.is_dir()}  # which are packed with what is in them
@@ -192,7 +179,7 @@ class Gatherer:
             hint = "check the pattern and the folder"
             self._problems.warning("pattern-unmatched", f"matches nothing to pack ({flag})", hint, path=piece)
         for match in matches:
-            yield from self._under_own_name(match, flag)
+            yield from self._members(match, flag, under_own_name=True)
 
     def _matches(self, pattern: str) -> set[Path]:
         """Return what a pattern matches; ``**`` matches a folder and all folders below it.
@@ -228,24 +215,16 @@ class Gatherer:
             self._exclusions.count(match, is_folder=is_folder)
         return left_out
 
-    def _under_own_name(self, path: Path, flag: str) -> Iterator[Member]:
+    def _members(self, path: Path, flag: str, *, under_own_name: bool = False) -> Iterator[Member]:
+        """Yield a file at the root, or what is in a folder: at the root, or below it under the folder's own name."""
         status = status_of(path, flag, self._problems)
-        if status is None:
-            return
-        if stat.S_ISDIR(status.st_mode):
-            name = os.path.basename(os.path.abspath(path))  # noqa: PTH100, PTH119 - resolve() would follow links
-            yield from self._tree(path, PurePosixPath(name), flag)
-        else:
-            yield from self._file(path, status, flag)
-
-    def _file(self, path: Path, status: os.stat_result, flag: str) -> Iterator[Member]:
-        source = regular_source(path, status, flag, self._problems)
-        if source is not None:
-            yield Member(PurePosixPath(path.name), source, flag)
-
-    def _tree(self, root: Path, into: PurePosixPath, flag: str) -> Iterator[Member]:
-        for below, source in FolderWalk(flag, self._exclusions, self._problems).files(root):
-            yield Member(into / below, source, flag)
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            own_name = os.path.basename(os.path.abspath(path))  # noqa: PTH100, PTH119 - resolve() would follow links
+            into = PurePosixPath(own_name if under_own_name else "")
+            for below, source in FolderWalk(flag, self._exclusions, self._problems).files(path):
+                yield Member(into / below, source, flag)
+        elif status is not None and (file := regular_source(path, status, flag, self._problems)):
+            yield Member(PurePosixPath(path.name), file, flag)
 
 
 def walk_tree(root: Path, *, skips_unreadable: bool = False) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
@@ -325,5 +304,6 @@ def _kind(mode: int) -> str:
     return "a socket" if stat.S_ISSOCK(mode) else "a device"
 
 
-def _identity(status: os.stat_result) -> Identity:
+def identity(status: os.stat_result) -> Identity:
+    """Return device and inode of a file."""
     return status.st_dev, status.st_ino

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from model_archiver.core.problems import ProblemList
 
+# TorchServe's built-in handlers, and what each is for.
 BUILT_IN = {
     "base_handler": "anything",
     "text_classifier": "text",
@@ -26,26 +27,14 @@ BUILT_IN = {
     "trt_llm_handler": "text",
     "densenet_handler": "vision",
 }
-"""TorchServe's built-in handlers, and what each is for."""
-
 LSP_BUILT_IN = {"BaseHandler", "TorchScriptHandler"}
 
 
 class Handler(Record):
-    """A resolved handler.
+    """A resolved handler."""
 
-    Attributes:
-        manifest_name: how the manifest names it.
-        file: the file to pack for it, or None if it is built in or packed already.
-    """
-
-    manifest_name: str
-    file: Path | None = None
-
-
-def default_handler(runtime: str) -> str:
-    """Return the handler of a request that names none."""
-    return "BaseHandler" if runtime == "LSP" else "base_handler"
+    manifest_name: str  # how the manifest names it
+    file: Path | None = None  # the file to pack for it; None if it is built in or packed already
 
 
 def resolve_torchserve_handler(
@@ -53,7 +42,8 @@ def resolve_torchserve_handler(
 ) -> Handler:
     """Return the handler for TorchServe: a module of --model-path, a built-in one, a file, or another packed module."""
     module, function = split_function(given)
-    if packed_module(module, model_path) or _is_built_in(given, runtime):
+    is_built_in = given in BUILT_IN or (runtime == "LSP" and given in LSP_BUILT_IN)
+    if packed_module(module, model_path) or is_built_in:
         return Handler(given)
     file = _library(module) if runtime == "LSP" else Path(module if module.endswith(".py") else f"{module}.py")
     if packed_module(module, packed) and not file.exists():
@@ -104,10 +94,6 @@ def _library(module: str) -> Path:
     return next((path for path in candidates if path.is_file()), candidates[1])
 
 
-def _is_built_in(given: str, runtime: str) -> bool:
-    return given in BUILT_IN or (runtime == "LSP" and given in LSP_BUILT_IN)
-
-
 def split_function(given: str) -> tuple[str, str]:
     """Return the module of a handler string, and the rest: ``:function``, or empty as for a path with a drive."""
     module, colon, function = given.rpartition(":")
@@ -118,10 +104,8 @@ def packed_module(module: str, packed: Collection[PurePosixPath]) -> PurePosixPa
     """Return the packed file of a module named as ``module``, ``module.py``, ``pkg.module`` or ``dir/module.py``."""
     dotted = module.removesuffix(".py").replace(".", "/")
     plain = f"{module.removesuffix('.py')}.py"
-    for path in (PurePosixPath(plain), PurePosixPath(f"{dotted}.py"), PurePosixPath(dotted, "__init__.py")):
-        if path in packed:
-            return path
-    return None
+    paths = (PurePosixPath(plain), PurePosixPath(f"{dotted}.py"), PurePosixPath(dotted, "__init__.py"))
+    return next((path for path in paths if path in packed), None)
 
 
 def _modules_there(packed: Collection[PurePosixPath]) -> str:

@@ -113,17 +113,14 @@ def _read(path: Path) -> list[_Line]:
     except (FileNotFoundError, NotADirectoryError):
         text = ""
     except OSError as failure:
-        if isinstance(failure, ModelArchiverError):
-            raise
         reason = failure.strerror or str(failure)
         raise error("platform-config", reason, system_hint(failure), path) from failure
     return [_line(raw) for raw in re.findall(_LINE, text if text.strip() else _NEW, re.DOTALL) if raw]
 
 
 def _line(raw: str) -> _Line:
-    if raw.lstrip(" \t\f")[:1] in ("", "#", "!", "\r", "\n"):
-        return _Line(raw, "", "")
-    match = re.match(_KEY_AND_VALUE, re.sub(_CONTINUATION, "", raw), re.DOTALL)
+    is_empty = raw.lstrip(" \t\f")[:1] in ("", "#", "!", "\r", "\n")
+    match = None if is_empty else re.match(_KEY_AND_VALUE, re.sub(_CONTINUATION, "", raw), re.DOTALL)
     return _Line(raw, _unescaped(match[1]), _unescaped(match[2])) if match else _Line(raw, "", "")
 
 

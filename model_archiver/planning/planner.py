@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import check_model_name, is_reserved, path_problem
@@ -13,20 +14,8 @@ from model_archiver.core.request import DEFLATE, SERVERS, ArchiveFormat, Platfor
 from model_archiver.core.text import invalid_choice
 from model_archiver.planning import platforms
 from model_archiver.planning.gathering import Exclusions, Gatherer
-from model_archiver.planning.handler import (
-    Handler,
-    default_handler,
-    missing_handler,
-    resolve_mms_handler,
-    resolve_torchserve_handler,
-)
-from model_archiver.planning.target import (
-    check_in_place,
-    check_merge,
-    choose_target,
-    existing_outputs,
-    plan_sidecars,
-)
+from model_archiver.planning.handler import Handler, missing_handler, resolve_mms_handler, resolve_torchserve_handler
+from model_archiver.planning.target import check_in_place, check_merge, choose_target, existing_outputs, plan_sidecars
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,11 +25,12 @@ if TYPE_CHECKING:
 
     from model_archiver.core.plan import Member
     from model_archiver.core.problems import ProblemList
-    from model_archiver.core.request import ModelArchiverConfig, StrPath
+    from model_archiver.core.request import Deflate, ModelArchiverConfig, StrPath
 
     _Choice = TypeVar("_Choice", bound=Enum)
 
 _DEFAULT_VERSION = "1.0"
+_DEFLATE: dict[ArchiveFormat, Deflate] = {ArchiveFormat.ZIP_STORE: "never", ArchiveFormat.TGZ: "always"}
 
 
 def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: ProblemList) -> Plan:
@@ -59,7 +49,8 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     exclusions = Exclusions(patterns, existing_outputs(config, platform, target, archive_format))
     gatherer = Gatherer(exclusions, problems)
     model_path = gatherer.model_path(config.model_path) if config.model_path else []
-    packed = [*model_path, *_included(config, gatherer)]
+    packed = [*model_path, *(member for value in as_list(config.include) for member in gatherer.include(value))]
+    packed += [member for value in as_list(config.extra_files) for member in gatherer.extra_files(value)]
     platforms.check_handler(platform, config, packed, problems)
     handler = platforms.handler_for(platform, _resolve_handler(config, runtime, model_path, packed, problems))
     named_files = _named_files(config, handler, gatherer, problems)
@@ -69,7 +60,9 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     elif archive_format is ArchiveFormat.NO_ARCHIVE and target.force:
         check_merge(target, members, problems)
     elif config.link and archive_format is not ArchiveFormat.NO_ARCHIVE:
-        problems.error("link-impossible", "only a folder can hold links", _link_hint(platform), path="--link")
+        takes_folders = ArchiveFormat.NO_ARCHIVE in platforms.LAYOUTS[platform].formats
+        hint = f"leave it out{', or choose --archive-format no-archive' if takes_folders else ''}"
+        problems.error("link-impossible", "only a folder can hold links", hint, path="--link")
     text = _given_manifest(manifest, problems) or _manifest_text(
         config, platform, runtime, handler.manifest_name, problems
     )
@@ -80,12 +73,12 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
         target=target,
         members=members,
         manifest=text,
-        deflate=config.deflate,
+        deflate=_DEFLATE.get(archive_format, config.deflate),
         link=config.link,
         jobs=config.jobs or _cores(),
         notes=() if config.handler else (f"no --handler is given, so {handler.manifest_name} is used",),
         excluded=exclusions.excluded,
-        top=config.model_name if platforms.LAYOUTS[platform].has_top else "",
+        top="" if platforms.LAYOUTS[platform].has_code else config.model_name,
         sidecars=(),
     )
     return plan_sidecars(config, platform, plan, _version(config), problems)
@@ -110,22 +103,10 @@ def _check_other_choices(config: ModelArchiverConfig, problems: ProblemList) -> 
         problems.error("value-invalid", "is not a number of cores", "give 1 or more", path=f"--jobs {config.jobs}")
 
 
-def _link_hint(platform: Platform) -> str:
-    takes_folders = ArchiveFormat.NO_ARCHIVE in platforms.LAYOUTS[platform].formats
-    return "leave it out, or choose --archive-format no-archive" if takes_folders else "leave it out"
-
-
-def _included(config: ModelArchiverConfig, gatherer: Gatherer) -> Iterator[Member]:
-    for value in as_list(config.include):
-        yield from gatherer.include(value)
-    for value in as_list(config.extra_files):
-        yield from gatherer.extra_files(value)
-
-
 def _resolve_handler(
     config: ModelArchiverConfig, runtime: str, model_path: list[Member], packed: list[Member], problems: ProblemList
 ) -> Handler:
-    given = os.fspath(config.handler) if config.handler else default_handler(runtime)
+    given = os.fspath(config.handler or ("BaseHandler" if runtime == "LSP" else "base_handler"))
     in_folder = {member.path for member in model_path}
     if config.server == "mms":  # an empty folder was reported already
         return resolve_mms_handler(given, in_folder, problems) if in_folder else Handler(given)
@@ -168,45 +149,33 @@ def _resolve_collisions(members: Iterable[Member], problems: ProblemList) -> tup
         first = by_path.setdefault(member.path, member)
         if not _have_same_content(first, member):
             _report_clash(first, member, problems)
-    for folder, member in _folders(by_path.values()):
-        if folder in by_path:
-            _report_clash(by_path[folder], member, problems)
+    folders: set[PurePosixPath] = set()
+    for member in by_path.values():
+        for folder in takewhile(lambda folder: folder not in folders, member.path.parents):
+            folders.add(folder)
+            if folder in by_path:
+                _report_clash(by_path[folder], member, problems)
     return tuple(sorted(by_path.values(), key=lambda member: str(member.path)))
-
-
-def _folders(members: Iterable[Member]) -> Iterator[tuple[PurePosixPath, Member]]:
-    """Yield every folder that the members need, each with the first member that needs it."""
-    seen = {PurePosixPath()}
-    for member in members:
-        folder = member.path.parent
-        while folder not in seen:
-            seen.add(folder)
-            yield folder, member
-            folder = folder.parent
 
 
 def _check_path(member: Member, reported: set[PurePosixPath], problems: ProblemList) -> None:
     """Add an error for an invalid path; once for all members of an invalid folder."""
     if is_reserved(member.path):
-        if PurePosixPath(MAR_INF) not in reported:
-            message = f"would go to MAR-INF, which the archive itself uses ({member.flag})"
-            problems.error("path-reserved", message, "pack it under another name", path=member.source.path)
-        reported.add(PurePosixPath(MAR_INF))
+        wrong, code, hint = PurePosixPath(MAR_INF), "path-reserved", "pack it under another name"
+        message = "would go to MAR-INF, which the archive itself uses"
+    elif path_problem(member.path):
+        wrong = next(path for path in [*reversed(member.path.parents), member.path] if path_problem(path))
+        code, message, hint = "path-invalid", f"the name {path_problem(wrong)}", "rename it"
+    else:
         return
-    if path_problem(member.path) is None:
-        return
-    wrong = next(path for path in [*reversed(member.path.parents), member.path] if path_problem(path))
     if wrong not in reported:
-        message = f"the name {path_problem(wrong)} ({member.flag})"
-        problems.error("path-invalid", message, "rename it", path=member.source.path)
+        problems.error(code, f"{message} ({member.flag})", hint, path=member.source.path)
     reported.add(wrong)
 
 
 def _have_same_content(one: Member, other: Member) -> bool:
-    if one is other or one.source.identity == other.source.identity:
+    if one.source.identity == other.source.identity:
         return True
-    if one.source.size != other.source.size:
-        return False
     import filecmp  # noqa: PLC0415 - collisions are rare
 
     try:

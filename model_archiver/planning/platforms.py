@@ -37,8 +37,7 @@ class Layout(Record):
     formats: tuple[ArchiveFormat, ...] = tuple(ArchiveFormat)  # the first one replaces `default`
     config: PurePosixPath | None = None  # the server's configuration, below the export path; None: it has its own
     allows_dots: bool = True  # whether the archive's name may contain dots
-    has_top: bool = True  # whether everything in a tar is below one folder, as TorchServe needs it
-    has_code: bool = False  # whether handler and requirements are in `code/`
+    has_code: bool = False  # whether handler and requirements are in `code/`; else a tar has one top folder for all
 
 
 _MAR = (ArchiveFormat.DEFAULT, ArchiveFormat.ZIP_STORE)
@@ -51,9 +50,8 @@ LAYOUTS = {
         allows_dots=False,
     ),
     Platform.VERTEX: Layout(fixed_name="model", formats=_MAR),
-    Platform.SAGEMAKER: Layout(fixed_name="model", formats=(ArchiveFormat.TGZ,), has_top=False, has_code=True),
+    Platform.SAGEMAKER: Layout(fixed_name="model", formats=(ArchiveFormat.TGZ,), has_code=True),
 }
-"""The layout of each platform."""
 
 
 def format_for(platform: Platform, given: ArchiveFormat, problems: ProblemList) -> ArchiveFormat:

@@ -14,7 +14,7 @@ from model_archiver.core.plan import SidecarFile, Target
 from model_archiver.core.problems import PATH_ERRORS, Problem
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.sums import file_sha256, read_sums
-from model_archiver.planning.gathering import resolved, walk_tree
+from model_archiver.planning.gathering import identity, resolved, walk_tree
 from model_archiver.planning.platforms import LAYOUTS, check_platform_name
 
 TYPE_CHECKING = False
@@ -60,10 +60,9 @@ def choose_target(
 def check_in_place(target: Target, members: Iterable[Member], problems: ProblemList) -> None:
     """Add an error for each member that is not in the folder: a build in place copies nothing."""
     for member in members:
-        try:
+        is_there = False
+        with suppress(OSError):
             is_there = (target.path / member.path).samefile(member.source.path)
-        except OSError:
-            is_there = False
         if not is_there:
             message = f"is not in {target.path}, where only a manifest is written ({member.flag})"
             hint = "put it there yourself, or choose another --export-path"
@@ -110,17 +109,19 @@ def existing_outputs(
     ours = {path for path in nearby if path == target.path or _is_previous_output(path, f"{name}/")}
     for other, layout in LAYOUTS.items():
         path = _config_path(config, other)
-        if path is not None and os.path.isfile(path) and (other is platform or _is_server_config(path)):  # noqa: PTH113
-            ours.add(path)
-        if not layout.has_top:
+        if path is not None and os.path.isfile(path):  # noqa: PTH113 - no errors
+            from model_archiver.planning.kserve import is_config  # noqa: PLC0415 - only where there is such a file
+
+            if other is platform or is_config(path):
+                ours.add(path)
+        if layout.has_code:
             folder = _export_path(config) / layout.folder
             paths = {folder / f"{layout.fixed_name or config.model_name}{form.suffix}" for form in layout.formats}
             ours |= {path for path in paths if _is_previous_output(path, "")}
     outputs = set()
     for path in ours:
         with suppress(OSError):  # it does not exist, or its name is too long to exist
-            status = path.lstat()  # what a link leads to is not replaced
-            outputs.add((status.st_dev, status.st_ino))
+            outputs.add(identity(path.lstat()))  # what a link leads to is not replaced
     return outputs
 
 
@@ -132,12 +133,6 @@ def _config_path(config: ModelArchiverConfig, platform: Platform) -> Path | None
     """Return where the server's configuration goes, with the links of its folder followed."""
     below = LAYOUTS[platform].config
     return None if below is None else resolved(_export_path(config) / below.parent) / below.name
-
-
-def _is_server_config(path: Path) -> bool:
-    from model_archiver.planning.kserve import is_config  # noqa: PLC0415 - only where there is such a file
-
-    return is_config(path)
 
 
 def _is_previous_output(path: Path, top: str) -> bool:
@@ -178,12 +173,8 @@ def _check_folder(folder: Path, problems: ProblemList) -> bool:
         problems.error("export-path-invalid", f"is {kind} (--export-path)", "name a folder", path=existing)
         return False
     if not os.access(existing, os.W_OK | os.X_OK):
-        problems.error(
-            "export-path-invalid",
-            "is not writable (--export-path)",
-            "choose a folder that you may write to",
-            path=existing,
-        )
+        hint = "choose a folder that you may write to"
+        problems.error("export-path-invalid", "is not writable (--export-path)", hint, path=existing)
         return False
     return True
 
@@ -197,9 +188,8 @@ def _check_existing(target: Target, archive_format: ArchiveFormat, other: str, p
         if os.path.lexists(path / MANIFEST_PATH) and not target.force:
             problems.error("target-exists", "already exists", "use -f to replace it", path=path / MANIFEST_PATH)
     elif not is_link and not path.is_dir() and not path.is_file():
-        problems.error(
-            "target-in-the-way", "is neither a file nor a folder, but the output goes there", other, path=path
-        )
+        message = "is neither a file nor a folder, but the output goes there"
+        problems.error("target-in-the-way", message, other, path=path)
     elif not is_link and path.is_dir() != (archive_format is ArchiveFormat.NO_ARCHIVE):
         message = f"is a {'folder' if path.is_dir() else 'file'}, but the output goes there"
         problems.error("target-in-the-way", message, "remove it, or choose another --export-path", path=path)
@@ -208,11 +198,7 @@ def _check_existing(target: Target, archive_format: ArchiveFormat, other: str, p
 
 
 class ExistingOutput:
-    """An existing folder at the target, or a link, which is replaced as if it were an unchanged folder.
-
-    Attributes:
-        path: the folder.
-    """
+    """An existing folder at the target, or a link, which is replaced as if it were an unchanged folder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -224,7 +210,7 @@ class ExistingOutput:
         return self.path.is_symlink() or (
             bool(self.sums)
             and set(self._tree(PurePosixPath())) == ours | folders
-            and self.unchanged_files() == set(self.sums)
+            and self.unchanged_files == set(self.sums)
         )
 
     def snapshot(self) -> Snapshot:
@@ -232,10 +218,6 @@ class ExistingOutput:
         paths = [path for path in self._tree(PurePosixPath()) if path.parts]
         statuses = {path: (self.path / path).lstat() for path in paths}
         return {path: (status.st_ino, status.st_size, status.st_mtime_ns) for path, status in statuses.items()}
-
-    def unchanged_files(self) -> set[PurePosixPath]:
-        """Return the files that a previous build wrote and that still have their checksums."""
-        return set(self._unchanged)
 
     def obstacles(self, paths: Iterable[PurePosixPath], removable: Collection[PurePosixPath]) -> Iterator[Problem]:
         """Yield an error for all that prevents files from being written here, once the `removable` ones are gone."""
@@ -269,8 +251,9 @@ class ExistingOutput:
             return {}
 
     @cached_property
-    def _unchanged(self) -> frozenset[PurePosixPath]:
-        return frozenset(path for path, digest in self.sums.items() if self._has_sum(path, digest))
+    def unchanged_files(self) -> set[PurePosixPath]:
+        """The files that a previous build wrote and that still have their checksums."""
+        return {path for path, digest in self.sums.items() if self._has_sum(path, digest)}
 
     def _has_sum(self, path: PurePosixPath, digest: str) -> bool:
         """Return whether the file is there, not behind a link, with that content."""

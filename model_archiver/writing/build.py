@@ -8,7 +8,6 @@ from pathlib import PurePosixPath
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
 from model_archiver.core.problems import error
 from model_archiver.core.report import ArchiveEntry, ArchiveReport
-from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.running import block_signals, completed, signal_pending
 from model_archiver.core.sums import content_digest, sha256, sums_text
 from model_archiver.core.text import human_size
@@ -23,16 +22,9 @@ if TYPE_CHECKING:
     from model_archiver.core.running import Progress
     from model_archiver.writing.destination import Destination
 
-_DESTINATIONS = {
-    ArchiveFormat.DEFAULT: ("mar", "MarDestination"),
-    ArchiveFormat.ZIP_STORE: ("mar", "ZipStoreDestination"),
-    ArchiveFormat.TGZ: ("tgz", "TgzDestination"),
-    ArchiveFormat.NO_ARCHIVE: ("folder", "FolderDestination"),
-}
-"""The module and class of each format; a module is imported only when its format is built."""
-
-_LARGE = 1 << 26
-"""From this size on, in bytes, a build checks the free space first."""
+# The module of each kind of archive, which is imported only when it is built, and the class in it.
+_DESTINATIONS = {"mar": "MarDestination", "tgz": "TgzDestination", "folder": "FolderDestination"}
+_LARGE = 1 << 26  # from this size on, in bytes, a build checks the free space first
 
 
 def build(plan: Plan, progress: Progress) -> ArchiveReport:
@@ -76,7 +68,8 @@ def _build_archive(plan: Plan, progress: Progress) -> ArchiveReport:
 
 
 def _create(plan: Plan, staging: StagingDirectory, workers: Workers) -> Destination:
-    module, name = _DESTINATIONS[plan.archive_format]
+    module = plan.archive_format.kind
+    name = _DESTINATIONS[module]
     # Without importlib, whose import takes longer than that of the module.
     destination: type[Destination] = getattr(__import__(f"model_archiver.writing.{module}", fromlist=[name]), name)
     return destination(plan, staging, workers)
@@ -100,9 +93,8 @@ def _write_contents(plan: Plan, archive: Destination) -> list[ArchiveEntry]:
     entries = [archive.add(member.path, member.source) for member in plan.members]
     text = plan.manifest.encode()
     manifest = ArchiveEntry(PurePosixPath(MANIFEST_PATH), len(text), len(text), sha256(text))
-    entries.append(archive.add_text(PurePosixPath(SUMS_PATH), sums_text([*entries, manifest])))
-    entries.append(archive.add_text(manifest.path, plan.manifest))
-    return entries
+    entries.append(archive.add_bytes(PurePosixPath(SUMS_PATH), sums_text([*entries, manifest]).encode()))
+    return [*entries, archive.add_bytes(manifest.path, text)]
 
 
 def _build_in_place(plan: Plan) -> ArchiveReport:

@@ -6,7 +6,8 @@ import errno
 import hashlib
 import os
 
-from model_archiver.core.sums import Crc32, crc32, sha256
+from model_archiver.core.running import no_progress
+from model_archiver.core.sums import Crc32
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,19 +15,19 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from model_archiver.core.plan import FileSource
+    from model_archiver.core.running import Progress
     from model_archiver.writing.deflate import Workers
     from model_archiver.writing.os_calls import OutputFile
 
+# Up to this size, in bytes, a file is read whole: threads and system calls would cost more than they save.
 SMALL = 1 << 18
-"""Up to this size, in bytes, a file is read whole: threads and system calls would cost more than they save."""
-
 _READ_SIZE = 1 << 20
 _KERNEL_SIZE = 1 << 24
+# The errors with which kernels and file systems answer that they do not copy between these files.
 _NOT_IN_KERNEL = {errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF, errno.ETXTBSY}
-"""The errors with which kernels and file systems answer that they do not copy between these files."""
 
 
-def read_blocks(source: FileSource, workers: Workers) -> Iterator[bytes]:
+def read_blocks(source: FileSource, progress: Progress) -> Iterator[bytes]:
     """Yield the blocks of a file, and report progress after each."""
     left = source.size
     with source.open() as file:
@@ -36,35 +37,26 @@ def read_blocks(source: FileSource, workers: Workers) -> Iterator[bytes]:
                 raise source.truncated()
             left -= len(block)
             yield block
-            workers.progress(len(block))
+            progress(len(block))
 
 
-def feed(source: FileSource, workers: Workers, update: Callable[[memoryview], object]) -> None:
-    """Call `update` with each block of a large file; stop early if the build has failed."""
-    buffer = memoryview(bytearray(_READ_SIZE))
-    left = source.size
-    with source.open() as file:
-        while left and not workers.stopped:
-            count = file.readinto(buffer[: min(left, _READ_SIZE)])  # type: ignore[attr-defined]
-            if not count:
-                raise source.truncated()
-            update(buffer[:count])
-            left -= count
+def _feed(source: FileSource, workers: Workers, update: Callable[[bytes], object]) -> None:
+    """Call `update` with each block of a file, in a thread; stop early if the build has failed."""
+    for block in read_blocks(source, no_progress):
+        if workers.stopped:
+            return
+        update(block)
 
 
 def copy(source: FileSource, output: OutputFile, workers: Workers, *, with_crc32: bool) -> tuple[str, int]:
-    """Append a file to the output, and return its SHA-256 and CRC-32; a CRC-32 that is not wanted may be 0.
+    """Append a large file to the output, and return its SHA-256 and CRC-32; a CRC-32 that is not wanted is 0.
 
-    Threads read a large file for them at the same time: each read of what was just read costs little.
+    Threads read the file for them at the same time: each read of what was just read costs little.
     """
-    if source.size <= SMALL:
-        data = b"".join(read_blocks(source, workers))
-        output.write(data)
-        return sha256(data), crc32(data)
     digest, checksum = hashlib.sha256(), Crc32()
-    sums = [workers.hashing.submit(feed, source, workers, digest.update)]
+    sums = [workers.hashing.submit(_feed, source, workers, digest.update)]
     if with_crc32:
-        sums.append(workers.deflating.submit(feed, source, workers, checksum.update))
+        sums.append(workers.deflating.submit(_feed, source, workers, checksum.update))
     with workers.joining(*sums), source.open() as file:
         _copy_large(source, file, output, workers)
         workers.finish(*sums)

@@ -27,7 +27,7 @@ _POLL_SECONDS = 0.1
 
 _SAMPLES = 16
 _SAMPLE_SIZE = 1 << 16
-_WORTH = 0.75  # saves at least a quarter
+WORTH = 0.75  # deflating to this share of the size saves enough: the server pays for it at every start
 _RAW = -15
 _ZLIB_LEVEL = 6
 _BLOCK_LEVEL = 1
@@ -38,17 +38,12 @@ class Workers:
     """Threads that deflate, and one that hashes, for the time of a build.
 
     Start them while signals are blocked: they then leave all signals to the main thread.
-
-    Attributes:
-        jobs: how many threads deflate.
-        progress: is called from the main thread, often; what it raises ends the build.
-        stopped: the build is over or has failed; long work in a thread stops early.
     """
 
     def __init__(self, jobs: int, progress: Progress) -> None:
-        self.jobs = jobs
-        self.progress = progress
-        self.stopped = False
+        self.jobs = jobs  # how many threads deflate
+        self.progress = progress  # is called from the main thread, often; what it raises ends the build
+        self.stopped = False  # the build is over or has failed; long work in a thread stops early
         self._pools: list[ThreadPoolExecutor] = []
         self._unhashed: deque[Future[object]] = deque()
 
@@ -117,11 +112,6 @@ def deflate_whole(data: bytes) -> bytes:
     return b"".join(_deflate_by_zlib(data, last=True))
 
 
-def is_worth_it(share: float) -> bool:
-    """Return whether deflating to this share of the size saves enough: the server pays for it at every start."""
-    return share <= _WORTH
-
-
 def sampled_share(source: FileSource) -> float:
     """Return the estimated ratio of deflated to original size of a large file, from blocks spread over it."""
     step = max(source.size // _SAMPLES, 1)
@@ -135,11 +125,7 @@ def sampled_share(source: FileSource) -> float:
 
 
 class DeflateStream:
-    """One raw deflate stream: it passes what is written to it on to a sink, compressed and in order.
-
-    Attributes:
-        crc32: of what was written; valid when the stream is finished.
-    """
+    """One raw deflate stream: it passes what is written to it on to a sink, compressed and in order."""
 
     def __init__(self, sink: Callable[[bytes], object], workers: Workers) -> None:
         """Create a stream whose sink is called in the thread that writes; the workers deflate and sum."""
@@ -148,7 +134,7 @@ class DeflateStream:
         self._parts: list[memoryview] = []
         self._room = _BLOCK
         self._blocks: deque[Future[tuple[bytes, ...]]] = deque()
-        self.crc32 = Crc32()
+        self.crc32 = Crc32()  # of what was written; valid when the stream is finished
 
     def write(self, data: bytes) -> None:
         """Compress any number of bytes."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from model_archiver.writing.copying import SMALL
+from model_archiver.writing.copying import SMALL, read_blocks
 from model_archiver.writing.deflate import sampled_share
-from model_archiver.writing.os_calls import OutputFile
-from model_archiver.writing.publish import publish_archive
+from model_archiver.writing.os_calls import OutputFile, keep_owner, sync_folder
+from model_archiver.writing.publish import place_new, publish_file, replace_file, undoing
+from model_archiver.writing.staging import StagingDirectory, folder_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,10 +16,8 @@ if TYPE_CHECKING:
 
     from model_archiver.core.plan import FileSource, Plan
     from model_archiver.core.report import ArchiveEntry
-    from model_archiver.core.request import Deflate
     from model_archiver.core.running import Unblocked
     from model_archiver.writing.deflate import Workers
-    from model_archiver.writing.staging import StagingDirectory
 
 
 class Destination(ABC):
@@ -27,8 +26,7 @@ class Destination(ABC):
     A build adds the members and then the files of MAR-INF, finishes the archive and publishes it.
     """
 
-    size = 0
-    """The bytes of the finished archive."""
+    size = 0  # the bytes of the finished archive
 
     def __init__(self, plan: Plan, staging: StagingDirectory, workers: Workers) -> None:
         """Create an empty archive in the staging directory, which is next to the target."""
@@ -41,17 +39,24 @@ class Destination(ABC):
         """Return about how many bytes the members will take on the disk."""
         return self.plan.size
 
-    @abstractmethod
     def add(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
         """Write a file.
 
         Raises:
             ModelArchiverError: it changed since the build was planned, or while it was read.
         """
+        if source.size > SMALL:
+            return self.add_large(path, source)
+        data = b"".join(read_blocks(source, self.workers.progress))
+        return self.add_bytes(path, data, executable=source.executable)
 
     @abstractmethod
-    def add_text(self, path: PurePosixPath, text: str) -> ArchiveEntry:
-        """Write a text as UTF-8."""
+    def add_bytes(self, path: PurePosixPath, data: bytes, *, executable: bool = False) -> ArchiveEntry:
+        """Write a small file."""
+
+    @abstractmethod
+    def add_large(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
+        """Write a file block by block."""
 
     @abstractmethod
     def finish(self) -> None:
@@ -70,23 +75,15 @@ class Destination(ABC):
 
 
 class FileDestination(Destination):
-    """An archive that is one local file.
-
-    Attributes:
-        output: the file.
-        deflate: which members are deflated; the user decides this unless `fixed_deflate` does.
-    """
-
-    fixed_deflate: Deflate | None = None
+    """An archive that is one local file."""
 
     def __init__(self, plan: Plan, staging: StagingDirectory, workers: Workers) -> None:
         super().__init__(plan, staging, workers)
         self.output = OutputFile(self.built)
-        self.deflate = self.fixed_deflate or plan.deflate
 
     def needed_space(self) -> int:
         """Return about how many bytes the members will take; large ones that may be deflated are sampled."""
-        if self.deflate == "never":
+        if self.plan.deflate == "never":
             return self.plan.size
         sources = [member.source for member in self.plan.members]
         return sum(round(each.size * (sampled_share(each) if each.size > SMALL else 1)) for each in sources)
@@ -97,9 +94,37 @@ class FileDestination(Destination):
         self.size = self.output.file.tell()
 
     def publish(self, unblocked: Unblocked) -> None:
-        """Move the file to its target, and after it the files that the platform needs next to it."""
-        publish_archive(self.staging, self.plan, unblocked)
+        """Move the file to its target, and after it the platform's file next to it, which names the archive.
+
+        Both is done, or nothing.
+
+        Raises:
+            ModelArchiverError: the target exists and must not be replaced, or an existing file of the platform cannot
+                be extended; everything is then as it was before.
+            OSError: something cannot be written; everything is then as it was before, too.
+        """
+        built, target = self.staging.new, self.plan.target
+        if not self.plan.sidecars:
+            publish_file(built, target.path, replace=target.force)
+            return
+        from model_archiver.planning.kserve import config_content  # noqa: PLC0415 - most archives have no such file
+
+        [sidecar] = self.plan.sidecars  # in a staging directory of its own: it may be on another file system
+        waiting = StagingDirectory(sidecar.path, self.plan.name)
+        with waiting, folder_lock(sidecar.path.parent, unblocked), undoing() as undo:
+            with OutputFile(waiting.new) as output:
+                output.write(config_content(sidecar))
+                output.sync()
+            if sidecar.path.exists():
+                keep_owner(waiting.new, sidecar.path.stat())
+            if target.force:  # if this build is killed between, the next one moves back what was set aside
+                replace_file(built, target.path, self.staging.set_aside, undo)
+            else:
+                place_new(built, target.path)
+                undo.append(target.path.unlink)
+            sync_folder(target.path.parent)
+            publish_file(waiting.new, sidecar.path, replace=True)  # its rename is the last step that can fail
 
     def close(self) -> None:
         """Close the file."""
-        self.output.close()
+        self.output.file.close()

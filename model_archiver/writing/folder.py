@@ -41,9 +41,8 @@ if TYPE_CHECKING:
     from model_archiver.writing.deflate import Workers
     from model_archiver.writing.staging import StagingDirectory
 
+# Another file system, another user's file, too many links, or a file system without links.
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
-"""Another file system, another user's file, too many links, or a file system without links."""
-
 _FICLONE = 0x40049409
 
 
@@ -63,25 +62,26 @@ class FolderDestination(Destination):
 
     def add(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
         """Write a file, or make a hard link to it."""
-        if self.plan.link:
-            self._link(path, source)
-            hasher = hashlib.sha256()
-            for block in read_blocks(source, self.workers):
-                self.workers.hash_later(hasher.update, block)
-            self.workers.wait_until_hashed()
-            digest = hasher.hexdigest()
-        else:
-            with OutputFile(self._place(path), mode(executable=source.executable)) as output:
-                digest, _ = copy(source, output, self.workers, with_crc32=False)
-        self.size += source.size
-        return ArchiveEntry(path, source.size, source.size, digest)
+        if not self.plan.link:
+            return super().add(path, source)
+        self._link(path, source)
+        digest = hashlib.sha256()
+        for block in read_blocks(source, self.workers.progress):
+            self.workers.hash_later(digest.update, block)
+        self.workers.wait_until_hashed()
+        return self._entry(path, source.size, digest.hexdigest())
 
-    def add_text(self, path: PurePosixPath, text: str) -> ArchiveEntry:
-        """Write a text as UTF-8."""
-        data = text.encode()
-        self._place(path).write_bytes(data)
-        self.size += len(data)
-        return ArchiveEntry(path, len(data), len(data), sha256(data))
+    def add_bytes(self, path: PurePosixPath, data: bytes, *, executable: bool = False) -> ArchiveEntry:
+        """Write a small file."""
+        with OutputFile(self._place(path), mode(executable=executable)) as output:
+            output.write(data)
+        return self._entry(path, len(data), sha256(data))
+
+    def add_large(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
+        """Write a file block by block."""
+        with OutputFile(self._place(path), mode(executable=source.executable)) as output:
+            digest, _ = copy(source, output, self.workers, with_crc32=False)
+        return self._entry(path, source.size, digest)
 
     def finish(self) -> None:
         """Wait until the disk has every file."""
@@ -90,6 +90,10 @@ class FolderDestination(Destination):
     def publish(self, unblocked: Unblocked) -> None:
         """Move the folder to its target."""
         publish_folder(self.staging, self.plan.target.path, unblocked, replace=self.plan.target.force)
+
+    def _entry(self, path: PurePosixPath, size: int, digest: str) -> ArchiveEntry:
+        self.size += size
+        return ArchiveEntry(path, size, size, digest)
 
     def _link(self, path: PurePosixPath, source: FileSource) -> None:
         try:
@@ -186,7 +190,7 @@ def _merge(staging: StagingDirectory, existing: ExistingOutput, unblocked: Unblo
     with unblocked():
         files = (Path(entry.path) for _, entries in walk_tree(built) for entry in entries if not entry.is_dir())
         paths = [PurePosixPath(file.relative_to(built).as_posix()) for file in files]
-        stale = existing.unchanged_files().difference(paths)
+        stale = existing.unchanged_files.difference(paths)
         raise_errors(list(existing.obstacles(paths, stale)))
     undo: list[Callable[[], object]] = []
     try:

@@ -160,11 +160,7 @@ def keep_owner(path: Path, status: os.stat_result) -> None:
 
 
 class OutputFile:
-    """A new file that the disk begins to store while it is written.
-
-    Attributes:
-        file: the file, buffered.
-    """
+    """A new file that the disk begins to store while it is written."""
 
     def __init__(self, path: Path, mode: int = 0o644) -> None:
         """Create it at a free path, writable by everyone whom the umask allows to write."""
@@ -176,10 +172,6 @@ class OutputFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close it."""
         self.file.close()
 
     def sync(self) -> None:

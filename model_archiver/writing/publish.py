@@ -1,22 +1,18 @@
-"""Moving a finished file to its target, with the files that a platform needs next to it."""
+"""Moving finished files to their places, and moving them back if a later step fails."""
 
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 
 from model_archiver.core.problems import error
-from model_archiver.writing.os_calls import OutputFile, keep_owner, rename_new, sync_folder
-from model_archiver.writing.staging import StagingDirectory, folder_lock
+from model_archiver.writing.os_calls import rename_new, sync_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from model_archiver.core.plan import Plan, SidecarFile
-    from model_archiver.core.running import Unblocked
 
 
 def publish_file(built: Path, target: Path, *, replace: bool) -> None:
@@ -39,34 +35,6 @@ def place_new(built: Path, target: Path) -> None:
     except FileExistsError:
         message = "already exists: another build created it meanwhile"
         raise error("target-exists", message, "use -f to replace it", target) from None
-
-
-def publish_archive(staging: StagingDirectory, plan: Plan, unblocked: Unblocked) -> None:
-    """Move a finished archive to its target, and the platform's files, which name the archive, to theirs after it.
-
-    Call it while the signals that end a command are blocked: all of it is done, or nothing.
-
-    Raises:
-        ModelArchiverError: the target exists and must not be replaced, or an existing file of the platform cannot be
-            extended; everything is then as it was before.
-        OSError: something cannot be written; everything is then as it was before, too.
-    """
-    target = plan.target
-    if not plan.sidecars:
-        publish_file(staging.new, target.path, replace=target.force)
-        return
-    with ExitStack() as stack, undoing() as undo:
-        # Each has a staging directory next to its own target, which may be on another file system than the archive.
-        ready = [_written(sidecar, plan.name, stack, unblocked) for sidecar in plan.sidecars]
-        if target.force:  # if this build is killed between, the next one moves back what was set aside
-            replace_file(staging.new, target.path, staging.set_aside, undo)
-        else:
-            place_new(staging.new, target.path)
-            undo.append(target.path.unlink)
-        sync_folder(target.path.parent)
-        for directory, sidecar in zip(ready, plan.sidecars, strict=True):
-            # Each platform has at most one such file. Its rename is the last step, so nothing after it can fail.
-            publish_file(directory.new, sidecar.path, replace=True)
 
 
 @contextmanager
@@ -95,21 +63,3 @@ def replace_file(built: Path, path: Path, kept: Path, undo: list[Callable[[], ob
     built.replace(path)
     if not exists:
         undo.append(path.unlink)
-
-
-def _written(sidecar: SidecarFile, name: str, stack: ExitStack, unblocked: Unblocked) -> StagingDirectory:
-    """Return a staging directory with a platform's file, which no other build changes until the stack is closed.
-
-    Raises:
-        ModelArchiverError: the existing file cannot be extended.
-    """
-    from model_archiver.planning.kserve import config_content  # noqa: PLC0415 - most archives have no such file
-
-    staging = stack.enter_context(StagingDirectory(sidecar.path, name))
-    stack.enter_context(folder_lock(sidecar.path.parent, unblocked))
-    with OutputFile(staging.new) as output:
-        output.write(config_content(sidecar))
-        output.sync()
-    if sidecar.path.exists():
-        keep_owner(staging.new, sidecar.path.stat())
-    return staging

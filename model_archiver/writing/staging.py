@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
     from model_archiver.core.running import Unblocked
 
-_NO_LOCKS = -1
-"""In place of a descriptor: the file system has no locks."""
-
+_NO_LOCKS = -1  # in place of a descriptor: the file system has no locks
 _SUFFIX = ".building"
 _LOCK = "lock"
 _SET_ASIDE = "set-aside"
@@ -33,12 +31,6 @@ class StagingDirectory:
     """A directory that exists for the time of one build.
 
     Enter and leave it while the signals that end a command are blocked, or a signal could leave it behind.
-
-    Attributes:
-        path: the directory.
-        new: where the output is assembled.
-        set_aside: where an existing output waits if the system cannot exchange it for the new one in one step.
-        is_kept: it holds what the user needs, and is not removed, by this build or by others: it loses its lock.
     """
 
     def __init__(self, target: Path, name: str) -> None:
@@ -50,8 +42,10 @@ class StagingDirectory:
         self._name = name[:_LONGEST_NAME]
         self._made_folders: list[Path] = []
         self._lock = _NO_LOCKS
-        self.path = self.new = self.set_aside = target
-        self.is_kept = False
+        self.path = target  # entering sets these three
+        self.new = target  # where the output is assembled
+        self.set_aside = target  # where existing output waits if the system cannot exchange it for the new one
+        self.is_kept = False  # it holds what the user needs: no build removes it, because it loses its lock
 
     def __enter__(self) -> StagingDirectory:
         try:
@@ -77,7 +71,12 @@ class StagingDirectory:
                 self._remove_abandoned()
                 self.path = self._target.parent / f".{self._name}.{os.urandom(_RANDOM_BYTES).hex()}{_SUFFIX}"
                 self.path.mkdir(0o700)
-                lock = self._lock_new()
+                try:
+                    lock = _lock_file(self.path / _LOCK)
+                except OSError:
+                    with suppress(OSError):
+                        self.path.rmdir()
+                    raise
             except (FileNotFoundError, FileExistsError):
                 continue
             if lock is not None:
@@ -86,14 +85,6 @@ class StagingDirectory:
                 self.set_aside = self.path / _SET_ASIDE / self._target.name
                 return
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(self._target.parent))
-
-    def _lock_new(self) -> int | None:
-        try:
-            return _lock_file(self.path / _LOCK)
-        except OSError:
-            with suppress(OSError):
-                self.path.rmdir()
-            raise
 
     def _clean_up(self, failure: BaseException) -> None:
         """Remove the folders that were made, and have the failure name paths that the user knows."""

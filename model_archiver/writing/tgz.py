@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from model_archiver.core.entries import TIME, mode
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.sums import sha256
-from model_archiver.writing.copying import SMALL, read_blocks
+from model_archiver.writing.copying import read_blocks
 from model_archiver.writing.deflate import DeflateStream
 from model_archiver.writing.destination import FileDestination
 
@@ -36,8 +36,6 @@ _USTAR = struct.Struct("100s8s8s8s12s12s8sc100s8s247x")
 class TgzDestination(FileDestination):
     """A gzipped tar file."""
 
-    fixed_deflate = "always"
-
     def __init__(self, plan: Plan, staging: StagingDirectory, workers: Workers) -> None:
         super().__init__(plan, staging, workers)
         self.output.write(_GZIP_HEADER)
@@ -45,22 +43,22 @@ class TgzDestination(FileDestination):
         self._stream = DeflateStream(self.output.write, workers)
         self._tar_size = 0
 
-    def add(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
-        """Write a file."""
-        if source.size <= SMALL:
-            return self._add_whole(path, b"".join(read_blocks(source, self.workers)), executable=source.executable)
+    def add_bytes(self, path: PurePosixPath, data: bytes, *, executable: bool = False) -> ArchiveEntry:
+        """Write a small file."""
+        self._write(tar_header(str(self._top / path), len(data), mode(executable=executable)) + data)
+        self._pad(_BLOCK)
+        return ArchiveEntry(path, len(data), None, sha256(data))
+
+    def add_large(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
+        """Write a file block by block."""
         digest = hashlib.sha256()
         self._write(tar_header(str(self._top / path), source.size, mode(executable=source.executable)))
-        for block in read_blocks(source, self.workers):
+        for block in read_blocks(source, self.workers.progress):
             self.workers.hash_later(digest.update, block)
             self._write(block)
         self._pad(_BLOCK)
         self.workers.wait_until_hashed()
         return ArchiveEntry(path, source.size, None, digest.hexdigest())
-
-    def add_text(self, path: PurePosixPath, text: str) -> ArchiveEntry:
-        """Write a text as UTF-8."""
-        return self._add_whole(path, text.encode(), executable=False)
 
     def finish(self) -> None:
         """Write the ends of the tar and of the gzip member, and wait until the disk has the whole file."""
@@ -69,11 +67,6 @@ class TgzDestination(FileDestination):
         self._stream.finish()
         self.output.write(struct.pack("<2L", self._stream.crc32.value, self._tar_size & 0xFFFFFFFF))
         super().finish()
-
-    def _add_whole(self, path: PurePosixPath, data: bytes, *, executable: bool) -> ArchiveEntry:
-        self._write(tar_header(str(self._top / path), len(data), mode(executable=executable)) + data)
-        self._pad(_BLOCK)
-        return ArchiveEntry(path, len(data), None, sha256(data))
 
     def _write(self, data: bytes) -> None:
         self._stream.write(data)
