@@ -179,7 +179,7 @@ REPLACED: dict[str, tuple[object, str, Callable[..., Any]]] = {
     "file-changed": (os, "open", _open_and_change),
     "file-unreadable": (os, "access", _access_by_mode),
     "folder-unreadable": (os, "scandir", _scandir_by_mode),
-    "trial-file-changed": (private_tree, "_share_blocks", lambda *_: False),
+    "trial-file-changed": (private_tree, "share_blocks", lambda *_: False),
     "threads-refused": (threading.Thread, "start", _failing(RuntimeError("can't start new thread"))),
     "write-failed": (os, "fsync", _failing(_system_error(errno.EIO))),
 }

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 
 from model_archiver.core.entries import mode
 from model_archiver.core.problems import Problem, error
 from model_archiver.core.text import human_size
 from model_archiver.reading.opening import FolderArchive
+from model_archiver.writing.copying import share_blocks
 from model_archiver.writing.os_calls import convert_write_errors, make_folders
 from model_archiver.writing.unpack import unpack
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from model_archiver.core.running import Progress
     from model_archiver.reading.archive import Archive
 
-_FICLONE = 0x40049409  # of ioctl_ficlonerange(2)
 _LARGE = 1 << 26  # bytes above which a file is linked where its blocks cannot be shared
 _ELSEWHERE = "set TMPDIR to a folder with more space"
 
@@ -77,23 +76,8 @@ class PrivateTree:
         make_folders(target.parent)
         if source.size <= _LARGE:
             shutil.copyfile(source.path, target)
-        elif not _share_blocks(source.path, target):
-            target.unlink(missing_ok=True)
+        elif not share_blocks(source.path, target):
             target.symlink_to(os.path.abspath(source.path))  # noqa: PTH100 - a link in it is followed by the system
             self._linked[path] = source
             return
         target.chmod(mode(executable=source.executable))
-
-
-def _share_blocks(source: Path, target: Path) -> bool:
-    """Create a file that shares its blocks with another one, and return whether the file system can."""
-    if sys.platform != "linux":
-        return False
-    import fcntl  # noqa: PLC0415 - Linux only
-
-    with source.open("rb") as original, target.open("xb") as copy:
-        try:
-            fcntl.ioctl(copy.fileno(), _FICLONE, original.fileno())
-        except OSError:
-            return False
-    return True

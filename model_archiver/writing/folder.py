@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -17,7 +16,7 @@ from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.sums import sha256
 from model_archiver.planning.gathering import walk_tree
 from model_archiver.planning.target import ExistingOutput
-from model_archiver.writing.copying import copy, read_blocks
+from model_archiver.writing.copying import copy, read_blocks, share_blocks
 from model_archiver.writing.destination import Destination
 from model_archiver.writing.os_calls import (
     OutputFile,
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
 
 # Another file system, another user's file, too many links, or a file system without links.
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
-_FICLONE = 0x40049409
 
 
 class FolderDestination(Destination):
@@ -57,7 +55,7 @@ class FolderDestination(Destination):
     def needed_space(self) -> int:
         """Return the bytes of the copies, or 0 if they share the blocks of the sources."""
         largest = max(self.plan.members, key=lambda member: member.size)
-        shared = self.plan.link or _can_share_blocks(largest.source_path, self.staging.path / "probe")
+        shared = self.plan.link or share_blocks(largest.source_path, self.staging.path / "probe")
         return 0 if shared else self.plan.size
 
     def add(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
@@ -110,21 +108,6 @@ class FolderDestination(Destination):
             make_folders(self.built / path.parent)
             self._folders.add(path.parent)
         return self.built / path
-
-
-def _can_share_blocks(source: Path, probe: Path) -> bool:
-    """Return whether a copy shares the blocks of its source, as copies in the kernel do on some file systems."""
-    if sys.platform != "linux":
-        return False
-    import fcntl  # noqa: PLC0415 - Windows does not have it
-
-    with source.open("rb") as original, probe.open("xb") as copied:
-        probe.unlink()
-        try:
-            fcntl.ioctl(copied, _FICLONE, original.fileno())
-        except OSError:
-            return False
-    return True
 
 
 def publish_folder(staging: StagingDirectory, target: Path, unblocked: Unblocked, *, replace: bool) -> None:
