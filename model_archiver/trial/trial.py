@@ -89,12 +89,10 @@ class Trial:
             if requirements and settings.install_requirements:
                 with closing(_start_pip(python, folder, requirements)) as pip, unblocked():
                     _check_pip(pip, requirements)
-            with closing(Worker(python, model, staging.path)) as worker:
-                with unblocked():
-                    if self._load(worker, model):
-                        self._ask_all(worker, model)
-                worker.log.settle()
-                found.log = worker.log.text()
+            with closing(Worker(python, model, staging.path)) as worker, unblocked():
+                if self._load(worker, model):
+                    self._ask_all(worker, model)
+            found.log = worker.log.text()
             found.problems += tree.changes()
 
     def _named(self, field: str) -> str:

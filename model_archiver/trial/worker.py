@@ -83,12 +83,11 @@ class Worker:
         return status
 
     def close(self) -> None:
-        """Kill it, as the front end does."""
-        self.log.settle()
+        """Kill it, as the front end does, and before it sees that the connection is closed, which it would log."""
+        self._process.close()
         self._close_writers()
         if self._connection is not None:
             self._connection.close()
-        self._process.close()
 
     def _read_pipe(self, path: Path) -> None:
         reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
