@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PATIENCE = 10.0  # seconds in which the guardian ends
 _MOST_LINES, _LONGEST_LINE = 4096, 4096  # lines of a log that are kept, and bytes after which a line is cut in two
 _METRICS = b"[METRICS]"
-_QUIET, _SETTLING = 0.05, 2.0  # seconds without output after which nothing more is expected, and the most to wait
+_QUIET, _LONGEST_WAIT = 0.05, 2.0  # seconds without output after which nothing more is expected, and the most to wait
 
 
 class GuardedProcess:
@@ -61,7 +61,7 @@ class GuardedProcess:
         if self._guardian.stdin:
             self._guardian.stdin.close()
         self.wait(_PATIENCE)
-        self.log.settle()
+        self.log.wait_until_quiet()
 
 
 class WorkerLog:
@@ -90,10 +90,10 @@ class WorkerLog:
             left_out = max(0, start - self._count + len(self._lines))
             return b"".join(islice(self._lines, left_out, None)).decode(errors="replace")
 
-    def settle(self) -> None:
+    def wait_until_quiet(self) -> None:
         """Wait until the pipes are closed, or nothing was written for a moment."""
         self._changed = time.monotonic()
-        deadline = self._changed + _SETTLING
+        deadline = self._changed + _LONGEST_WAIT
         while any(thread.is_alive() for thread in self._threads):
             if time.monotonic() > min(deadline, self._changed + _QUIET):
                 break

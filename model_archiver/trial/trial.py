@@ -145,7 +145,7 @@ class Trial:
             return False
         found.loads = True
         if model.server == "mms":
-            worker.log.settle()
+            worker.log.wait_until_quiet()
             found.problems += logged_warnings(worker.log.text(), model)
         if self._requests:
             found.answers, found.seconds["answer"] = True, 0.0
@@ -193,7 +193,7 @@ class Trial:
         self._found.answers = False if self._found.loads else None
         is_over = failure.reason == "closed" or (failure.stage, failure.reason) == ("load", "refused")
         status = worker.wait() if is_over else None
-        worker.log.settle()
+        worker.log.wait_until_quiet()
         problem = diagnose(failure, worker.log.text(mark), status, model)
         _, _, text = problem.message.partition(": ")
         if not any(known.message.endswith(text) and known.line == problem.line for known in self._found.problems):
@@ -236,7 +236,7 @@ def _start_pip(python: Interpreter, folder: Path, requirements: str) -> GuardedP
 def _check_pip(pip: GuardedProcess, requirements: str) -> None:
     """Wait for pip; raise ModelArchiverError if it fails."""
     if pip.wait():
-        pip.log.settle()
+        pip.log.wait_until_quiet()
         lines = pip.log.text().splitlines()
         said = [line for line in lines if line.lower().startswith("error")] or lines[-_SHOWN_LINES:]
         raise error("trial-requirements", f"pip could not install them: {' '.join(said)}", path=requirements)

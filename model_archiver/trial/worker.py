@@ -79,7 +79,7 @@ class Worker:
         self._close_writers()
         # Of Multi Model Server, the process that accepts connections goes on.
         status = self._process.wait(_ENDING) if self._model.server == "torchserve" else None
-        self.log.settle()
+        self.log.wait_until_quiet()
         return status
 
     def close(self) -> None:
