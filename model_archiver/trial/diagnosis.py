@@ -57,6 +57,15 @@ _HINTS = (
     (r"Expected only one class as model definition", "keep only the model's class in the model file"),
     (r"Expected only one class", "define handle(data, context), or one class only, with initialize and handle"),
     (r"'\w+' object has no attribute 'encode'$", "give set_response_header and set_response_content_type only strings"),
+    (
+        r"failed locating file constants\.pkl",
+        "pack the model's class with --model-file, or save the model as TorchScript",
+    ),
+    (
+        r"Can't get attribute .* on <module '__main__'",
+        "save the state_dict alone, torch.save(model.state_dict(), path)",
+    ),
+    (r"not compiled with CUDA|No CUDA GPUs|NVIDIA driver", "use the CPU in the handler if torch finds no GPU"),
     (r"required argument is not an integer", "give set_response_status an integer as the status"),
 )
 
@@ -153,7 +162,7 @@ def diagnose(failure: Failure, log: str, status: int | None, model: TriedModel) 
     elif status is not None and failure.reason == "closed":
         text, hint = _ended(status, log)
     else:
-        ended = "the process with the model ended without an exception, as os._exit does it, or a lack of memory"
+        ended = "the process with the model ended without an exception: it called os._exit, or it was killed"
         text, hint = (f"the worker failed: {failure.message}" if failure.message else ended), ""
     code = "trial-timeout" if failure.reason in ("late", "incomplete") else _CODES.get(stage, "trial-answer")
     return Problem("error", code, f"{stage}: {text}", hint, *place)

@@ -101,7 +101,7 @@ class TrialReport(Record, frozen=False):
         answers: whether every answer was as it must be; None if nothing was asked.
         seconds: the time that it took to load (``load``) and to answer (``answer``).
         results: every answer, of the single requests first.
-        notes: facts that are no problem, a sentence each.
+        notes: what a user should know, a sentence each.
         log: the last lines that the worker wrote.
     """
 
