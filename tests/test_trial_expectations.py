@@ -11,7 +11,12 @@ from model_archiver.trial.report import Expectation, TrialAnswer, TrialRequest
 
 
 def differences(
-    body: bytes, expectation: Expectation | None, status: int = 200, reason: str = "OK", *, batched: bool = False
+    body: bytes,
+    expectation: Expectation,
+    status: int = 200,
+    reason: str = "OK",
+    *,
+    batched: bool = False,
 ) -> list[str]:
     answer = TrialAnswer("a.json", batched, status, reason, "", {}, body, 0.1)
     return [str(problem) for problem in compare(answer, TrialRequest("a.json", (), "", expectation))]
@@ -104,8 +109,8 @@ def test_an_answer_of_a_batch_says_so() -> None:
     assert lines == ['a.json: sent together with others: differs at character 1: expected "2", got "1" [trial-expect]']
 
 
-@pytest.mark.parametrize("expectation", [None, Expectation(b"1"), Expectation(b"1", is_json=True)])
-def test_a_status_that_is_not_2xx_fails(expectation: Expectation | None) -> None:
+@pytest.mark.parametrize("expectation", [Expectation(), Expectation(b"1"), Expectation(b"1", is_json=True)])
+def test_a_status_that_is_not_2xx_fails(expectation: Expectation) -> None:
     [line] = differences(b'{\n  "error": "no image"\n}', expectation, 400, "Bad Request")
     assert line == 'a.json: the answer has the status 400 Bad Request: { "error": "no image" } [trial-answer]'
     assert differences(b"1", expectation, 201) == []

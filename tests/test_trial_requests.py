@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from model_archiver.core.problems import ProblemList, UsageError
+from model_archiver.core.problems import ModelArchiverError, UsageError
 from model_archiver.trial.report import Expectation, Part, TrialRequest
 from model_archiver.trial.requests import read_requests
 
@@ -26,9 +26,12 @@ def here(tmp_path, monkeypatch) -> Path:
 def read(
     *inputs: str, form=(), content_type=None, expect=(), tolerance=0.0, cases=None
 ) -> tuple[tuple[TrialRequest, ...], list[str]]:
-    problems = ProblemList()
-    requests = read_requests(inputs, form, content_type, expect, tolerance, cases, problems)
-    return requests, [str(problem) for problem in problems]
+    try:
+        return read_requests(inputs, form, content_type, expect, tolerance, cases), []
+    except UsageError:
+        raise
+    except ModelArchiverError as failure:
+        return (), [str(problem) for problem in failure.problems]
 
 
 def write_cases(*cases: object) -> str:
@@ -82,9 +85,9 @@ def test_a_form_is_one_request() -> None:
 
 
 def test_a_single_value_needs_no_list() -> None:
-    [request] = read_requests("d", (), None, Path("b.txt"), 0.0, None, ProblemList())  # type: ignore[arg-type]
+    [request] = read_requests("d", (), None, Path("b.txt"), 0.0, None)  # type: ignore[arg-type]
     assert (request.name, request.expectation) == ("d", Expectation(b"two"))
-    [request] = read_requests((), "lang=en", None, (), 0.0, None, ProblemList())
+    [request] = read_requests((), "lang=en", None, (), 0.0, None)
     assert request.parts == (Part("lang", "", b"en"),)
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
-from model_archiver.core.entries import check_model_name, fits_windows, mode, portable_key
+from model_archiver.core.entries import check_model_name, fits_windows, portable_key
 from model_archiver.core.manifest import model_of
-from model_archiver.core.problems import Problem, ProblemList, error, raise_errors
+from model_archiver.core.problems import Problem, ProblemList, raise_errors
 from model_archiver.core.record import Record
 from model_archiver.core.running import add_total, block_signals, completed, no_progress
 from model_archiver.planning.gathering import resolved
@@ -17,8 +16,9 @@ from model_archiver.reading.archive import ReadContext, convert_os_errors
 from model_archiver.reading.content import read_content
 from model_archiver.reading.opening import check_sums, downgrade_manifest_problems, open_archive, report_of
 from model_archiver.writing.folder import publish_folder
-from model_archiver.writing.os_calls import OutputFile, convert_write_errors, make_folders, sync_tree
+from model_archiver.writing.os_calls import convert_write_errors, sync_tree
 from model_archiver.writing.staging import StagingDirectory
+from model_archiver.writing.unpack import unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from model_archiver.core.report import ArchiveEntry, ArchiveReport
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
-    from model_archiver.reading.archive import Archive, Content, FoundMember
+    from model_archiver.reading.archive import Content
 
 _IS_WINDOWS = os.name == "nt"
 _CHOOSE_FOLDER = "name another folder with --to"
@@ -78,7 +78,14 @@ def extract(
         problem.replace(level="error") if problem.code == "entry-duplicate" else problem for problem in report.problems
     ]
     raise_errors([*found, *_obstacles(report, content), *_target_problems(target, opened.path, force=force)])
-    _unpack(opened, report, target, ReadContext(opened, max_size, progress), force=force)
+    writing = convert_write_errors(target, _CHOOSE_FOLDER)
+    with writing, block_signals() as unblocked, StagingDirectory(target, target.name) as staging:
+        with unblocked():
+            staging.new.mkdir()
+            unpack(opened, report, staging.new, max_size, progress)
+            sync_tree(staging.new)
+        publish_folder(staging, target, unblocked, replace=force)
+        completed[:] = [target]
     return Extraction(target, report)
 
 
@@ -134,25 +141,3 @@ def _target_problems(target: Path, archive: Path, *, force: bool) -> Iterator[Pr
     elif not force:
         hint = f"use -f to replace it, or {_CHOOSE_FOLDER}"
         yield Problem("error", "target-exists", "already exists", hint, str(target))
-
-
-def _unpack(opened: Archive, report: ArchiveReport, target: Path, context: ReadContext, *, force: bool) -> None:
-    writing = convert_write_errors(target, _CHOOSE_FOLDER)
-    with writing, block_signals() as unblocked, StagingDirectory(target, target.name) as staging:
-        with unblocked():
-            staging.new.mkdir()
-            written = read_content(opened, context, partial(_write, staging.new))
-            if tuple(written.entries) != report.files:
-                hint = "try again when nothing writes to it any more"
-                raise error("file-changed", "changed while it was unpacked", hint, report.path)
-            sync_tree(staging.new)
-        publish_folder(staging, target, unblocked, replace=force)
-        completed[:] = [target]
-
-
-def _write(root: Path, member: FoundMember, blocks: Iterable[bytes]) -> None:
-    """Write a file of an archive below a private folder."""
-    make_folders((root / member.path).parent)
-    with OutputFile(root / member.path, mode(executable=member.executable)) as output:
-        for block in blocks:
-            output.write(block)

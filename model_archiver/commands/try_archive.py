@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from model_archiver.commands.inspect import verify
-from model_archiver.core.problems import ModelArchiverError, ProblemList
+from model_archiver.core.problems import ModelArchiverError
 from model_archiver.core.running import no_progress
 from model_archiver.reading.opening import open_archive
 from model_archiver.trial.requests import read_requests
@@ -63,13 +63,11 @@ def try_archive(  # noqa: PLR0913 - a flag each
     Raises:
         ModelArchiverError: the archive, a file or the interpreter cannot be read or run at all.
     """
-    problems = ProblemList()
-    requests = read_requests(inputs, form, content_type, expect, tolerance, cases, problems)
-    problems.raise_errors(strict=False)
+    requests = read_requests(inputs, form, content_type, expect, tolerance, cases)
     report = verify(archive, max_size=max_size, progress=progress)
     settings = TrialSettings(python, batch_size, timeout, device, envelope, install_requirements, max_size)
     trial = Trial(report, requests, settings)
-    trial.problems.extend([*problems, *report.problems])
+    trial.problems.extend(report.problems)
     doubted = [problem for problem in report.problems if problem.level == "error"]
     if not report.manifest or any(not problem.code.startswith(_FOR_THE_WORKER) for problem in doubted):
         return trial.report()

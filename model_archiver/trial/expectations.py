@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
+from contextlib import suppress
 
 from model_archiver.core.problems import Problem
 from model_archiver.core.text import counted, shortened
-from model_archiver.trial.report import Expectation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TypeGuard
 
-    from model_archiver.trial.report import TrialAnswer, TrialRequest
+    from model_archiver.trial.report import Expectation, TrialAnswer, TrialRequest
 
 TOGETHER = "sent together with others: "
 """How the problem of an answer begins that was asked for in a batch."""
 
 _MOST_DIFFERENCES = 3
-_FLOOR = 1e-6
-"""The smallest tolerance that a percentage stands for."""
-_SLACK = 1e-9
-"""How much of a tolerance is added to it: 1.1 and 1.0 differ by a little more than 0.1, because they are binary."""
+_FLOOR = 1e-6  # the smallest tolerance that a percentage stands for
+_SLACK = 1e-9  # 1.1 and 1.0 differ by a little more than 0.1, because they are binary
 _LONGEST_BODY = 300
 _EXCERPT = 24
 _NOTHING = object()
 
 
 def compare(answer: TrialAnswer, request: TrialRequest) -> Iterator[Problem]:
-    """Yield what differs between an answer and the expectation of its request; without one, the status must be 2xx."""
+    """Yield what differs between an answer and the expectation of its request."""
     together = TOGETHER if answer.is_batched else ""
-    for code, message in _differences(answer, request.expectation or Expectation()):
+    for code, message in _differences(answer, request.expectation):
         yield Problem("error", code, f"{together}{message}", path=request.name)
 
 
@@ -41,7 +38,7 @@ def _differences(answer: TrialAnswer, expected: Expectation) -> Iterator[tuple[s
     """Yield the code and the message of each difference."""
     text = answer.body.decode("utf-8", "replace")
     got = f"the status {answer.status} {answer.reason}".rstrip()
-    got = f"{got}: {shortened(' '.join(text.split()), _LONGEST_BODY)}" if text.strip() else got
+    got = f"{got}: {_one_line(text)}" if text.strip() else got
     is_accepted = 200 <= answer.status < 300
     if expected.status is not None and expected.status != answer.status:
         yield "trial-expect", f"expected the status {expected.status}, got {got}"
@@ -52,28 +49,24 @@ def _differences(answer: TrialAnswer, expected: Expectation) -> Iterator[tuple[s
     elif not is_accepted and not expected.is_refusal:
         yield "trial-answer", f"the answer has {got}"
     elif expected.body is not None:
-        found = list(
-            _json_differences(answer.body, expected)
-            if expected.is_json
-            else _text_difference(answer.body, expected.body)
-        )
+        compared = _json_differences if expected.is_json else _text_difference
+        found = list(compared(answer.body, expected.body, expected))
         yield from (("trial-expect", message) for message in found[:_MOST_DIFFERENCES])
         if len(found) > _MOST_DIFFERENCES:
             yield "trial-expect", f"and {counted(len(found) - _MOST_DIFFERENCES, 'more difference')}"
 
 
-def _text_difference(got: bytes, expected: bytes) -> Iterator[str]:
+def _text_difference(got: bytes, body: bytes, _expected: Expectation) -> Iterator[str]:
     """Yield the first place where texts or bytes differ."""
-    if got == expected:
-        return
-    texts: tuple[str, str] | tuple[bytes, bytes] = (expected, got)
+    texts: tuple[str, str] | tuple[bytes, bytes] = (body, got)
     unit = "byte"
-    with contextlib.suppress(UnicodeDecodeError):
-        texts, unit = (expected.decode(), got.decode()), "character"
-    pairs = enumerate(zip(*texts, strict=False))
-    place = next((place for place, (one, other) in pairs if one != other), min(map(len, texts)))
-    shown = [_excerpt(text[place : place + _EXCERPT]) for text in texts]
-    yield f"differs at {unit} {place + 1:,}: expected {shown[0]}, got {shown[1]}"
+    with suppress(UnicodeDecodeError):
+        texts, unit = (body.decode(), got.decode()), "character"
+    if got != body:
+        pairs = enumerate(zip(*texts, strict=False))
+        place = next((place for place, (one, other) in pairs if one != other), min(map(len, texts)))
+        shown = [_excerpt(text[place : place + _EXCERPT]) for text in texts]
+        yield f"differs at {unit} {place + 1:,}: expected {shown[0]}, got {shown[1]}"
 
 
 def _excerpt(text: str | bytes) -> str:
@@ -82,19 +75,17 @@ def _excerpt(text: str | bytes) -> str:
     return json.dumps(text, ensure_ascii=False) if isinstance(text, str) else f"the bytes {text.hex(' ')}"
 
 
-def _json_differences(got: bytes, expected: Expectation) -> Iterator[str]:
+def _json_differences(got: bytes, body: bytes, expected: Expectation) -> Iterator[str]:
     """Yield where JSON values differ, each as path, expected and got; without recursion, however deep they are."""
     try:
-        values = json.loads(got)
+        stack = [("$", json.loads(body), json.loads(got))]
     except (ValueError, RecursionError) as failure:
-        text = shortened(" ".join(got.decode("utf-8", "replace").split()), _LONGEST_BODY)
-        yield f"expected JSON, got what is not JSON ({failure}): {text}"
+        yield f"expected JSON, got what is not JSON ({failure}): {_one_line(got.decode('utf-8', 'replace'))}"
         return
-    stack = [("$", json.loads(expected.body or b"null"), values)]
     while stack:
         path, wanted, value = stack.pop()
         if isinstance(wanted, dict) and isinstance(value, dict):
-            keys = [*wanted, *(key for key in value if key not in wanted)]
+            keys = dict.fromkeys([*wanted, *value])
             inner = [(_member(path, key), wanted.get(key, _NOTHING), value.get(key, _NOTHING)) for key in keys]
             stack += reversed(inner)
         elif isinstance(wanted, list) and isinstance(value, list):
@@ -116,11 +107,9 @@ def _is_equal(wanted: object, value: object, expected: Expectation) -> bool:
     if _is_number(wanted) and _is_number(value):
         if wanted == value or (wanted != wanted and value != value):  # noqa: PLR0124 - only NaN differs from itself
             return True
-        try:
+        with suppress(OverflowError):  # an integer that is too large for a float
             limit = max(abs(wanted) * expected.percent / 100, _FLOOR) if expected.percent else expected.tolerance
             return abs(wanted - value) <= limit * (1 + _SLACK)
-        except OverflowError:  # an integer that is too large for a float
-            return False
     return type(wanted) is type(value) and wanted == value
 
 
@@ -130,3 +119,7 @@ def _is_number(value: object) -> TypeGuard[int | float]:
 
 def _shown(value: object) -> str:
     return "nothing" if value is _NOTHING else shortened(json.dumps(value, ensure_ascii=False), 80)
+
+
+def _one_line(text: str) -> str:
+    return shortened(" ".join(text.split()), _LONGEST_BODY)

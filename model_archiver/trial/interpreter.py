@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
+from shutil import which
 
 from model_archiver.core.problems import error
 from model_archiver.core.record import Record
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from model_archiver.core.request import Server, StrPath
 
 _PACKAGES: Mapping[Server, str] = {"torchserve": "ts", "mms": "mms"}
+_DISTRIBUTIONS: Mapping[Server, str] = {"torchserve": "torchserve", "mms": "multi-model-server"}
+_BESIDES: Mapping[Server, tuple[str, ...]] = {"torchserve": ("torch", "yaml"), "mms": ()}
 _INSTALLED = {"torchserve": "torchserve torch pyyaml", "mms": "multi-model-server"}
 _TIMEOUT = 60  # seconds in which an interpreter starts, on a busy machine too
 
@@ -42,19 +46,12 @@ print("\\n" + json.dumps(answer))
 
 
 class Interpreter(Record):
-    """A Python that has the package of a server.
+    """A Python that has the package of a server."""
 
-    Attributes:
-        executable: its path, absolute and with its links: the one of a virtual environment is a link.
-        server: the server whose worker it runs.
-        package: the folder of the server's package.
-        versions: of ``python``, ``torch`` and ``server``, as far as they are known.
-    """
-
-    executable: str
-    server: Server
-    package: str
-    versions: Mapping[str, str]
+    executable: str  # absolute; links are kept, because the python of a virtual environment is one
+    server: Server  # whose worker it runs
+    package: str  # the folder of the server's package
+    versions: Mapping[str, str]  # of python, torch and server, as far as they are known
 
 
 def find_interpreter(python: StrPath | None, *, for_mms: bool, built_in: str | None = None) -> Interpreter:
@@ -71,50 +68,45 @@ def find_interpreter(python: StrPath | None, *, for_mms: bool, built_in: str | N
     Raises:
         ModelArchiverError: it cannot be run, or has neither server.
     """
-    executable = _executable(python)
+    executable = _executable(os.fspath(sys.executable if python is None else python))
     found = _ask(executable)
+    folders, versions = found["folders"], found["versions"]
     order: tuple[Server, ...] = ("mms", "torchserve") if for_mms else ("torchserve", "mms")
     order = ("torchserve",) if built_in else order
-    server = next((server for server in order if _PACKAGES[server] in found["folders"]), None)
-    wanted = server or order[0]
-    missing = [name for name in ("torch", "yaml") if server == "torchserve" and name not in found["folders"]]
+    server = next((server for server in order if _PACKAGES[server] in folders), None)
+    missing = [name for name in (_BESIDES[server] if server else ()) if name not in folders]
     if server is None or missing:
         lacks = f"has torchserve, but not {' and '.join(missing)}" if missing else "has no server installed"
-        if built_in and "mms" in found["folders"]:
+        if built_in and "mms" in folders:
             lacks = f"has Multi Model Server only, and the handler {built_in} is TorchServe's"
-        hint = f"install it: {executable} -m pip install {_INSTALLED[wanted]}; or name another one with --python"
+        command = f"{executable} -m pip install {_INSTALLED[server or order[0]]}"
+        hint = f"install it: {command}; or name another one with --python"
         raise error("trial-worker-missing", f"this Python {lacks}", hint, executable)
-    distribution = "torchserve" if server == "torchserve" else "multi-model-server"
-    versions = {"python": found["version"], "torch": found["versions"].get("torch")}
-    versions["server"] = found["versions"].get(distribution)
-    known = {name: version for name, version in versions.items() if version}
-    return Interpreter(executable, server, found["folders"][_PACKAGES[server]], known)
+    known = {"python": found["version"], "torch": versions.get("torch"), "server": versions.get(_DISTRIBUTIONS[server])}
+    shown = {name: version for name, version in known.items() if version}
+    return Interpreter(executable, server, folders[_PACKAGES[server]], shown)
 
 
 def count_gpus(interpreter: Interpreter) -> int:
     """Return how many GPUs torch finds with an interpreter."""
-    done = _run(interpreter.executable, "import torch; print(torch.cuda.device_count())")
-    lines = done[1].split()
-    return int(lines[-1]) if not done[0] and lines and lines[-1].isdigit() else 0
+    status, output, _ = _run(interpreter.executable, "import torch; print(torch.cuda.device_count())")
+    last = (output.split() or ["0"])[-1]
+    return int(last) if not status and last.isdigit() else 0
 
 
-def _executable(python: StrPath | None) -> str:
-    given = os.fspath(sys.executable if python is None else python)
-    if os.path.isdir(given):  # noqa: PTH112 - given is not changed by a Path
-        names = (("Scripts", "python.exe"),) if os.name == "nt" else (("bin", "python"), ("bin", "python3"))
-        paths = [os.path.join(given, *name) for name in names]  # noqa: PTH118
-        found = next((path for path in paths if os.path.isfile(path)), None)  # noqa: PTH113
-        if found is None:
-            raise error("trial-python", "is a folder without a Python", "name the interpreter itself", given)
-        return os.path.abspath(found)  # noqa: PTH100
-    from shutil import which  # noqa: PLC0415 - only here
-
+def _executable(given: str) -> str:
+    """Return the absolute path of an interpreter that was given by its path, its name or its environment's folder."""
     found = which(given)
+    if Path(given).is_dir():
+        names = ("Scripts/python.exe",) if os.name == "nt" else ("bin/python", "bin/python3")
+        found = next((str(path) for name in names if (path := Path(given, name)).is_file()), None)
+        message, hint = "is a folder without a Python", "name the interpreter itself"
+    else:
+        message = "is not an executable file" if Path(given).exists() else "no such interpreter"
+        hint = "name a Python, or the folder of a virtual environment"
     if found is None:
-        is_there = os.path.exists(given)  # noqa: PTH110
-        message = "is not an executable file" if is_there else "no such interpreter"
-        raise error("trial-python", message, "name a Python, or the folder of a virtual environment", given)
-    return os.path.abspath(found)  # noqa: PTH100
+        raise error("trial-python", message, hint, given)
+    return os.path.abspath(found)  # noqa: PTH100 - keeps links
 
 
 def _ask(executable: str) -> dict[str, Any]:
@@ -128,6 +120,7 @@ def _ask(executable: str) -> dict[str, Any]:
 
 
 def _run(executable: str, program: str) -> tuple[int, str, str]:
+    """Run a program, and return its exit status, its output and its errors."""
     import subprocess  # noqa: PLC0415 - only commands that run something need it
 
     try:

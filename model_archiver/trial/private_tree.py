@@ -5,42 +5,35 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from functools import partial
 
 from model_archiver.core.entries import mode
 from model_archiver.core.problems import Problem, error
 from model_archiver.core.text import human_size
-from model_archiver.reading.archive import ReadContext
-from model_archiver.reading.content import read_content
 from model_archiver.reading.opening import FolderArchive
-from model_archiver.writing.os_calls import OutputFile, convert_write_errors, make_folders
+from model_archiver.writing.os_calls import convert_write_errors, make_folders
+from model_archiver.writing.unpack import unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path, PurePosixPath
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from model_archiver.core.plan import FileSource
     from model_archiver.core.report import ArchiveReport
     from model_archiver.core.running import Progress
-    from model_archiver.reading.archive import Archive, FoundMember
+    from model_archiver.reading.archive import Archive
 
 _FICLONE = 0x40049409  # of ioctl_ficlonerange(2)
-_LARGE = 1 << 26
-"""Bytes above which a file is linked where its blocks cannot be shared."""
+_LARGE = 1 << 26  # bytes above which a file is linked where its blocks cannot be shared
 _ELSEWHERE = "set TMPDIR to a folder with more space"
 
 
 class PrivateTree:
-    """A model's files in a private folder.
-
-    Attributes:
-        folder: the folder.
-    """
+    """A model's files in a private folder."""
 
     def __init__(self, folder: Path) -> None:
         """Create the folder, empty."""
-        self.folder = folder
+        self._folder = folder
         self._linked: dict[str, FileSource] = {}
         folder.mkdir()
 
@@ -50,22 +43,21 @@ class PrivateTree:
         Raises:
             ModelArchiverError: there is too little space, or the archive has changed since it was verified.
         """
-        with convert_write_errors(self.folder, _ELSEWHERE):
+        with convert_write_errors(self._folder, _ELSEWHERE):
             if isinstance(archive, FolderArchive):
-                self._take(archive.files, progress)
+                self._check_space(sum(source.size for source in archive.files.values() if source.size <= _LARGE))
+                for path, source in archive.files.items():
+                    self._add(str(path), source)
+                    progress(source.size)
                 return
             self._check_space(report.unpacked_size)
-            unpacked = read_content(archive, ReadContext(archive, max_size, progress), partial(_write, self.folder))
-        if tuple(unpacked.entries) != report.files:
-            hint = "try again when nothing writes to it any more"
-            raise error("file-changed", "changed while it was unpacked", hint, report.path)
+            unpack(archive, report, self._folder, max_size, progress)
 
     def changes(self) -> Iterator[Problem]:
         """Yield an error for each file of a model folder that was linked and has changed."""
         for path, source in self._linked.items():
             try:
-                status = os.stat(source.path)  # noqa: PTH116 - as cheap as it gets
-                is_same = source == source.from_stat(source.path, status)
+                is_same = source == source.from_stat(source.path, os.stat(source.path))  # noqa: PTH116
             except OSError:
                 is_same = False
             if not is_same:
@@ -74,53 +66,34 @@ class PrivateTree:
                 yield Problem("error", "trial-file-changed", message, hint, path)
 
     def _check_space(self, needed: int) -> None:
-        free = shutil.disk_usage(self.folder).free
+        free = shutil.disk_usage(self._folder).free
         if needed > free:
             message = f"needs {human_size(needed)} for the files of the model, but has {human_size(free)}"
-            raise error("disk-full", message, _ELSEWHERE, self.folder.parent.parent)
+            raise error("disk-full", message, _ELSEWHERE, self._folder.parent.parent)
 
-    def _take(self, files: dict[PurePosixPath, FileSource], progress: Progress) -> None:
-        """Share, link or copy the files of a model folder."""
-        left = {}
-        for path, source in files.items():
-            target = self.folder / path
-            make_folders(target.parent)
-            if _share(source, target):
-                progress(source.size)
-            elif source.size > _LARGE:
-                target.symlink_to(os.path.abspath(source.path))  # noqa: PTH100 - a link in it is followed by the system
-                self._linked[str(path)] = source
-                progress(source.size)
-            else:
-                left[target] = source
-        self._check_space(sum(source.size for source in left.values()))
-        for target, source in left.items():
+    def _add(self, path: str, source: FileSource) -> None:
+        """Copy a file of a model folder; share the blocks of a large one, or else link it."""
+        target = self._folder / path
+        make_folders(target.parent)
+        if source.size <= _LARGE:
             shutil.copyfile(source.path, target)
-            target.chmod(mode(executable=source.executable))
-            progress(source.size)
+        elif not _share_blocks(source.path, target):
+            target.unlink(missing_ok=True)
+            target.symlink_to(os.path.abspath(source.path))  # noqa: PTH100 - a link in it is followed by the system
+            self._linked[path] = source
+            return
+        target.chmod(mode(executable=source.executable))
 
 
-def _share(source: FileSource, target: Path) -> bool:
+def _share_blocks(source: Path, target: Path) -> bool:
     """Create a file that shares its blocks with another one, and return whether the file system can."""
     if sys.platform != "linux":
         return False
     import fcntl  # noqa: PLC0415 - Linux only
 
-    with source.path.open("rb") as original, OutputFile(target, mode(executable=source.executable)) as copy:
+    with source.open("rb") as original, target.open("xb") as copy:
         try:
-            fcntl.ioctl(copy.file.fileno(), _FICLONE, original.fileno())
+            fcntl.ioctl(copy.fileno(), _FICLONE, original.fileno())
         except OSError:
-            pass
-        else:
-            return True
-    target.unlink()
-    return False
-
-
-def _write(root: Path, member: FoundMember, blocks: Iterable[bytes]) -> None:
-    """Write a file of an archive; of two with one path, servers use the last."""
-    make_folders((root / member.path).parent)
-    (root / member.path).unlink(missing_ok=True)
-    with OutputFile(root / member.path, mode(executable=member.executable)) as output:
-        for block in blocks:
-            output.write(block)
+            return False
+    return True

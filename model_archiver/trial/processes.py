@@ -1,11 +1,9 @@
-"""Processes that are started for a trial, and that end with it, together with all that they started."""
+"""Processes that end with the trial, and what they write: read as it comes, and kept in bounded memory."""
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -13,121 +11,113 @@ from pathlib import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-_GET_CHILD_SUBREAPER, _SET_CHILD_SUBREAPER = 37, 36  # of prctl(2)
-_PATIENCE = 5.0
-"""Seconds in which killed processes end. One that does not, waits for a disk or a device."""
-_POLL = 0.01
+_PATIENCE = 10.0  # seconds in which the guardian ends
+_MOST_FIRST, _MOST_LAST = 1 << 16, 1 << 18  # bytes of a log that are kept of its beginning and its end
+_PIECE = 1 << 16
+_METRICS = b"[METRICS]"
+_QUIET, _SETTLING = 0.05, 2.0  # seconds without output after which nothing more is expected, and the most to wait
+_CUT = b"\n... (left out) ...\n"
 
 
-class Processes:
-    """Starts processes, each in a session of its own, and ends them and their descendants when it is left.
+class GuardedProcess:
+    """A process that is killed with all that it started when it is closed, or when this process ends, however it does.
 
-    Leave it while the signals that end a command are blocked. On Linux, descendants that left the session are ended
-    too: they become children of this process, and are known by the folder in their environment, or as a descendant
-    that was seen before.
+    On Linux that includes processes that left its session. See `guardian`, the program between the two.
+
+    Attributes:
+        log: what the process writes to stdout and stderr.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Store the private folder, which the environment of the processes names."""
-        self._folder = os.fsencode(folder)
-        self._started: list[subprocess.Popen[bytes]] = []
-        self._seen: set[int] = set()
-        self._was_subreaper = False
-        self._others: frozenset[int] | None = None
-
-    def __enter__(self) -> Processes:
-        if sys.platform == "linux":
-            self._was_subreaper = _set_subreaper(is_set=True)
-            if threading.active_count() == 1:  # else other threads may start children that are not ours
-                me = os.getpid()
-                self._others = frozenset(pid for pid, (parent, _) in _all_processes() if parent == me)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.look()
-        deadline = time.monotonic() + _PATIENCE
-        while self._kill() and time.monotonic() < deadline:
-            time.sleep(_POLL)
-        if sys.platform == "linux" and not self._was_subreaper:
-            _set_subreaper(is_set=False)
-
-    def start(
-        self, command: Sequence[str], folder: Path, environment: Mapping[str, str], output: int
-    ) -> subprocess.Popen[bytes]:
-        """Start a process whose stdout and stderr are `output`."""
-        process = subprocess.Popen(  # noqa: S603 - what runs is what the user asked for
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=os.name == "posix",
-        )
-        self._started.append(process)
-        return process
-
-    def look(self) -> None:
-        """Note the descendants that there are now, while their parents show that they are ours."""
-        if sys.platform == "linux":
-            parents = {pid: status[0] for pid, status in _all_processes()}
-            known = {process.pid for process in self._started if process.poll() is None} | self._seen
-            while found := {pid for pid, parent in parents.items() if parent in known} - known:
-                known |= found
-            self._seen = known & parents.keys()
-
-    def _kill(self) -> bool:
-        """Kill what still runs, and return whether there was anything."""
-        is_any = False
-        for process in self._started:
-            if process.returncode is None:  # until then nothing else can have its number
-                is_any = True
-                with suppress(OSError):
-                    os.killpg(process.pid, signal.SIGKILL) if os.name == "posix" else process.kill()
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(_POLL * 10)
-        for pid in self._strays() if sys.platform == "linux" else ():
-            is_any = True
-            with suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-            with suppress(OSError):
-                os.waitpid(pid, os.WNOHANG)
-        return is_any
-
-    def _strays(self) -> Iterator[int]:
-        """Yield the processes that are ours by their ancestors, their environment or their folder."""
-        me, session = os.getpid(), os.getsid(0)
-        for pid, (parent, its_session) in _all_processes():
-            is_new = self._others is not None and pid not in self._others
-            is_adopted = is_new and parent == me and its_session != session
-            if pid != me and (pid in self._seen or is_adopted or self._names_folder(pid)):
-                yield pid
-
-    def _names_folder(self, pid: int) -> bool:
+    def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+        """Start it in a folder. The first word of the command is a Python 3, which runs the guardian too."""
+        self.log = WorkerLog()
+        reading, writing = os.pipe()
         try:
-            environment = Path(f"/proc/{pid}/environ").read_bytes()
-            return self._folder in environment or self._folder in os.fsencode(Path(f"/proc/{pid}/cwd").readlink())
-        except OSError:  # it ended, or is another user's
-            return False
+            self._guardian = subprocess.Popen(  # noqa: S603 - what runs is what the user asked for
+                [command[0], "-I", "-S", str(Path(__file__).with_name("guardian.py")), *command],
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=writing,
+                stderr=writing,
+                start_new_session=os.name == "posix",
+            )
+        finally:
+            os.close(writing)
+            self.log.read(reading)
+
+    def wait(self, seconds: float | None = None) -> int | None:
+        """Return the exit status, negative if a signal ended it; None if it still runs after these seconds."""
+        try:
+            status = self._guardian.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        return 128 - status if os.name == "posix" and status > 128 else status
+
+    def close(self) -> None:
+        """Kill it and what it started. Do this while the signals that end a command are blocked."""
+        if self._guardian.stdin:
+            self._guardian.stdin.close()
+        self.wait(_PATIENCE)
+        self.log.settle()
 
 
-def _all_processes() -> Iterator[tuple[int, tuple[int, int]]]:
-    """Yield each process with its parent and its session."""
-    for name in os.listdir("/proc"):  # noqa: PTH208 - names are enough
-        if name.isdigit():
-            with suppress(OSError, ValueError, IndexError):
-                fields = Path(f"/proc/{name}/stat").read_bytes().rpartition(b")")[2].split()
-                yield int(name), (int(fields[1]), int(fields[3]))
+class WorkerLog:
+    """What a process writes, without the lines that are metrics; read by threads of its own."""
 
+    def __init__(self) -> None:
+        self._first, self._last = bytearray(), bytearray()
+        self._size = 0
+        self._changed = 0.0
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
 
-def _set_subreaper(*, is_set: bool) -> bool:
-    """Have orphaned descendants become children of this process, or of init; return whether they already did."""
-    import ctypes  # noqa: PLC0415 - only for a trial
+    def read(self, descriptor: int) -> None:
+        """Read a pipe until all of its writers have closed it, and close it then."""
+        thread = threading.Thread(target=self._read, args=(descriptor,), daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
-    library = ctypes.CDLL(None)
-    before = ctypes.c_int()
-    library.prctl(_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0)
-    library.prctl(_SET_CHILD_SUBREAPER, int(is_set), 0, 0, 0)
-    return bool(before.value)
+    def mark(self) -> int:
+        """Return how much there is now, for `text`."""
+        return self._size
+
+    def text(self, start: int = 0) -> str:
+        """Return what was written since a mark; the middle is left out if it is long."""
+        with self._lock:
+            last_start = self._size - len(self._last)
+            is_cut = max(start, len(self._first)) < last_start
+            parts = (self._first[start:], _CUT if is_cut else b"", self._last[max(0, start - last_start) :])
+            return b"".join(parts).decode(errors="replace")
+
+    def settle(self) -> None:
+        """Wait until the pipes are closed, or nothing was written for a moment."""
+        deadline = time.monotonic() + _SETTLING
+        self._changed = time.monotonic()
+        while any(thread.is_alive() for thread in self._threads):
+            if time.monotonic() > min(deadline, self._changed + _QUIET):
+                break
+            time.sleep(_QUIET / 10)
+
+    def _read(self, descriptor: int) -> None:
+        rest = b""
+        with suppress(OSError), os.fdopen(descriptor, "rb", buffering=0) as pipe:
+            while piece := pipe.read(_PIECE):
+                lines, newline, rest = (rest + piece).rpartition(b"\n")
+                if len(rest) > _PIECE:  # a line without an end
+                    lines, newline, rest = lines + newline, rest, b""
+                self._add(lines + newline)
+        self._add(rest)
+
+    def _add(self, text: bytes) -> None:
+        if _METRICS in text:
+            text = b"".join(line for line in text.splitlines(keepends=True) if not line.startswith(_METRICS))
+        with self._lock:
+            free = _MOST_FIRST - len(self._first)
+            self._first += text[:free]
+            self._last += text[free:] if free < len(text) else b""
+            del self._last[:-_MOST_LAST]
+            self._size += len(text)
+            self._changed = time.monotonic()

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from model_archiver.core.request import Server
     from model_archiver.trial.report import TrialRequest
 
+    Reason = Literal["closed", "late", "incomplete", "broken"]
+
 _INTEGER = struct.Struct("!i")
 _END = _INTEGER.pack(-1)
 _DONE = 200
 _MOST_HEADERS = 1000
-_LONGEST_TEXT = 1 << 24
-_LARGEST_BODY = 1 << 30
+_LONGEST_TEXT, _LARGEST_BODY = 1 << 24, 1 << 30
 _PIECE = 1 << 20
+_LEAST = 0.001  # seconds; 0 would mean not to wait at all, even for what is there
 
 
 class AnswerError(Exception):
@@ -39,35 +41,23 @@ class AnswerError(Exception):
             or what came is not an answer.
     """
 
-    def __init__(self, reason: Literal["closed", "late", "incomplete", "broken"]) -> None:
+    def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
         self.reason = reason
 
 
 class WorkerSettings(Record):
-    """How a worker is started, and what it loads.
-
-    Attributes:
-        server: whose worker it is.
-        name: the model's name.
-        handler: the handler, as the manifest names it.
-        folder: the unpacked archive, with its links resolved.
-        search_path: folders of the archive that the front end puts before all others.
-        batch_size: the most requests of a batch.
-        gpu: the number of the GPU, or -1 for the CPU.
-        envelope: TorchServe's service envelope, or an empty string.
-        is_async: whether the handler is a coroutine.
-    """
+    """How a worker is started, and what it loads."""
 
     server: Server
-    name: str
-    handler: str
-    folder: str
-    search_path: tuple[str, ...]
+    name: str  # of the model
+    handler: str  # as the manifest names it
+    folder: str  # the unpacked archive, with links resolved
+    search_path: tuple[str, ...]  # folders of the archive that the front end puts before all others
     batch_size: int
-    gpu: int
-    envelope: str
-    is_async: bool
+    gpu: int  # its number, or -1 for the CPU
+    envelope: str  # TorchServe's service envelope, or an empty string
+    is_async: bool  # whether the handler is a coroutine
 
 
 def load_message(settings: WorkerSettings, pipes: str) -> bytes:
@@ -75,7 +65,8 @@ def load_message(settings: WorkerSettings, pipes: str) -> bytes:
     parts = [b"L", _text(settings.name), _text(settings.folder), _INTEGER.pack(settings.batch_size)]
     parts += [_text(settings.handler), _INTEGER.pack(settings.gpu)]
     # The last byte tells the worker to keep Pillow's limit on the size of images, as the server does by default.
-    return b"".join([*parts, *([_text(pipes)] if settings.server == "mms" else [_text(settings.envelope), b"\1"])])
+    parts += [_text(pipes)] if settings.server == "mms" else [_text(settings.envelope), b"\1"]
+    return b"".join(parts)
 
 
 def predict_message(server: Server, requests: Sequence[TrialRequest]) -> bytes:
@@ -96,47 +87,60 @@ def _text(value: str | bytes) -> bytes:
     return _INTEGER.pack(len(raw)) + raw
 
 
-class AnswerReader:
-    """Reads answers from the worker's connection, each until a deadline."""
+class Connection:
+    """A connection to a worker, on which a message is sent and then its answer is read, both until a deadline."""
 
     def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
+        self._socket = connection
         self._deadline = 0.0
-        self._has_begun = False
+        self._has_begun = False  # the answer
 
-    def read_load(self, seconds: float) -> tuple[int, str]:
+    def close(self) -> None:
+        """Close it."""
+        self._socket.close()
+
+    def load(self, message: bytes, seconds: float) -> tuple[int, str]:
         """Return the status and the message with which the worker answers to a load."""
-        self._expect(seconds)
+        self._send(message, seconds)
         answer = self._integer(), self._string()
         self._integer()  # the end of an empty list
         return answer
 
-    def read_batch(self, requests: Sequence[TrialRequest], seconds: float) -> tuple[str, list[TrialAnswer]]:
-        """Return the answers as clients get them, and what the worker says if the batch failed, else an empty string.
+    def predict(
+        self, message: bytes, requests: Sequence[TrialRequest], seconds: float
+    ) -> tuple[str, list[TrialAnswer]]:
+        """Return what the worker says if the batch failed, else an empty string, and the answers as clients get them.
 
         The pieces of a streamed answer are joined.
         """
         start = time.monotonic()
-        self._expect(seconds)
-        code, message, answers = self._read_batch(requests)
+        self._send(message, seconds)
+        code, said, answers = self._read_batch(requests)
         pieces = [[answer.body] for answer in answers]
         while any(answer.headers.get("ts_stream_next") == "true" for answer in answers):
-            code, message, answers = self._read_batch(requests)
+            code, said, answers = self._read_batch(requests)
             for bodies, answer in zip(pieces, answers, strict=True):
                 bodies.append(answer.body)
         taken = time.monotonic() - start
-        joined = zip(answers, pieces, strict=True)
-        answers = [answer.replace(body=b"".join(bodies), seconds=taken) for answer, bodies in joined]
         if code == _DONE:
-            return "", answers
+            joined = zip(answers, pieces, strict=True)
+            return "", [answer.replace(body=b"".join(bodies), seconds=taken) for answer, bodies in joined]
         # As org/pytorch/serve/http/ErrorResponse.java
-        body = json.dumps({"code": code, "type": "InternalServerException", "message": message}, indent=2).encode()
-        fields = {"status": code, "reason": "", "content_type": "application/json", "headers": {}, "body": body}
-        return message or str(code), [answer.replace(**fields) for answer in answers]
+        body = json.dumps({"code": code, "type": "InternalServerException", "message": said}, indent=2).encode()
+        is_batched = len(requests) > 1
+        return said or str(code), [
+            TrialAnswer(request.name, is_batched, code, "", "application/json", {}, body, taken) for request in requests
+        ]
 
-    def _expect(self, seconds: float) -> None:
-        self._deadline = time.monotonic() + seconds
-        self._has_begun = False
+    def _send(self, message: bytes, seconds: float) -> None:
+        self._deadline, self._has_begun = time.monotonic() + seconds, False
+        try:
+            self._socket.settimeout(max(_LEAST, seconds))
+            self._socket.sendall(message)
+        except TimeoutError:
+            raise AnswerError("late") from None
+        except OSError:
+            raise AnswerError("closed") from None
 
     def _read_batch(self, requests: Sequence[TrialRequest]) -> tuple[int, str, list[TrialAnswer]]:
         code, message = self._integer(), self._string()
@@ -167,12 +171,9 @@ class AnswerReader:
             raise AnswerError("broken")
         data = bytearray()
         while len(data) < count:
-            left = self._deadline - time.monotonic()
             try:
-                if left <= 0:
-                    raise TimeoutError
-                self._connection.settimeout(left)
-                piece = self._connection.recv(min(count - len(data), _PIECE))
+                self._socket.settimeout(max(_LEAST, self._deadline - time.monotonic()))
+                piece = self._socket.recv(min(count - len(data), _PIECE))
             except TimeoutError:
                 raise AnswerError("incomplete" if self._has_begun else "late") from None
             except OSError:

@@ -14,37 +14,22 @@ if TYPE_CHECKING:
 
 
 class Part(Record):
-    """A part of a request.
+    """A part of a request."""
 
-    Attributes:
-        name: ``body``, or the name of a form's part.
-        content_type: its type; empty for the plain value of a form.
-        value: its bytes.
-    """
-
-    name: str
-    content_type: str
+    name: str  # body, or the name of a form's part
+    content_type: str  # empty for the plain value of a form
     value: bytes
 
 
 class Expectation(Record):
-    """What the answer to a request must be.
-
-    Attributes:
-        body: the expected bytes, or None.
-        is_json: whether JSON is compared by value, and not byte by byte.
-        tolerance: how much numbers may differ, as an absolute difference.
-        percent: how much numbers may differ, in percent; at least 1e-6.
-        status: the exact HTTP status, or None for any 2xx.
-        error: a text that the refusal of the request contains, or None where it must not be refused.
-    """
+    """What the answer to a request must be."""
 
     body: bytes | None = None
-    is_json: bool = False
-    tolerance: float = 0.0
-    percent: float = 0.0
-    status: int | None = None
-    error: str | None = None
+    is_json: bool = False  # compare by value, and not byte by byte
+    tolerance: float = 0.0  # how much numbers may differ, as an absolute difference
+    percent: float = 0.0  # how much numbers may differ, in percent; at least 1e-6
+    status: int | None = None  # the exact HTTP status; None for any 2xx
+    error: str | None = None  # a text in the refusal of the request; None where it must not be refused
 
     @property
     def is_refusal(self) -> bool:
@@ -53,19 +38,12 @@ class Expectation(Record):
 
 
 class TrialRequest(Record):
-    """A request.
+    """A request."""
 
-    Attributes:
-        name: as the user gave it: a path, ``-``, ``--form``, or the place in a file of cases.
-        parts: one named ``body``, or those of a form.
-        content_type: the value of the header ``Content-Type``.
-        expectation: what the answer must be, or None.
-    """
-
-    name: str
+    name: str  # as the user gave it: a path, -, --form, or the place in a file of cases
     parts: tuple[Part, ...]
-    content_type: str
-    expectation: Expectation | None = None
+    content_type: str  # of the header
+    expectation: Expectation = Expectation()
 
 
 class TrialAnswer(Record):

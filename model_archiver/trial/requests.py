@@ -8,50 +8,47 @@ import re
 import sys
 from pathlib import Path
 
-from model_archiver.core.problems import Problem, UsageError, system_hint
+from model_archiver.core.problems import Problem, ProblemList, UsageError, system_hint
 from model_archiver.core.text import counted
 from model_archiver.trial.report import Expectation, Part, TrialRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
-    from model_archiver.core.problems import ProblemList
     from model_archiver.core.request import StrPath
 
 STDIN = "-"
 _JSON, _TEXT, _UNKNOWN = "application/json", "text/plain", "application/octet-stream"
-_CONTENT_TYPES = {
-    "json": _JSON,
-    "txt": _TEXT,
-    "csv": "text/csv",
-    "html": "text/html",
-    "xml": "application/xml",
-    "yaml": "application/yaml",
-    "jpg": "image/jpeg",
-    "jpeg": "image/jpeg",
-    "png": "image/png",
-    "gif": "image/gif",
-    "bmp": "image/bmp",
-    "webp": "image/webp",
-    "wav": "audio/wav",
-    "mp3": "audio/mpeg",
-    "pdf": "application/pdf",
-    **dict.fromkeys(("npy", "pt", "pth"), _UNKNOWN),
+
+# A table of our own, because the one of Python differs by system.
+_SUFFIXES = {
+    _JSON: "json",
+    _TEXT: "txt",
+    "text/csv": "csv",
+    "text/html": "html",
+    "application/xml": "xml",
+    "application/yaml": "yaml yml",
+    "application/pdf": "pdf",
+    "image/jpeg": "jpg jpeg",
+    "image/png": "png",
+    "image/gif": "gif",
+    "image/bmp": "bmp",
+    "image/webp": "webp",
+    "audio/wav": "wav",
+    "audio/mpeg": "mp3",
 }
-"""Content types by the end of a file's name: a table of our own, because the one of Python differs by system."""
+_CONTENT_TYPES = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes.split()}
 
 _OPTION = r";\s*(type|filename)=([^;]*)"
 _FORM_VALUE = re.compile(rf'("(?:[^"\\]|\\.)*"|.*?)((?:{_OPTION})*)', re.DOTALL)
 
-# What a case may have, how it is checked, and what that is called.
-_CASE_FIELDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
-    "file": (lambda value: isinstance(value, str), "a string"),
-    "request-type": (lambda value: isinstance(value, str), "a string"),
-    "content-type": (lambda value: isinstance(value, str), "a string"),
-    "error_contains": (lambda value: isinstance(value, str), "a string"),
-    "status": (lambda value: isinstance(value, int) and not isinstance(value, bool), "an integer"),
-    "tolerance": (lambda value: isinstance(value, (int, float)) and value >= 0, "a number of 0 or more"),
+# The types of what a case may have, and what they are called.
+_CASE_FIELDS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    **dict.fromkeys(("file", "request-type", "content-type", "error_contains"), ((str,), "a string")),
+    "status": ((int,), "an integer"),
+    "tolerance": ((int, float), "a number of 0 or more"),
 }
 
 
@@ -62,39 +59,29 @@ def read_requests(  # noqa: PLR0913, PLR0917 - a flag each
     expect: Sequence[StrPath],
     tolerance: float,
     cases: StrPath | None,
-    problems: ProblemList,
 ) -> tuple[TrialRequest, ...]:
-    """Return the requests, and add a problem for each file that cannot be read.
-
-    Args:
-        inputs: files, each of which is one request; ``-`` is stdin.
-        form: the parts of one request, in curl's grammar.
-        content_type: the type of all inputs; None guesses each from the file's name.
-        expect: files with the expected answers, one for each request.
-        tolerance: how much numbers in JSON may differ, as an absolute difference.
-        cases: a JSON file with requests and the expected answers.
-        problems: takes what is wrong with the files.
+    """Return the requests that the flags of the same names ask for.
 
     Raises:
         UsageError: the arguments do not go together.
+        ModelArchiverError: a file cannot be read, or is not what it must be.
     """
     # From Python, a single value is easily given without a list; its letters would be taken for files.
     inputs, form, expect = _listed(inputs), [os.fspath(part) for part in _listed(form)], _listed(expect)
-    _check_usage(inputs, form, content_type, expect, cases)
-    files = _Files(problems)
+    _check_usage({"--input": inputs, "--content-type": content_type, "--form": form, "--expect": expect}, cases)
+    files = _Files()
     if cases is not None:
-        return _read_cases(cases, files)
-    if form:
-        parts = tuple(_part(given, files) for given in form)
-        requests = [TrialRequest("--form", parts, "multipart/form-data")]
+        requests = list(_read_cases(cases, files))
+    elif form:
+        requests = [TrialRequest("--form", tuple(_part(given, files) for given in form), "multipart/form-data")]
     else:
         requests = [_plain(str(path), files.read(path, "--input"), content_type or guess_type(path)) for path in inputs]
+    expectations = [_expectation(path, tolerance, files) for path in expect]
+    files.problems.raise_errors(strict=False)
     if not expect:
         return tuple(requests)
-    expectations = [_expectation(path, tolerance, files) for path in expect]
-    return tuple(
-        request.replace(expectation=expected) for request, expected in zip(requests, expectations, strict=True)
-    )
+    pairs = zip(requests, expectations, strict=True)
+    return tuple(request.replace(expectation=expected) for request, expected in pairs)
 
 
 def guess_type(path: StrPath) -> str:
@@ -106,14 +93,8 @@ def _listed(given: Sequence[StrPath]) -> Sequence[StrPath]:
     return [given] if isinstance(given, (str, os.PathLike)) else given
 
 
-def _check_usage(
-    inputs: Sequence[StrPath],
-    form: Sequence[str],
-    content_type: str | None,
-    expect: Sequence[StrPath],
-    cases: StrPath | None,
-) -> None:
-    given = {"--input": inputs, "--content-type": content_type, "--form": form, "--expect": expect}
+def _check_usage(given: Mapping[str, Sequence[StrPath] | None], cases: StrPath | None) -> None:
+    form, inputs, expect = given["--form"], given["--input"] or (), given["--expect"] or ()
     other, count = ("--cases", 4) if cases is not None else ("--form", 2 if form else 0)
     for flag in list(given)[:count]:
         if given[flag]:
@@ -131,17 +112,17 @@ def _usage(message: str, hint: str) -> UsageError:
 
 
 class _Files:
-    """Reads files.
+    """Reads files, and collects what is wrong with them."""
 
-    Attributes:
-        problems: takes what cannot be read.
-    """
+    def __init__(self) -> None:
+        self.problems = ProblemList()
 
-    def __init__(self, problems: ProblemList) -> None:
-        self.problems = problems
+    def invalid(self, path: StrPath, message: str, hint: str = "") -> None:
+        """Add the problem for what a file says."""
+        self.problems.error("trial-input", message, hint, path=path)
 
     def read(self, path: StrPath, flag: str) -> bytes:
-        """Return the bytes of a file or of stdin; add a problem, and return none, if it cannot be read."""
+        """Return the bytes of a file or of stdin; none if it cannot be read."""
         try:
             if os.fspath(path) == STDIN:
                 return sys.stdin.buffer.read() if sys.stdin else b""
@@ -154,15 +135,14 @@ class _Files:
         return b""
 
     def read_json(self, path: StrPath, flag: str) -> tuple[bytes, object]:
-        """Return the bytes of a file, and the JSON value that they are; add a problem if they are not JSON."""
+        """Return the bytes of a file, and the JSON value that they are; None for the value if they are none."""
         before = len(self.problems)
         text = self.read(path, flag)
         try:
             return text, json.loads(text)
         except (ValueError, RecursionError) as failure:
             if len(self.problems) == before:  # it was read
-                message = f"is not JSON: {failure} ({flag})"
-                self.problems.error("trial-input", message, "correct the file, or name another one", path=path)
+                self.invalid(path, f"is not JSON: {failure} ({flag})", "correct the file, or name another one")
         return text, None
 
 
@@ -192,60 +172,54 @@ def _part(given: str, files: _Files) -> Part:
 def _expectation(path: StrPath, tolerance: float, files: _Files) -> Expectation:
     if guess_type(path) != _JSON:
         return Expectation(files.read(path, "--expect"))
-    text, _ = files.read_json(path, "--expect")
-    return Expectation(text, is_json=True, tolerance=tolerance)
+    return Expectation(files.read_json(path, "--expect")[0], is_json=True, tolerance=tolerance)
 
 
-def _read_cases(path: StrPath, files: _Files) -> tuple[TrialRequest, ...]:
-    before = len(files.problems)
+def _read_cases(path: StrPath, files: _Files) -> Iterator[TrialRequest]:
+    """Yield the requests of a file of cases; add a problem for each case that is not usable."""
     _, cases = files.read_json(path, "--cases")
-    if len(files.problems) > before:
-        return ()
+    files.problems.raise_errors(strict=False)
     if not isinstance(cases, list) or not cases:
         message = "has no cases: it must be a JSON list of objects (--cases)"
-        files.problems.error("trial-input", message, 'write it as [{"file": ..., "expected": ...}, ...]', path=path)
-        return ()
-    read = (_read_case(case, f"{path}: case {number}", path, files) for number, case in enumerate(cases, 1))
-    return tuple(request for request in read if request is not None)
+        files.invalid(path, message, 'write it as [{"file": ..., "expected": ...}, ...]')
+        return
+    for number, case in enumerate(cases, 1):
+        name = f"{path}: case {number}"
+        if not isinstance(case, dict) or ("file" in case) == ("body" in case):
+            message = "must be an object that has either file or body"
+            files.invalid(name, message, "name the request's file, or write its body")
+        elif wrong := [key for key in case if not _is_right(key, case[key])]:
+            for key in wrong:
+                files.invalid(name, f"{key} must be {_CASE_FIELDS[key][1]}, not {json.dumps(case[key])}")
+        else:
+            yield _case_request(case, name, Path(path).parent, files)
 
 
-def _read_case(case: object, name: str, path: StrPath, files: _Files) -> TrialRequest | None:
-    """Return the request of a case; add a problem, and return None, if it is not one."""
-    if not isinstance(case, dict) or ("file" in case) == ("body" in case):
-        message = "must be an object that has either file or body"
-        files.problems.error("trial-input", message, "name the request's file, or write its body", path=name)
-        return None
-    wrong = [key for key, (is_right, _) in _CASE_FIELDS.items() if key in case and not is_right(case[key])]
-    for key in wrong:
-        message = f"{key} must be {_CASE_FIELDS[key][1]}, not {json.dumps(case[key])}"
-        files.problems.error("trial-input", message, path=name)
-    if wrong:
-        return None
+def _is_right(key: str, value: object) -> bool:
+    """Return whether a value of a case has the type of its key; other keys are not ours."""
+    types, _ = _CASE_FIELDS.get(key, ((object,), ""))
+    is_negative = key == "tolerance" and isinstance(value, (int, float)) and not value >= 0
+    return isinstance(value, types) and not is_negative and (object in types or not isinstance(value, bool))
+
+
+def _case_request(case: dict[str, Any], name: str, folder: Path, files: _Files) -> TrialRequest:
     if "file" in case:
-        file = Path(path).parent / case["file"]
-        content_type, value = guess_type(file), files.read(file, name)
+        content_type, value = guess_type(case["file"]), files.read(folder / case["file"], name)
     else:
-        body = case["body"]
-        content_type = _TEXT if isinstance(body, str) else _JSON
-        value = _as_bytes(body)
+        content_type, value = _sent(case["body"])
     request = _plain(name, value, case.get("request-type") or content_type)
-    return request.replace(expectation=_case_expectation(case))
+    expectation = Expectation(status=case.get("status"), error=case.get("error_contains"))
+    if "expected" in case:
+        content_type, body = _sent(case["expected"])
+        content_type = case.get("content-type", content_type).partition(";")[0].strip().lower()
+        if is_json := content_type == _JSON:
+            body = json.dumps(case["expected"]).encode()
+        expectation = expectation.replace(body=body, is_json=is_json, percent=float(case.get("tolerance", 0)))
+    return request.replace(expectation=expectation)
 
 
-def _case_expectation(case: dict[str, object]) -> Expectation:
-    status, error = case.get("status"), case.get("error_contains")
-    expectation = Expectation(
-        status=status if isinstance(status, int) else None, error=error if isinstance(error, str) else None
-    )
-    if "expected" not in case:
-        return expectation
-    body = case["expected"]
-    shown_type = str(case.get("content-type", _TEXT if isinstance(body, str) else _JSON))
-    is_json = shown_type.partition(";")[0].strip().lower() == _JSON
-    text = json.dumps(body).encode() if is_json else _as_bytes(body)
-    return expectation.replace(body=text, is_json=is_json, percent=float(str(case.get("tolerance", 0))))
-
-
-def _as_bytes(value: object) -> bytes:
-    """Return a string as UTF-8 text, and any other value as JSON."""
-    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else json.dumps(value).encode()
+def _sent(value: object) -> tuple[str, bytes]:
+    """Return the content type and the bytes of a value: a string is text, and any other value JSON."""
+    if isinstance(value, str):
+        return _TEXT, value.encode("utf-8", "surrogatepass")
+    return _JSON, json.dumps(value).encode()

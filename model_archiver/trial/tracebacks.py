@@ -19,34 +19,24 @@ _ENDS = re.compile(
     r"|The above exception was|\[INFO\]|\[WARN|\[ERROR|\d{4}-\d\d-\d\d[T ]"
 )
 _LONGEST = 200  # lines of an exception's text
+# What the worker raises because of another exception that it logged before.
+_WRAPPERS = ("500 - Unknown exception", "507 - System out of memory")
 
 
 class Frame(Record):
-    """A line of a traceback.
-
-    Attributes:
-        file: the path of the source.
-        line: the number of the line.
-        function: the function; empty for the place of a syntax error.
-    """
+    """A line of a traceback."""
 
     file: str
     line: int
-    function: str
+    function: str  # empty for the place of a syntax error
 
 
 class LoggedException(Record):
-    """An exception with its traceback.
+    """An exception with its traceback."""
 
-    Attributes:
-        frames: from the outermost to the innermost.
-        kind: the class, with its module if it is not built in.
-        text: what it says; may have several lines.
-    """
-
-    frames: tuple[Frame, ...]
-    kind: str
-    text: str
+    frames: tuple[Frame, ...]  # from the outermost to the innermost
+    kind: str  # the class, with its module if it is not built in
+    text: str  # what it says; may have several lines
 
     @property
     def absent_module(self) -> str | None:
@@ -69,11 +59,24 @@ class LoggedException(Record):
         return None
 
 
-def read_exceptions(log: str) -> Iterator[LoggedException]:
+def find_cause(log: str, handler_module: str) -> LoggedException | None:
+    """Return the exception for which something failed, the last one of a log, without those that hide it.
+
+    Args:
+        log: what the worker wrote since it was asked for what failed.
+        handler_module: the module of the handler, as the worker imports it.
+    """
+    # After a failed import of the handler, TorchServe looks for it among its own handlers.
+    hiding = (f"ts.torch_handler.{handler_module}", handler_module)
+    found = [each for each in _exceptions(log) if each.kind != "RuntimeError" or each.text not in _WRAPPERS]
+    ranks = (hiding.index(each.absent_module) if each.absent_module in hiding else 2 for each in found)
+    return max(zip(ranks, range(len(found)), found, strict=True), default=(0, 0, None))[2]
+
+
+def _exceptions(log: str) -> Iterator[LoggedException]:
     """Yield the exceptions of a log, in its order."""
     lines = log.splitlines()
-    starts = [number for number, line in enumerate(lines) if line.strip() == _START]
-    for start in starts:
+    for start in [number for number, line in enumerate(lines) if line.strip() == _START]:
         frames = []
         number, margin = start + 1, len(lines[start]) - len(lines[start].lstrip())
         while number < len(lines) and (not lines[number][margin:].strip() or lines[number][margin:].startswith(" ")):
@@ -85,23 +88,3 @@ def read_exceptions(log: str) -> Iterator[LoggedException]:
             rest = lines[number + 1 : number + _LONGEST]
             text = [found[2] or "", *takewhile(lambda line: not _ENDS.match(line.strip()), rest)]
             yield LoggedException(tuple(frames), found[1], "\n".join(text).strip())
-
-
-def find_cause(log: str, handler_module: str) -> LoggedException | None:
-    """Return the exception for which something failed, the last one of a log, without those that hide it.
-
-    Args:
-        log: what the worker wrote since it was asked for what failed.
-        handler_module: the module of the handler, as the worker imports it.
-    """
-    found = [each for each in read_exceptions(log) if not _is_wrapper(each)]
-    # After a failed import of the handler, TorchServe looks for it among its own handlers.
-    second = [each for each in found if each.absent_module == f"ts.torch_handler.{handler_module}"]
-    others = [each for each in found if each not in second and each.absent_module != handler_module]
-    own = [each for each in found if each.absent_module == handler_module]
-    return next(iter([*reversed(others), *own, *second]), None)
-
-
-def _is_wrapper(found: LoggedException) -> bool:
-    """Return whether the worker raised it because of another exception that it had logged before."""
-    return found.kind == "RuntimeError" and found.text in ("500 - Unknown exception", "507 - System out of memory")
