@@ -52,9 +52,6 @@ LEFT = {
         f"{START}if os.fork() == 0:\n    os.setsid()\n"
         "    while os.fork() == 0:\n        time.sleep(0.2)\n    os._exit(0)\n"
     ),
-    "a child, and kills its parent": (
-        f"{START}subprocess.Popen(command, start_new_session=True)\nos.kill(os.getppid(), signal.SIGKILL)\n"
-    ),
     "a zombie": f"{START}if os.fork() == 0:\n    os._exit(0)\n",
     "a folder without permissions": (
         "import os, tempfile\nfolder = tempfile.mkdtemp()\nopen(folder + '/x', 'w').close()\nos.chmod(folder, 0)\n"
