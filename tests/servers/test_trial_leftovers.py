@@ -18,6 +18,8 @@ import pytest
 from .sending import ANSWERS, send
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.conftest import Command
 
     from .sending import Packer
@@ -101,7 +103,7 @@ def running() -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left(own_tmp: Path, monkeypatch: pytest.MonkeyPatch):
+def _nothing_is_left(own_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """See to it that a test leaves no process and no file. What a worker starts has the number in its environment."""
     monkeypatch.setenv("LEFT_BY", SECONDS)
     before = set(running())
@@ -160,7 +162,7 @@ def test_nothing_is_left_of_a_trial_that_is_interrupted(
 
 @pytest.mark.parametrize("source", GIGABYTES.values(), ids=GIGABYTES)
 def test_a_gigabyte_of_output_fills_no_memory(pack: Packer, torchserve_python: Path, source: str) -> None:
-    status, peak, out = measured("m.mar" if pack(source) else "", torchserve_python)
+    status, peak, out = measured(pack(source), torchserve_python)
     assert status == ("1" if "os.kill" in source else "0"), out
     assert peak < 100_000
 
@@ -169,15 +171,15 @@ def test_a_gigabyte_of_multi_model_servers_output(work: Path, run_mms: Command, 
     Path("d").mkdir()
     Path("d", "s.py").write_text(GIGABYTES["lines, in a request"])
     assert run_mms("--model-name", "m", "--model-path", "d", "--handler", "s", "--no-checks").status == 0
-    status, peak, out = measured("m.mar", mms_python)
+    status, peak, out = measured(Path("m.mar"), mms_python)
     assert status == "0", out
     assert peak < 100_000
 
 
-def measured(archive: str, python: Path) -> tuple[str, int, str]:
+def measured(archive: Path, python: Path) -> tuple[str, int, str]:
     """Return the exit status of the command `test`, the most memory that it had in KiB, and what it printed."""
     Path("in.txt").write_text("x")
-    words = ["test", archive, "--input", "in.txt", "--log", "--python", str(python)]
+    words = ["test", str(archive), "--input", "in.txt", "--log", "--python", str(python)]
     done = subprocess.run([sys.executable, "-c", MEASURED, *words], capture_output=True, text=True, check=True)
     _, status, peak = done.stdout.splitlines()[-1].split()
     assert ": log: first" in done.stderr

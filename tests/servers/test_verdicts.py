@@ -110,7 +110,9 @@ def table() -> Iterator[list[tuple[str, ...]]]:
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] if row.slow else []) for name, row in ROWS.items()]
 )
-def test_real_server_and_trial_agree(name: str, packaged, table, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_server_and_trial_agree(
+    name: str, packaged: dict[str, Packaged], table: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     row = ROWS[name]
     monkeypatch.chdir(packaged[name].folder)
     tried = ask_trial(packaged[name], row)
@@ -124,7 +126,9 @@ def test_real_server_and_trial_agree(name: str, packaged, table, monkeypatch: py
 
 
 @pytest.mark.parametrize("name", UNTRIED)
-def test_what_needs_another_start_is_not_tried(name: str, packaged, table, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_needs_another_start_is_not_tried(
+    name: str, packaged: dict[str, Packaged], table: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     row = UNTRIED[name]
     monkeypatch.chdir(packaged[name].folder)
     tried = ask_trial(packaged[name], row)

@@ -273,7 +273,7 @@ EXAMPLE_ROWS = {
         WINE, {}, "Could not infer dtype of dict", bodies=sample("torchscript")
     ),
     "example torchscript, a request without instances": refused(
-        WINE, {}, "list indices must be integers", bodies={"rows.json": b"[[1]]"}, server=WITH_ENVELOPE
+        WINE, {}, "list indices must be integers", bodies={"rows.json": b"[[1]]"}, server=WITH_ENVELOPE, slow=True
     ),
     "example sentence_embedding": Row(minilm, bodies=sample("sentence_embedding")),
     "example mms_numpy": Row(IRIS, bodies=sample("mms_numpy"), server=MMS),
@@ -294,6 +294,7 @@ TORCHSERVE_SERVES = {
         {"h.py": DERIVED, "net.pt": torchscript},
         bodies=ROWS_BODY,
         server=WITH_ENVELOPE,
+        slow=True,
     ),
     "ONNX, custom handler": Row(
         "--serialized-file net.onnx --handler h.py",
@@ -312,7 +313,7 @@ TORCHSERVE_SERVES = {
     ),
     "function of a module in a sub-folder": Row("--model-path d --handler folder/inside.py:predict", TREE),
     "class of a dotted module": Row("--handler package.service --model-path d", TREE, slow=True),
-    "function of a dotted module": Row("--handler package.module:predict --model-path d", TREE),
+    "function of a dotted module": Row("--handler package.module:predict --model-path d", TREE, slow=True),
     "included package": Row("--handler h.py --include greetings", {"h.py": INCLUDES, **GREETINGS}),
     "tree of extra files": Row(
         "--handler h.py --extra-files assets", {"h.py": READS, "assets/labels/größe 1.txt": "Katze"}
@@ -344,7 +345,7 @@ TORCHSERVE_REFUSES = {
     "weights with a prefix": refused(EAGER, MODEL | {"net.pt": prefixed}, "remove the prefix module."),
     "weights of another size": refused(EAGER, MODEL | {"net.pt": of_another_size}, "size mismatch", slow=True),
     "checkpoint": refused(EAGER, MODEL | {"net.pt": checkpoint}, 'checkpoint["state_dict"]', slow=True),
-    "whole module as weights": refused(EAGER, MODEL | {"net.pt": whole}, "Weights only load failed"),
+    "whole module as weights": refused(EAGER, MODEL | {"net.pt": whole}, "Weights only load failed", slow=True),
     "state_dict without a model file": refused(SAVED, {"net.pt": state_dict}, "constants.pkl", slow=True),
     "truncated weights": refused(SAVED, {"net.pt": cut_short}, "PytorchStreamReader failed", slow=True),
     "NameError in handle": refused("--handler h.py", {"h.py": f"{HANDLE}    return [y]\n"}, "name 'y' is not defined"),
@@ -354,7 +355,7 @@ TORCHSERVE_REFUSES = {
     "syntax error": refused("--handler h.py", {"h.py": SYNTAX}, "SyntaxError", slow=True),
     "no function handle": refused("--handler h.py", {"h.py": NAMED}, "Expected only one class", slow=True),
     "class without initialize": refused("--handler h.py", {"h.py": WITHOUT_INITIALIZE}, "'initialize'", slow=True),
-    "RuntimeError in initialize": refused("--handler h.py", {"h.py": RAISES}, "RuntimeError: no weights"),
+    "RuntimeError in initialize": refused("--handler h.py", {"h.py": RAISES}, "RuntimeError: no weights", slow=True),
     "file that is not packed": refused(
         "--handler h.py", {"h.py": CLASS.replace('"served"', 'open("labels.txt").read()')}, "'labels.txt'"
     ),
@@ -370,7 +371,7 @@ TORCHSERVE_REFUSES = {
     "plain function with asyncCommunication": refused(
         "--handler h.py -c c.yaml", {"h.py": FUNCTION, "c.yaml": "asyncCommunication: true\n"}, "request 1"
     ),
-    "sys.exit at import": refused("--handler h.py", {"h.py": "import sys\n\nsys.exit(3)\n"}, "status 3"),
+    "sys.exit at import": refused("--handler h.py", {"h.py": "import sys\n\nsys.exit(3)\n"}, "status 3", slow=True),
     "sys.exit in a request": refused(
         "--handler h.py", {"h.py": f"import sys\n\n\n{HANDLE}    sys.exit(3)\n"}, "status 3", slow=True
     ),
