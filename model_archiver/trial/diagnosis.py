@@ -37,7 +37,7 @@ _NO_LIST = "Invalid model predict output"
 _WRONG_COUNT = "number of batch response mismatched"
 _NO_DATA = "Unsupported model output data type."
 
-_ONE_EACH = "return a list with one answer for each request"
+_ONE_EACH = "return a list with one answer per request"
 _MORE_MEMORY = "give it more memory, or use a smaller model or batch size"
 
 # Parts of what is known about a failure (the exception, or the worker's last lines), and what to do.
@@ -65,6 +65,7 @@ _HINTS = (
         r"Can't get attribute .* on <module '__main__'",
         "save the state_dict alone, torch.save(model.state_dict(), path)",
     ),
+    (r"JSON object must be str.* not (dict|list)", "leave out json.loads: the server has parsed the request already"),
     (r"not compiled with CUDA|No CUDA GPUs|NVIDIA driver", "use the CPU in the handler if torch finds no GPU"),
     (r"required argument is not an integer", "give set_response_status an integer as the status"),
 )
@@ -144,7 +145,7 @@ def diagnose(failure: Failure, log: str, status: int | None, model: TriedModel) 
     if failure.reason in ("late", "incomplete", "broken"):
         text, hint = _late(failure)
     elif "unrecognized arguments: --sock-type" in log:
-        stage, text = "import", "a module that the handler imports parses the command line, which is the worker's"
+        stage, text = "import", "a module that the handler imports parses the worker's command line"
         hint = "call parse_known_args() instead of parse_args(), or parse arguments only if __name__ is '__main__'"
     elif failure.message in (_NO_LIST, _WRONG_COUNT):
         text, hint = _wrong_form(failure, log, model.envelope)
@@ -182,7 +183,7 @@ def _raised(cause: LoggedException, model: TriedModel, level: Level, code: str, 
     said = cause.text
     if "TorchScript interpreter" in said:  # what went wrong is below two tracebacks of TorchScript
         said = said.splitlines()[-1].partition(": ")[2] or said
-    text = shortened(" ".join(_ESCAPES.sub("", said).split()), _LONGEST).replace(f"{model.folder}/", "")
+    text = shortened(" ".join(_ESCAPES.sub("", said).split()), _LONGEST).replace(f"{model.folder}/", "").rstrip(".")
     line = f"{cause.kind}: {text}" if text else cause.kind
     advice = (hint for sign, hint in _HINTS if re.search(sign, line))
     hint = _about_module(cause, model) or _about_keys(cause.text) or _about_file(cause, model) or next(advice, "")
@@ -195,7 +196,7 @@ def _late(failure: Failure) -> tuple[str, str]:
         hint = "raise the limit with --timeout, or find out with --log what it waits for"
         return f"the worker did not answer within {failure.limit:g} seconds", hint
     hint = "if the handler calls set_response_status, use only ASCII in the reason phrase"
-    return "the answer of the worker is not complete", hint
+    return "the worker's answer never ends", hint
 
 
 def _ended(status: int, log: str) -> tuple[str, str]:
@@ -209,7 +210,7 @@ def _ended(status: int, log: str) -> tuple[str, str]:
 def _wrong_form(failure: Failure, log: str, envelope: str) -> tuple[str, str]:
     """Return message and hint for an answer that is not a list with one item for each request."""
     if envelope == "kserve" and failure.count > 1:  # it takes the first request of a batch
-        return "the envelope kserve answers one request of several", "use the batch size 1 with it"
+        return "the envelope kserve answers only one request of a batch", "use the batch size 1 with it"
     if failure.message == _WRONG_COUNT:
         match = re.search(r"mismatched, expect: \d+, got: (\d+)", log)
         got = counted(int(match[1]), "answer") if match else "another number of answers"
@@ -218,17 +219,16 @@ def _wrong_form(failure: Failure, log: str, envelope: str) -> tuple[str, str]:
     kind = match[1] if match else ""
     if kind == "coroutine":
         return "the handler returned a coroutine", "remove async from its definition, or set asyncCommunication: true"
-    what = f"an object of the type {kind}" if kind not in ("", "NoneType") else "None" if kind else "something else"
-    return f"the handler returned {what}, where the server needs a list", _ONE_EACH
+    what = {"": "something else", "NoneType": "None"}.get(kind, f"an object of the type {kind}")
+    return f"the handler returned {what}, but the server needs a list", _ONE_EACH
 
 
 def _killed(number: int) -> tuple[str, str]:
     name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
     if name == "SIGKILL":
-        message = "the worker was killed (SIGKILL), as the system does with a process for which memory is short"
-        return message, _MORE_MEMORY
-    hint = "look for a library of compiled code that does not fit the machine or the versions here"
-    return f"the worker was ended by the signal {name}", hint if name in ("SIGSEGV", "SIGILL", "SIGBUS") else ""
+        return "the worker was killed (SIGKILL)", f"if that was for lack of memory, {_MORE_MEMORY}"
+    hint = "look for a compiled library that does not match this machine or these versions"
+    return f"the worker ended by the signal {name}", hint if name in ("SIGSEGV", "SIGILL", "SIGBUS") else ""
 
 
 def _about_module(cause: LoggedException, model: TriedModel) -> str:
@@ -239,13 +239,13 @@ def _about_module(cause: LoggedException, model: TriedModel) -> str:
     top = module.partition(".")[0]
     name = _normalized(_PACKAGES.get(top, top))
     if any(_normalized(line).startswith(name) for line in model.requirements):
-        return "use --install-requirements, which installs what the archive requires, as a server can"
+        return "use --install-requirements; on a server, set install_py_dep_per_model=true"
     if module == model.module or top in _FROM_SERVER:
         return ""
     elsewhere = sorted(path for path in model.files if PurePosixPath(path).name == f"{top}.py" and "/" in path)
     if elsewhere:
-        return f"the archive has {elsewhere[0]}, where the worker does not look: pack it with --include, at the root"
-    return f"if {top} is a module of your own, pack it with --include; if it is a library, name it in the file of -r"
+        return f"the archive has {elsewhere[0]}, but the worker looks only at the root: pack {top}.py itself with --include"
+    return f"if {top} is a module of your own, pack it with --include; if it is a library, add it to the requirements file (-r)"
 
 
 def _normalized(name: str) -> str:
@@ -285,7 +285,7 @@ def _about_file(cause: LoggedException, model: TriedModel) -> str:
     wanted = quoted[1].removeprefix(f"{model.folder}/")
     same = sorted(path for path in model.files if PurePosixPath(path).name == PurePosixPath(wanted).name)
     if same:
-        return f'it is {same[0]} in the archive: join that to context.system_properties["model_dir"]'
+        return f'in the archive it is {same[0]}: join that to context.system_properties["model_dir"]'
     return "" if wanted.startswith("/") or ".." in wanted else "pack it with --extra-files"
 
 

@@ -159,7 +159,7 @@ class Trial:
             batch = [self._requests[number - 1] for number in numbers]
             stage = f"request {numbers[0]}"
             if len(numbers) > 1:
-                stage = f"requests {', '.join(map(str, numbers))}, sent together"
+                stage = f"requests {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}, sent together"
             failed = Failure(stage, self._limit("responseTimeout"), "refused", "", len(batch))
             start, mark = time.monotonic(), worker.log.mark()
             try:

@@ -21,6 +21,10 @@ from .torchserve import TorchServe
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.conftest import Command
+
+    from .sending import Packer
+
 ENVIRONMENTS = Path(__file__).parents[2] / ".cache" / "servers"
 OLDEST_JAVA = 11
 
@@ -52,6 +56,27 @@ def torchserve_python() -> Path:
 @pytest.fixture(scope="session")
 def mms_python() -> Path:
     return environments.MMS.python(ENVIRONMENTS)
+
+
+@pytest.fixture
+def pack(work: Path, run: Command) -> Packer:
+    def pack(handler: str, *flags: object) -> Path:
+        Path("handler.py").write_text(handler)
+        words = ("--model-name", "m", "--handler", "handler.py", "--no-checks", "--force")
+        assert run(*words, *flags).status == 0
+        return Path("m.mar")
+
+    return pack
+
+
+@pytest.fixture
+def own_tmp(work: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A temporary folder that a trial leaves empty."""
+    folder = work / "tmp"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    return folder
 
 
 @pytest.fixture(params=FORMATS)

@@ -32,6 +32,23 @@ def free_ports(count: int) -> list[int]:
     raise OSError("no free port found")
 
 
+def ask(
+    port: int, method: str, path: str, body: bytes = b"", content_type: str = "", *, timeout: float = TIMEOUT
+) -> tuple[int, bytes]:
+    """Return status and body of the answer.
+
+    Raises:
+        OSError: there is no answer, or none in time.
+    """
+    connection = http.client.HTTPConnection(HOST, port, timeout=timeout)
+    try:
+        connection.request(method, path, body, {"Content-Type": content_type} if content_type else {})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
 def request(
     port: int, method: str, path: str, body: bytes = b"", content_type: str = "", *, timeout: float = TIMEOUT
 ) -> bytes:
@@ -41,13 +58,7 @@ def request(
         RefusedError: the answer's status is not a good one; tells the answer.
         OSError: there is no answer, or none in time.
     """
-    connection = http.client.HTTPConnection(HOST, port, timeout=timeout)
-    try:
-        connection.request(method, path, body, {"Content-Type": content_type} if content_type else {})
-        response = connection.getresponse()
-        answer = response.read()
-    finally:
-        connection.close()
-    if response.status != http.HTTPStatus.OK:
-        raise RefusedError(f"{response.status} {answer.decode(errors='replace')}")
+    status, answer = ask(port, method, path, body, content_type, timeout=timeout)
+    if status != http.HTTPStatus.OK:
+        raise RefusedError(f"{status} {answer.decode(errors='replace')}")
     return answer
