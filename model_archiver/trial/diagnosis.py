@@ -183,7 +183,8 @@ def _raised(cause: LoggedException, model: TriedModel, level: Level, code: str, 
     said = cause.text
     if "TorchScript interpreter" in said:  # what went wrong is below two tracebacks of TorchScript
         said = said.splitlines()[-1].partition(": ")[2] or said
-    text = shortened(" ".join(_ESCAPES.sub("", said).split()), _LONGEST).replace(f"{model.folder}/", "").rstrip(".")
+    said = " ".join(_ESCAPES.sub("", said).split()).replace(f"{model.folder}/", "")
+    text = shortened(said.rstrip("."), _LONGEST)
     line = f"{cause.kind}: {text}" if text else cause.kind
     advice = (hint for sign, hint in _HINTS if re.search(sign, line))
     hint = _about_module(cause, model) or _about_keys(cause.text) or _about_file(cause, model) or next(advice, "")
@@ -244,8 +245,8 @@ def _about_module(cause: LoggedException, model: TriedModel) -> str:
         return ""
     elsewhere = sorted(path for path in model.files if PurePosixPath(path).name == f"{top}.py" and "/" in path)
     if elsewhere:
-        return f"the archive has {elsewhere[0]}, but the worker looks only at the root: pack {top}.py itself with --include"
-    return f"if {top} is a module of your own, pack it with --include; if it is a library, add it to the requirements file (-r)"
+        return f"the archive has {elsewhere[0]}, but the worker looks only at the root: pack {top}.py with --include"
+    return f"if {top} is your own module, pack it with --include; if it is a library, add it to the requirements (-r)"
 
 
 def _normalized(name: str) -> str:

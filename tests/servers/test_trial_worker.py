@@ -41,7 +41,7 @@ def test_digits_answer_alone_and_together(digits: Path, torchserve_python: Path,
     report = try_archive(digits, [sample, sample], python=torchserve_python, batch_size=2)
     assert report.is_ok
     assert (report.server, report.loads, report.answers) == ("torchserve", True, True)
-    assert [answer.is_batched for answer in report.results] == [False, False, True, True]
+    assert [answer.batched for answer in report.results] == [False, False, True, True]
     assert all(b'"digit": "seven"' in answer.body for answer in report.results)
     assert report.versions.keys() == {"python", "torch", "server"}
     assert "[METRICS]" not in report.log
