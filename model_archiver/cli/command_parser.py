@@ -85,7 +85,7 @@ def _add_trial_flags(parser: FlagParser) -> None:
     parser.set_defaults(tolerance=0.0, envelope="")
     install = "install what the archive requires into its private folder first, as a server can"
     parser.add_argument("--install-requirements", action="store_true", help=install)
-    parser.add_argument("--log", action="store_true", help="show all that the worker writes, not only after a failure")
+    parser.add_argument("--log", action="store_true", help="show what the worker writes, not only after a failure")
 
 
 def _archive(given: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _PATIENCE = 10.0  # seconds in which the guardian ends
-_MOST_LINES, _LONGEST_LINE = 4096, 4096  # lines of a log that are kept, and bytes after which a line is cut in two
+_MOST_LINES, _LONGEST_LINE = 1000, 4096  # lines of a log that are kept, and bytes after which a line is cut in two
 _METRICS = b"[METRICS]"
 _QUIET, _LONGEST_WAIT = 0.05, 2.0  # seconds without output after which nothing more is expected, and the most to wait
 

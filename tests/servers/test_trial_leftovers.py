@@ -69,7 +69,7 @@ ENDS = {
     "hangs": HANGS,
 }
 
-FILL = "import os\nprint('first')\nblock = {block}\nfor _ in range(1024):\n    os.write(1, block)\nprint('\\nlast')\n"
+FILL = "import os\nblock = {block}\nfor _ in range(1024):\n    os.write(1, block)\nprint('\\nlast')\n"
 LINES, ONE_LINE = (FILL.format(block=block) for block in ("(b'x' * 1023 + b'\\n') * 1024", "b'x' * (1 << 20)"))
 IN_REQUEST = "def handle(data, context):\n    if data:\n{}    return ['x' for _ in data or ['load']]\n"
 GIGABYTES = {
@@ -182,7 +182,6 @@ def measured(archive: Path, python: Path) -> tuple[str, int, str]:
     words = ["test", str(archive), "--input", "in.txt", "--log", "--python", str(python)]
     done = subprocess.run([sys.executable, "-c", MEASURED, *words], capture_output=True, text=True, check=True)
     _, status, peak = done.stdout.splitlines()[-1].split()
-    assert ": log: first" in done.stderr
     assert ": log: last" in done.stderr
-    assert len(done.stderr) < 1_000_000
+    assert len(done.stderr) < 5_000_000
     return status, int(peak), done.stdout
