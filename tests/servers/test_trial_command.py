@@ -147,7 +147,7 @@ def test_requests_are_sent_alone_and_then_together(tried) -> None:
     assert {name for name, together in rounds if together} >= {"a", "b"}
     result = tried(ALONE, *words)
     assert result.status == 1
-    assert "requests 1, 2, sent together: the handler returned 1 answer for 2 requests" in result.errors[0]
+    assert "requests 1 and 2, sent together: the handler returned 1 answer for 2 requests" in result.errors[0]
     assert tried(ALONE, *words[:-2]).status == 0
 
 
