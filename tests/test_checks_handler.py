@@ -35,16 +35,6 @@ def errors(run: Command, source: str, handler: str = "h.py", *more: object) -> l
 # The source, the part of --handler from its colon on, the error without path and code; or nothing.
 ENTRY = {
     "nothing": ("X = 1\n", "", f"{NONE} 'handle', and no class; define handle(data, context), {OTHER}"),
-    "a name that functions rebind": (
-        "_p = None\n\n\ndef serve(data, context):\n    global _p\n    return data\n",
-        ":zz",
-        f"{NONE} 'zz', and no class; define zz(data, context), {OTHER}",
-    ),
-    "a name that a function rebinds": (
-        "_p = None\n\n\ndef serve(data, context):\n    global _p\n    return data\n",
-        ":zz",
-        f"{NONE} 'zz', and no class; define zz(data, context), or name another function: --handler h.py:function",
-    ),
     "near": ("def predct(): ...\n", ":predict", f"{NONE} 'predict', and no class; did you mean predct?"),
     "long": ("X = 1\n", f":{LONG}", f"{NONE} {SHORT!r}, and no class; define {SHORT}(data, context), {OTHER}"),
     "two classes": (
@@ -92,6 +82,11 @@ ENTRY = {
         ":1: 'handle' is a generator, but the server needs a list; return a list with one answer per request",
     ),
     "string": ("handle = 'predict'\n", "", ":1: 'handle' is not a function; define handle(data, context)"),
+    "a name that a function may rebind": (
+        "_p = None\n\n\ndef serve(data, context):\n    global _p\n    return data\n",
+        ":zz",
+        "",
+    ),
     "of a loop": ("for handle in 'ab':\n    pass\n", "", ""),
     "of an import that may fail": (
         "try:\n    from lib import handle\nexcept ImportError:\n    handle = None\n",

@@ -107,7 +107,7 @@ def _shadow_level(context: CheckContext, name: str, file: CheckedFile) -> Level 
         is_copy = file.path.parent / _WHOLE_COPIES[name] in context.by_path
         return None if is_copy else "error" if name in ("mms", "ts") else "warning"
     outline = context.handler_outline  # without torch the worker starts, but can answer with strings only
-    is_needed = context.inherited or (outline and "torch" in outline.facts.imported)
+    is_needed = context.inherited or (outline and any(word.partition(".")[0] == "torch" for word in outline.words))
     return "error" if name != "torch" or is_needed else "warning"
 
 
@@ -145,7 +145,7 @@ def _imports(context: CheckContext, file: CheckedFile) -> Iterator[tuple[int, st
     outline = context.outline(file) if file.path.suffix == ".py" else None
     if outline is None or any(path.suffix.lower() in _ARCHIVES for path in context.by_path):
         return  # which may hold the modules
-    if {"sys", ".path"} <= outline.facts.words or not outline.facts.words.isdisjoint({"path", "site"}):
+    if {"sys", ".path"} <= outline.words or not outline.words.isdisjoint({"path", "site"}):
         return
     requirements = context.named_file("requirementsFile")
     required = ((context.text(requirements) if requirements else b"") or b"").lower()
