@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from model_archiver.checks.context import CheckContext, CheckedFile
-    from model_archiver.checks.names import Class, Value
-    from model_archiver.checks.source import Outline
+    from model_archiver.checks.names import Value
+    from model_archiver.checks.source import Class, Outline
 
 _PARAMETERS = "(data, context)"
 _METHODS = {"initialize": "(self, context)", "handle": "(self, data, context)"}
@@ -108,7 +108,7 @@ def _function(context: CheckContext, outline: Outline, value: Value) -> Iterator
         yield f"{name!r} is not a function", f"define {name}{_PARAMETERS}", value.line
     elif value.kind == "function":
         yield from _call(context, value.node, name, _PARAMETERS)
-    elif any(found.node is value.node and found.has_plain_bases for _, _, found in outline.classes):
+    elif any(found.node is value.node and found.is_plain for _, _, found in outline.classes):
         remove = f"remove ':{name}', as the server finds the only class of a file by itself"
         hint = remove if outline.only_class and outline.lacks("handle") else f"name a function that takes {_PARAMETERS}"
         yield f"{name!r} is a class, but the server calls it as a function", hint, value.line

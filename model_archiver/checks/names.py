@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import _ast
 import builtins
-from functools import cached_property
 
 from model_archiver.core.record import Record
 
@@ -16,18 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from model_archiver.checks.source import Outline
-
 _QUIET = (
     *("builtins.float", "builtins.int", "builtins.str", "builtins.super", "logging.", "os.environ.get", "os.getenv"),
     *("os.path.", "pathlib.Path", "re.compile", "time.", "torch.device"),
 )
 """Functions that give no class, and change nothing in what they are given."""
-_EMPTY_BASES = {"abc.ABC", "builtins.object"}
-_PLAIN_BASES = ("abc.ABC", "builtins.object", "mms.", "torch.", "ts.")
-"""Classes, and packages whose classes leave the methods of the classes that derive from them as they are written."""
-_OWN_WAYS = {"__new__", "__class__", "__getattr__", "__getattribute__", "__class_getitem__", "__init_subclass__"}
-
 FUNCTIONS = (_ast.FunctionDef, _ast.AsyncFunctionDef)
 IMPORTS = (_ast.Import, _ast.ImportFrom)
 _DISPLAYS = (_ast.Constant, _ast.JoinedStr, _ast.List, _ast.Tuple, _ast.Dict, _ast.Set)
@@ -108,65 +100,6 @@ class Scope:
         found = self.names.get(name)
         origin = found.origin if found else f"builtins.{name}" if hasattr(builtins, name) else ""
         return origin and f"{origin}{attributes}"
-
-
-class Class(Record):
-    """A class that a file defines at its top level."""
-
-    node: Any  # its definition
-    outline: Outline  # of the file
-
-    @cached_property
-    def bases(self) -> tuple[str, ...]:
-        """Return the dotted names of its bases; empty for one that the file does not show."""
-        plain = [base.value if isinstance(base, _ast.Subscript) else base for base in self.node.bases]
-        return tuple(map(self.outline.scope.origin, plain))
-
-    @cached_property
-    def members(self) -> dict[str, Value]:
-        """Return what its body binds."""
-        return Scope(self.node.body).names
-
-    @property
-    def overridden(self) -> frozenset[str]:
-        """Return the names of the attributes that its body, or an assignment in the file to any object, sets."""
-        return frozenset(self.members) | self.outline.stored
-
-    @property
-    def has_plain_bases(self) -> bool:
-        """Return whether only its body decides what its methods are: nothing else in the file uses it by its name."""
-        is_used = self.node.name in self.outline.loaded or self.node.decorator_list
-        return (
-            not is_used
-            and _OWN_WAYS.isdisjoint(self.overridden)
-            and all(b.startswith(_PLAIN_BASES) for b in self.bases)
-        )
-
-    @cached_property
-    def is_made_plainly(self) -> bool:
-        """Return whether ``__init__`` certainly only sets attributes: neither it nor what it calls changes others."""
-        function = self.method("__init__")
-        for node in walk(function) if function else ():
-            if isinstance(node, _ast.Call):
-                is_base = getattr(node.func, "attr", "") == "__init__"
-                is_harmless = is_base or self.outline.scope.value(node) is not UNKNOWN
-            else:
-                is_set = isinstance(node, (_ast.Attribute, _ast.Subscript)) and not isinstance(node.ctx, _ast.Load)
-                is_harmless = not is_set or root_of(node) == "self"
-            if not is_harmless:
-                return False
-        return function is not None or "__init__" not in self.overridden
-
-    def lacks(self, name: str) -> bool:
-        """Return whether its instances certainly have no such attribute."""
-        is_plain = self.has_plain_bases and _EMPTY_BASES.issuperset(self.bases) and self.is_made_plainly
-        return is_plain and name not in self.overridden
-
-    def method(self, name: str) -> Any:  # noqa: ANN401 - as the definition of a function or a lambda
-        """Return the definition of the method that its instances certainly have as it is written, or None."""
-        value = self.members.get(name, UNKNOWN)
-        is_kept = self.has_plain_bases and value.kind == "function" and name not in self.outline.stored
-        return value.node if is_kept and (name == "__init__" or self.is_made_plainly) else None
 
 
 def takes(function: Any, count: int) -> bool:  # noqa: ANN401 - as the definition of a function or a lambda

@@ -1,6 +1,6 @@
 """What a pickle would import, read from its opcodes: nothing is imported, called or built.
 
-`pickletools` knows the opcodes, and how many values each of them takes from the stack.
+`pickletools` knows the opcodes. What they do to the stack is not followed.
 """
 
 from __future__ import annotations
@@ -56,14 +56,12 @@ class _File(BytesIO):
 
 
 class _Machine:
-    """The depth of an unpickler's stack, and the names in a pickle. What it cannot do raises a LookupError."""
+    """The names in a pickle. What no unpickler can do with them raises a LookupError."""
 
     def __init__(self) -> None:
         self.globals: dict[str, None] = {}
         self._first = ""
         self._words: set[str] = set()
-        self._depth = 0
-        self._marks: list[int] = []
         self._recent: list[object] = [None, None]
         self._memo: dict[object, object] = {}
 
@@ -74,15 +72,9 @@ class _Machine:
         return self._first not in _CONTAINERS and is_own and {"_parameters", "_modules"} <= self._words
 
     def take(self, opcode: pickletools.OpcodeInfo, argument: object) -> None:
-        """Do what an opcode does to the stack, and note what it names."""
+        """Note what an opcode names."""
         name = opcode.name
         self._first = self._first or ("" if name in ("PROTO", "FRAME") else name)
-        if name == "MARK":
-            self._marks.append(self._depth)
-        elif name == "POP" and self._marks and self._marks[-1] == self._depth:
-            self._marks.pop()
-        else:
-            self._move(opcode)
         if name in ("GLOBAL", "INST"):
             self._import(*str(argument).split(" ", 1))
         elif name == "STACK_GLOBAL":
@@ -94,16 +86,6 @@ class _Machine:
         elif name not in ("POP", "MARK"):
             self._recent = [self._recent[-1], argument if isinstance(argument, str) else None]
             self._words.update({argument} if isinstance(argument, str) and argument.startswith("_") else ())
-
-    def _move(self, opcode: pickletools.OpcodeInfo) -> None:
-        before, after = opcode.stack_before, len(opcode.stack_after)
-        below = before.index(pickletools.markobject) if pickletools.markobject in before else len(before)
-        if pickletools.markobject in before:
-            self._depth = self._marks.pop()
-        self._depth -= below
-        if self._depth < (self._marks[-1] if self._marks else 0):
-            raise LookupError
-        self._depth += after
 
     def _import(self, module: object, name: object) -> None:
         if type(module) is not str or type(name) is not str:

@@ -6,8 +6,13 @@ import _ast
 import sys
 from functools import cached_property
 
-from model_archiver.checks.names import FUNCTIONS, IMPORTS, UNKNOWN, Class, Scope, Value, children, root_of, walk
+from model_archiver.checks.names import FUNCTIONS, IMPORTS, UNKNOWN, Scope, Value, children, root_of, walk
 from model_archiver.core.problems import ModelArchiverError
+from model_archiver.core.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _LARGEST_SOURCE = 3 << 16  # bytes of a source that is judged: its tree takes a thousand times as much memory, and more
 _DEEPEST = 150  # levels of a tree that is judged: what reads an expression calls itself for each level
@@ -20,6 +25,10 @@ _DYNAMIC = {
     *("._convert_", "._getframe", ".currentframe", ".f_globals"),
 }
 """Words by which a file may bind, or change, what it does not show."""
+_EMPTY_BASES = {"abc.ABC", "builtins.object"}
+_PLAIN_BASES = ("abc.ABC", "builtins.object", "mms.", "torch.", "ts.")
+"""Classes, and packages whose classes leave the methods of the classes that derive from them as they are written."""
+_OWN_WAYS = {"__new__", "__class__", "__getattr__", "__getattribute__", "__class_getitem__", "__init_subclass__"}
 
 
 class BrokenSourceError(ModelArchiverError):
@@ -79,11 +88,10 @@ class Outline:
         elif isinstance(node, _ast.Return) and not is_inner:
             raise BrokenSourceError("'return' outside function", node.lineno)
         elif isinstance(node, _ast.Call):
-            # A function that is given the name of the module may change it; those of loggers do not.
+            is_given = any(getattr(argument, "id", "") == "__name__" for argument in node.args)
             if (
-                any(getattr(given, "id", "") == "__name__" for given in node.args)
-                and "log" not in root_of(node).lower()
-            ):
+                is_given and "log" not in root_of(node).lower()
+            ):  # what is not a logger may change the module by its name
                 self.words.add("globals")
             if not is_inner:
                 self._calls.append(node)
@@ -131,7 +139,7 @@ class Outline:
     def inherits_initialize(self) -> bool:
         """Return whether the only class certainly runs the ``initialize`` of its base before anything of its own."""
         own = self.only_class
-        if own is None or self.is_active or not own.has_plain_bases or not own.is_made_plainly:
+        if own is None or self.is_active or not own.is_plain or not own.is_made_plainly:
             return False
         function = own.method("initialize")
         if not isinstance(function, _ast.FunctionDef) or len(function.args.args) != 2:
@@ -142,6 +150,62 @@ class Outline:
         words = [getattr(node, "id", getattr(node, "attr", "")) for node in nodes]
         begins = ([context, "initialize", "super"], [context, "initialize", "self", own.node.name, "super"])
         return [word for word in words if word] in begins
+
+
+class Class(Record):
+    """A class that a file defines at its top level."""
+
+    node: Any  # its definition
+    outline: Outline  # of its file
+
+    @cached_property
+    def bases(self) -> tuple[str, ...]:
+        """Return the dotted names of its bases; empty for one that the file does not show."""
+        plain = [base.value if isinstance(base, _ast.Subscript) else base for base in self.node.bases]
+        return tuple(map(self.outline.scope.origin, plain))
+
+    @cached_property
+    def members(self) -> dict[str, Value]:
+        """Return what its body binds."""
+        return Scope(self.node.body).names
+
+    @property
+    def overridden(self) -> frozenset[str]:
+        """Return the names of the attributes that its body, or an assignment in the file to any object, sets."""
+        return frozenset(self.members) | self.outline.stored
+
+    @property
+    def is_plain(self) -> bool:
+        """Return whether only its body decides what its methods are: nothing else in the file uses it by its name."""
+        is_used = self.node.name in self.outline.loaded or self.node.decorator_list
+        has_plain_bases = all(base.startswith(_PLAIN_BASES) for base in self.bases)
+        return has_plain_bases and not is_used and _OWN_WAYS.isdisjoint(self.overridden)
+
+    @cached_property
+    def is_made_plainly(self) -> bool:
+        """Return whether ``__init__`` certainly only sets attributes: neither it nor what it calls changes others."""
+        function = self.method("__init__")
+        for node in walk(function) if function else ():
+            if isinstance(node, _ast.Call):
+                is_base = getattr(node.func, "attr", "") == "__init__"
+                is_harmless = is_base or self.outline.scope.value(node) is not UNKNOWN
+            else:
+                is_set = isinstance(node, (_ast.Attribute, _ast.Subscript)) and not isinstance(node.ctx, _ast.Load)
+                is_harmless = not is_set or root_of(node) == "self"
+            if not is_harmless:
+                return False
+        return function is not None or "__init__" not in self.overridden
+
+    def lacks(self, name: str) -> bool:
+        """Return whether its instances certainly have no such attribute."""
+        has_no_more = self.is_plain and _EMPTY_BASES.issuperset(self.bases) and self.is_made_plainly
+        return has_no_more and name not in self.overridden
+
+    def method(self, name: str) -> Any:  # noqa: ANN401 - as the definition of a function or a lambda
+        """Return the definition of the method that its instances certainly have as it is written, or None."""
+        value = self.members.get(name, UNKNOWN)
+        is_kept = self.is_plain and value.kind == "function" and name not in self.outline.stored
+        return value.node if is_kept and (name == "__init__" or self.is_made_plainly) else None
 
 
 def read_outline(text: bytes, *, is_package: bool = False) -> Outline:
