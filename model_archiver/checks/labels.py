@@ -48,20 +48,17 @@ def vocabulary_missing(context: CheckContext) -> Iterator[Problem]:
 
 
 def _wrong_file(raw: bytes) -> Iterator[tuple[str, str, int | None]]:
-    try:
-        text, is_utf8 = raw.decode("utf-8"), True
-    except UnicodeDecodeError:  # a worker uses the encoding of its locale, which may be another one
-        text, is_utf8 = raw.decode("latin-1"), False
+    text = raw.decode(errors="replace")  # a worker uses the encoding of its locale, which may be another one
     if text.startswith("\ufeff"):
         yield "the file begins with a byte order mark, which a worker cannot read", "save it as UTF-8 without one", 1
         return
     try:
         labels = json.loads(text)
     except json.JSONDecodeError as error:
-        if is_utf8:
-            yield f"the file is not valid JSON: {error.msg} (column {error.colno})", _EXAMPLE, error.lineno
-        else:
+        if "\ufffd" in text:
             yield "the file is not JSON in UTF-8", "save it as UTF-8", None
+        else:
+            yield f"the file is not valid JSON: {error.msg} (column {error.colno})", _EXAMPLE, error.lineno
     except (ValueError, RecursionError):  # nested too deeply, or a number too long, for this Python
         return
     else:

@@ -6,7 +6,6 @@ TorchServe: org/pytorch/serve/wlm/ModelManager.java, `setupModelDependencies`, w
 
 from __future__ import annotations
 
-import codecs
 import posixpath
 import re
 from pathlib import PurePosixPath
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from model_archiver.checks.context import CheckContext, CheckedFile
 
-_MAX_SIZE = 1 << 19  # bytes of all files together that are checked
+_MAX_SIZE = 1 << 19  # bytes of a file that is checked
 _MAX_LINE = 1000  # characters of a line that is checked
 _MAX_PARENTHESES = 20  # new versions of packaging reject markers that are nested deeply, and old ones exhaust the stack
 _MAX_PROBLEMS = 20  # of one kind
@@ -61,72 +60,40 @@ def _invalid(context: CheckContext) -> Iterator[Problem]:
 
 def _local(context: CheckContext) -> Iterator[Problem]:
     packed = context.by_path.keys() | {folder for path in context.by_path for folder in path.parents}
-    start = PurePosixPath(context.text_field("requirementsFile")).parent
     for file, number, line in _lines(context):
         option, name = _target(line)
         if not name or name.startswith(("/", "~")) or ":" in name or "@" in name:
             continue  # the line names nothing of the archive
         # SageMaker runs pip in the folder of the file, TorchServe in the model's.
-        bases = (file.path.parent,) if option in ("-r", "-c") else (PurePosixPath(), start)
-        paths = [_joined(base, name) for base in bases]
-        if any(path in packed for path in paths):
-            continue
-        hint = f"pack it as {shortened(str(paths[0]))}, with --include or --extra-files"
-        if ".." in paths[0].parts:
-            hint = "move it into the model's folder"
-        message = f"{shortened(f'{option} {name}'.strip())} is not in the archive, where pip looks for it"
-        yield Problem("warning", "requirements-local", message, hint, file.display_path, number)
+        bases = (file.path.parent,) if option in ("-r", "-c") else (PurePosixPath(), file.path.parent)
+        paths = [PurePosixPath(posixpath.normpath(base / name)) for base in bases]
+        if not any(path in packed for path in paths):
+            hint = f"pack it as {shortened(str(paths[0]))}, with --include or --extra-files"
+            if ".." in paths[0].parts:
+                hint = "move it into the model's folder"
+            message = f"{shortened(f'{option} {name}'.strip())} is not in the archive, where pip looks for it"
+            yield Problem("warning", "requirements-local", message, hint, file.display_path, number)
 
 
 def _lines(context: CheckContext) -> Iterator[tuple[CheckedFile, int, str]]:
-    """Yield each line that can be checked, with its file and number.
-
-    Files of the archive that a line names with ``-r`` or ``-c`` are included. A file that is not UTF-8 has one line, 0.
-    """
-    first = context.named_file("requirementsFile")
-    if first is None or context.server != "torchserve" or not context.runs_python3:
+    """Yield each line that can be checked, with the file and its number; one line, 0, for a file that is not UTF-8."""
+    file = context.named_file("requirementsFile")
+    is_read = file and context.server == "torchserve" and context.runs_python3 and file.size <= _MAX_SIZE
+    raw = context.text(file) if file and is_read else None
+    if file is None or raw is None or b"\0" in raw:  # another encoding, which a byte order mark may name
         return
-    files, left = {first.path: first}, _MAX_SIZE
-    waiting = [first]
-    for file in waiting:
-        left -= file.size
-        text = _decoded(context.text(file) or b"") if left >= 0 else ""
-        if text is None:
-            yield file, 0, ""
-        for number, line in _logical_lines(text or ""):
-            if len(line) > _MAX_LINE or "\\" in line or "${" in line:
-                continue
-            yield file, number, line
-            option, name = _target(line)
-            path = _joined(file.path.parent, name)
-            if option in ("-r", "-c") and path in context.by_path and path not in files:
-                files[path] = context.by_path[path]
-                waiting.append(files[path])
-
-
-def _decoded(raw: bytes) -> str | None:
-    """Return the text of a file; None if it should be UTF-8 and is not, "" if it cannot be checked."""
     try:
-        is_utf16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        text = raw.decode("utf-16" if is_utf16 else "utf-8-sig")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return "" if re.match(rb"(?:.*\n)?#.*coding[:=]", raw) else None
-    return "" if "\0" in text else text
-
-
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines without comments; a continued line has the number of its first part."""
-    number, parts = 0, list[str]()
-    for count, line in enumerate([*text.splitlines(), ""], 1):
-        number = number if parts else count
-        is_comment = line.lstrip().startswith("#")
-        if line.endswith("\\") and not is_comment:
-            parts.append(line.strip("\\"))
-            continue
-        joined = "".join([*parts, f" {line}" if is_comment else line])
-        parts = []
-        if stripped := re.split(r"(?:^|(?<=\s))#", joined, maxsplit=1)[0].strip():
-            yield number, stripped
+        text = ""
+        if b"coding" not in raw:
+            yield file, 0, ""
+    is_continued = False
+    for number, line in enumerate(text.splitlines(), 1):
+        is_part, is_continued = is_continued, line.endswith("\\")
+        stripped = re.split(r"(?:^|(?<=\s))#", line, maxsplit=1)[0].strip()
+        if stripped and len(line) <= _MAX_LINE and not is_part and "\\" not in line and "${" not in line:
+            yield file, number, stripped
 
 
 def _target(line: str) -> tuple[str, str]:
@@ -138,10 +105,6 @@ def _target(line: str) -> tuple[str, str]:
         name = re.sub(r"\[[^\[\]]*\]$", "", name)
     is_path = bool(option) or "/" in name or name.startswith(".") or name.lower().endswith(_ARCHIVES)
     return (f"-{letter}" if letter else ""), (name if is_path else "")
-
-
-def _joined(folder: PurePosixPath, name: str) -> PurePosixPath:
-    return PurePosixPath(posixpath.normpath(posixpath.join(folder, name)))
 
 
 def _requirement(line: str) -> str:

@@ -118,11 +118,11 @@ def _read_pickles(file: BinaryIO, size: int) -> WeightsFile:
 
 def _read_plain_pickle(data: bytes) -> WeightsFile:
     pickle = _read_pickle(data)
-    if pickle is None or pickle.is_whole:
-        return WeightsFile("unknown" if pickle is None else "pickle", pickle)
+    if pickle is None or pickle.count < _FEWEST_OPCODES:
+        return WeightsFile()
     # joblib writes arrays between the opcodes.
-    is_other = pickle.count < _FEWEST_OPCODES or any(name.startswith("joblib.") for name in pickle.globals)
-    return WeightsFile(damage="" if is_other else "truncated")
+    is_cut = not pickle.is_whole and not any(name.startswith("joblib.") for name in pickle.globals)
+    return WeightsFile("pickle" if pickle.is_whole else "unknown", pickle, "truncated" if is_cut else "")
 
 
 def _read_torch_pickles(data: bytes) -> WeightsFile:
