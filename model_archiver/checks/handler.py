@@ -68,12 +68,12 @@ def handler_syntax(context: CheckContext) -> Iterator[Problem]:
 
 def syntax_problems(context: CheckContext, file: CheckedFile, code: str) -> Iterator[Problem]:
     """Report a Python file that certainly does not parse."""
-    error = context.broken_sources.get(file.path) if context.outline(file) is None else None
-    if error is not None and error.is_certain:
+    error = context.parsed(file)
+    if isinstance(error, SyntaxError):
         version = ".".join(map(str, sys.version_info[:2]))
-        message = f"this file is not valid Python {version}: {shortened(str(error), _LONGEST_MESSAGE)}"
-        hint = "fix this line" if error.line else "fix the file"
-        yield Problem("error", code, message, hint, file.display_path, error.line)
+        message = f"this file is not valid Python {version}: {shortened(error.msg, _LONGEST_MESSAGE)}"
+        hint = "fix this line" if error.lineno else "fix the file"
+        yield Problem("error", code, message, hint, file.display_path, error.lineno or None)
 
 
 def handler_entry(context: CheckContext) -> Iterator[Problem]:

@@ -19,19 +19,15 @@ if TYPE_CHECKING:
 def model_file_name(context: CheckContext) -> Iterator[Problem]:
     """Report a model file that the server does not find: it imports the name up to the first dot."""
     file, module = _model_file(context), context.text_field("modelFile").partition(".")[0]
-    parts = {part for path in context.by_path for part in path.parts}
-    if file is None or any(part == module or part.startswith((f"{module}.py", f"{module}.so")) for part in parts):
+    others = {part for path in context.by_path if file and path != file.path for part in path.parts}
+    if file is None or file.path.name == f"{module}.py" or any(part.partition(".")[0] == module for part in others):
         return
     name = file.path.name
-    if any(part.startswith(f"{module}.") and part.endswith((".so", ".pyd")) for part in parts):
-        return
-    if not name.endswith(".py"):
-        message, hint = "the model file must be a Python file", "name the .py file that defines the model's class"
-    elif len(file.path.parts) > 1:
-        message, hint = "the server finds a model file only at the root of the archive", f"put {name} at the root"
-    else:
+    if name.endswith(".py"):
         message = f"the server imports the name up to the first dot, {module!r}"
         hint = f"rename the file to {name.removesuffix('.py').replace('.', '_')}.py"
+    else:
+        message, hint = "the model file must be a Python file", "name the .py file that defines the model's class"
     yield Problem("error", "model-file-name", message, hint, file.display_path)
 
 

@@ -7,7 +7,6 @@ import sys
 from functools import cached_property
 
 from model_archiver.checks.names import FUNCTIONS, IMPORTS, UNKNOWN, Scope, Value, children, root_of, walk
-from model_archiver.core.problems import ModelArchiverError
 from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
@@ -29,16 +28,6 @@ _EMPTY_BASES = {"abc.ABC", "builtins.object"}
 _PLAIN_BASES = ("abc.ABC", "builtins.object", "mms.", "torch.", "ts.")
 """Classes, and packages whose classes leave the methods of the classes that derive from them as they are written."""
 _OWN_WAYS = {"__new__", "__class__", "__getattr__", "__getattribute__", "__class_getitem__", "__init_subclass__"}
-
-
-class BrokenSourceError(ModelArchiverError):
-    """A source that does not parse, or that is not judged."""
-
-    def __init__(self, message: str, line: int | None = None, *, is_certain: bool = True) -> None:
-        super().__init__(message)
-        self.line = line
-        # Whether every Python rejects it: it looks neither like newer syntax, nor like what depends on the system.
-        self.is_certain = is_certain
 
 
 class Outline:
@@ -86,7 +75,7 @@ class Outline:
         elif isinstance(node, (_ast.Global, _ast.NamedExpr)):
             self._rebound.update(node.names if isinstance(node, _ast.Global) else [node.target.id])
         elif isinstance(node, _ast.Return) and not is_inner:
-            raise BrokenSourceError("'return' outside function", node.lineno)
+            raise SyntaxError("'return' outside function", ("", node.lineno, 0, ""))
         elif isinstance(node, _ast.Call):
             is_given = any(getattr(argument, "id", "") == "__name__" for argument in node.args)
             if (
@@ -208,27 +197,23 @@ class Class(Record):
         return value.node if is_kept and (name == "__init__" or self.is_made_plainly) else None
 
 
-def read_outline(text: bytes, *, is_package: bool = False) -> Outline:
-    """Return the outline of a source.
-
-    Raises:
-        BrokenSourceError: it does not parse, or is too large or too deep to be judged.
-    """
+def read_outline(text: bytes, *, is_package: bool = False) -> Outline | SyntaxError | None:
+    """Return the outline of a source, or why no Python accepts it; None if it is too large or too deep to be judged."""
     import warnings  # noqa: PLC0415 - only where there is a source
 
     if len(text) > _LARGEST_SOURCE:
-        raise BrokenSourceError("is too long", is_certain=False)
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about escapes that will be errors one day
             tree: _ast.Module = compile(text, "<source>", "exec", _ONLY_TREE, dont_inherit=True)
         return Outline(tree, is_package=is_package)
     except SyntaxError as error:
-        raise BrokenSourceError(error.msg, error.lineno or None, is_certain=not _may_be_valid(error)) from None
+        return None if _may_be_valid(error) else error
     except ValueError:
-        raise BrokenSourceError("source code string cannot contain null bytes") from None
+        return SyntaxError("source code string cannot contain null bytes")
     except (RecursionError, MemoryError):  # another Python, or one that is called less deeply, may not meet them
-        raise BrokenSourceError("is nested too deeply", is_certain=False) from None
+        return None
 
 
 def _never_runs(node: _ast.If) -> bool:
