@@ -185,10 +185,10 @@ def test_torch_is_needed_by_a_handler_that_imports_it(work, run: Command, source
     assert line("torch.py", "torch") in run(*shadowing("torch.py", source=source)).errors
 
 
-@pytest.mark.parametrize("name", ["torch", "packaging"])
-def test_the_handlers_of_the_server_need_more(work, run: Command, name: str) -> None:
-    write({f"d/{name}.py": ""})
-    assert line(f"{name}.py", name) in run(*words("--model-path", "d", handler="base_handler")).errors
+def test_the_handlers_of_the_server_need_torch(work, run: Command) -> None:
+    write({"d/torch.py": "", "d/packaging.py": ""})  # they need the other one too, but hardly anyone packs it
+    errors = run(*words("--model-path", "d", handler="base_handler")).errors
+    assert [error for error in errors if "[handler-shadows]" in error] == [line("torch.py", "torch")]
 
 
 # The handler, the files, what is shadowed.

@@ -32,15 +32,12 @@ def _checks(context: CheckContext) -> Iterator[Callable[[CheckContext], Iterator
     """Yield the checks, without those of files that this archive does not have: to import them takes time."""
     yield from (identity.name_leading_digit, identity.version_unservable)
     yield from (identity.runtime_unserved, identity.path_case_clash)
-    if context.handler.file is not None:
+    if context.handler.file is not None or context.text_field("modelFile"):
         from model_archiver.checks import handler  # noqa: PLC0415
 
         yield from (handler.handler_unreachable, handler.handler_syntax, handler.handler_entry, handler.handler_class)
+        yield from (handler.model_file_name, handler.model_file_class)
     yield from (imports.handler_shadows, imports.import_relative, imports.import_not_packed)
-    if context.text_field("modelFile"):
-        from model_archiver.checks import model_file  # noqa: PLC0415
-
-        yield from (model_file.model_file_name, model_file.model_file_class)
     if context.inherited is not None or context.text_field("serializedFile"):
         from model_archiver.checks import weights  # noqa: PLC0415
 

@@ -46,7 +46,6 @@ _WHOLE_COPIES = {
     "mms": "arg_parser.py",
     "torch": "nn/__init__.py",
     "numpy": "linalg/__init__.py",
-    "packaging": "version.py",
     "yaml": "nodes.py",
 }
 _ON_SERVERS = sys.stdlib_module_names | {"mms", "torch", "ts"}
@@ -100,8 +99,6 @@ def _shadow_level(context: CheckContext, name: str, file: CheckedFile) -> Level 
     if name in ON_SOME and (context.server == "torchserve" or name in ("gettext", "select")):
         return "warning"
     if name not in _WHOLE_COPIES or (name == "mms") != (context.server == "mms"):
-        return None
-    if name == "packaging" and not (context.inherited and "BaseHandler" in context.inherited.classes):
         return None
     if file.path.name == "__init__.py":
         is_copy = file.path.parent / _WHOLE_COPIES[name] in context.by_path

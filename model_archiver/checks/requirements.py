@@ -109,9 +109,7 @@ def _target(line: str) -> tuple[str, str]:
 
 def _requirement(line: str) -> str:
     """Return the part before the options."""
-    words = line.split(" ")
-    count = next((index for index, word in enumerate(words) if word.startswith("-")), len(words))
-    return " ".join(words[:count])
+    return re.split(r"(?:^|(?<= ))-", line, maxsplit=1)[0]
 
 
 def _mistake(line: str) -> tuple[str, str] | None:

@@ -106,12 +106,11 @@ class Outline:
         return is_shown and name not in self.scope.names
 
     @cached_property
-    def classes(self) -> list[tuple[str, int, Class]]:
-        """Return the classes that are certainly defined: for each of their names the name, its line and the class."""
+    def classes(self) -> list[Class]:
+        """Return the classes that are certainly defined, once for each of their names."""
         values = [] if self.is_open else self.scope.names.items()
-        found = [(name, value) for name, value in values if value.kind == "class"]
-        classes = [(name, value.line, Class(value.node, self)) for name, value in found]
-        return sorted(classes, key=lambda item: item[1])
+        found = [Class(name, value.line, value.node, self) for name, value in values if value.kind == "class"]
+        return sorted(found, key=lambda one: one.line)
 
     @property
     def may_have_more_classes(self) -> bool:
@@ -122,7 +121,7 @@ class Outline:
     @property
     def only_class(self) -> Class | None:
         """Return the class that the server takes, if it is certainly the only one that the file defines."""
-        return self.classes[0][2] if len(self.classes) == 1 and not self.may_have_more_classes else None
+        return self.classes[0] if len(self.classes) == 1 and not self.may_have_more_classes else None
 
     @property
     def inherits_initialize(self) -> bool:
@@ -144,6 +143,8 @@ class Outline:
 class Class(Record):
     """A class that a file defines at its top level."""
 
+    name: str
+    line: int  # that binds the name
     node: Any  # its definition
     outline: Outline  # of its file
 

@@ -131,7 +131,7 @@ def _rejected_globals(context: CheckContext, found: WeightsFile) -> list[str]:
     """Return what ``torch.load`` rejects, unless an imported package may allow it, as torchao does for its own."""
     if found.kind != "saved" or found.pickle is None:
         return []
-    from model_archiver.checks.pickles import rejected_globals  # noqa: PLC0415 - as there is a pickle
+    from model_archiver.checks.weights_file import rejected_globals  # noqa: PLC0415 - as there are weights
 
     names = rejected_globals(found.pickle)
     others = {name.partition(".")[0] for name in names} - _NEVER_ALLOWED
