@@ -182,8 +182,9 @@ def test_a_long_or_deep_source_is_not_judged(work: Path, run: Command) -> None:
     assert depths == {100: True, 200: False}
 
 
-def test_async_is_served_if_the_config_file_asks_for_it(work: Path, run: Command) -> None:
-    Path("c.yaml").write_text("asyncCommunication: true\n")
+@pytest.mark.parametrize("setting", ["asyncCommunication: true", "batchSize: 4"])
+def test_async_is_served_if_the_config_file_may_ask_for_it(work: Path, run: Command, setting: str) -> None:
+    Path("c.yaml").write_text(f"{setting}\n")
     assert errors(run, f"async {HANDLE}", "h.py", "--config-file", "c.yaml") == []
 
 

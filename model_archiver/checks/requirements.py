@@ -15,7 +15,7 @@ from model_archiver.core.text import shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from model_archiver.checks.context import CheckContext, CheckedFile
 
@@ -34,49 +34,44 @@ _COMMAND_OPTIONS = (
 
 def requirements_invalid(context: CheckContext) -> Iterator[Problem]:
     """Report lines that pip rejects."""
-    return _limited(_invalid(context))
+    return _problems(context, "requirements-invalid", _mistake)
 
 
 def requirements_local(context: CheckContext) -> Iterator[Problem]:
     """Report files and folders that a line names but the archive does not contain."""
-    return _limited(_local(context))
+    folder = PurePosixPath(context.text_field("requirementsFile")).parent
+    packed = context.by_path.keys() | {parent for path in context.by_path for parent in path.parents}
+    return _problems(context, "requirements-local", lambda line: _not_packed(line, folder, packed))
 
 
-def _limited(problems: Iterator[Problem]) -> Iterator[Problem]:
-    """Yield the first problems; the last of them says that the check ends there."""
-    for count, problem in enumerate(problems, 1):
-        if count == _MAX_PROBLEMS:
-            yield problem.replace(message=f"{problem.message} (later lines are not checked)")
-            return
-        yield problem
-
-
-def _invalid(context: CheckContext) -> Iterator[Problem]:
+def _problems(context: CheckContext, code: str, judge: Callable[[str], tuple[str, str] | None]) -> Iterator[Problem]:
+    """Yield the problems of the first wrong lines; the last of them says that the check ends there."""
+    count = 0
     for file, number, line in _lines(context):
-        mistake = _mistake(line) if number else ("is not UTF-8", "save it as UTF-8")
-        if mistake:
-            yield Problem("warning", "requirements-invalid", *mistake, file.display_path, number or None)
+        if found := judge(line):
+            count += 1
+            end = " (later lines are not checked)" if count == _MAX_PROBLEMS else ""
+            yield Problem("warning", code, f"{found[0]}{end}", found[1], file.display_path, number or None)
+            if end:
+                return
 
 
-def _local(context: CheckContext) -> Iterator[Problem]:
-    packed = context.by_path.keys() | {folder for path in context.by_path for folder in path.parents}
-    for file, number, line in _lines(context):
-        option, name = _target(line)
-        if not name or name.startswith(("/", "~")) or ":" in name or "@" in name:
-            continue  # the line names nothing of the archive
-        # SageMaker runs pip in the folder of the file, TorchServe in the model's.
-        bases = (file.path.parent,) if option in ("-r", "-c") else (PurePosixPath(), file.path.parent)
-        paths = [PurePosixPath(posixpath.normpath(base / name)) for base in bases]
-        if not any(path in packed for path in paths):
-            hint = f"pack it as {shortened(str(paths[0]))}, with --include or --extra-files"
-            if ".." in paths[0].parts:
-                hint = "move it into the model's folder"
-            message = f"{shortened(f'{option} {name}'.strip())} is not in the archive, where pip looks for it"
-            yield Problem("warning", "requirements-local", message, hint, file.display_path, number)
+def _not_packed(line: str, folder: PurePosixPath, packed: Collection[PurePosixPath]) -> tuple[str, str] | None:
+    """Return what a line names that is not in the archive, and what to do; None if it names nothing of it."""
+    option, name = _target(line)
+    # SageMaker runs pip in the folder of the file, TorchServe in the model's.
+    bases = (folder,) if option in ("-r", "-c") else (PurePosixPath(), folder)
+    paths = [PurePosixPath(posixpath.normpath(base / name)) for base in bases]
+    if not name or name.startswith(("/", "~")) or ":" in name or "@" in name or any(path in packed for path in paths):
+        return None
+    hint = f"pack it as {shortened(str(paths[0]))}, with --include or --extra-files"
+    if ".." in paths[0].parts:
+        hint = "move it into the model's folder"
+    return f"{shortened(f'{option} {name}'.strip())} is not in the archive, where pip looks for it", hint
 
 
 def _lines(context: CheckContext) -> Iterator[tuple[CheckedFile, int, str]]:
-    """Yield each line that can be checked, with the file and its number; one line, 0, for a file that is not UTF-8."""
+    """Yield each line that can be checked, with the file and its number; an empty line 0 if it is not UTF-8."""
     file = context.named_file("requirementsFile")
     is_read = file and context.server == "torchserve" and context.runs_python3 and file.size <= _MAX_SIZE
     raw = context.text(file) if file and is_read else None
@@ -114,6 +109,8 @@ def _requirement(line: str) -> str:
 
 def _mistake(line: str) -> tuple[str, str] | None:
     """Return what is wrong with a line and what to do; None if nothing is, or it cannot be known."""
+    if not line:
+        return "is not UTF-8", "save it as UTF-8"
     text = _requirement(line)
     for option in line[len(text) :].split()[:1]:
         if option in _COMMAND_OPTIONS:

@@ -151,8 +151,7 @@ class Class(Record):
     @cached_property
     def bases(self) -> tuple[str, ...]:
         """Return the dotted names of its bases; empty for one that the file does not show."""
-        plain = [base.value if isinstance(base, _ast.Subscript) else base for base in self.node.bases]
-        return tuple(map(self.outline.scope.origin, plain))
+        return tuple(map(self.outline.scope.origin, self.node.bases))
 
     @cached_property
     def members(self) -> dict[str, Value]:
@@ -175,16 +174,12 @@ class Class(Record):
     def is_made_plainly(self) -> bool:
         """Return whether ``__init__`` certainly only sets attributes: neither it nor what it calls changes others."""
         function = self.method("__init__")
-        for node in walk(function) if function else ():
-            if isinstance(node, _ast.Call):
-                is_base = getattr(node.func, "attr", "") == "__init__"
-                is_harmless = is_base or self.outline.scope.value(node) is not UNKNOWN
-            else:
-                is_set = isinstance(node, (_ast.Attribute, _ast.Subscript)) and not isinstance(node.ctx, _ast.Load)
-                is_harmless = not is_set or root_of(node) == "self"
-            if not is_harmless:
-                return False
-        return function is not None or "__init__" not in self.overridden
+        nodes = list(walk(function)) if function else []
+        calls = (node for node in nodes if isinstance(node, _ast.Call) and getattr(node.func, "attr", "") != "__init__")
+        stores = (node for node in nodes if isinstance(getattr(node, "ctx", None), (_ast.Store, _ast.Del)))
+        is_quiet = all(self.outline.scope.value(call) is not UNKNOWN for call in calls)
+        is_kept = function is not None or "__init__" not in self.overridden
+        return is_kept and is_quiet and all(isinstance(node, _ast.Name) or root_of(node) == "self" for node in stores)
 
     def lacks(self, name: str) -> bool:
         """Return whether its instances certainly have no such attribute."""
