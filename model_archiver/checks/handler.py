@@ -121,11 +121,13 @@ def _call(context: CheckContext, function: Any, name: str, parameters: str) -> I
         message = f"the server calls {name}{_PARAMETERS}, but this function takes {_parameters(function)}"
         yield message, f"make it {name}{parameters}", function.lineno
     elif type(function).__name__ == "AsyncFunctionDef":
-        hint = "make it a plain def"
-        if context.server == "torchserve":
-            hint += ", or set asyncCommunication in the config file"
-        if context.server == "mms" or not context.text_field("configFile"):  # which may make the server await it
-            yield f"{name!r} is async, but the server does not await it", hint, function.lineno
+        or_set = ", or set asyncCommunication in the config file" if context.server == "torchserve" else ""
+        if not or_set or not context.text_field("configFile"):  # which may make the server await it
+            yield (
+                f"{name!r} is async, but the server does not await it",
+                f"make it a plain def{or_set}",
+                function.lineno,
+            )
     elif is_generator(function):
         message = f"{name!r} is a generator, but the server needs a list"
         yield message, "return a list with one answer per request", function.lineno

@@ -34,7 +34,8 @@ _COMMAND_OPTIONS = (
 
 def requirements_invalid(context: CheckContext) -> Iterator[Problem]:
     """Report lines that pip rejects."""
-    return _problems(context, "requirements-invalid", _mistake)
+    not_utf8 = ("is not UTF-8", "save it as UTF-8")
+    return _problems(context, "requirements-invalid", lambda line: _mistake(line) if line else not_utf8)
 
 
 def requirements_local(context: CheckContext) -> Iterator[Problem]:
@@ -109,12 +110,10 @@ def _requirement(line: str) -> str:
 
 def _mistake(line: str) -> tuple[str, str] | None:
     """Return what is wrong with a line and what to do; None if nothing is, or it cannot be known."""
-    if not line:
-        return "is not UTF-8", "save it as UTF-8"
     text = _requirement(line)
-    for option in line[len(text) :].split()[:1]:
-        if option in _COMMAND_OPTIONS:
-            return f"pip does not accept {option} in a file", "remove it"
+    option = line[len(text) :].partition(" ")[0]
+    if option in _COMMAND_OPTIONS:
+        return f"pip does not accept {option} in a file", "remove it"
     if not text or "://" in text or "file:" in text or _target(line)[1] or text.count("(") > _MAX_PARENTHESES:
         return None
     from packaging.markers import InvalidMarker, Marker  # noqa: PLC0415 - only for a model with requirements
@@ -130,7 +129,7 @@ def _mistake(line: str) -> tuple[str, str] | None:
     except InvalidRequirement:
         return _invalid_requirement(name)
     except ValueError:  # how packaging 22 rejects some versions
-        return None
+        pass
     return None
 
 

@@ -115,8 +115,8 @@ class Outline:
     @property
     def may_have_more_classes(self) -> bool:
         """Return whether it may define other classes than those."""
-        others = [name for name, value in self.scope.names.items() if value.kind == "unknown"]
-        return self.is_open or any(not name.startswith("__") for name in others)
+        names = self.scope.names.items()
+        return self.is_open or any(value.kind == "unknown" and not name.startswith("__") for name, value in names)
 
     @property
     def only_class(self) -> Class | None:

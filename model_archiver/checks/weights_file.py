@@ -151,9 +151,10 @@ def _read_plain_pickle(data: bytes) -> WeightsFile:
     pickle = read_pickle(data)
     if pickle is None or pickle.count < _FEWEST_OPCODES:
         return WeightsFile()
-    # joblib writes arrays between the opcodes.
-    is_cut = not pickle.is_whole and not any(name.startswith("joblib.") for name in pickle.globals)
-    return WeightsFile("pickle" if pickle.is_whole else "unknown", pickle, "truncated" if is_cut else "")
+    if pickle.is_whole:
+        return WeightsFile("pickle", pickle)
+    is_other = any(name.startswith("joblib.") for name in pickle.globals)  # it writes arrays between the opcodes
+    return WeightsFile(damage="" if is_other else "truncated")
 
 
 def _read_torch_pickles(data: bytes) -> WeightsFile:
@@ -193,12 +194,8 @@ def read_pickle(data: bytes, start: int = 0) -> Pickle | None:
     except LookupError:  # no unpickler takes it
         return None
     except (ValueError, AssertionError):  # the data ends, or is not what the opcode needs
-        is_opcode = end == len(data) or data[end : end + 1].decode("latin-1") in {
-            opcode.code for opcode in pickletools.opcodes
-        }
-        if not is_opcode or file.tell() < len(data):
-            return None
-        return Pickle(tuple(machine.globals), machine.is_module, count, len(data), is_whole=False)
+        is_cut = file.tell() == len(data)
+        return Pickle(tuple(machine.globals), machine.is_module, count, len(data), is_whole=False) if is_cut else None
     return Pickle(tuple(machine.globals), machine.is_module, count, end, is_whole=True)
 
 
