@@ -69,10 +69,9 @@ def handler_shadows(context: CheckContext) -> Iterator[Problem]:
             message = f"shadows the module {name}, which the server itself imports{when}"
             hint = "rename its folder" if file.path.name == "__init__.py" else "rename it"
             yield Problem(level, "handler-shadows", message, hint, file.display_path)
-    model_file = context.named_file("modelFile")
-    files = [context.handler.file if context.handler.is_reachable else None]
-    files.append(model_file if model_file and context.inherited else None)
-    for own in files if context.runs_python3 else ():
+    handler_file = context.handler.file if context.handler.is_reachable else None
+    model_file = context.named_file("modelFile") if context.inherited else None
+    for own in (handler_file, model_file) if context.runs_python3 else ():
         if own and own.path.stem in _COMPILED_IN and own.path.parent in context.roots:
             message = f"the server never imports this file, because Python has its own module {own.path.stem}"
             yield Problem("error", "handler-shadows", message, "rename it", own.display_path)

@@ -38,10 +38,8 @@ def vocabulary_missing(context: CheckContext) -> Iterator[Problem]:
 
     TorchServe: ts/torch_handler/text_handler.py, `initialize` and `get_source_vocab_path`.
     """
-    inherited = context.inherited
-    if inherited is None or not inherited.runs("get_source_vocab_path", "TextHandler"):
-        return
-    if VOCABULARY not in context.by_path and not context.text_field("sourceVocab"):
+    is_read = context.inherited is not None and context.inherited.runs("get_source_vocab_path", "TextHandler")
+    if is_read and VOCABULARY not in context.by_path and not context.text_field("sourceVocab"):
         message = f"this handler reads {VOCABULARY}, which is not at the root of the archive"
         hint = f"add the model's vocabulary: --extra-files {VOCABULARY}"
         yield Problem("error", "vocabulary-missing", message, hint, context.handler.display_path)
