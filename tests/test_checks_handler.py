@@ -134,6 +134,21 @@ CLASS = {
     "async handle": (SERVICE.replace("def handle", "async def handle"), f"5: 'handle' {ASYNC}"),
     "unknown base": ("from mine import Base\n\n\nclass Service(Base):\n    def handle(self): ...\n", ""),
     "set elsewhere": ("class Service:\n    def __init__(self):\n        self.handle = self.initialize = print\n", ""),
+    "used by its name": ("class Service:\n    size = 1\n\n    def run(self):\n        return Service.size\n", ""),
+    "made by a function": (
+        "from mine import load\n\n\nclass Service:\n    def __init__(self):\n        self.model = load()\n",
+        "",
+    ),
+    "made by setting something": (
+        "import mine\n\n\nclass Service:\n    def __init__(self):\n        mine.made = True\n",
+        "",
+    ),
+    "made with a device": (
+        "import torch\n\n\nclass Service:\n    def __init__(self):\n        self.device = torch.device('cpu')\n\n"
+        f"{METHOD}",
+        "4: class Service has no method 'initialize'; "
+        "define initialize(self, context), or derive the class from BaseHandler",
+    ),
     "given to a function": ("from mine import fill\n\n\nclass Service:\n    pass\n\n\nfill(Service)\n", ""),
     **{
         f"instance in {made}": (
