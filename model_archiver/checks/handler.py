@@ -184,8 +184,10 @@ def _listed(classes: Sequence[Class]) -> str:
 def model_file_name(context: CheckContext) -> Iterator[Problem]:
     """Report a model file that the server does not find: it imports the name up to the first dot."""
     file, module = _model_file(context), context.text_field("modelFile").partition(".")[0]
-    others = {part for path in context.by_path if file and path != file.path for part in path.parts}
-    if file is None or file.path.name == f"{module}.py" or any(part.partition(".")[0] == module for part in others):
+    parts = {part for path in context.by_path for part in path.parts if file and path != file.path}
+    found = (part for part in parts if part.partition(".")[0] == module)
+    importable = (module, ".py", ".pyc", ".pyd", ".so")
+    if file is None or file.path.name == f"{module}.py" or any(part.endswith(importable) for part in found):
         return
     name = file.path.name
     if name.endswith(".py"):

@@ -35,7 +35,6 @@ ON_SOME = _names(  # by TorchServe on some builds of Python; gettext and select 
     "base64 binascii cmath contextvars fnmatch gettext glob math mmap pprint quopri select ssl tempfile textwrap "
     "timeit tokenize zlib"
 )
-MODULES_OF_WORKER = {"torchserve": _TORCHSERVE, "mms": _EVERY_WORKER}
 # What is imported before the path is looked at, or is a part of the interpreter: no file shadows it.
 _COMPILED_IN = _names(
     "__main__ abc atexit builtins codecs errno gc genericpath io itertools marshal os posix posixpath stat sys time "
@@ -53,9 +52,14 @@ _ON_SERVERS = sys.stdlib_module_names | {"mms", "torch", "ts"}
 _ARCHIVES = {".7z", ".bz2", ".egg", ".gz", ".tar", ".tbz", ".tgz", ".txz", ".whl", ".xz", ".zip"}
 
 
+def modules_of_worker(server: Server) -> frozenset[str]:
+    """Return the modules of Python that a worker imports before any handler."""
+    return _TORCHSERVE if server == "torchserve" else _EVERY_WORKER
+
+
 def modules_found_first(server: Server) -> frozenset[str]:
     """Return modules of Python or the server that an import may find before a packed file."""
-    return _COMPILED_IN | {"code", "ts", "mms"} | MODULES_OF_WORKER[server]
+    return _COMPILED_IN | {"code", "ts", "mms"} | modules_of_worker(server)
 
 
 def handler_shadows(context: CheckContext) -> Iterator[Problem]:
@@ -89,7 +93,7 @@ def _modules(context: CheckContext) -> Iterator[tuple[str, CheckedFile]]:
 
 def _shadow_level(context: CheckContext, name: str, file: CheckedFile) -> Level | None:
     """Return how bad it is that a file is imported under a name."""
-    if name in MODULES_OF_WORKER[context.server]:
+    if name in modules_of_worker(context.server):
         return "error"
     if name in ON_SOME and (context.server == "torchserve" or name in ("gettext", "select")):
         return "warning"

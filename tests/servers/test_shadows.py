@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model_archiver.checks.imports import MODULES_OF_WORKER, ON_SOME
+from model_archiver.checks.imports import ON_SOME, modules_of_worker
 
 from . import environments
 from .conftest import ENVIRONMENTS
@@ -29,13 +29,13 @@ LATE_ON_MMS = {"multiprocessing", "subprocess", "uuid"}
 
 
 @pytest.mark.parametrize(
-    "name", sorted((MODULES_OF_WORKER["torchserve"] | {"ts", "yaml", "numpy"}) - LATE_ON_TORCHSERVE)
+    "name", sorted((modules_of_worker("torchserve") | {"ts", "yaml", "numpy"}) - LATE_ON_TORCHSERVE)
 )
 def test_no_worker_of_torchserve_starts_beside(tmp_path: Path, name: str):
     assert not starts(environments.TORCHSERVE, "ts", tmp_path, name)
 
 
-@pytest.mark.parametrize("name", sorted((MODULES_OF_WORKER["mms"] | {"mms"}) - LATE_ON_MMS))
+@pytest.mark.parametrize("name", sorted((modules_of_worker("mms") | {"mms"}) - LATE_ON_MMS))
 def test_no_worker_of_mms_starts_beside(tmp_path: Path, name: str):
     assert not starts(environments.MMS, "mms", tmp_path, name)
 
