@@ -35,16 +35,6 @@ def errors(run: Command, source: str, handler: str = "h.py", *more: object) -> l
 # The source, the part of --handler from its colon on, the error without path and code; or nothing.
 ENTRY = {
     "nothing": ("X = 1\n", "", f"{NONE} 'handle', and no class; define handle(data, context), {OTHER}"),
-    "a name that functions rebind": (
-        "_p = None\n\n\ndef serve(data, context):\n    global _p\n    return data\n",
-        ":zz",
-        f"{NONE} 'zz', and no class; define zz(data, context), {OTHER}",
-    ),
-    "a name that a function rebinds": (
-        "_p = None\n\n\ndef serve(data, context):\n    global _p\n    return data\n",
-        ":zz",
-        f"{NONE} 'zz', and no class; define zz(data, context), or name another function: --handler h.py:function",
-    ),
     "near": ("def predct(): ...\n", ":predict", f"{NONE} 'predict', and no class; did you mean predct?"),
     "long": ("X = 1\n", f":{LONG}", f"{NONE} {SHORT!r}, and no class; define {SHORT}(data, context), {OTHER}"),
     "two classes": (
@@ -92,6 +82,11 @@ ENTRY = {
         ":1: 'handle' is a generator, but the server needs a list; return a list with one answer per request",
     ),
     "string": ("handle = 'predict'\n", "", ":1: 'handle' is not a function; define handle(data, context)"),
+    "a name that a function may rebind": (
+        "_p = None\n\n\ndef serve(data, context):\n    global _p\n    return data\n",
+        ":zz",
+        "",
+    ),
     "of a loop": ("for handle in 'ab':\n    pass\n", "", ""),
     "of an import that may fail": (
         "try:\n    from lib import handle\nexcept ImportError:\n    handle = None\n",
@@ -139,6 +134,21 @@ CLASS = {
     "async handle": (SERVICE.replace("def handle", "async def handle"), f"5: 'handle' {ASYNC}"),
     "unknown base": ("from mine import Base\n\n\nclass Service(Base):\n    def handle(self): ...\n", ""),
     "set elsewhere": ("class Service:\n    def __init__(self):\n        self.handle = self.initialize = print\n", ""),
+    "used by its name": ("class Service:\n    size = 1\n\n    def run(self):\n        return Service.size\n", ""),
+    "made by a function": (
+        "from mine import load\n\n\nclass Service:\n    def __init__(self):\n        self.model = load()\n",
+        "",
+    ),
+    "made by setting something": (
+        "import mine\n\n\nclass Service:\n    def __init__(self):\n        mine.made = True\n",
+        "",
+    ),
+    "made with a device": (
+        "import torch\n\n\nclass Service:\n    def __init__(self):\n        self.device = torch.device('cpu')\n\n"
+        f"{METHOD}",
+        "4: class Service has no method 'initialize'; "
+        "define initialize(self, context), or derive the class from BaseHandler",
+    ),
     "given to a function": ("from mine import fill\n\n\nclass Service:\n    pass\n\n\nfill(Service)\n", ""),
     **{
         f"instance in {made}": (
@@ -187,8 +197,9 @@ def test_a_long_or_deep_source_is_not_judged(work: Path, run: Command) -> None:
     assert depths == {100: True, 200: False}
 
 
-def test_async_is_served_if_the_config_file_asks_for_it(work: Path, run: Command) -> None:
-    Path("c.yaml").write_text("asyncCommunication: true\n")
+@pytest.mark.parametrize("setting", ["asyncCommunication: true", "batchSize: 4"])
+def test_async_is_served_if_the_config_file_may_ask_for_it(work: Path, run: Command, setting: str) -> None:
+    Path("c.yaml").write_text(f"{setting}\n")
     assert errors(run, f"async {HANDLE}", "h.py", "--config-file", "c.yaml") == []
 
 

@@ -26,10 +26,8 @@ INHERITS = {
     "no-initialize": derived("def preprocess(self, data):\n    return data"),
     "super": initialize("super().initialize(context)\nself.initialized = True"),
     "super-with-a-keyword": initialize("super().initialize(context=context)"),
-    "the-class-itself": initialize("BaseHandler.initialize(self, context)"),
-    "after-plain-statements": initialize(
-        '"""Loads."""\nproperties = context.system_properties\nself.ready = False\nsuper().initialize(context)'
-    ),
+    "super-of-python-2": initialize("super(Handler, self).initialize(context)"),
+    "after-a-docstring": initialize('"""Loads."""\nsuper().initialize(context)\nself.ready = True'),
     "own-init": derived("def __init__(self):\n    super().__init__()\n    self.threshold = 0.5"),
     "vision": "from ts.torch_handler.vision_handler import VisionHandler\nclass Handler(VisionHandler):\n    pass\n",
     "module": "from ts.torch_handler import image_classifier\nclass Handler(image_classifier.ImageClassifier): pass\n",
@@ -37,6 +35,11 @@ INHERITS = {
     "a-logger": derived(before="logger = logging.getLogger(__name__)\nlogger.info('loaded')\n"),
 }
 IS_FREE = {
+    "the-class-itself": initialize("BaseHandler.initialize(self, context)"),
+    "after-plain-statements": initialize("properties = context.system_properties\nsuper().initialize(context)"),
+    "only-a-docstring": initialize('"""Loads."""'),
+    "init-that-calls": derived("def __init__(self):\n    super().__init__()\n    self.paths = os.listdir('.')"),
+    "init-that-patches": derived("def __init__(self):\n    super().__init__()\n    torch.load = print"),
     "own-initialize": initialize("self.model = None"),
     "loads-itself": derived("def _load_pickled_model(self, model_dir, model_file, model_pt_path): ..."),
     "super-in-an-if": initialize("if context:\n    super().initialize(context)"),

@@ -65,6 +65,7 @@ DOT = "the server imports the name up to the first dot, 'net'; rename the file t
 NAMES = {
     "net-v2.py": ("", ""),
     "net.v2.py": ("", DOT),
+    "net.v2.py and net.pt": ("net.pt", DOT),
     "net.txt": ("", "the model file must be a Python file; name the .py file that defines the model's class"),
     **{f"net.v2.py and {other}": (other, "") for other in ("net.py", "net/layers.py", "net.so", "deep/net.py")},
 }

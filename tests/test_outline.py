@@ -49,7 +49,7 @@ def test_many_modules_are_certain(pairs) -> None:
 
 
 def test_classes_are_those_that_the_server_counts(pairs) -> None:
-    found = {module.__name__: {name for name, _, _ in outline.classes} for module, outline in pairs}
+    found = {module.__name__: {one.name for one in outline.classes} for module, outline in pairs}
     real = {module.__name__: counted(module) for module, _ in pairs}
     assert {name: classes - real[name] for name, classes in found.items() if classes - real[name]} == {}
     whole = [module.__name__ for module, outline in pairs if not outline.may_have_more_classes]
@@ -68,7 +68,7 @@ def test_names_are_there_or_not(pairs) -> None:
 
 
 def test_methods_are_those_that_instances_have(pairs) -> None:
-    classes = [(getattr(module, name), found) for module, outline in pairs for name, _, found in outline.classes]
+    classes = [(getattr(module, found.name), found) for module, outline in pairs for found in outline.classes]
     for real, found in classes:
         for name in METHODS:
             assert not (found.lacks(name) and name in vars(real)), (real, name)

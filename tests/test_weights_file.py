@@ -19,9 +19,8 @@ from typing import Any
 
 import pytest
 
-from model_archiver.checks import pickles
-from model_archiver.checks.pickles import read_pickle, rejected_globals
-from model_archiver.checks.weights_file import WeightsFile, read_weights
+from model_archiver.checks import weights_file
+from model_archiver.checks.weights_file import WeightsFile, read_pickle, read_weights, rejected_globals
 from model_archiver.core.problems import NotSampledError
 from model_archiver.writing.mar import ZipEntry, central_header, end_of_directory, local_header
 from tests.torch_files import FILES, STATE, Net, np, old_saved, safetensors, saved, torch
@@ -279,7 +278,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_pickles_are_bounded_and_not_reported(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(pickles, "MOST_OPCODES", MOST)
+    monkeypatch.setattr(weights_file, "MOST_OPCODES", MOST)
     content = b"\x80\x02" + HOSTILE[name]
     tracemalloc.start()
     bare, in_zip = found_in(content), read_weights(zipped(content))

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from model_archiver.checks.source import BrokenSourceError, Outline
+    from model_archiver.checks.source import Outline
     from model_archiver.checks.weights_file import WeightsFile
     from model_archiver.checks.yaml_file import YamlMapping
     from model_archiver.core.plan import Member, Plan
@@ -84,8 +84,7 @@ class CheckContext:
         self.server = archive.server
         self.fields = archive.fields  # of the manifest
         self.members = archive.members
-        self.broken_sources: dict[PurePosixPath, BrokenSourceError] = {}  # by path; those that were read
-        self._outlines: dict[PurePosixPath, Outline | None] = {}
+        self._parsed: dict[PurePosixPath, Outline | SyntaxError | None] = {}
 
     @cached_property
     def by_path(self) -> dict[PurePosixPath, CheckedFile]:
@@ -163,19 +162,19 @@ class CheckContext:
             found |= {word for word in wanted - found if text is None or word in text}
         return found
 
-    def outline(self, file: CheckedFile) -> Outline | None:
-        """Return the outline of a Python file, or None if it does not parse or cannot be judged."""
-        if file.path not in self._outlines:
-            from model_archiver.checks import source  # noqa: PLC0415 - not for a built-in handler
+    def parsed(self, file: CheckedFile) -> Outline | SyntaxError | None:
+        """Return the outline of a Python file, or why no Python accepts it; None if it cannot be judged."""
+        if file.path not in self._parsed:
+            from model_archiver.checks.source import read_outline  # noqa: PLC0415 - not for a built-in handler
 
             text, is_package = self.text(file), file.path.name == "__init__.py"
-            self._outlines[file.path] = None
-            try:
-                if text is not None:
-                    self._outlines[file.path] = source.read_outline(text, is_package=is_package)
-            except source.BrokenSourceError as error:
-                self.broken_sources[file.path] = error
-        return self._outlines[file.path]
+            self._parsed[file.path] = None if text is None else read_outline(text, is_package=is_package)
+        return self._parsed[file.path]
+
+    def outline(self, file: CheckedFile) -> Outline | None:
+        """Return the outline of a Python file, or None if it does not parse or cannot be judged."""
+        parsed = self.parsed(file)
+        return None if isinstance(parsed, SyntaxError) else parsed
 
     @cached_property
     def handler_outline(self) -> Outline | None:

@@ -1,6 +1,7 @@
-"""Check that the server finds the handler file, and in it something that it can call.
+"""Check that the server finds the handler file and the model file, and in each something that it can call.
 
-TorchServe: ts/model_loader.py, `load` and `_load_handler_file`; Multi Model Server: mms/model_loader.py, `load`.
+TorchServe: ts/model_loader.py, `load` and `_load_handler_file`; ts/torch_handler/base_handler.py and
+densenet_handler.py, `_load_pickled_model`. Multi Model Server: mms/model_loader.py, `load`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from model_archiver.checks.context import CheckContext, CheckedFile
-    from model_archiver.checks.names import Class, Value
-    from model_archiver.checks.source import Outline
+    from model_archiver.checks.names import Value
+    from model_archiver.checks.source import Class, Outline
 
 _PARAMETERS = "(data, context)"
 _METHODS = {"initialize": "(self, context)", "handle": "(self, data, context)"}
@@ -63,17 +64,17 @@ def handler_syntax(context: CheckContext) -> Iterator[Problem]:
     """Report a handler file that no Python accepts."""
     handler = context.handler
     if handler.file is not None and handler.is_reachable and context.runs_python3:
-        yield from syntax_problems(context, handler.file, "handler-syntax")
+        yield from _syntax_problems(context, handler.file, "handler-syntax")
 
 
-def syntax_problems(context: CheckContext, file: CheckedFile, code: str) -> Iterator[Problem]:
+def _syntax_problems(context: CheckContext, file: CheckedFile, code: str) -> Iterator[Problem]:
     """Report a Python file that certainly does not parse."""
-    error = context.broken_sources.get(file.path) if context.outline(file) is None else None
-    if error is not None and error.is_certain:
+    error = context.parsed(file)
+    if isinstance(error, SyntaxError):
         version = ".".join(map(str, sys.version_info[:2]))
-        message = f"this file is not valid Python {version}: {shortened(str(error), _LONGEST_MESSAGE)}"
-        hint = "fix this line" if error.line else "fix the file"
-        yield Problem("error", code, message, hint, file.display_path, error.line)
+        message = f"this file is not valid Python {version}: {shortened(error.msg, _LONGEST_MESSAGE)}"
+        hint = "fix this line" if error.lineno else "fix the file"
+        yield Problem("error", code, message, hint, file.display_path, error.lineno or None)
 
 
 def handler_entry(context: CheckContext) -> Iterator[Problem]:
@@ -93,7 +94,7 @@ def handler_entry(context: CheckContext) -> Iterator[Problem]:
 def _no_function(context: CheckContext, outline: Outline) -> tuple[str, str, int | None]:
     handler, classes = context.handler, outline.classes
     name = shortened(handler.function)
-    message = f"this file has no function {name!r}, {f'but {listed(classes)}' if classes else 'and no class'}"
+    message = f"this file has no function {name!r}, {f'but {_listed(classes)}' if classes else 'and no class'}"
     define = f"define {name}{_PARAMETERS}"
     if classes:
         return message, f"{define}, or move all classes but one to another module", None
@@ -108,7 +109,7 @@ def _function(context: CheckContext, outline: Outline, value: Value) -> Iterator
         yield f"{name!r} is not a function", f"define {name}{_PARAMETERS}", value.line
     elif value.kind == "function":
         yield from _call(context, value.node, name, _PARAMETERS)
-    elif any(found.node is value.node and found.has_plain_bases for _, _, found in outline.classes):
+    elif any(found.node is value.node and found.is_plain for found in outline.classes):
         remove = f"remove ':{name}', as the server finds the only class of a file by itself"
         hint = remove if outline.only_class and outline.lacks("handle") else f"name a function that takes {_PARAMETERS}"
         yield f"{name!r} is a class, but the server calls it as a function", hint, value.line
@@ -120,21 +121,16 @@ def _call(context: CheckContext, function: Any, name: str, parameters: str) -> I
         message = f"the server calls {name}{_PARAMETERS}, but this function takes {_parameters(function)}"
         yield message, f"make it {name}{parameters}", function.lineno
     elif type(function).__name__ == "AsyncFunctionDef":
-        hint = "make it a plain def"
-        if context.server == "torchserve":
-            hint += ", or set asyncCommunication in the config file"
-        if not _may_be_awaited(context):
-            yield f"{name!r} is async, but the server does not await it", hint, function.lineno
+        or_set = ", or set asyncCommunication in the config file" if context.server == "torchserve" else ""
+        if not or_set or not context.text_field("configFile"):  # which may make the server await it
+            yield (
+                f"{name!r} is async, but the server does not await it",
+                f"make it a plain def{or_set}",
+                function.lineno,
+            )
     elif is_generator(function):
         message = f"{name!r} is a generator, but the server needs a list"
         yield message, "return a list with one answer per request", function.lineno
-
-
-def _may_be_awaited(context: CheckContext) -> bool:
-    """Return whether the config file may set asyncCommunication, with which TorchServe awaits the handler."""
-    config = context.named_file("configFile")
-    text = context.text(config) if config else b""
-    return context.server == "torchserve" and (text is None or b"asyncCommunication" in text)
 
 
 def handler_class(context: CheckContext) -> Iterator[Problem]:
@@ -152,7 +148,7 @@ def _class_problems(context: CheckContext, found: Class) -> Iterator[tuple[str, 
         hint = f"define {' and '.join(f'{name}{_METHODS[name]}' for name in missing)}"
         hint += ", or derive the class from BaseHandler" if is_torchserve else ""
         yield message, hint, found.node.lineno
-    yield from constructor_problems(found)
+    yield from _constructor_problems(found)
     initialize, handle = found.method("initialize"), found.method("handle")
     if initialize and is_torchserve and not takes(initialize, 2):  # Multi Model Server goes on if the call fails
         message = f"the server calls initialize(context), but this method takes {_parameters(initialize)}"
@@ -161,7 +157,7 @@ def _class_problems(context: CheckContext, found: Class) -> Iterator[tuple[str, 
         yield from _call(context, handle, "handle", _METHODS["handle"])
 
 
-def constructor_problems(found: Class) -> Iterator[tuple[str, str, int | None]]:
+def _constructor_problems(found: Class) -> Iterator[tuple[str, str, int | None]]:
     """Report a class that cannot be called without arguments."""
     function = found.method("__init__")
     if function is not None and not takes(function, 1):
@@ -178,8 +174,55 @@ def _parameters(function: Any) -> str:  # noqa: ANN401 - as the definition of a 
         return "(...)"
 
 
-def listed(classes: Sequence[tuple[str, int, Class]]) -> str:
+def _listed(classes: Sequence[Class]) -> str:
     """Return how many classes there are, and their names, each with its line."""
-    names = [f"{shortened(name)} (line {line})" for name, line, _ in classes[:_MOST_LISTED]]
+    names = [f"{shortened(found.name)} (line {found.line})" for found in classes[:_MOST_LISTED]]
     more = f" and {len(classes) - _MOST_LISTED} more" if len(classes) > _MOST_LISTED else ""
     return f"{len(classes)} classes: {', '.join(names)}{more}"
+
+
+def model_file_name(context: CheckContext) -> Iterator[Problem]:
+    """Report a model file that the server does not find: it imports the name up to the first dot."""
+    file, module = _model_file(context), context.text_field("modelFile").partition(".")[0]
+    parts = {part for path in context.by_path for part in path.parts if file and path != file.path}
+    found = (part for part in parts if part.partition(".")[0] == module)
+    importable = (module, ".py", ".pyc", ".pyd", ".so")
+    if file is None or file.path.name == f"{module}.py" or any(part.endswith(importable) for part in found):
+        return
+    name = file.path.name
+    if name.endswith(".py"):
+        message = f"the server imports the name up to the first dot, {module!r}"
+        hint = f"rename the file to {name.removesuffix('.py').replace('.', '_')}.py"
+    else:
+        message, hint = "the model file must be a Python file", "name the .py file that defines the model's class"
+    yield Problem("error", "model-file-name", message, hint, file.display_path)
+
+
+def model_file_class(context: CheckContext) -> Iterator[Problem]:
+    """Report a model file that does not define exactly one class, or one that needs arguments."""
+    file = _model_file(context)
+    if file is None or context.importable(context.text_field("modelFile").partition(".")[0]) != file.path:
+        return
+    outline = context.outline(file)
+    yield from _syntax_problems(context, file, "model-file-class")
+    for message, hint, line in _model_problems(outline) if outline else ():
+        yield Problem("error", "model-file-class", message, hint, file.display_path, line)
+
+
+def _model_problems(outline: Outline) -> Iterator[tuple[str, str, int | None]]:
+    classes = outline.classes
+    if len(classes) > 1:
+        hint = "keep only the model's class, and move the others to a module that it imports"
+        yield f"the model file must define one class, but it defines {_listed(classes)}", hint, None
+    elif not classes and not outline.may_have_more_classes:
+        yield "the model file must define one class, but it defines none", "define the model's class in it", None
+    elif outline.only_class:
+        yield from _constructor_problems(outline.only_class)
+
+
+def _model_file(context: CheckContext) -> CheckedFile | None:
+    """Return the model file if TorchServe's own code certainly loads it."""
+    file = context.named_file("modelFile")
+    inherited = context.inherited if file else None
+    homes = ("BaseHandler", "DenseNetHandler")
+    return file if inherited and any(inherited.runs("_load_pickled_model", home) for home in homes) else None

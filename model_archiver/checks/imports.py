@@ -46,7 +46,6 @@ _WHOLE_COPIES = {
     "mms": "arg_parser.py",
     "torch": "nn/__init__.py",
     "numpy": "linalg/__init__.py",
-    "packaging": "version.py",
     "yaml": "nodes.py",
 }
 _ON_SERVERS = sys.stdlib_module_names | {"mms", "torch", "ts"}
@@ -74,10 +73,9 @@ def handler_shadows(context: CheckContext) -> Iterator[Problem]:
             message = f"shadows the module {name}, which the server itself imports{when}"
             hint = "rename its folder" if file.path.name == "__init__.py" else "rename it"
             yield Problem(level, "handler-shadows", message, hint, file.display_path)
-    model_file = context.named_file("modelFile")
-    files = [context.handler.file if context.handler.is_reachable else None]
-    files.append(model_file if model_file and context.inherited else None)
-    for own in files if context.runs_python3 else ():
+    handler_file = context.handler.file if context.handler.is_reachable else None
+    model_file = context.named_file("modelFile") if context.inherited else None
+    for own in (handler_file, model_file) if context.runs_python3 else ():
         if own and own.path.stem in _COMPILED_IN and own.path.parent in context.roots:
             message = f"the server never imports this file, because Python has its own module {own.path.stem}"
             yield Problem("error", "handler-shadows", message, "rename it", own.display_path)
@@ -101,13 +99,11 @@ def _shadow_level(context: CheckContext, name: str, file: CheckedFile) -> Level 
         return "warning"
     if name not in _WHOLE_COPIES or (name == "mms") != (context.server == "mms"):
         return None
-    if name == "packaging" and not (context.inherited and "BaseHandler" in context.inherited.classes):
-        return None
     if file.path.name == "__init__.py":
         is_copy = file.path.parent / _WHOLE_COPIES[name] in context.by_path
         return None if is_copy else "error" if name in ("mms", "ts") else "warning"
     outline = context.handler_outline  # without torch the worker starts, but can answer with strings only
-    is_needed = context.inherited or (outline and "torch" in outline.facts.imported)
+    is_needed = context.inherited or (outline and any(word.partition(".")[0] == "torch" for word in outline.words))
     return "error" if name != "torch" or is_needed else "warning"
 
 
@@ -124,14 +120,13 @@ def import_relative(context: CheckContext) -> Iterator[Problem]:
 
 def import_not_packed(context: CheckContext) -> Iterator[Problem]:
     """Report a module that the handler or the model file imports, and that is next to it and not packed."""
-    model_file, found = context.named_file("modelFile"), set()
-    files = [(context.handler.file, context.handler.module)] if context.handler.is_reachable else []
-    files += [(model_file, model_file.path.stem)] if model_file else []
-    for file, name in files if context.runs_python3 else ():
-        folder = _import_folder(file, name) if file else None
-        for line, module, names in _imports(context, file) if file and folder else ():
-            included = _next_to(folder, module, names) if folder else None
-            if file and included and included not in found:
+    handler, model_file, found = context.handler, context.named_file("modelFile"), set()
+    files = [handler.file] if handler.file and handler.is_reachable and "." not in handler.module else []
+    files += [model_file] if model_file else []
+    for file in files if context.runs_python3 else ():
+        for line, module, names in _imports(context, file):
+            included = _next_to(file.source_path.parent, module, names) if file.source_path else None
+            if included and included not in found:
                 import shlex  # noqa: PLC0415 - only for a message
 
                 found.add(included)
@@ -142,28 +137,20 @@ def import_not_packed(context: CheckContext) -> Iterator[Problem]:
 
 def _imports(context: CheckContext, file: CheckedFile) -> Iterator[tuple[int, str, list[str]]]:
     """Yield the imports of a file that certainly fail if nothing is packed for them."""
-    outline = context.outline(file) if file.path.suffix == ".py" else None
-    if outline is None or any(path.suffix.lower() in _ARCHIVES for path in context.by_path):
-        return  # which may hold the modules
-    if {"sys", ".path"} <= outline.facts.words or not outline.facts.words.isdisjoint({"path", "site"}):
-        return
+    outline = context.outline(file) if file.path.suffix == ".py" and file.path.name != "__init__.py" else None
     requirements = context.named_file("requirementsFile")
-    required = ((context.text(requirements) if requirements else b"") or b"").lower()
-    brings_anything = b"/" in required or any(line.startswith((b"-", b".")) for line in required.split())
-    packed = {part.partition(".")[0] for path in context.by_path for part in path.parts}
-    for line, module, names in () if brings_anything else outline.imports:
+    required = (context.text(requirements) if requirements else None) or b""
+    required = required.lower().replace(b"-", b"_").replace(b".", b"_")
+    brings_anything = b"/" in required or any(word.startswith(b"_") for word in required.split())
+    if outline is None or brings_anything or any(path.suffix.lower() in _ARCHIVES for path in context.by_path):
+        return  # options, paths and packed archives may bring the modules
+    if {"sys", ".path"} <= outline.words or not outline.words.isdisjoint({"path", "site"}):
+        return
+    known = _ON_SERVERS | {part.partition(".")[0] for path in context.by_path for part in path.parts}
+    for line, module, names in outline.imports:
         first = module.partition(".")[0]
-        is_required = first.lower().encode() in required.replace(b"-", b"_").replace(b".", b"_")
-        if first not in packed | _ON_SERVERS and not is_required and first:
+        if first and first not in known and first.lower().encode() not in required:
             yield line, module, names
-
-
-def _import_folder(file: CheckedFile, name: str) -> Path | None:
-    """Return the folder on the disk from which a file's imports were found when it was written."""
-    source = file.source_path
-    packages = name.split(".") if source and source.name == "__init__.py" else name.split(".")[:-1]
-    is_same = source and list(source.parent.parts[len(source.parent.parts) - len(packages) :]) == packages
-    return source.parents[len(packages)] if source and is_same else None
 
 
 def _next_to(folder: Path, module: str, names: list[str]) -> Path | None:

@@ -38,30 +38,25 @@ def vocabulary_missing(context: CheckContext) -> Iterator[Problem]:
 
     TorchServe: ts/torch_handler/text_handler.py, `initialize` and `get_source_vocab_path`.
     """
-    inherited = context.inherited
-    if inherited is None or not inherited.runs("get_source_vocab_path", "TextHandler"):
-        return
-    if VOCABULARY not in context.by_path and not context.text_field("sourceVocab"):
+    is_read = context.inherited is not None and context.inherited.runs("get_source_vocab_path", "TextHandler")
+    if is_read and VOCABULARY not in context.by_path and not context.text_field("sourceVocab"):
         message = f"this handler reads {VOCABULARY}, which is not at the root of the archive"
         hint = f"add the model's vocabulary: --extra-files {VOCABULARY}"
         yield Problem("error", "vocabulary-missing", message, hint, context.handler.display_path)
 
 
 def _wrong_file(raw: bytes) -> Iterator[tuple[str, str, int | None]]:
-    try:
-        text, is_utf8 = raw.decode("utf-8"), True
-    except UnicodeDecodeError:  # a worker uses the encoding of its locale, which may be another one
-        text, is_utf8 = raw.decode("latin-1"), False
+    text = raw.decode(errors="replace")  # a worker uses the encoding of its locale, which may be another one
     if text.startswith("\ufeff"):
         yield "the file begins with a byte order mark, which a worker cannot read", "save it as UTF-8 without one", 1
         return
     try:
         labels = json.loads(text)
     except json.JSONDecodeError as error:
-        if is_utf8:
-            yield f"the file is not valid JSON: {error.msg} (column {error.colno})", _EXAMPLE, error.lineno
-        else:
+        if "\ufffd" in text:
             yield "the file is not JSON in UTF-8", "save it as UTF-8", None
+        else:
+            yield f"the file is not valid JSON: {error.msg} (column {error.colno})", _EXAMPLE, error.lineno
     except (ValueError, RecursionError):  # nested too deeply, or a number too long, for this Python
         return
     else:

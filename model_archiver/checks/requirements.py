@@ -6,7 +6,6 @@ TorchServe: org/pytorch/serve/wlm/ModelManager.java, `setupModelDependencies`, w
 
 from __future__ import annotations
 
-import codecs
 import posixpath
 import re
 from pathlib import PurePosixPath
@@ -16,11 +15,11 @@ from model_archiver.core.text import shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from model_archiver.checks.context import CheckContext, CheckedFile
 
-_MAX_SIZE = 1 << 19  # bytes of all files together that are checked
+_MAX_SIZE = 1 << 19  # bytes of a file that is checked
 _MAX_LINE = 1000  # characters of a line that is checked
 _MAX_PARENTHESES = 20  # new versions of packaging reject markers that are nested deeply, and old ones exhaust the stack
 _MAX_PROBLEMS = 20  # of one kind
@@ -35,98 +34,62 @@ _COMMAND_OPTIONS = (
 
 def requirements_invalid(context: CheckContext) -> Iterator[Problem]:
     """Report lines that pip rejects."""
-    return _limited(_invalid(context))
+    not_utf8 = ("is not UTF-8", "save it as UTF-8")
+    return _problems(context, "requirements-invalid", lambda line: _mistake(line) if line else not_utf8)
 
 
 def requirements_local(context: CheckContext) -> Iterator[Problem]:
     """Report files and folders that a line names but the archive does not contain."""
-    return _limited(_local(context))
+    folder = PurePosixPath(context.text_field("requirementsFile")).parent
+    packed = context.by_path.keys() | {parent for path in context.by_path for parent in path.parents}
+    return _problems(context, "requirements-local", lambda line: _not_packed(line, folder, packed))
 
 
-def _limited(problems: Iterator[Problem]) -> Iterator[Problem]:
-    """Yield the first problems; the last of them says that the check ends there."""
-    for count, problem in enumerate(problems, 1):
-        if count == _MAX_PROBLEMS:
-            yield problem.replace(message=f"{problem.message} (later lines are not checked)")
-            return
-        yield problem
-
-
-def _invalid(context: CheckContext) -> Iterator[Problem]:
+def _problems(context: CheckContext, code: str, judge: Callable[[str], tuple[str, str] | None]) -> Iterator[Problem]:
+    """Yield the problems of the first wrong lines; the last of them says that the check ends there."""
+    count = 0
     for file, number, line in _lines(context):
-        mistake = _mistake(line) if number else ("is not UTF-8", "save it as UTF-8")
-        if mistake:
-            yield Problem("warning", "requirements-invalid", *mistake, file.display_path, number or None)
+        if found := judge(line):
+            count += 1
+            end = " (later lines are not checked)" if count == _MAX_PROBLEMS else ""
+            yield Problem("warning", code, f"{found[0]}{end}", found[1], file.display_path, number or None)
+            if end:
+                return
 
 
-def _local(context: CheckContext) -> Iterator[Problem]:
-    packed = context.by_path.keys() | {folder for path in context.by_path for folder in path.parents}
-    start = PurePosixPath(context.text_field("requirementsFile")).parent
-    for file, number, line in _lines(context):
-        option, name = _target(line)
-        if not name or name.startswith(("/", "~")) or ":" in name or "@" in name:
-            continue  # the line names nothing of the archive
-        # SageMaker runs pip in the folder of the file, TorchServe in the model's.
-        bases = (file.path.parent,) if option in ("-r", "-c") else (PurePosixPath(), start)
-        paths = [_joined(base, name) for base in bases]
-        if any(path in packed for path in paths):
-            continue
-        hint = f"pack it as {shortened(str(paths[0]))}, with --include or --extra-files"
-        if ".." in paths[0].parts:
-            hint = "move it into the model's folder"
-        message = f"{shortened(f'{option} {name}'.strip())} is not in the archive, where pip looks for it"
-        yield Problem("warning", "requirements-local", message, hint, file.display_path, number)
+def _not_packed(line: str, folder: PurePosixPath, packed: Collection[PurePosixPath]) -> tuple[str, str] | None:
+    """Return what a line names that is not in the archive, and what to do; None if it names nothing of it."""
+    option, name = _target(line)
+    # SageMaker runs pip in the folder of the file, TorchServe in the model's.
+    bases = (folder,) if option in ("-r", "-c") else (PurePosixPath(), folder)
+    paths = [PurePosixPath(posixpath.normpath(base / name)) for base in bases]
+    if not name or name.startswith(("/", "~")) or ":" in name or "@" in name or any(path in packed for path in paths):
+        return None
+    hint = f"pack it as {shortened(str(paths[0]))}, with --include or --extra-files"
+    if ".." in paths[0].parts:
+        hint = "move it into the model's folder"
+    return f"{shortened(f'{option} {name}'.strip())} is not in the archive, where pip looks for it", hint
 
 
 def _lines(context: CheckContext) -> Iterator[tuple[CheckedFile, int, str]]:
-    """Yield each line that can be checked, with its file and number.
-
-    Files of the archive that a line names with ``-r`` or ``-c`` are included. A file that is not UTF-8 has one line, 0.
-    """
-    first = context.named_file("requirementsFile")
-    if first is None or context.server != "torchserve" or not context.runs_python3:
+    """Yield each line that can be checked, with the file and its number; an empty line 0 if it is not UTF-8."""
+    file = context.named_file("requirementsFile")
+    is_read = file and context.server == "torchserve" and context.runs_python3 and file.size <= _MAX_SIZE
+    raw = context.text(file) if file and is_read else None
+    if file is None or raw is None or b"\0" in raw:  # another encoding, which a byte order mark may name
         return
-    files, left = {first.path: first}, _MAX_SIZE
-    waiting = [first]
-    for file in waiting:
-        left -= file.size
-        text = _decoded(context.text(file) or b"") if left >= 0 else ""
-        if text is None:
-            yield file, 0, ""
-        for number, line in _logical_lines(text or ""):
-            if len(line) > _MAX_LINE or "\\" in line or "${" in line:
-                continue
-            yield file, number, line
-            option, name = _target(line)
-            path = _joined(file.path.parent, name)
-            if option in ("-r", "-c") and path in context.by_path and path not in files:
-                files[path] = context.by_path[path]
-                waiting.append(files[path])
-
-
-def _decoded(raw: bytes) -> str | None:
-    """Return the text of a file; None if it should be UTF-8 and is not, "" if it cannot be checked."""
     try:
-        is_utf16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        text = raw.decode("utf-16" if is_utf16 else "utf-8-sig")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return "" if re.match(rb"(?:.*\n)?#.*coding[:=]", raw) else None
-    return "" if "\0" in text else text
-
-
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines without comments; a continued line has the number of its first part."""
-    number, parts = 0, list[str]()
-    for count, line in enumerate([*text.splitlines(), ""], 1):
-        number = number if parts else count
-        is_comment = line.lstrip().startswith("#")
-        if line.endswith("\\") and not is_comment:
-            parts.append(line.strip("\\"))
-            continue
-        joined = "".join([*parts, f" {line}" if is_comment else line])
-        parts = []
-        if stripped := re.split(r"(?:^|(?<=\s))#", joined, maxsplit=1)[0].strip():
-            yield number, stripped
+        text = ""
+        if b"coding" not in raw:
+            yield file, 0, ""
+    is_continued = False
+    for number, line in enumerate(text.splitlines(), 1):
+        is_part, is_continued = is_continued, line.endswith("\\")
+        stripped = re.split(r"(?:^|(?<=\s))#", line, maxsplit=1)[0].strip()
+        if stripped and len(line) <= _MAX_LINE and not is_part and "\\" not in line and "${" not in line:
+            yield file, number, stripped
 
 
 def _target(line: str) -> tuple[str, str]:
@@ -140,23 +103,17 @@ def _target(line: str) -> tuple[str, str]:
     return (f"-{letter}" if letter else ""), (name if is_path else "")
 
 
-def _joined(folder: PurePosixPath, name: str) -> PurePosixPath:
-    return PurePosixPath(posixpath.normpath(posixpath.join(folder, name)))
-
-
 def _requirement(line: str) -> str:
     """Return the part before the options."""
-    words = line.split(" ")
-    count = next((index for index, word in enumerate(words) if word.startswith("-")), len(words))
-    return " ".join(words[:count])
+    return re.split(r"(?:^|(?<= ))-", line, maxsplit=1)[0]
 
 
 def _mistake(line: str) -> tuple[str, str] | None:
     """Return what is wrong with a line and what to do; None if nothing is, or it cannot be known."""
     text = _requirement(line)
-    for option in line[len(text) :].split()[:1]:
-        if option in _COMMAND_OPTIONS:
-            return f"pip does not accept {option} in a file", "remove it"
+    option = line[len(text) :].partition(" ")[0]
+    if option in _COMMAND_OPTIONS:
+        return f"pip does not accept {option} in a file", "remove it"
     if not text or "://" in text or "file:" in text or _target(line)[1] or text.count("(") > _MAX_PARENTHESES:
         return None
     from packaging.markers import InvalidMarker, Marker  # noqa: PLC0415 - only for a model with requirements
@@ -172,7 +129,7 @@ def _mistake(line: str) -> tuple[str, str] | None:
     except InvalidRequirement:
         return _invalid_requirement(name)
     except ValueError:  # how packaging 22 rejects some versions
-        return None
+        pass
     return None
 
 

@@ -129,11 +129,9 @@ def weights_unsafe(context: CheckContext) -> Iterator[Problem]:
 
 def _rejected_globals(context: CheckContext, found: WeightsFile) -> list[str]:
     """Return what ``torch.load`` rejects, unless an imported package may allow it, as torchao does for its own."""
-    if found.kind != "saved" or found.pickle is None:
-        return []
-    from model_archiver.checks.pickles import rejected_globals  # noqa: PLC0415 - as there is a pickle
+    from model_archiver.checks.weights_file import rejected_globals  # noqa: PLC0415 - as there are weights
 
-    names = rejected_globals(found.pickle)
+    names = rejected_globals(found.pickle) if found.kind == "saved" and found.pickle else ()
     others = {name.partition(".")[0] for name in names} - _NEVER_ALLOWED
     unknown = {name for name in others if context.importable(name) is None}
     if len(unknown) <= _MOST_PACKAGES:

@@ -94,10 +94,8 @@ class _Loader(yaml.SafeLoader):
         count = len(node.value)
         super().flatten_mapping(node)
         if len(node.value) > count:
-            pairs = {
-                key.value if isinstance(key, yaml.ScalarNode) else id(key): (key, value) for key, value in node.value
-            }
-            node.value = list(pairs.values())
+            names = (key.value if isinstance(key, yaml.ScalarNode) else id(key) for key, _ in node.value)
+            node.value = list(dict(zip(names, node.value, strict=True)).values())
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
         """Return the value of a node; report a value that its tag does not allow, with its line."""
