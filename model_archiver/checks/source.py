@@ -77,10 +77,9 @@ class Outline:
         elif isinstance(node, _ast.Return) and not is_inner:
             raise SyntaxError("'return' outside function", ("", node.lineno, 0, ""))
         elif isinstance(node, _ast.Call):
+            # What is given the module's name, and is not a logger, may find and change the module.
             is_given = any(getattr(argument, "id", "") == "__name__" for argument in node.args)
-            if (
-                is_given and "log" not in root_of(node).lower()
-            ):  # what is not a logger may change the module by its name
+            if is_given and "log" not in root_of(node).lower():
                 self.words.add("globals")
             if not is_inner:
                 self._calls.append(node)
