@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from model_archiver.core.entries import path_problem
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
-from model_archiver.core.problems import LARGEST_TEXT, NotSampledError, ProblemList
+from model_archiver.core.problems import LARGEST_TEXT, NotSampledError
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.text import human_size
 from model_archiver.reading.archive import REPACK, Content, DamageError, OtherLayoutError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any, BinaryIO
 
+    from model_archiver.core.problems import ProblemList
     from model_archiver.reading.archive import Archive, FoundMember, ReadContext
 
     Sink = Callable[[FoundMember, Iterable[bytes]], None]
@@ -45,18 +46,21 @@ def read_content(archive: Archive, context: ReadContext, sink: Sink | None = Non
     try:
         return _read(archive, context, sink)
     except OtherLayoutError:
-        context.restart()
         return _read(archive, context, sink)
+    except DamageError as damage:  # it cannot be known which files there are
+        context.problems.extend(damage.problems)
+        return Content([], {}, is_complete=False)
 
 
 def _read(archive: Archive, context: ReadContext, sink: Sink | None) -> Content:
+    context.restart()
     content = Content([], {})
     folders = set()
     members = 0
     for member in archive.members(context):
         members += 1 + len(member.name) // _LONG_NAME
         context.check_members(members)
-        is_usable = _check_name(member.name, member.path, context.problems)
+        is_usable = check_name(member.name, member.path, context.problems)
         hashed = HashedBlocks(member)
         try:
             (sink if sink and is_usable and not member.is_folder else _skip)(member, hashed)
@@ -75,7 +79,7 @@ def _read(archive: Archive, context: ReadContext, sink: Sink | None) -> Content:
                 message = f"is larger than {human_size(METADATA_LIMITS[member.path])}, the limit for this file"
                 context.problems.error("entry-damaged", message, REPACK, path=member.path)
                 content.is_complete = False
-    _check_paths(content.entries, folders, context.problems)
+    check_paths(content.entries, folders, context.problems)
     return content
 
 
@@ -107,16 +111,7 @@ class HashedBlocks:
         self.sha256 = digest.hexdigest()
 
 
-def has_valid_paths(content: Content) -> bool:
-    """Return whether all paths of a zip whose index was read are valid and can exist side by side."""
-    problems = ProblemList()
-    for entry in content.entries:
-        _check_name(str(entry.path), entry.path, problems)
-    _check_paths(content.entries, (), problems)
-    return not len(problems)
-
-
-def _check_name(name: str, path: PurePosixPath, problems: ProblemList) -> bool:
+def check_name(name: str, path: PurePosixPath, problems: ProblemList) -> bool:
     """Return whether a member can be written where its name says, on every platform; add an error if not."""
     problem = path_problem(PurePosixPath(name)) or path_problem(path)
     if problem is None and not path.parts and not name.endswith("/"):
@@ -126,7 +121,7 @@ def _check_name(name: str, path: PurePosixPath, problems: ProblemList) -> bool:
     return problem is None
 
 
-def _check_paths(entries: Iterable[ArchiveEntry], folders: Iterable[PurePosixPath], problems: ProblemList) -> None:
+def check_paths(entries: Iterable[ArchiveEntry], folders: Iterable[PurePosixPath], problems: ProblemList) -> None:
     """Add what keeps the files and folders from existing side by side."""
     paths: dict[PurePosixPath, None] = {}
     for entry in entries:
