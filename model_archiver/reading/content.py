@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
-import os
 from itertools import chain, takewhile
 from pathlib import PurePosixPath
 
@@ -20,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
-    from typing import Any, BinaryIO
+    from typing import BinaryIO
 
     from model_archiver.core.problems import ProblemList
     from model_archiver.reading.archive import Archive, FoundMember, ReadContext
@@ -61,12 +59,12 @@ def _read(archive: Archive, context: ReadContext, sink: Sink | None) -> Content:
         members += 1 + len(member.name) // _LONG_NAME
         context.check_members(members)
         is_usable = check_name(member.name, member.path, context.problems)
-        hashed = HashedBlocks(member)
+        is_folder, hashed = member.name.endswith("/"), HashedBlocks(member)
         try:
-            (sink if sink and is_usable and not member.is_folder else _skip)(member, hashed)
+            (sink if sink and is_usable and not is_folder else _skip)(member, hashed)
         except DamageError as damage:
             context.problems.extend(problem.replace(path=member.name) for problem in damage.problems)
-        if member.is_folder:
+        if is_folder:
             folders.add(member.path)
             if hashed.size:
                 message = "is a folder entry with data, which servers drop"
@@ -191,35 +189,24 @@ class SampledFile:
 
 
 class _SampleReader(io.RawIOBase):
-    """A sampled file as a file object; NotSampledError: bytes that are read were not kept."""
+    """A sampled file as a file object that is read and sought from its start, which is what the checks do."""
 
     def __init__(self, size: int, head: bytes | None, tail: bytes) -> None:
         super().__init__()
         self._size, self._head, self._tail = size, head, tail
         self._position = 0
 
-    def readable(self) -> bool:
-        return True
+    def seek(self, offset: int, _whence: int = 0) -> int:
+        self._position = offset
+        return offset
 
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
-        if position < 0:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))  # as a file does
-        self._position = position
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
-        end = min(self._position + len(buffer), self._size)
-        tail_start = self._size - len(self._tail)
-        if self._head is not None and end <= len(self._head):
-            data = self._head[self._position : end]
-        elif self._head is not None and self._position >= tail_start:
-            data = self._tail[self._position - tail_start : end - tail_start]
-        else:
-            raise NotSampledError
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+    def read(self, count: int = -1) -> bytes:
+        """Return the next bytes; raise NotSampledError if they were not kept."""
+        end = self._size if count < 0 else min(self._position + count, self._size)
+        parts = () if self._head is None else ((0, self._head), (self._size - len(self._tail), self._tail))
+        for start, kept in parts:
+            if start <= self._position and end <= start + len(kept):
+                data = kept[self._position - start : end - start]
+                self._position += len(data)
+                return data
+        raise NotSampledError
