@@ -132,10 +132,11 @@ def _package(args: argparse.Namespace, reporter: Reporter) -> int:
 def _run_reader(program: str, words: Sequence[str], args: argparse.Namespace, reporter: Reporter) -> int:
     """Run one of the commands that read an archive; return its exit status."""
     from model_archiver.cli.command_parser import command_parser  # noqa: PLC0415
-    from model_archiver.cli.text_output import terminal_style  # noqa: PLC0415
 
     name, *rest = words
     _parse(command_parser(program, name), rest, args)
+    from model_archiver.cli.text_output import terminal_style  # noqa: PLC0415 - not for --help
+
     commands = {"inspect": _inspect, "verify": _verify, "extract": _extract, "diff": _diff, "test": _test}
     flags = {flag: value for flag, value in vars(args).items() if flag not in _FOR_OUTPUT}
     with progress_bar(hidden=args.quiet) as progress:
