@@ -188,8 +188,12 @@ def test_flat_bombs_are_refused(work) -> None:
     assert "[entry-damaged]" in done.stdout + done.stderr
     assert 0 < counts["unpacked"] < 2 * BLOCK
     # One that says its size neither before nor in the directory is met on the way.
-    silent = replace(bomb, flags=8, local_sizes=(0, 0, 0), is_listed=False)
+    silent = replace(bomb, flags=8, local_sizes=(0, 0, 0), central_size=10)
     _is_refused_as_too_large(mar(silent, *HONEST), most_unpacked=LIMIT + BLOCK)
+    # One that is not in the directory is not unpacked.
+    done, counts = _run_counted("verify", str(mar(replace(silent, is_listed=False), *HONEST)))
+    assert "[headers-differ]" in done.stdout + done.stderr
+    assert counts["unpacked"] < BLOCK
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs limits of processes")

@@ -169,4 +169,4 @@ def test_an_impossible_size_is_an_error(work, run: Command) -> None:
     archive = _with_sums(Raw(b"w", b"x" * 9, DEFLATED, size=900_000_000))
     result = run("inspect", archive)
     assert result.status == 1
-    assert result.errors[0].startswith("w: size mismatch: it does not unpack to")
+    assert result.errors[0].startswith("w: size mismatch: ")

@@ -107,13 +107,12 @@ def _read_head(head: bytes, size: int) -> WeightsFile:
 
 def _read_zip(file: BinaryIO, size: int) -> WeightsFile:
     """Return what a zip is, by the names in it (caffe2/serialize/inline_container.cc)."""
-    from model_archiver.core.problems import ProblemList  # noqa: PLC0415 - only with a zip, as all of these
-    from model_archiver.core.running import no_progress  # noqa: PLC0415
+    from model_archiver.core.running import no_progress  # noqa: PLC0415 - only with a zip, as all of these
     from model_archiver.reading.archive import ArchiveFile  # noqa: PLC0415
     from model_archiver.reading.zip_headers import find_end, read_central, read_local  # noqa: PLC0415
 
     archive = ArchiveFile(file, size, no_progress)
-    end = find_end(archive, ProblemList())
+    end = find_end(archive)
     if end is None or end.position < end.start + end.size:
         return WeightsFile(damage="truncated")
     if not end.is_plain or end.position != end.start + end.size or end.size > _LARGEST_DIRECTORY:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 
 from model_archiver.cli.parser import FlagParser, HelpFormatter, add_common_flags
@@ -10,6 +11,11 @@ from model_archiver.commands import COMMANDS
 from model_archiver.core.problems import Problem, UsageError
 from model_archiver.core.text import did_you_mean, parse_size
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_NUMBER = r"[0-9]{0,9}\.?[0-9]{1,9}(e-?[0-9]{1,2})?"
 _ARCHIVE = "a .mar, a .tar.gz or a model's folder, made by any tool"
 
 _TEST_NOTES = """\
@@ -53,13 +59,18 @@ def command_parser(program: str, name: str) -> FlagParser:
         flag("--strict", action="store_true", help="treat warnings as errors")
     if name == "test":
         _add_trial_flags(parser)
+    size = _valid(parse_size, "a size; give one such as 500M or 20G")
     limit = "unpacked size limit, such as 20G (default: 1G or 100 times the archive, whichever is more)"
-    flag("--max-size", type=_size, metavar="SIZE", help=limit)
+    flag("--max-size", type=size, metavar="SIZE", help=limit)
     add_common_flags(parser)
     return parser
 
 
 def _add_trial_flags(parser: FlagParser) -> None:
+    tolerance = _valid(float, "a tolerance; give a number such as 0.001", _NUMBER)
+    batch_size = _valid(int, "a batch size; give 1 or more", "0*[1-9][0-9]{0,4}")
+    seconds = _valid(float, "a number of seconds; give one such as 30 or 0.5", f"(?=[0.]*[1-9]){_NUMBER}")
+    device = _valid(str, "a device; give cpu, cuda or cuda:N, such as cuda:0", "cpu|cuda(:[0-9]{1,3})?")
     for name, metavar, text in (
         ("--input", "FILE", "send the file as one request; - is stdin; may be repeated"),
         ("--form", "NAME=VALUE", "a part of one request with several, as in curl: NAME=VALUE or NAME=@FILE;type=TYPE"),
@@ -68,17 +79,17 @@ def _add_trial_flags(parser: FlagParser) -> None:
         parser.add_argument(name, action="append", default=[], metavar=metavar, help=text)
     for name, metavar, convert, text in (
         ("--content-type", "TYPE", str, "the content type of every --input (default: guessed from the file's name)"),
-        ("--tolerance", "X", _tolerance, "how much numbers of --expect may differ (default: 0)"),
+        ("--tolerance", "X", tolerance, "how much numbers of --expect may differ (default: 0)"),
         ("--cases", "FILE", str, "requests and expected answers: a JSON list, as in TorchServe's own tests"),
         ("--python", "PATH", str, "the interpreter with the server's package, or its environment (default: this one)"),
-        ("--batch-size", "N", _batch_size, "the most requests that are sent together (default: the archive's, or 1)"),
+        ("--batch-size", "N", batch_size, "the most requests that are sent together (default: the archive's, or 1)"),
         (
             "--timeout",
             "SECONDS",
-            _seconds,
+            seconds,
             "how long loading, and each answer, may take (default: the archive's, or 120)",
         ),
-        ("--device", "DEVICE", _device, "cpu, cuda or cuda:N (default: the archive's, or cpu)"),
+        ("--device", "DEVICE", device, "cpu, cuda or cuda:N (default: the archive's, or cpu)"),
         ("--envelope", "NAME", str, "TorchServe's service envelope: json, body, kserve or kservev2"),
     ):
         parser.add_argument(name, type=convert, metavar=metavar, help=text)
@@ -94,39 +105,13 @@ def _archive(given: str) -> str:
     return given
 
 
-def _size(given: str) -> int:
-    try:
-        return parse_size(given)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{given!r} is not a size; give one such as 500M or 20G") from None
+def _valid(convert: Callable[[str], float | str], expected: str, pattern: str = "(?s:.*)") -> Callable[[str], object]:
+    """Return the type of a flag whose value matches a pattern and can be converted; else the message is `expected`."""
 
+    def check(given: str) -> object:
+        with contextlib.suppress(ValueError):
+            if re.fullmatch(pattern, given):
+                return convert(given)
+        raise argparse.ArgumentTypeError(f"{given!r} is not {expected}")
 
-def _batch_size(given: str) -> int:
-    if re.fullmatch("0*[1-9][0-9]{0,4}", given):
-        return int(given)
-    raise argparse.ArgumentTypeError(f"{given!r} is not a batch size; give 1 or more")
-
-
-def _seconds(given: str) -> float:
-    number = _number(given)
-    if number > 0:
-        return number
-    raise argparse.ArgumentTypeError(f"{given!r} is not a number of seconds; give one such as 30 or 0.5")
-
-
-def _tolerance(given: str) -> float:
-    number = _number(given)
-    if number >= 0:
-        return number
-    raise argparse.ArgumentTypeError(f"{given!r} is not a tolerance; give a number such as 0.001")
-
-
-def _number(given: str) -> float:
-    """Return a finite number; one below 0 if it is not one."""
-    return float(given) if re.fullmatch(r"[0-9]{0,9}\.?[0-9]{1,9}(e-?[0-9]{1,2})?", given) else -1.0
-
-
-def _device(given: str) -> str:
-    if re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", given):
-        return given
-    raise argparse.ArgumentTypeError(f"{given!r} is not a device; give cpu, cuda or cuda:N, such as cuda:0")
+    return check

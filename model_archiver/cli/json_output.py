@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from binascii import b2a_base64
 
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, model_of
 from model_archiver.planning.handler import packed_module, split_function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path, PurePosixPath
     from typing import Any
 
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from model_archiver.core.plan import Plan
     from model_archiver.core.problems import Problem
     from model_archiver.core.report import ArchiveEntry, ArchiveReport
+    from model_archiver.trial.report import TrialAnswer, TrialReport
 
 SCHEMA = 2
 """The version of the document's form. It grows when a field changes its meaning or is removed."""
 
+_LAST_LINES = 20
 _ROLES = {
     "serializedFile": "weights",
     "modelFile": "model file",
@@ -75,6 +78,45 @@ def difference_fields(difference: Difference) -> dict[str, Any]:
     ]
     manifest = [change.as_dict() for change in difference.fields]
     return {"same": difference.same, "a": _archive(a), "b": _archive(b), "manifest": manifest, "files": files}
+
+
+def log_lines(report: TrialReport, *, whole: bool) -> Sequence[str]:
+    """Return the lines of the worker's log that are shown: all if that was asked for, else the last of a failure."""
+    lines = report.log.splitlines()
+    return lines if whole else [] if report.is_ok else lines[-_LAST_LINES:]
+
+
+def trial_fields(report: TrialReport, log: Sequence[str] | None) -> dict[str, Any]:
+    """Return the fields of a trial; the log is null where it is not shown."""
+    names = ("server", "python", "versions", "loads", "answers", "notes")
+    trial = {
+        **{name: getattr(report, name) for name in names},
+        "seconds": {"load": report.seconds.get("load"), "answer": report.seconds.get("answer")},
+        "results": [_answer_fields(answer) for answer in report.results],
+        "log": None if log is None else "\n".join(log),
+    }
+    return {"archive": str(report.archive.path), "digest": report.archive.digest, "trial": trial}
+
+
+def _answer_fields(answer: TrialAnswer) -> dict[str, Any]:
+    form, body = answer_body(answer)
+    return {**answer.as_dict(), "size": len(answer.body), "form": form, "body": body}
+
+
+def answer_body(answer: TrialAnswer) -> tuple[str, object]:
+    """Return the body of an answer for JSON, and its form: ``json``, ``text`` or ``base64``."""
+    try:
+        text = answer.body.decode()
+    except UnicodeDecodeError:
+        return "base64", b2a_base64(answer.body, newline=False).decode()
+    if answer.content_type.partition(";")[0].strip().lower() in ("", "application/json"):
+        try:
+            value = json.loads(text)
+            json.dumps(value, indent=2, allow_nan=False)  # with an indent, it takes less depth
+        except (ValueError, RecursionError):  # not JSON, or with a number that JSON lacks, such as NaN
+            return "text", text
+        return "json", value
+    return "text", text
 
 
 def role(path: PurePosixPath, manifest: Mapping[str, Any]) -> str:

@@ -9,21 +9,21 @@ import sys
 
 from model_archiver.cli.terminal import Reporter, interrupted_by_signals, print_result, progress_bar
 from model_archiver.core.problems import ModelArchiverError, UsageError, as_error
-from model_archiver.core.running import completed, reporters
+from model_archiver.core.record import Record
+from model_archiver.core.running import add_total, completed, reporters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from model_archiver.cli.parser import FlagParser
     from model_archiver.cli.text_output import TextStyle
     from model_archiver.core.problems import Problem
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-DIFFERENT, NOT_COMPARED = 1, 2
-"""The exit status of ``diff``, as of the tool of that name."""
-_NOT_FOR_TRIALS = {"archive", "input", "log", "json", "quiet", "debug"}
-"""The arguments of ``test`` that are about the output, or that it takes by their position."""
+NOT_COMPARED = 2  # of ``diff``, which fails if the archives differ, as the tool of that name
+_FOR_OUTPUT = {"log", "json", "quiet", "debug"}
 
 
 def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
@@ -114,7 +114,8 @@ def _package(args: argparse.Namespace, reporter: Reporter) -> int:
     if not args.dry_run:
         from model_archiver.writing.build import build  # noqa: PLC0415 - not needed for --dry-run
 
-        with progress_bar(plan.size, hidden=args.quiet) as progress:
+        with progress_bar(hidden=args.quiet) as progress:
+            add_total(progress, plan.size)
             report = build(plan, progress)
         if not args.quiet:  # first: the archive exists, whether or not its JSON can be printed
             reporter.line(text_output.written_line(report))
@@ -134,94 +135,76 @@ def _run_reader(program: str, words: Sequence[str], args: argparse.Namespace, re
 
     name, *rest = words
     _parse(command_parser(program, name), rest, args)
+    from model_archiver.cli.text_output import terminal_style  # noqa: PLC0415 - not for --help
+
     commands = {"inspect": _inspect, "verify": _verify, "extract": _extract, "diff": _diff, "test": _test}
-    return commands[name](args, reporter)
+    flags = {flag: value for flag, value in vars(args).items() if flag not in _FOR_OUTPUT}
+    with progress_bar(hidden=args.quiet) as progress:
+        found = commands[name](args, {**flags, "progress": progress}, terminal_style(sys.stdout))
+    reporter.problems(found.problems)
+    for line in found.lines:
+        reporter.line(line)
+    status = DONE if found.is_ok else FAILED
+    if isinstance(found.shown, str):
+        if found.shown:
+            print_result(found.shown)
+    else:
+        _print_json(name, status, found.problems, **found.shown)
+    return status
 
 
-def _inspect(args: argparse.Namespace, reporter: Reporter) -> int:
+class _Found(Record):
+    """What a command found, and how it is shown."""
+
+    is_ok: bool
+    problems: Sequence[Problem]
+    shown: str | Mapping[str, Any]  # on stdout: the fields of the JSON document, or a text, which may be empty
+    lines: Sequence[str] = ()  # on stderr
+
+
+def _inspect(args: argparse.Namespace, flags: dict[str, Any], style: TextStyle) -> _Found:
     from model_archiver.cli import json_output, text_output  # noqa: PLC0415
     from model_archiver.commands.inspect import inspect  # noqa: PLC0415
 
-    with progress_bar(None, hidden=args.quiet) as progress:
-        report = inspect(args.archive, max_size=args.max_size, progress=progress)
-    status = DONE if report.is_ok else FAILED
-    reporter.problems(report.problems)
-    if args.json:
-        _print_json("inspect", status, report.problems, **json_output.report_fields(report))
-    else:
-        print_result(text_output.archive_table(report, _stdout_style()))
-    return status
+    report = inspect(**flags)
+    shown = json_output.report_fields(report) if args.json else text_output.archive_table(report, style)
+    return _Found(report.is_ok, report.problems, shown)
 
 
-def _verify(args: argparse.Namespace, reporter: Reporter) -> int:
+def _verify(args: argparse.Namespace, flags: dict[str, Any], style: TextStyle) -> _Found:
     from model_archiver.cli import json_output, text_output  # noqa: PLC0415
     from model_archiver.commands.inspect import verify  # noqa: PLC0415
 
-    with progress_bar(None, hidden=args.quiet) as progress:
-        report = verify(args.archive, strict=args.strict, max_size=args.max_size, progress=progress)
-    status = DONE if report.is_ok else FAILED
-    reporter.problems(report.problems)
-    if args.json:
-        _print_json("verify", status, report.problems, **json_output.report_fields(report))
-    elif not args.quiet:
-        print_result(text_output.verdict(report, _stdout_style()))
-    return status
+    report = verify(**flags)
+    text = "" if args.quiet else text_output.verdict(report, style)
+    return _Found(report.is_ok, report.problems, json_output.report_fields(report) if args.json else text)
 
 
-def _extract(args: argparse.Namespace, reporter: Reporter) -> int:
+def _extract(args: argparse.Namespace, flags: dict[str, Any], _style: TextStyle) -> _Found:
     from model_archiver.cli import json_output, text_output  # noqa: PLC0415
     from model_archiver.commands.extract import extract  # noqa: PLC0415
 
-    with progress_bar(None, hidden=args.quiet) as progress:
-        done = extract(args.archive, args.to or None, force=args.force, max_size=args.max_size, progress=progress)
-    reporter.problems(done.archive.problems)
-    if not args.quiet:
-        reporter.line(text_output.extracted_line(done))
-    if args.json:
-        fields = {"folder": str(done.folder), **json_output.report_fields(done.archive)}
-        _print_json("extract", DONE, done.archive.problems, **fields)
-    return DONE
+    done = extract(**{**flags, "to": args.to or None})
+    shown = {"folder": str(done.folder), **json_output.report_fields(done.archive)} if args.json else ""
+    return _Found(True, done.archive.problems, shown, [] if args.quiet else [text_output.extracted_line(done)])
 
 
-def _diff(args: argparse.Namespace, reporter: Reporter) -> int:
+def _diff(args: argparse.Namespace, flags: dict[str, Any], style: TextStyle) -> _Found:
     from model_archiver.cli import json_output, text_output  # noqa: PLC0415
     from model_archiver.commands.diff import diff  # noqa: PLC0415
 
-    with progress_bar(None, hidden=args.quiet) as progress:
-        difference = diff(args.a, args.b, max_size=args.max_size, progress=progress)
-    status = DONE if difference.same else DIFFERENT
-    problems = [*difference.a.problems, *difference.b.problems]
-    reporter.problems(problems)
-    if args.json:
-        _print_json("diff", status, problems, **json_output.difference_fields(difference))
-    else:
-        print_result(text_output.difference_table(difference, _stdout_style()))
-    return status
+    found = diff(**flags)
+    shown = json_output.difference_fields(found) if args.json else text_output.difference_table(found, style)
+    return _Found(found.same, [*found.a.problems, *found.b.problems], shown)
 
 
-def _test(args: argparse.Namespace, reporter: Reporter) -> int:
-    from model_archiver.cli import trial_output  # noqa: PLC0415
+def _test(args: argparse.Namespace, flags: dict[str, Any], style: TextStyle) -> _Found:
+    from model_archiver.cli import json_output, text_output  # noqa: PLC0415
     from model_archiver.commands.try_archive import try_archive  # noqa: PLC0415
 
-    flags = {name: value for name, value in vars(args).items() if name not in _NOT_FOR_TRIALS}
-    with progress_bar(None, hidden=args.quiet) as progress:
-        report = try_archive(args.archive, args.input, progress=progress, **flags)
-    status = DONE if report.is_ok else FAILED
-    reporter.problems(report.problems)
-    for note in report.notes:
-        reporter.line(f"note: {note}")
-    if args.json:
-        _print_json("test", status, report.problems, **trial_output.trial_fields(report, with_log=args.log))
-        return status
-    for line in trial_output.log_lines(report, whole=args.log):
-        reporter.line(f"log: {line}")
-    if not args.quiet:
-        print_result(trial_output.trial_verdict(report, _stdout_style()))
-    return status
-
-
-def _stdout_style() -> TextStyle:
-    """Return how stdout shows text: truncated and in color on a terminal, plain elsewhere."""
-    from model_archiver.cli.text_output import terminal_style  # noqa: PLC0415
-
-    return terminal_style(sys.stdout)
+    report = try_archive(inputs=flags.pop("input"), **flags)
+    log = json_output.log_lines(report, whole=args.log)
+    lines = [f"note: {note}" for note in report.notes] + [f"log: {line}" for line in log if not args.json]
+    text = "" if args.quiet else text_output.trial_verdict(report, style)
+    shown = json_output.trial_fields(report, log if args.log or log else None) if args.json else text
+    return _Found(report.is_ok, report.problems, shown, lines)

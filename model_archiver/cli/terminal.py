@@ -111,15 +111,15 @@ def interrupted_by_signals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def progress_bar(size: int | None, *, hidden: bool) -> Iterator[Progress]:
-    """Show a bar on a terminal for what takes longer than a second; `size` in bytes, None if it is announced later."""
+def progress_bar(*, hidden: bool) -> Iterator[Progress]:
+    """Show a bar on a terminal for what takes longer than a second."""
     if hidden or sys.stderr is None or not sys.stderr.isatty():
         yield no_progress
         return
     from tqdm import tqdm  # noqa: PLC0415 - only on a terminal
 
     tqdm.monitor_interval = 0  # without its thread, to which signals could be delivered
-    with tqdm(total=size, unit="B", unit_scale=True, unit_divisor=1024, delay=1, leave=False, file=sys.stderr) as bar:
+    with tqdm(unit="B", unit_scale=True, unit_divisor=1024, delay=1, leave=False, file=sys.stderr) as bar:
         yield _Bar(bar)
 
 

@@ -9,7 +9,7 @@ from model_archiver.core.entries import is_reserved
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, model_of
 from model_archiver.core.problems import printable
 from model_archiver.core.record import Record
-from model_archiver.core.text import counted, human_size
+from model_archiver.core.text import counted, human_size, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from model_archiver.commands.extract import Extraction
     from model_archiver.core.plan import Plan
     from model_archiver.core.report import ArchiveEntry, ArchiveReport
+    from model_archiver.trial.report import TrialAnswer, TrialReport
 
 BOLD, RED, GREEN, YELLOW = "1", "31", "32", "33"
 _SIGNS = {"added": ("+", GREEN), "removed": ("-", RED), "changed": ("~", YELLOW)}
 _NARROWEST = 12
+_SHOWN_BODY = 60
+_SERVERS = {"torchserve": "TorchServe", "mms": "Multi Model Server"}
 
 
 class TextStyle(Record):
@@ -132,6 +135,24 @@ def difference_table(difference: Difference, style: TextStyle) -> str:
     return "\n".join([*lines, f"{names[0]} and {names[1]} {relation}"])
 
 
+def trial_verdict(report: TrialReport, style: TextStyle) -> str:
+    """Return what was tried, and what came of it: a line for each answer, and for both verdicts."""
+    name = style.truncate(str(report.archive.path), 30)
+    if report.server is None:
+        return f"{name}: {style.colorize('not tried', RED)}"
+    versions = dict(report.versions)
+    server = f"{_SERVERS[report.server]} {versions.get('server', '')}".rstrip()
+    others = [f"{name} {versions[key]}" for key, name in (("torch", "torch"), ("python", "Python")) if key in versions]
+    lines = [f"{name}: tried with {server}, {', '.join(others)} ({printable(str(as_seen(Path(report.python))))})"]
+    lines.append(f"loads: {_yes_or_no(report.loads, style)}{_seconds(report, 'load')}")
+    lines += [_answer_line(answer, style) for answer in report.results]
+    if report.answers is None:
+        lines.append("answers: not asked")
+    else:
+        lines.append(f"answers: {_yes_or_no(report.answers, style)}{_seconds(report, 'answer')}")
+    return "\n".join(lines)
+
+
 def _facts(report: ArchiveReport) -> list[tuple[str, str]]:
     """Return what is known of an archive, each with its label."""
     model = model_of(report.manifest)
@@ -147,6 +168,25 @@ def _facts(report: ArchiveReport) -> list[tuple[str, str]]:
         "digest": report.digest,
     }
     return [(label, _or_dash(value)) for label, value in facts.items()]
+
+
+def _yes_or_no(value: bool, style: TextStyle) -> str:
+    return style.colorize("yes", GREEN) if value else style.colorize("no", RED)
+
+
+def _seconds(report: TrialReport, stage: str) -> str:
+    return f", {report.seconds[stage]:.2f} s" if stage in report.seconds else ""
+
+
+def _answer_line(answer: TrialAnswer, style: TextStyle) -> str:
+    from model_archiver.cli.json_output import answer_body  # noqa: PLC0415 - not needed for packaging
+
+    together = " (sent together)" if answer.batched else ""
+    facts = [str(answer.status), answer.content_type, f"{answer.seconds:.2f} s", human_size(len(answer.body))]
+    form, _ = answer_body(answer)
+    text = "" if form == "base64" else shortened(" ".join(answer.body.decode().split()), _SHOWN_BODY)
+    line = f"{answer.request}{together}: {', '.join(fact for fact in facts if fact)}"
+    return style.truncate(f"  {line}{f': {text}' if text else ''}")
 
 
 def _columns(rows: Sequence[tuple[str, ...]], style: TextStyle, reserved: int = 0) -> list[str]:

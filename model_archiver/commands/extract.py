@@ -90,7 +90,7 @@ def _target(to: StrPath | None, report: ArchiveReport) -> Path:
     problems = ProblemList()
     if to is None and not check_model_name(name, problems):
         invalid = (problem.replace(hint="name the folder with --to", path=name) for problem in problems)
-        raise_errors([*report.problems, *invalid])
+        raise_errors([*report.problems, *(invalid if report.manifest else ())])
     path = Path(name if to is None else to)
     return resolved(path) if path.name in ("", "..") else resolved(path.parent) / path.name
 

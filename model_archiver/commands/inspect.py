@@ -11,7 +11,7 @@ from model_archiver.core.problems import ProblemList
 from model_archiver.core.running import add_total, no_progress
 from model_archiver.core.sums import read_sums
 from model_archiver.reading.archive import Archive, Content, ReadContext, TooLargeError
-from model_archiver.reading.content import FileSamples, has_valid_paths, read_content
+from model_archiver.reading.content import FileSamples, read_content
 from model_archiver.reading.manifest import missing_files
 from model_archiver.reading.opening import OpenedArchive, add_recorded_sums, check_sums, open_archive, report_of
 
@@ -42,7 +42,7 @@ def inspect(archive: StrPath, *, max_size: int | None = None, progress: Progress
     opened = open_archive(archive)
     context = ReadContext(opened, max_size, progress)
     content = opened.read_index(context)
-    if content is None or not has_valid_paths(content) or not add_recorded_sums(content):
+    if content is None or not add_recorded_sums(content):
         add_total(progress, opened.size)
         content = read_content(opened, context)
     return report_of(opened, content, context.problems)

@@ -112,16 +112,11 @@ class ReadContext:
 class FoundMember(Record, frozen=False):
     """A file, or a folder, that was found in an archive."""
 
-    name: str  # as the archive writes it
+    name: str  # as the archive writes it; that of a folder ends with a slash
     path: PurePosixPath  # in the model's folder
     blocks: Iterator[bytes]  # to be read to their end before the next member is requested; may raise DamageError
     executable: bool = False  # by its owner
     compressed_size: int | None = None  # once all blocks were read; None if unknown
-
-    @property
-    def is_folder(self) -> bool:
-        """Return whether it is a folder."""
-        return self.name.endswith("/")
 
 
 class Content(Record, frozen=False):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
-import os
 from itertools import chain, takewhile
 from pathlib import PurePosixPath
 
 from model_archiver.core.entries import path_problem
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
-from model_archiver.core.problems import LARGEST_TEXT, NotSampledError, ProblemList
+from model_archiver.core.problems import LARGEST_TEXT, NotSampledError
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.text import human_size
 from model_archiver.reading.archive import REPACK, Content, DamageError, OtherLayoutError
@@ -20,8 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
-    from typing import Any, BinaryIO
+    from typing import BinaryIO
 
+    from model_archiver.core.problems import ProblemList
     from model_archiver.reading.archive import Archive, FoundMember, ReadContext
 
     Sink = Callable[[FoundMember, Iterable[bytes]], None]
@@ -45,24 +44,27 @@ def read_content(archive: Archive, context: ReadContext, sink: Sink | None = Non
     try:
         return _read(archive, context, sink)
     except OtherLayoutError:
-        context.restart()
         return _read(archive, context, sink)
+    except DamageError as damage:  # it cannot be known which files there are
+        context.problems.extend(damage.problems)
+        return Content([], {}, is_complete=False)
 
 
 def _read(archive: Archive, context: ReadContext, sink: Sink | None) -> Content:
+    context.restart()
     content = Content([], {})
     folders = set()
     members = 0
     for member in archive.members(context):
         members += 1 + len(member.name) // _LONG_NAME
         context.check_members(members)
-        is_usable = _check_name(member.name, member.path, context.problems)
-        hashed = HashedBlocks(member)
+        is_usable = check_name(member.name, member.path, context.problems)
+        is_folder, hashed = member.name.endswith("/"), HashedBlocks(member)
         try:
-            (sink if sink and is_usable and not member.is_folder else _skip)(member, hashed)
+            (sink if sink and is_usable and not is_folder else _skip)(member, hashed)
         except DamageError as damage:
             context.problems.extend(problem.replace(path=member.name) for problem in damage.problems)
-        if member.is_folder:
+        if is_folder:
             folders.add(member.path)
             if hashed.size:
                 message = "is a folder entry with data, which servers drop"
@@ -75,7 +77,7 @@ def _read(archive: Archive, context: ReadContext, sink: Sink | None) -> Content:
                 message = f"is larger than {human_size(METADATA_LIMITS[member.path])}, the limit for this file"
                 context.problems.error("entry-damaged", message, REPACK, path=member.path)
                 content.is_complete = False
-    _check_paths(content.entries, folders, context.problems)
+    check_paths(content.entries, folders, context.problems)
     return content
 
 
@@ -107,16 +109,7 @@ class HashedBlocks:
         self.sha256 = digest.hexdigest()
 
 
-def has_valid_paths(content: Content) -> bool:
-    """Return whether all paths of a zip whose index was read are valid and can exist side by side."""
-    problems = ProblemList()
-    for entry in content.entries:
-        _check_name(str(entry.path), entry.path, problems)
-    _check_paths(content.entries, (), problems)
-    return not len(problems)
-
-
-def _check_name(name: str, path: PurePosixPath, problems: ProblemList) -> bool:
+def check_name(name: str, path: PurePosixPath, problems: ProblemList) -> bool:
     """Return whether a member can be written where its name says, on every platform; add an error if not."""
     problem = path_problem(PurePosixPath(name)) or path_problem(path)
     if problem is None and not path.parts and not name.endswith("/"):
@@ -126,7 +119,7 @@ def _check_name(name: str, path: PurePosixPath, problems: ProblemList) -> bool:
     return problem is None
 
 
-def _check_paths(entries: Iterable[ArchiveEntry], folders: Iterable[PurePosixPath], problems: ProblemList) -> None:
+def check_paths(entries: Iterable[ArchiveEntry], folders: Iterable[PurePosixPath], problems: ProblemList) -> None:
     """Add what keeps the files and folders from existing side by side."""
     paths: dict[PurePosixPath, None] = {}
     for entry in entries:
@@ -196,35 +189,24 @@ class SampledFile:
 
 
 class _SampleReader(io.RawIOBase):
-    """A sampled file as a file object; NotSampledError: bytes that are read were not kept."""
+    """A sampled file as a file object that is read and sought from its start, which is what the checks do."""
 
     def __init__(self, size: int, head: bytes | None, tail: bytes) -> None:
         super().__init__()
         self._size, self._head, self._tail = size, head, tail
         self._position = 0
 
-    def readable(self) -> bool:
-        return True
+    def seek(self, offset: int, _whence: int = 0) -> int:
+        self._position = offset
+        return offset
 
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
-        if position < 0:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))  # as a file does
-        self._position = position
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
-        end = min(self._position + len(buffer), self._size)
-        tail_start = self._size - len(self._tail)
-        if self._head is not None and end <= len(self._head):
-            data = self._head[self._position : end]
-        elif self._head is not None and self._position >= tail_start:
-            data = self._tail[self._position - tail_start : end - tail_start]
-        else:
-            raise NotSampledError
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+    def read(self, count: int = -1) -> bytes:
+        """Return the next bytes; raise NotSampledError if they were not kept."""
+        end = self._size if count < 0 else min(self._position + count, self._size)
+        parts = () if self._head is None else ((0, self._head), (self._size - len(self._tail), self._tail))
+        for start, kept in parts:
+            if start <= self._position and end <= start + len(kept):
+                data = kept[self._position - start : end - start]
+                self._position += len(data)
+                return data
+        raise NotSampledError

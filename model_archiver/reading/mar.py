@@ -7,7 +7,6 @@ import struct
 from pathlib import PurePosixPath
 
 from model_archiver.core.entries import DEFLATED, LIMIT, STORED
-from model_archiver.core.problems import ProblemList
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.sums import crc32
@@ -23,21 +22,23 @@ from model_archiver.reading.archive import (
     TooLargeError,
     open_source,
 )
-from model_archiver.reading.content import METADATA_LIMITS, HashedBlocks
-from model_archiver.reading.zip_headers import ENCRYPTED, LOCAL_SIGNATURE, read_directory, read_local
+from model_archiver.reading.content import METADATA_LIMITS, HashedBlocks, check_name, check_paths
+from model_archiver.reading.zip_headers import ENCRYPTED, read_directory, read_local
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from model_archiver.core.problems import ProblemList
     from model_archiver.reading.archive import ArchiveFile, ReadContext
-    from model_archiver.reading.zip_headers import CentralHeader, Directory, LocalHeader
+    from model_archiver.reading.zip_headers import ZipHeader
 
     Numbers = tuple[int, int, int]
     """CRC-32, compressed size and size, in the order of a data descriptor."""
 
 _METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz"}
 _DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
+_DIFFERENCE = "the local header and the central directory contradict each other"
 
 
 class MarArchive(Archive):
@@ -46,31 +47,44 @@ class MarArchive(Archive):
     archive_format = ArchiveFormat.DEFAULT
 
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
-        """Yield the files, one behind the other."""
+        """Yield the files and folders, one behind the other, which is what the central directory must list.
+
+        Raises:
+            DamageError: it cannot be known which entries there are.
+        """
         with open_source(self._source, context.progress) as file:
-            walk = _Walk(file, read_directory(file, context.problems, context), context.problems, context)
-            walk.reserve()
-            yield from walk.members()
+            entries, start = read_directory(file, context)
+            try:
+                context.reserve(sum(listed.size for listed in entries))
+            except TooLargeError:
+                context.reserve(sum(_announced_size(file, listed) for listed in entries))
+            end = 0
+            while entries:
+                listed = entries.pop()  # and forget it: there may be very many
+                _check_gap(file, context, end, listed.offset)
+                try:
+                    yield _member(file, context, listed)
+                except DamageError as damage:
+                    context.problems.extend(damage.problems)
+                end = listed.end
+            _check_gap(file, context, end, start)
 
     def read_index(self, context: ReadContext) -> Content | None:
         """Return what the central directory says, if it has no error and no other tool wrote to the archive."""
-        problems = ProblemList()
+        content = Content([], {})
         with open_source(self._source, context.progress) as file:
-            directory = read_directory(file, problems, context)
-            is_ours = all(
-                listed.is_stamped and listed.is_plausible and not listed.contradiction for listed in directory.entries
-            )
-            if problems.has_errors or directory.prefix or not is_ours:
-                return None
-            walk = _Walk(file, directory, problems, context)
-            content = Content([], {})
             try:
-                for listed in directory.entries:
+                entries, _ = read_directory(file, context)
+                for listed in reversed(entries):
                     path = PurePosixPath(listed.text)
-                    if not listed.name.endswith(b"/"):
-                        content.entries.append(ArchiveEntry(path, listed.size, listed.compressed_size, None))
+                    check_name(listed.text, path, context.problems)
+                    if not listed.is_stamped or not listed.is_plausible or listed.is_ambiguous:
+                        return None
+                    if listed.text.endswith("/"):
+                        continue
+                    content.entries.append(ArchiveEntry(path, listed.size, listed.compressed_size, None))
                     if path in METADATA_LIMITS:
-                        hashed = HashedBlocks(walk.member(listed.offset))
+                        hashed = HashedBlocks(_member(file, context, listed))
                         for _ in hashed:
                             pass
                         if hashed.text is None:
@@ -78,134 +92,93 @@ class MarArchive(Archive):
                         content.metadata[path] = hashed.text
             except DamageError:
                 return None
-            return None if problems.has_errors else content
+        check_paths(content.entries, (), context.problems)
+        is_right = entries and entries[-1].offset == 0 and not len(context.problems)
+        return content if is_right else None
 
 
-class _Walk:
-    """A walk through a zip, from local header to local header.
-
-    The central directory is used for two things only: to compare it, and to find the next entry after damage.
-    """
-
-    def __init__(self, file: ArchiveFile, directory: Directory, problems: ProblemList, context: ReadContext) -> None:
-        self._file = file
-        self._directory = directory
-        self._problems = problems
-        self._context = context
-        self._end = 0
-
-    def reserve(self) -> None:
-        """Raise TooLargeError at once if the headers announce too much, not only the central directory."""
-        entries = self._directory.entries
-        try:
-            self._context.reserve(sum(listed.size for listed in entries))
-        except TooLargeError:
-            self._context.reserve(sum(map(self._confirmed_size, entries)))
-
-    def _confirmed_size(self, listed: CentralHeader) -> int:
-        """Return the size of an entry, or 0 if its headers contradict each other, which is reported later."""
-        header = read_local(self._file, listed.offset, self._directory.following(listed.offset))
-        is_denied = header is not None and not header.has_descriptor and header.size != listed.size
-        return 0 if is_denied else listed.size
-
-    def members(self) -> Iterator[FoundMember]:
-        """Yield every file and folder."""
-        position = self._first_position()
-        while position < self._directory.start:
-            try:
-                member = self.member(position)
-            except DamageError as damage:
-                self._problems.extend(damage.problems)
-                self._end = self._directory.following(position)
-            else:
-                self._end = self._directory.following(position)  # until all blocks are read, and if they are damaged
-                yield member
-            position = self._next_position(self._end)
-
-    def member(self, position: int) -> FoundMember:
-        """Return the file or folder whose local header begins at an offset; raise DamageError if it does not."""
-        limit = self._directory.following(position)
-        listed = self._directory.take(position)
-        header = read_local(self._file, position, limit)
-        if header is None:
-            name = listed.text if listed else ""
-            raise DamageError("archive-damaged", "the local header is missing or damaged", path=name)
-        self._compare(header, listed)
-        executable = bool(listed and listed.mode & stat.S_IXUSR)
-        member = FoundMember(header.text, PurePosixPath(header.text), iter(()), executable=executable)
-        member.blocks = self._blocks(member, header, listed, limit)
-        return member
-
-    def _blocks(
-        self, member: FoundMember, header: LocalHeader, listed: CentralHeader | None, limit: int
-    ) -> Iterator[bytes]:
-        """Yield the unpacked bytes of an entry, and check them as ``ZipInputStream`` does."""
-        _check_supported(header, limit)
-        data_end = header.data_start + header.compressed_size
-        deflated = DeflatedRange(self._file, header.data_start, limit if header.has_descriptor else data_end)
-        is_stored = header.method == STORED
-        checksum = size = 0
-        for block in self._file.iter_range(header.data_start, data_end) if is_stored else deflated:
-            checksum = crc32(block, checksum)
-            size += len(block)
-            if size > header.size and not header.has_descriptor:
-                break
-            self._context.consume(len(block))
-            yield block
-        end = data_end if is_stored else deflated.end
-        found, recorded = (checksum, end - header.data_start, size), header.numbers
-        if header.has_descriptor:
-            recorded, end = _read_descriptor(self._file, end, limit, found)
-        _check_numbers(found, recorded)
-        member.compressed_size = found[1]
-        self._end = end
-        if listed is not None and listed.numbers != recorded:
-            self._add_difference(member.name)
-
-    def _compare(self, header: LocalHeader, listed: CentralHeader | None) -> None:
-        name = header.text
-        if listed is None:
-            if self._directory.is_usable:  # otherwise the directory itself was reported
-                self._add_difference(name, "is not in the central directory")
-            return
-        if header.name != listed.name:
-            self._add_difference(name, f"has another name in the central directory: {listed.text}")
-        numbers_differ = not header.has_descriptor and header.numbers != listed.numbers
-        if (header.method, header.flags) != (listed.method, listed.flags) or numbers_differ:
-            self._add_difference(name)
-        elif contradiction := header.contradiction or listed.contradiction:
-            self._add_difference(name, contradiction)
-        elif stat.S_ISDIR(listed.mode) and not name.endswith("/"):
-            self._add_difference(name, "is a folder in the central directory, and a file in the local header")
-        if stat.S_IFMT(listed.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            message = "is a link or a device, which servers unpack as a small text file"
-            self._problems.error("entry-link", message, "pack the file itself", path=name)
-
-    def _add_difference(
-        self, name: str, message: str = "the local header and the central directory contradict each other"
-    ) -> None:
-        self._problems.error("headers-differ", message, FETCH_AGAIN, path=name)
-
-    def _first_position(self) -> int:
-        """Return the offset of the first entry, which servers find at 0 only."""
-        if not self._directory.start or self._file.read_at(0, 4) == LOCAL_SIGNATURE:
-            return 0
-        first = self._directory.following(-1)
-        message = f"has {counted(first, 'byte')} before the first entry, so servers find no entries"
-        self._problems.error("archive-prefix", message, f"remove them, or {REPACK}")
-        return first
-
-    def _next_position(self, end: int) -> int:
-        """Return the offset of the header after an entry, and report bytes before it."""
-        following = self._directory.following(end - 1)
-        if end == following or self._file.read_at(end, 4) == LOCAL_SIGNATURE:
-            return end
-        message = f"has {counted(following - end, 'byte')} between entries, where servers stop reading"
-        self._problems.error("archive-gap", message, FETCH_AGAIN)
-        return following
+def _announced_size(file: ArchiveFile, listed: ZipHeader) -> int:
+    """Return the size of an entry as its local header says: if only the directory is wrong, that is reported later."""
+    header = read_local(file, listed.offset, listed.end)
+    return listed.size if header is None or header.has_descriptor else header.size
 
 
-def _check_supported(header: LocalHeader, limit: int) -> None:
+def _check_gap(file: ArchiveFile, context: ReadContext, end: int, following: int) -> None:
+    """Add an error if there is anything between the end of an entry and the next one, or the directory."""
+    if end == following:
+        return
+    hidden, count = read_local(file, end, following), counted(following - end, "byte")
+    if hidden is not None:
+        context.problems.error("headers-differ", "is not in the central directory", FETCH_AGAIN, path=hidden.text)
+    elif end:
+        message = f"has {count} between entries, where servers stop reading"
+        context.problems.error("archive-gap", message, FETCH_AGAIN)
+    else:
+        message = f"has {count} before the first entry, so servers find no entries"
+        context.problems.error("archive-prefix", message, f"remove them, or {REPACK}")
+
+
+def _member(file: ArchiveFile, context: ReadContext, listed: ZipHeader) -> FoundMember:
+    """Return a listed file or folder; raise DamageError if its local header is not where the directory says."""
+    header = read_local(file, listed.offset, listed.end)
+    if header is None:
+        raise DamageError("archive-damaged", "the local header is missing or damaged", path=listed.text)
+    _compare(header, listed, context.problems)
+    executable = bool(listed.mode & stat.S_IXUSR)
+    member = FoundMember(header.text, PurePosixPath(header.text), iter(()), executable=executable)
+    member.blocks = _blocks(file, context, member, header, listed)
+    return member
+
+
+def _compare(header: ZipHeader, listed: ZipHeader, problems: ProblemList) -> None:
+    """Add what the two headers of an entry contradict each other about, and what servers cannot restore."""
+    differs = (header.method, header.flags) != (listed.method, listed.flags)
+    differs |= not header.has_descriptor and header.numbers != listed.numbers
+    differs |= stat.S_ISDIR(listed.mode) and not header.text.endswith("/")
+    message = ""
+    if header.text != listed.text:
+        message = f"has another name in the central directory: {listed.text}"
+    elif differs:
+        message = _DIFFERENCE
+    elif header.is_ambiguous or listed.is_ambiguous:
+        message = "its header needs a feature that some zip readers lack, or has two names or sizes"
+    if message:
+        problems.error("headers-differ", message, FETCH_AGAIN, path=header.text)
+    if stat.S_IFMT(listed.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        message = "is a link or a device, which servers unpack as a small text file"
+        problems.error("entry-link", message, "pack the file itself", path=header.text)
+
+
+def _blocks(
+    file: ArchiveFile, context: ReadContext, member: FoundMember, header: ZipHeader, listed: ZipHeader
+) -> Iterator[bytes]:
+    """Yield the unpacked bytes of an entry, and check them as ``ZipInputStream`` does."""
+    _check_supported(header, listed.end)
+    data_end = header.data_start + header.compressed_size
+    deflated = DeflatedRange(file, header.data_start, listed.end if header.has_descriptor else data_end)
+    is_stored = header.method == STORED
+    checksum = size = 0
+    for block in file.iter_range(header.data_start, data_end) if is_stored else deflated:
+        checksum = crc32(block, checksum)
+        size += len(block)
+        if size > header.size and not header.has_descriptor:
+            break
+        context.consume(len(block))
+        yield block
+    end = data_end if is_stored else deflated.end
+    found, recorded = (checksum, end - header.data_start, size), header.numbers
+    if header.has_descriptor:
+        recorded, end = _read_descriptor(file, end, listed.end, found)
+    if found[1:] != recorded[1:]:
+        raise DamageError("entry-damaged", "size mismatch: the data does not have the recorded sizes")
+    if found != recorded:
+        raise DamageError("entry-damaged", "CRC-32 mismatch: the content is damaged")
+    member.compressed_size, listed.end = found[1], end
+    if listed.numbers != recorded:
+        context.problems.error("headers-differ", _DIFFERENCE, FETCH_AGAIN, path=member.name)
+
+
+def _check_supported(header: ZipHeader, limit: int) -> None:
     if header.flags & ENCRYPTED:
         raise DamageError("entry-method", "is encrypted", f"{REPACK} without a password")
     if header.method not in (STORED, DEFLATED):
@@ -224,27 +197,12 @@ def _read_descriptor(file: ArchiveFile, start: int, limit: int, found: Numbers) 
     Java decides so, whatever APPNOTE 4.3.9 allows (ZipInputStream.readEnd).
     """
     record = file.read_at(start, 24)
-    is_signed = record[:4] == _DESCRIPTOR_SIGNATURE
+    skipped = 4 if record[:4] == _DESCRIPTOR_SIGNATURE else 0
     layout = struct.Struct("<L2Q" if max(found) > LIMIT else "<3L")
-    if not is_signed:
-        record = record[: layout.size]
-    skipped = 4 if is_signed else 0
     end = start + skipped + layout.size
     if len(record) < skipped + layout.size or end > limit:
         raise DamageError("archive-cut", "the data descriptor is truncated")
-    if is_signed and layout.size == 12 and record[4:] == struct.pack("<L2Q", *found):
+    if skipped and layout.size == 12 and record[4:] == struct.pack("<L2Q", *found):
         message = "has a ZIP64 data descriptor but less than 4 GiB, which servers reject"
         raise DamageError("entry-descriptor", message, REPACK)
     return layout.unpack_from(record, skipped), end
-
-
-def _check_numbers(found: Numbers, recorded: Numbers) -> None:
-    if found == recorded:
-        return
-    if found[2] != recorded[2]:
-        message = f"size mismatch: it does not unpack to {counted(recorded[2], 'byte')} as recorded"
-    elif found[1] != recorded[1]:
-        message = f"compressed size mismatch: {counted(found[1], 'byte')} of data, but {recorded[1]:,} are recorded"
-    else:
-        message = "CRC-32 mismatch: the content is damaged"
-    raise DamageError("entry-damaged", message)

@@ -73,11 +73,7 @@ def _open_file(source: FileSource) -> Archive:
 
 
 class FolderArchive(Archive):
-    """A model folder. Links in it are followed, as servers do.
-
-    Attributes:
-        files: the files by their paths in the archive.
-    """
+    """A model folder. Links in it are followed, as servers do."""
 
     archive_format = ArchiveFormat.NO_ARCHIVE
 
@@ -87,6 +83,7 @@ class FolderArchive(Archive):
         inside = list(path.iterdir())
         entered = inside[0] if len(inside) == 1 and inside[0].is_dir() and inside[0].name != MAR_INF else path
         self._problems = ProblemList()
+        # By their paths in the archive.
         self.files = dict(FolderWalk("in the folder", None, self._problems).files(entered))
         self.size = sum(source.size for source in self.files.values())
 

@@ -81,20 +81,17 @@ class TgzArchive(Archive):
                     if name == MANIFEST_PATH and not has_manifest and not self.layout:
                         self.layout = "sagemaker"
                         raise OtherLayoutError
-                    if header.kind in _FILES and not header.is_sparse:
+                    if header.kind in _FILES:
                         blocks = _blocks(stream, header.size)
                         yield FoundMember(name, served(name), blocks, executable=header.executable)
+                    elif header.kind == _FOLDER:  # without data
+                        yield FoundMember(f"{name.rstrip('/')}/", served(name), iter(()), executable=True)
                     else:
-                        if header.kind == _FOLDER and not header.is_sparse:
-                            yield FoundMember(f"{name.rstrip('/')}/", served(name), iter(()), executable=True)
-                        else:
-                            message = "is a link, a device or a sparse file, which servers do not restore"
-                            context.problems.error("entry-link", message, "pack the file itself", path=name)
+                        message = "is a link, a device or a sparse file, which servers do not restore"
+                        context.problems.error("entry-link", message, "pack the file itself", path=name)
                         stream.skip(header.size)
-                    if stream.is_broken:  # the damage was reported with the file
-                        return
                     stream.skip(-header.size % _TAR_BLOCK)  # up to the next header
-                if not stream.has_only_zeros_left():
+                if sum(len(block.strip(b"\0")) for block in stream.blocks(_ALL)):
                     context.problems.error("archive-trailing", "has data after the end of the tar", FETCH_AGAIN)
                 stream.check_end()
             except DamageError as damage:
@@ -130,7 +127,6 @@ class _GzipStream:
         self._rest = b""
         self._crc32 = 0
         self._size = 0
-        self.is_broken = False  # after damage nothing can be read
 
     def blocks(self, count: int) -> Iterator[bytes]:
         """Yield the next `count` bytes, block by block; fewer only at the end."""
@@ -144,11 +140,7 @@ class _GzipStream:
             yield block
 
     def _next_block(self) -> bytes:
-        try:
-            block = next(self._inflated, b"")
-        except DamageError:
-            self.is_broken = True
-            raise
+        block = next(self._inflated, b"")  # and nothing after damage
         self._context.consume(len(block))
         self._crc32 = crc32(block, self._crc32)
         self._size += len(block)
@@ -162,10 +154,6 @@ class _GzipStream:
         """Skip the next `count` bytes."""
         for _ in self.blocks(count):
             pass
-
-    def has_only_zeros_left(self) -> bool:
-        """Read the rest, and return whether it has only zeros."""
-        return not sum(len(block.strip(b"\0")) for block in self.blocks(_ALL))
 
     def check_end(self) -> None:
         """Check what follows the stream, once all of it was read; raise DamageError if anything is wrong."""
@@ -208,10 +196,9 @@ class _TarHeader(Record):
     """The header of a member."""
 
     name: bytes
-    kind: bytes  # the type flag
+    kind: bytes  # the type flag; that of GNU's sparse files for all of which the data is not the content
     size: int  # of the data, in bytes
     executable: bool
-    is_sparse: bool  # whether the data is not the content of the file
 
 
 def _read_header(stream: _GzipStream) -> _TarHeader | None:
@@ -220,20 +207,20 @@ def _read_header(stream: _GzipStream) -> _TarHeader | None:
     for number in range(_MOST_HEADERS):
         block = stream.read(_TAR_BLOCK)
         if len(block) < _TAR_BLOCK:
-            raise DamageError("archive-cut", "the archive is truncated")
+            raise DamageError("archive-cut", "the archive is truncated or damaged")
         if not block.strip(b"\0"):
             if number:
-                raise _ambiguity("no member follows it")
+                raise _ambiguity(b"the end")
             return None
         header = _parse_header(block)
         if header.kind not in (*_PAX, _GLOBAL_PAX, _GNU_LONG_NAME, _GNU_LONG_LINK):
             return _extend(header, extended or {})
         fields = _read_extension(stream, header)
         if header.kind == _GLOBAL_PAX and fields.keys() - {b"comment"}:
-            raise _ambiguity("it sets values for all later files")
+            raise _ambiguity(header.name)
         if header.kind in (*_PAX, _GNU_LONG_NAME):
             if extended is not None:
-                raise _ambiguity("two headers name the same file")
+                raise _ambiguity(header.name)
             extended = fields
     raise DamageError("archive-damaged", f"a member has {_MOST_HEADERS} headers or more")
 
@@ -246,29 +233,28 @@ def _parse_header(block: bytes) -> _TarHeader:
         raise DamageError("archive-damaged", "checksum mismatch in a tar header")
     kind, plain = block[156:157], block[:100].split(b"\0")[0]
     prefix = block[345:500].split(b"\0")[0] if block[257:263] == b"ustar\0" else b""
-    if block[345 + len(prefix) :].strip(b"\0") and kind != _SPARSE:
-        # Servers take it for the beginning of the name, other readers for times or for nothing.
-        raise _ambiguity("it has bytes that may belong to the name")
-    if block[124] == 0xFF or not all(_NUMBER.fullmatch(block[start:end]) for start, end in _NUMBERS):
-        raise _ambiguity("it has an invalid number")
     name = prefix + b"/" + plain if prefix else plain
-    if name.endswith(b"/") and (kind in (_GNU_LONG_NAME, _GNU_LONG_LINK) or (kind == _OLD_FILE and not plain)):
-        raise _ambiguity("its name ends with a slash")
+    if (
+        # Servers take these bytes for the beginning of the name, other readers for times or for nothing.
+        (block[345 + len(prefix) :].strip(b"\0") and kind != _SPARSE)
+        or block[124] == 0xFF
+        or not all(_NUMBER.fullmatch(block[start:end]) for start, end in _NUMBERS)
+        or (name.endswith(b"/") and (kind in (_GNU_LONG_NAME, _GNU_LONG_LINK) or (kind == _OLD_FILE and not plain)))
+    ):
+        raise _ambiguity(name)
     is_executable = bool(_number(block[100:108]) & 0o100)
-    return _TarHeader(name, kind, _number(block[124:136]), is_executable, kind == _SPARSE)
+    return _TarHeader(name, kind, _number(block[124:136]), is_executable)
 
 
 def _extend(header: _TarHeader, extended: dict[bytes, bytes]) -> _TarHeader:
     """Return the header of a member with the fields of the header before it, which count more."""
     name = extended.get(b"path", header.name)
     size = int(extended.get(b"size", header.size))
-    if header.kind == _FOLDER:
-        if size:
-            raise _ambiguity("it gives a folder data")
-    elif name.endswith(b"/") != (header.kind == _OLD_FILE and header.name.endswith(b"/")):
-        raise _ambiguity("its name ends with a slash")
-    is_sparse = header.is_sparse or any(field.startswith(_PAX_SPARSE) for field in extended)
-    return header.replace(name=name, size=0 if header.kind in _NO_DATA else size, is_sparse=is_sparse)
+    is_old_folder = header.kind == _OLD_FILE and header.name.endswith(b"/")
+    if size if header.kind == _FOLDER else name.endswith(b"/") != is_old_folder:
+        raise _ambiguity(name)
+    kind = _SPARSE if any(field.startswith(_PAX_SPARSE) for field in extended) else header.kind
+    return header.replace(name=name, size=0 if header.kind in _NO_DATA else size, kind=kind)
 
 
 def _read_extension(stream: _GzipStream, header: _TarHeader) -> dict[bytes, bytes]:
@@ -276,14 +262,11 @@ def _read_extension(stream: _GzipStream, header: _TarHeader) -> dict[bytes, byte
     if header.size > _LARGEST_EXTENSION:
         raise DamageError("archive-damaged", "a tar header is too large")
     data = stream.read(header.size + -header.size % _TAR_BLOCK)
-    if data[header.size :].strip(b"\0"):  # Python reads on there
-        raise _ambiguity("bytes follow its data")
-    if header.kind in (*_PAX, _GLOBAL_PAX):
-        return _pax_fields(data[: header.size])
-    name = data.rstrip(b"\0")
-    if not name or b"\0" in name:
-        raise _ambiguity("its name is empty or has zeros")
-    return {b"path": name}
+    name, is_pax = data.rstrip(b"\0"), header.kind in (*_PAX, _GLOBAL_PAX)
+    # Python reads on after the data.
+    if data[header.size :].strip(b"\0") or not (is_pax or (name and b"\0" not in name)):
+        raise _ambiguity(name)
+    return _pax_fields(data[: header.size]) if is_pax else {b"path": name}
 
 
 def _pax_fields(data: bytes) -> dict[bytes, bytes]:
@@ -294,9 +277,7 @@ def _pax_fields(data: bytes) -> dict[bytes, bytes]:
             raise DamageError("archive-damaged", "a pax header is damaged")
         record = data[start + len(length) + 1 : start + int(length)]
         if not _PAX_RECORD.fullmatch(record):
-            raise _ambiguity(
-                f"it has an unknown field or an invalid value: {record[:50].decode(errors='replace').strip()}"
-            )
+            raise _ambiguity(record)
         start += int(length)
         name, _, fields[name] = record[:-1].partition(b"=")
     return fields
@@ -307,5 +288,7 @@ def _number(field: bytes) -> int:
     return int.from_bytes(field[1:], "big") if field[0] & 0x80 else int(field.strip(b" \0") or b"0", 8)
 
 
-def _ambiguity(message: str) -> DamageError:
-    return DamageError("headers-differ", f"programs read a tar header in different ways: {message}")
+def _ambiguity(text: bytes) -> DamageError:
+    """Return the error of a header that programs read in different ways, with a name or a field of it."""
+    near = text[:50].decode(errors="replace").strip()
+    return DamageError("headers-differ", f"programs read a tar header in different ways, near {near!r}")
