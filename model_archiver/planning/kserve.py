@@ -9,7 +9,6 @@ import stat
 
 from model_archiver.core.plan import SidecarFile
 from model_archiver.core.problems import ModelArchiverError, error, system_hint
-from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,20 +43,7 @@ model_store={_STORE}
 
 _SETTINGS = {"minWorkers": 1, "maxWorkers": 1, "batchSize": 1, "maxBatchDelay": 100, "responseTimeout": 120}
 
-# The lines as java.util.Properties.load takes them: a comment, or a line that goes on after each backslash at an end.
-_LINE = r"[ \t\f]*[#!][^\r\n]*(?:\r\n|[\r\n]|\Z)|(?:[^\\\r\n]|\\(?:\r\n|.|\Z))*(?:\r\n|[\r\n]|\Z)"
-_CONTINUATION = r"\\(?:\r\n|[\r\n])[ \t\f]*"
-_KEY_AND_VALUE = r"[ \t\f]*((?:\\.|[^\\=: \t\f\r\n])*)[ \t\f]*[=:]?[ \t\f]*(.*?)(?:\r\n|[\r\n])?\Z"
-_ESCAPE = r"\\(?:u([0-9A-Fa-f]{4})|(.)|\Z)"
-_CONTROL = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
-
-
-class _Line(Record):
-    """A line of a properties file, with those that continue it."""
-
-    raw: str  # the text in the file
-    key: str  # empty for a comment or an empty line
-    value: str
+_BLANK = " \t\f"
 
 
 def plan_config(sidecar: SidecarFile, archive: Path, problems: ProblemList) -> None:
@@ -101,60 +87,59 @@ def config_content(sidecar: SidecarFile) -> bytes:
     return _with_value(lines, plain.replace("\\", "\\\\")).encode(_ENCODING)
 
 
-def _read(path: Path) -> list[_Line]:
-    """Return the lines of the configuration; those of a new one if it is missing or empty."""
+def _read(path: Path) -> list[str]:
+    """Return the lines of the configuration, with their ends; those of a new one if it is missing or empty."""
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise error("platform-config", "is not a file", "move it away", path)
-        if status.st_size > _LARGEST:
-            raise error("platform-config", "is too large for a configuration", "move it away", path)
-        text = path.read_bytes().decode(_ENCODING)
-    except (FileNotFoundError, NotADirectoryError):
-        text = ""
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
+            raise error("platform-config", "is not a file, or too large for a configuration", "move it away", path)
+        content = path.read_bytes()
+    except FileNotFoundError:
+        content = b""
     except OSError as failure:
         reason = failure.strerror or str(failure)
         raise error("platform-config", reason, system_hint(failure), path) from failure
-    return [_line(raw) for raw in re.findall(_LINE, text if text.strip() else _NEW, re.DOTALL) if raw]
+    # Split before it is decoded: text has more line ends than Java knows.
+    content = content if content.strip() else _NEW.encode()
+    lines = [line.decode(_ENCODING) for line in content.splitlines(keepends=True)]
+    for number, line in enumerate(lines, 1):
+        key, equals, value = _parts(line)
+        if not equals or re.search(r"[\\:\s]", key) or value.endswith("\\"):
+            message = f"line {number} is not plain key=value, which KServe and TorchServe read in the same way"
+            raise error("platform-config", message, "write it so, on one line, or move the file away", path)
+    return lines
 
 
-def _line(raw: str) -> _Line:
-    is_empty = raw.lstrip(" \t\f")[:1] in ("", "#", "!", "\r", "\n")
-    match = None if is_empty else re.match(_KEY_AND_VALUE, re.sub(_CONTINUATION, "", raw), re.DOTALL)
-    return _Line(raw, _unescaped(match[1]), _unescaped(match[2])) if match else _Line(raw, "", "")
+def _parts(line: str) -> tuple[str, str, str]:
+    """Return key, equals sign and value of a line; a comment or an empty line has neither key nor value."""
+    text = line.lstrip(_BLANK).rstrip("\r\n")
+    key, equals, value = ("=" if text[:1] in ("", "#", "!") else text).partition("=")
+    return key.rstrip(_BLANK), equals, value.lstrip(_BLANK)
 
 
-def _unescaped(text: str) -> str:
-    def character(match: re.Match[str]) -> str:
-        return chr(int(match[1], 16)) if match[1] else _CONTROL.get(match[2] or "", match[2] or "")
-
-    return re.sub(_ESCAPE, character, text, flags=re.DOTALL)
-
-
-def _values(lines: list[_Line]) -> dict[str, str]:
+def _values(lines: list[str]) -> dict[str, str]:
     """Return the value of each key; the last line with it counts."""
-    return {line.key: line.value for line in lines if line.key}
+    return {key: value for key, _, value in map(_parts, lines)}
 
 
-def _with_value(lines: list[_Line], value: str) -> str:
+def _with_value(lines: list[str], value: str) -> str:
     """Return the text with another snapshot, in its line or at the end; everything else is unchanged."""
-    number = max((number for number, line in enumerate(lines) if line.key == _SNAPSHOT), default=len(lines))
-    end = "\r\n" if lines and lines[0].raw.endswith("\r\n") else "\n"
-    before = "".join(line.raw for line in lines[:number])
-    if before and not before.endswith(("\r", "\n")):
-        before += end
-    if re.search(r"(?<!\\)(?:\\\\)*\\(?:\r\n|[\r\n])\Z", before):  # an empty line, or ours would be its continuation
-        before += end
-    return f"{before}{_SNAPSHOT}={value}{end}{''.join(line.raw for line in lines[number + 1 :])}"
+    number = max((number for number, line in enumerate(lines) if _parts(line)[0] == _SNAPSHOT), default=len(lines))
+    end = "\r\n" if lines[0].endswith("\r\n") else "\n"
+    gap = end if number and not lines[number - 1].endswith(("\r", "\n")) else ""
+    return "".join([*lines[:number], gap, f"{_SNAPSHOT}={value}{end}", *lines[number + 1 :]])
 
 
-def _snapshot(lines: list[_Line]) -> dict[str, Any]:
+def _snapshot(lines: list[str]) -> dict[str, Any]:
     """Return the snapshot, in which each model is a map of its versions.
 
     Raises:
         ValueError: it has another form.
     """
-    snapshot = json.loads(_values(lines).get(_SNAPSHOT, "{}"))
+    text = _values(lines).get(_SNAPSHOT, "{}")
+    if "\\" in text.replace(r"\\", ""):  # an escape of properties, which KServe does not know
+        raise ValueError(text)
+    snapshot = json.loads(text.replace(r"\\", "\\"))
     models = snapshot.get("models", {}) if isinstance(snapshot, dict) else None
     if not isinstance(models, dict) or not all(_are_versions(versions) for versions in models.values()):
         raise ValueError(_SNAPSHOT)
@@ -181,7 +166,7 @@ def _versions(existing: dict[str, Any], sidecar: SidecarFile) -> dict[str, Any]:
     return {**others, sidecar.version: {**settings, "defaultVersion": True, "marName": sidecar.archive}}
 
 
-def _doubts(lines: list[_Line], archive: Path) -> Iterator[tuple[str, str]]:
+def _doubts(lines: list[str], archive: Path) -> Iterator[tuple[str, str]]:
     """Yield what will not work in an existing configuration, and what to do about it."""
     values = _values(lines)
     if values.get("model_store") != _STORE:
