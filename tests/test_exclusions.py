@@ -96,6 +96,13 @@ def test_a_previous_output_is_never_packed_again(model, run: Command, archive_fo
     assert members(archive) == MODEL_FILES
 
 
+def test_a_tar_of_a_build_is_left_out_whatever_its_name(model, run: Command) -> None:
+    archive = build(run, "--model-file", "model.py", archive_format="tgz")
+    make("d/a.txt")
+    archive.rename("d/renamed.tar.gz")
+    assert packed(run, "--extra-files", "d", "-f") == {"a.txt"}
+
+
 def test_the_export_path_may_be_in_the_folder_that_is_packed(model, run: Command) -> None:
     for _ in range(2):
         folder = build(run, "--extra-files", ".", "-f", archive_format="no-archive", to="store")

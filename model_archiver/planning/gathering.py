@@ -6,9 +6,12 @@ import errno
 import os
 import re
 import stat
+import zlib
+from contextlib import suppress
 from fnmatch import fnmatch, fnmatchcase
 from pathlib import Path, PurePosixPath
 
+from model_archiver.core.entries import GZIP_HEADER, TIME
 from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH
 from model_archiver.core.plan import FileSource, Member
 from model_archiver.core.problems import as_error, system_hint
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 _ROOT = PurePosixPath()
 _EXCLUDED_NAMES = {"__MACOSX", "__pycache__", MAR_INF}
 _EXCLUDED_SUFFIXES = (".pyc", ".pyo", ".mar")
+_START = 4096  # bytes of a tar of which the first header is read
 _MAGIC = r"[*?]|\[[^/][^]/]*\]"
 _SEPARATORS = (os.sep, os.altsep or os.sep)
 _MAKE_READABLE = "give yourself permission to read it, or leave it out"
@@ -53,9 +57,12 @@ class Exclusions:
         return any(fnmatchcase(name, pattern) or fnmatchcase(str(below), pattern) for pattern in self._patterns)
 
     def is_output(self, path: Path, status: os.stat_result) -> bool:
-        """Return whether this is the build's own output, or the folder of a previous build, whatever its name."""
+        """Return whether this is the build's own output, or the folder or ``.tar.gz`` of any build."""
         # Of a folder that is closed, `Path.is_file` would raise an error that names one of these files.
-        is_ours = stat.S_ISDIR(status.st_mode) and all(map(os.path.isfile, (path / SUMS_PATH, path / MANIFEST_PATH)))
+        if stat.S_ISDIR(status.st_mode):
+            is_ours = all(map(os.path.isfile, (path / SUMS_PATH, path / MANIFEST_PATH)))
+        else:
+            is_ours = path.name.endswith(".tar.gz") and stat.S_ISREG(status.st_mode) and _is_our_tar(path)
         return is_ours or identity(status) in self._outputs
 
     def count(self, path: Path, *, is_folder: bool) -> None:
@@ -289,6 +296,14 @@ def _pieces(value: StrPath) -> list[str]:
         return [text]
     pieces = [piece if os.path.lexists(piece) else piece.strip() for piece in text.split(",")]
     return [piece for piece in pieces if piece]
+
+
+def _is_our_tar(path: Path) -> bool:
+    """Return whether a file begins as the tars of builds do: gzip's header names no time, and tar's first one ours."""
+    with suppress(OSError, zlib.error), path.open("rb") as file:
+        start = file.read(_START)
+        return start.startswith(GZIP_HEADER) and b"%011o" % TIME in zlib.decompressobj(31).decompress(start, _START)
+    return False
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:

@@ -46,7 +46,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     target = choose_target(config, platform, archive_format, problems, is_named=is_named)
     _check_other_choices(config, problems)
     patterns = [os.fspath(pattern) for pattern in as_list(config.exclude)]
-    exclusions = Exclusions(patterns, existing_outputs(config, platform, target, archive_format))
+    exclusions = Exclusions(patterns, existing_outputs(config, platform, target))
     gatherer = Gatherer(exclusions, problems)
     model_path = gatherer.model_path(config.model_path) if config.model_path else []
     packed = [*model_path, *(member for value in as_list(config.include) for member in gatherer.include(value))]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from model_archiver.core.entries import TIME
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
 from model_archiver.core.plan import SidecarFile, Target
 from model_archiver.core.problems import PATH_ERRORS, Problem
@@ -97,27 +95,15 @@ def plan_sidecars(
     return plan.replace(sidecars=(sidecar,))
 
 
-def existing_outputs(
-    config: ModelArchiverConfig, platform: Platform, target: Target, archive_format: ArchiveFormat
-) -> set[tuple[int, int]]:
-    """Return device and inode of what previous builds with this name, in any format, left at and near the target.
-
-    What builds for other platforms left below the export path counts too.
-    """
-    name = target.path.name.removesuffix(archive_format.suffix)
-    nearby = {target.path.with_name(f"{name}{other.suffix}") for other in ArchiveFormat}
-    ours = {path for path in nearby if path == target.path or _is_previous_output(path, f"{name}/")}
-    for other, layout in LAYOUTS.items():
+def existing_outputs(config: ModelArchiverConfig, platform: Platform, target: Target) -> set[tuple[int, int]]:
+    """Return device and inode of what the build replaces or extends, and of what one for another platform extended."""
+    ours = [target.path]
+    for other in LAYOUTS:
         path = _config_path(config, other)
         if path is not None and os.path.isfile(path):  # noqa: PTH113 - no errors
             from model_archiver.planning.kserve import is_config  # noqa: PLC0415 - only where there is such a file
 
-            if other is platform or is_config(path):
-                ours.add(path)
-        if layout.has_code:
-            folder = _export_path(config) / layout.folder
-            paths = {folder / f"{layout.fixed_name or config.model_name}{form.suffix}" for form in layout.formats}
-            ours |= {path for path in paths if _is_previous_output(path, "")}
+            ours += [path] if other is platform or is_config(path) else []
     outputs = set()
     for path in ours:
         with suppress(OSError):  # it does not exist, or its name is too long to exist
@@ -133,27 +119,6 @@ def _config_path(config: ModelArchiverConfig, platform: Platform) -> Path | None
     """Return where the server's configuration goes, with the links of its folder followed."""
     below = LAYOUTS[platform].config
     return None if below is None else resolved(_export_path(config) / below.parent) / below.name
-
-
-def _is_previous_output(path: Path, top: str) -> bool:
-    """Return whether a build wrote this folder, or this tar whose names begin with `top`, and not the user."""
-    try:
-        status = path.stat()
-    except OSError:
-        return False
-    if stat.S_ISDIR(status.st_mode):
-        return (path / MANIFEST_PATH).is_file()
-    if not stat.S_ISREG(status.st_mode):
-        return False
-    import tarfile  # noqa: PLC0415 - only where there is such a file
-    import zlib  # noqa: PLC0415
-
-    try:
-        with tarfile.open(path, "r:gz") as archive:
-            first = archive.next()
-    except (OSError, EOFError, tarfile.TarError, zlib.error):
-        return False
-    return first is not None and first.name.startswith(top) and first.mtime == TIME
 
 
 def _is_model_path(path: Path, config: ModelArchiverConfig) -> bool:
