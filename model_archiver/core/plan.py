@@ -115,15 +115,6 @@ class Target(Record):
     in_place: bool = False  # whether it is the model folder itself: only its manifest is written
 
 
-class SidecarFile(Record):
-    """A server's configuration next to the archive, in which the model is to be entered."""
-
-    path: Path  # what the file holds already is kept
-    model_name: str
-    version: str
-    archive: str  # the archive's file name
-
-
 class Plan(Record):
     """Everything that will be written."""
 
@@ -139,7 +130,7 @@ class Plan(Record):
     notes: tuple[str, ...]  # what was decided because the user did not say, a sentence each
     excluded: int  # how many files of walked folders are not packed
     top: str  # the folder in a tar that holds everything; empty where the platform needs none
-    sidecars: tuple[SidecarFile, ...]  # what is written next to the archive; at most one
+    sidecars: tuple[Path, ...]  # the server's configuration, in which the model is entered; at most one
 
     @cached_property
     def fields(self) -> dict[str, Any]:

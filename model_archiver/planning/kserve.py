@@ -7,8 +7,9 @@ import os
 import re
 import stat
 
-from model_archiver.core.plan import SidecarFile
+from model_archiver.core.manifest import model_of
 from model_archiver.core.problems import ModelArchiverError, error, system_hint
+from model_archiver.planning.platforms import KSERVE_STORE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from model_archiver.core.plan import Plan
     from model_archiver.core.problems import ProblemList
 
 _ENCODING = "iso-8859-1"  # every byte is a character, so that lines that are kept stay as they are
 _SNAPSHOT = "model_snapshot"
-_STORE = "/mnt/models/model-store"
 _LARGEST = 1 << 20
+_VERSION = "1.0"  # of a model whose manifest names none
 
 # KServe's own server listens on 8080 and calls TorchServe on 8085, without a token. It reads these keys itself.
 _NEW = f"""\
@@ -38,7 +40,7 @@ enable_envvars_config=true
 install_py_dep_per_model=true
 number_of_netty_threads=4
 job_queue_size=10
-model_store={_STORE}
+model_store={KSERVE_STORE}
 """
 
 _SETTINGS = {"minWorkers": 1, "maxWorkers": 1, "batchSize": 1, "maxBatchDelay": 100, "responseTimeout": 120}
@@ -46,42 +48,41 @@ _SETTINGS = {"minWorkers": 1, "maxWorkers": 1, "batchSize": 1, "maxBatchDelay": 
 _BLANK = " \t\f"
 
 
-def plan_config(sidecar: SidecarFile, archive: Path, problems: ProblemList) -> None:
+def check_config(plan: Plan, path: Path, problems: ProblemList) -> None:
     """Check whether the model can be entered in the configuration; add what is wrong with an existing one."""
     try:
-        config_content(sidecar)
-        for message, hint in _doubts(_read(sidecar.path), archive):
-            problems.warning("platform-config", message, hint, path=sidecar.path)
+        config_content(plan, path)
+        for message, hint in _doubts(_read(path), plan.target.path):
+            problems.warning("platform-config", message, hint, path=path)
     except ModelArchiverError as failure:
         problems.extend(failure.problems)
 
 
-def is_config(path: Path) -> bool:
-    """Return whether a file is such a configuration, and not one of the user's with the same name."""
-    try:
-        values = _values(_read(path))
-    except ModelArchiverError:
-        return False
-    return _SNAPSHOT in values and values.get("model_store") == _STORE
-
-
-def config_content(sidecar: SidecarFile) -> bytes:
-    """Return the configuration with the model in it.
+def config_content(plan: Plan, path: Path) -> bytes:
+    """Return the configuration at a path with the model in it, named as the manifest names it.
 
     An existing one keeps its lines and models; this model keeps the settings that it had.
 
     Raises:
         ModelArchiverError: no model can be added to the existing one.
     """
-    lines = _read(sidecar.path)
+    lines, archive, model = _read(path), plan.target.path.name, model_of(plan.fields)
+    name, version = str(model.get("modelName") or plan.name), str(model.get("modelVersion") or _VERSION)
     try:
         snapshot = _snapshot(lines)
-        snapshot["models"][sidecar.model_name] = _versions(snapshot["models"].get(sidecar.model_name, {}), sidecar)
+        existing = snapshot["models"].get(name, {})
+        replaced = [settings for settings in existing.values() if settings.get("marName") == archive]
+        others = {key: {**value, "defaultVersion": False} for key, value in existing.items() if value not in replaced}
+        if version in others:
+            message = f"already has version {version} of {name}, from {others[version].get('marName')}"
+            raise error("platform-config", message, "choose another --version, or remove that entry", path)
+        ours = {**(replaced or [_SETTINGS])[-1], "defaultVersion": True, "marName": archive}
+        snapshot["models"][name] = {**others, version: ours}
         snapshot["modelCount"] = sum(map(len, snapshot["models"].values()))
         value = json.dumps(snapshot, separators=(",", ":"), allow_nan=False)
     except (ValueError, RecursionError):
         message = f"{_SNAPSHOT} is not a JSON object with models, so none can be added"
-        raise error("platform-config", message, "correct it, or move the file away", sidecar.path) from None
+        raise error("platform-config", message, "correct it, or move the file away", path) from None
     # KServe reads the value as it is, and TorchServe without the escapes of properties: this is JSON for both.
     plain = re.sub(r"\\.", lambda match: r"\u0022" if match[0] == r"\"" else match[0], value)
     return _with_value(lines, plain.replace("\\", "\\\\")).encode(_ENCODING)
@@ -150,27 +151,11 @@ def _are_versions(versions: object) -> bool:
     return isinstance(versions, dict) and all(isinstance(settings, dict) for settings in versions.values())
 
 
-def _versions(existing: dict[str, Any], sidecar: SidecarFile) -> dict[str, Any]:
-    """Return a model's versions: this one, with the settings of the one that it replaces, and the others."""
-    replaced = [settings for settings in existing.values() if settings.get("marName") == sidecar.archive]
-    settings = replaced[-1] if replaced else _SETTINGS
-    others = {
-        version: {**other, "defaultVersion": False}
-        for version, other in existing.items()
-        if other.get("marName") != sidecar.archive
-    }
-    if sidecar.version in others:
-        archive = others[sidecar.version].get("marName")
-        message = f"already has version {sidecar.version} of {sidecar.model_name}, from {archive}"
-        raise error("platform-config", message, "choose another --version, or remove that entry", sidecar.path)
-    return {**others, sidecar.version: {**settings, "defaultVersion": True, "marName": sidecar.archive}}
-
-
 def _doubts(lines: list[str], archive: Path) -> Iterator[tuple[str, str]]:
     """Yield what will not work in an existing configuration, and what to do about it."""
     values = _values(lines)
-    if values.get("model_store") != _STORE:
-        yield f"model_store is not {_STORE}, where KServe puts the archives", f"set model_store={_STORE}"
+    if values.get("model_store") != KSERVE_STORE:
+        yield f"model_store is not {KSERVE_STORE}, where KServe puts the archives", f"set model_store={KSERVE_STORE}"
     for key in ("inference_address", "management_address"):
         if key not in values:
             yield f"has no {key}, which KServe needs", f"set {key}=http://0.0.0.0:8085"

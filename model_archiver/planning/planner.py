@@ -15,7 +15,14 @@ from model_archiver.core.text import invalid_choice
 from model_archiver.planning import platforms
 from model_archiver.planning.gathering import Exclusions, Gatherer
 from model_archiver.planning.handler import Handler, missing_handler, resolve_mms_handler, resolve_torchserve_handler
-from model_archiver.planning.target import check_in_place, check_merge, choose_target, existing_outputs, plan_sidecars
+from model_archiver.planning.target import (
+    check_in_place,
+    check_merge,
+    check_sidecars,
+    choose_target,
+    existing_outputs,
+    sidecars_for,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,9 +86,10 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
         notes=() if config.handler else (f"no --handler is given, so {handler.manifest_name} is used",),
         excluded=exclusions.excluded,
         top="" if platforms.LAYOUTS[platform].has_code else config.model_name,
-        sidecars=(),
+        sidecars=sidecars_for(config, platform),
     )
-    return plan_sidecars(config, platform, plan, _version(config), problems)
+    check_sidecars(plan, problems)
+    return plan
 
 
 def _choice(kind: type[_Choice], given: object, flag: str, default: _Choice, problems: ProblemList) -> _Choice:

@@ -8,12 +8,12 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
-from model_archiver.core.plan import SidecarFile, Target
+from model_archiver.core.plan import Target
 from model_archiver.core.problems import PATH_ERRORS, Problem
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.sums import file_sha256, read_sums
 from model_archiver.planning.gathering import identity, resolved, walk_tree
-from model_archiver.planning.platforms import LAYOUTS, check_platform_name
+from model_archiver.planning.platforms import KSERVE_STORE, LAYOUTS, check_platform_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,49 +76,35 @@ def check_merge(target: Target, members: Iterable[Member], problems: ProblemList
         problems.extend(existing.obstacles([*(member.path for member in members), *of_the_build], existing.sums))
 
 
-def plan_sidecars(
-    config: ModelArchiverConfig, platform: Platform, plan: Plan, version: str, problems: ProblemList
-) -> Plan:
-    """Return the plan with the files that the platform needs next to the archive.
+def sidecars_for(config: ModelArchiverConfig, platform: Platform) -> tuple[Path, ...]:
+    """Return where the server's configuration goes, if the platform has one, with the links of its folder followed."""
+    below = LAYOUTS[platform].config
+    return () if below is None else (resolved(_export_path(config) / below.parent) / below.name,)
 
-    The manifest names the model and its version; `version` is for a manifest that names none.
-    """
-    path = _config_path(config, platform)
-    if path is None or not _check_folder(path.parent, problems):
-        return plan
-    from model_archiver.planning.kserve import plan_config  # noqa: PLC0415 - only for this platform
 
-    model = plan.fields.get("model", {})
-    name, version = str(model.get("modelName") or config.model_name), str(model.get("modelVersion") or version)
-    sidecar = SidecarFile(path, name, version, plan.target.path.name)
-    plan_config(sidecar, plan.target.path, problems)
-    return plan.replace(sidecars=(sidecar,))
+def check_sidecars(plan: Plan, problems: ProblemList) -> None:
+    """Add what prevents the model from being entered in the server's configuration."""
+    for path in plan.sidecars:
+        if _check_folder(path.parent, problems):
+            from model_archiver.planning.kserve import check_config  # noqa: PLC0415 - only for this platform
+
+            check_config(plan, path, problems)
 
 
 def existing_outputs(config: ModelArchiverConfig, platform: Platform, target: Target) -> set[tuple[int, int]]:
     """Return device and inode of what the build replaces or extends, and of what one for another platform extended."""
-    ours = [target.path]
-    for other in LAYOUTS:
-        path = _config_path(config, other)
-        if path is not None and os.path.isfile(path):  # noqa: PTH113 - no errors
-            from model_archiver.planning.kserve import is_config  # noqa: PLC0415 - only where there is such a file
-
-            ours += [path] if other is platform or is_config(path) else []
+    own = {target.path, *sidecars_for(config, platform)}
+    others = {path for other in LAYOUTS for path in sidecars_for(config, other) if os.path.isfile(path)}  # noqa: PTH113
     outputs = set()
-    for path in ours:
-        with suppress(OSError):  # it does not exist, or its name is too long to exist
-            outputs.add(identity(path.lstat()))  # what a link leads to is not replaced
+    for path in own | others:
+        with suppress(OSError):  # it does not exist, is not readable, or its name is too long to exist
+            if path in own or f"model_store={KSERVE_STORE}".encode() in path.read_bytes():
+                outputs.add(identity(path.lstat()))  # what a link leads to is not replaced
     return outputs
 
 
 def _export_path(config: ModelArchiverConfig) -> Path:
     return Path(config.export_path or Path.cwd())
-
-
-def _config_path(config: ModelArchiverConfig, platform: Platform) -> Path | None:
-    """Return where the server's configuration goes, with the links of its folder followed."""
-    below = LAYOUTS[platform].config
-    return None if below is None else resolved(_export_path(config) / below.parent) / below.name
 
 
 def _is_model_path(path: Path, config: ModelArchiverConfig) -> bool:
