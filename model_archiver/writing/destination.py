@@ -91,7 +91,7 @@ class FileDestination(Destination):
     def finish(self) -> None:
         """Wait until the disk has the whole file."""
         self.output.sync()
-        self.size = self.output.file.tell()
+        self.size = self.output.tell()
 
     def publish(self, unblocked: Unblocked) -> None:
         """Move the file to its target, and after it the platform's file next to it, which names the archive.
@@ -127,4 +127,4 @@ class FileDestination(Destination):
 
     def close(self) -> None:
         """Close the file."""
-        self.output.file.close()
+        self.output.close()
