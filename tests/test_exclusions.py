@@ -37,7 +37,8 @@ def test_what_is_left_out_and_what_is_not(littered, run: Command, words: str, pr
 
 
 def test_the_summary_counts_what_was_left_out(littered, run: Command) -> None:
-    assert f"{len(LEFT_OUT)} excluded" in run(*MODEL, "--extra-files", "d").err
+    inside = {"MAR-INF/SHA256SUMS"}  # of a folder that counts once; the others have one file each
+    assert f"{len({*LEFT_OUT} - inside)} excluded" in run(*MODEL, "--extra-files", "d").err
     assert "left out" not in run(*MODEL, "-f", "--extra-files", "d/a.txt").err
 
 

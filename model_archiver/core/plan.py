@@ -128,7 +128,7 @@ class Plan(Record):
     link: bool  # make hard links instead of copies
     jobs: int  # how many cores to use
     notes: tuple[str, ...]  # what was decided because the user did not say, a sentence each
-    excluded: int  # how many files of walked folders are not packed
+    excluded: int  # how many files and folders of walked folders are not packed
     top: str  # the folder in a tar that holds everything; empty where the platform needs none
     sidecars: tuple[Path, ...]  # the server's configuration, in which the model is entered; at most one
 
