@@ -160,7 +160,7 @@ def _imports(context: CheckContext, file: CheckedFile) -> Iterator[tuple[int, st
 
 def _import_folder(file: CheckedFile, name: str) -> Path | None:
     """Return the folder on the disk from which a file's imports were found when it was written."""
-    source = file.source_path
+    source = file.source.path if file.source else None
     packages = name.split(".") if source and source.name == "__init__.py" else name.split(".")[:-1]
     is_same = source and list(source.parent.parts[len(source.parent.parts) - len(packages) :]) == packages
     return source.parents[len(packages)] if source and is_same else None

@@ -97,11 +97,6 @@ class Member(Record):
         """Its source, as the user named it."""
         return str(self.source.path)
 
-    @property
-    def source_path(self) -> Path:
-        """The file that it is made from."""
-        return self.source.path
-
     def open(self) -> AbstractContextManager[BinaryIO]:
         """Open its source, as `FileSource.open` does."""
         return self.source.open()

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from model_archiver.core.entries import check_model_name
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
 from model_archiver.core.plan import Target
 from model_archiver.core.problems import PATH_ERRORS, Problem
@@ -18,7 +19,7 @@ from model_archiver.planning.platforms import KSERVE_STORE, LAYOUTS, check_platf
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     Snapshot = dict[PurePosixPath, tuple[int, int, int]]
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from model_archiver.core.plan import Member, Plan
     from model_archiver.core.problems import ProblemList
@@ -26,20 +27,15 @@ if TYPE_CHECKING:
 
 
 def choose_target(
-    config: ModelArchiverConfig,
-    platform: Platform,
-    archive_format: ArchiveFormat,
-    problems: ProblemList,
-    *,
-    is_named: bool,
+    config: ModelArchiverConfig, platform: Platform, archive_format: ArchiveFormat, problems: ProblemList
 ) -> Target:
     """Return where the output goes, with the links of its folder followed; add an error if it cannot go there.
 
-    A link at the target itself is existing output: it is replaced, and what it leads to is left alone. If the name is
-    invalid (`is_named` is false), only the folder is checked.
+    A link at the target itself is existing output: it is replaced, and what it leads to is left alone. If the model's
+    name is invalid, only the folder is checked.
     """
-    layout = LAYOUTS[platform]
-    folder = _export_path(config)
+    layout, folder = LAYOUTS[platform], _export_path(config)
+    is_named = check_model_name(config.model_name, problems)
     if is_named:
         check_platform_name(platform, config.model_name, problems)
     name = layout.fixed_name or (config.model_name if is_named else "unnamed")
@@ -55,9 +51,12 @@ def choose_target(
     return target
 
 
-def check_in_place(target: Target, members: Iterable[Member], problems: ProblemList) -> None:
-    """Add an error for each member that is not in the folder: a build in place copies nothing."""
-    for member in members:
+def check_folder(target: Target, members: Sequence[Member], problems: ProblemList) -> None:
+    """Add an error for what prevents the members from being written into an existing folder.
+
+    A build in place copies nothing: each member that is not there is an error.
+    """
+    for member in members if target.in_place else ():
         is_there = False
         with suppress(OSError):
             is_there = (target.path / member.path).samefile(member.source.path)
@@ -65,15 +64,11 @@ def check_in_place(target: Target, members: Iterable[Member], problems: ProblemL
             message = f"is not in {target.path}, where only a manifest is written ({member.flag})"
             hint = "put it there yourself, or choose another --export-path"
             problems.error("in-place-elsewhere", message, hint, path=member.source.path)
-    problems.extend(ExistingOutput(target.path).obstacles([PurePosixPath(MANIFEST_PATH)], ()))
-
-
-def check_merge(target: Target, members: Iterable[Member], problems: ProblemList) -> None:
-    """Add an error for what prevents the members from being written into an existing folder."""
     if target.path.is_dir() and not target.path.is_symlink():
-        existing = ExistingOutput(target.path)
-        of_the_build = [PurePosixPath(MANIFEST_PATH), PurePosixPath(SUMS_PATH)]
-        problems.extend(existing.obstacles([*(member.path for member in members), *of_the_build], existing.sums))
+        existing, paths = ExistingOutput(target.path), [PurePosixPath(MANIFEST_PATH)]
+        if not target.in_place:
+            paths += [PurePosixPath(SUMS_PATH), *(member.path for member in members)]
+        problems.extend(existing.obstacles(paths, () if target.in_place else existing.sums))
 
 
 def sidecars_for(config: ModelArchiverConfig, platform: Platform) -> tuple[Path, ...]:
