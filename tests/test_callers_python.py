@@ -349,7 +349,7 @@ def test_a_missing_input_is_a_file_not_found_error_of_ours(model, field: str) ->
 
 def test_an_error_carries_every_problem(model) -> None:
     error = refusal(model_name="m..", model_file="none.py", runtime="perl")
-    assert [issue.code for issue in error.problems] == ["name-invalid", "value-invalid", "file-missing"]
+    assert [issue.code for issue in error.problems] == ["value-invalid", "name-invalid", "file-missing"]
     assert str(error) == "\n".join(map(str, error.problems))
 
 

@@ -107,6 +107,9 @@ def test_a_dangling_link_in_a_folder_is_refused_by_name(folder: Path, run: Comma
     assert error.startswith("d/gone.txt: is a link to nowhere")
 
 
+SPECIAL = "a named pipe, a socket or a device"
+
+
 def _make_special(kind: str, path: Path) -> None:
     if kind == "a named pipe":
         os.mkfifo(path)
@@ -123,7 +126,7 @@ def test_a_special_file_is_refused_by_name_and_never_opened(folder: Path, run: C
     _make_special(kind, Path("special"))
     [error] = refused(run, flag, "special")
     assert error == (
-        f"special: is {kind}, not a file ({flag}); save its content to a file and name that [file-special]"
+        f"special: is {SPECIAL}, not a file ({flag}); save its content to a file and name that [file-special]"
     )
 
 
@@ -132,7 +135,7 @@ def test_a_special_file_is_refused_by_name_and_never_opened(folder: Path, run: C
 def test_a_special_file_in_a_folder_is_refused_by_name(folder: Path, run: Command, flag: str, kind: str) -> None:
     _make_special(kind, folder / "special")
     [error] = refused(run, flag, "d")
-    assert error.startswith(f"d/special: is {kind}, not a file ({flag})")
+    assert error.startswith(f"d/special: is {SPECIAL}, not a file ({flag})")
     assert packed(run, flag, "d", "--exclude", "special") == {"a.txt"}
 
 

@@ -125,7 +125,7 @@ def import_not_packed(context: CheckContext) -> Iterator[Problem]:
     files += [model_file] if model_file else []
     for file in files if context.runs_python3 else ():
         for line, module, names in _imports(context, file):
-            included = _next_to(file.source_path.parent, module, names) if file.source_path else None
+            included = _next_to(file.source.path.parent, module, names) if file.source else None
             if included and included not in found:
                 import shlex  # noqa: PLC0415 - only for a message
 

@@ -60,7 +60,7 @@ def plan_fields(plan: Plan) -> dict[str, Any]:
         "digest": None,
         "manifest": plan.fields,
         "files": [_file(member.path, member.size, plan.fields) for member in plan.members],
-        **_sidecars(sidecar.path for sidecar in plan.sidecars),
+        **_sidecars(plan.sidecars),
     }
 
 

@@ -79,7 +79,7 @@ def plan_table(plan: Plan) -> str:
     """Return what would be packed, a line for each file."""
     rows = [(str(member.path), f"{member.size:,}", f"{member.flag} {member.source.path}") for member in plan.members]
     lines = _columns(rows, TextStyle())
-    paths = _paths(plan.target.path, *(sidecar.path for sidecar in plan.sidecars))
+    paths = _paths(plan.target.path, *plan.sidecars)
     end = f"would stay in {paths}, where only {MANIFEST_PATH} would be written"
     total = f"{counted(len(rows), 'file')}, {human_size(plan.size)}"
     lines.append(f"{total}, {end if plan.target.in_place else f'would be written to {paths}'}")

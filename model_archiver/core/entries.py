@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # The time of every entry: 1980-01-01 00:00:00 UTC, the first one that a zip can hold.
 TIME = 315532800  # in seconds since 1970
 DOS_TIME, DOS_DATE = 0, (1980 - 1980) << 9 | 1 << 5 | 1  # as a zip writes it
+GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # deflate, no name, no time, unknown system
 
 # The records of a zip (APPNOTE 6.3, 4.3), sizes in bytes.
 STORED = 0

@@ -97,11 +97,6 @@ class Member(Record):
         """Its source, as the user named it."""
         return str(self.source.path)
 
-    @property
-    def source_path(self) -> Path:
-        """The file that it is made from."""
-        return self.source.path
-
     def open(self) -> AbstractContextManager[BinaryIO]:
         """Open its source, as `FileSource.open` does."""
         return self.source.open()
@@ -113,15 +108,6 @@ class Target(Record):
     path: Path  # of the finished file or folder
     force: bool  # whether it may replace existing output
     in_place: bool = False  # whether it is the model folder itself: only its manifest is written
-
-
-class SidecarFile(Record):
-    """A server's configuration next to the archive, in which the model is to be entered."""
-
-    path: Path  # what the file holds already is kept
-    model_name: str
-    version: str
-    archive: str  # the archive's file name
 
 
 class Plan(Record):
@@ -137,9 +123,9 @@ class Plan(Record):
     link: bool  # make hard links instead of copies
     jobs: int  # how many cores to use
     notes: tuple[str, ...]  # what was decided because the user did not say, a sentence each
-    excluded: int  # how many files of walked folders are not packed
+    excluded: int  # how many files and folders of walked folders are not packed
     top: str  # the folder in a tar that holds everything; empty where the platform needs none
-    sidecars: tuple[SidecarFile, ...]  # what is written next to the archive; at most one
+    sidecars: tuple[Path, ...]  # the server's configuration, in which the model is entered; at most one
 
     @cached_property
     def fields(self) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class ArchiveReport(Record):
             an archive with a file, or a manifest, that could not be read.
         manifest: the manifest's fields; empty where it could not be read.
         files: the entries, in the order of the archive.
-        excluded: how many files of walked folders were not packed.
+        excluded: how many files and folders of walked folders were not packed.
         problems: of a build the warnings, of an archive that was read the errors too.
         sidecars: the files that a platform needs next to the archive.
         layout: ``sagemaker`` for a tar without a top folder, which only SageMaker serves; else None.

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     Server = Literal["torchserve", "mms"]
     Deflate = Literal["auto", "always", "never"]
 
-SERVERS = ("torchserve", "mms")
 DEFLATE = ("auto", "always", "never")  # which members of a ``.mar`` are deflated where the format leaves the choice
 
 
@@ -144,7 +143,7 @@ class ModelArchiverConfig(Record, frozen=False):
                 A field that is missing, None or only spaces has its default.
 
         Raises:
-            ModelArchiverError: fields have values of the wrong type; all of them are named.
+            ModelArchiverError: fields have wrong values; all of them are named.
         """
         names = cls._fields if cls is ModelArchiverConfig else cls.__dataclass_fields__
         given = {name: getattr(args, name, None) for name in names}
@@ -206,5 +205,8 @@ _TYPES: dict[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(("requirements_file", "config_file", "model_path"), _PATH),
     **dict.fromkeys(("extra_files", "include", "exclude"), _PATHS),
     **dict.fromkeys(("force", "link", "strict", "checks"), _SWITCH),
+    "deflate": (lambda value: value in DEFLATE, "auto, always or never"),
+    "server": (lambda value: value in ("torchserve", "mms"), "torchserve or mms"),
+    "jobs": (lambda value: type(value) is int and value > 0, "a number of cores, 1 or more"),  # True is an int too
 }
-"""The fields whose value can have a wrong type: the test, and what to give instead; choices are checked elsewhere."""
+"""The fields whose value can be wrong: the test, and what to give instead; other choices are checked elsewhere."""

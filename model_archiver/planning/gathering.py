@@ -6,9 +6,12 @@ import errno
 import os
 import re
 import stat
+import zlib
+from contextlib import suppress
 from fnmatch import fnmatch, fnmatchcase
 from pathlib import Path, PurePosixPath
 
+from model_archiver.core.entries import GZIP_HEADER, TIME
 from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH
 from model_archiver.core.plan import FileSource, Member
 from model_archiver.core.problems import as_error, system_hint
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 _ROOT = PurePosixPath()
 _EXCLUDED_NAMES = {"__MACOSX", "__pycache__", MAR_INF}
 _EXCLUDED_SUFFIXES = (".pyc", ".pyo", ".mar")
+_START = 4096  # bytes of a tar of which the first header is read
 _MAGIC = r"[*?]|\[[^/][^]/]*\]"
 _SEPARATORS = (os.sep, os.altsep or os.sep)
 _MAKE_READABLE = "give yourself permission to read it, or leave it out"
@@ -41,7 +45,7 @@ class Exclusions:
         """Collect the user's patterns, for names and paths below the walked folder, and the outputs of builds."""
         self._patterns = [pattern.removeprefix("./").rstrip("/") for pattern in patterns]
         self._outputs = frozenset(outputs)
-        self.excluded = 0  # files so far
+        self.excluded = 0  # files and folders so far
 
     def excludes_name(self, below: PurePosixPath, *, is_folder: bool) -> bool:
         """Return whether the path `below` the walked folder is left out because of its name."""
@@ -53,16 +57,13 @@ class Exclusions:
         return any(fnmatchcase(name, pattern) or fnmatchcase(str(below), pattern) for pattern in self._patterns)
 
     def is_output(self, path: Path, status: os.stat_result) -> bool:
-        """Return whether this is the build's own output, or the folder of a previous build, whatever its name."""
+        """Return whether this is the build's own output, or the folder or ``.tar.gz`` of any build."""
         # Of a folder that is closed, `Path.is_file` would raise an error that names one of these files.
-        is_ours = stat.S_ISDIR(status.st_mode) and all(map(os.path.isfile, (path / SUMS_PATH, path / MANIFEST_PATH)))
+        if stat.S_ISDIR(status.st_mode):
+            is_ours = all(map(os.path.isfile, (path / SUMS_PATH, path / MANIFEST_PATH)))
+        else:
+            is_ours = path.name.endswith(".tar.gz") and stat.S_ISREG(status.st_mode) and _is_our_tar(path)
         return is_ours or identity(status) in self._outputs
-
-    def count(self, path: Path, *, is_folder: bool) -> None:
-        """Count a file, or all files of a folder, as left out; a link counts as one."""
-        is_tree = is_folder and not path.is_symlink()
-        files = (not entry.is_dir() for _, entries in walk_tree(path, skips_unreadable=True) for entry in entries)
-        self.excluded += sum(files) if is_tree else 1
 
 
 class FolderWalk:
@@ -95,7 +96,7 @@ class FolderWalk:
             is_excluded = rules is not None and rules.excludes_name(below, is_folder=is_folder)
             status = None if is_excluded else status_of(path, self._flag, self._problems)
             if rules and (is_excluded or (status and rules.is_output(path, status))):
-                rules.count(path, is_folder=is_folder)
+                rules.excluded += 1
             elif status and is_folder and identity(status) in ancestors:
                 message = f"is a link to a folder that contains it ({self._flag})"
                 hint = "remove the link or --exclude it" if rules else "remove the link"
@@ -207,12 +208,11 @@ class Gatherer:
         return {hit for hit in hits if os.path.isdir(hit)} if only_folders else hits  # noqa: PTH112 - no errors
 
     def _leaves_out(self, match: Path) -> bool:
-        is_folder = match.is_dir()
-        left_out = self._exclusions.excludes_name(PurePosixPath(match.name), is_folder=is_folder) or (
-            match.exists() and self._exclusions.is_output(match, match.stat())
+        rules = self._exclusions
+        left_out = rules.excludes_name(PurePosixPath(match.name), is_folder=match.is_dir()) or (
+            match.exists() and rules.is_output(match, match.stat())
         )
-        if left_out:
-            self._exclusions.count(match, is_folder=is_folder)
+        rules.excluded += left_out
         return left_out
 
     def _members(self, path: Path, flag: str, *, under_own_name: bool = False) -> Iterator[Member]:
@@ -227,17 +227,12 @@ class Gatherer:
             yield Member(PurePosixPath(path.name), file, flag)
 
 
-def walk_tree(root: Path, *, skips_unreadable: bool = False) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+def walk_tree(root: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
     """Yield a folder and those below it, each with its entries, as `os.walk` does, but however deep they are."""
     waiting = [root]
     while waiting:
         folder = waiting.pop()
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError:
-            if not skips_unreadable:
-                raise
-            continue
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         yield folder, entries
         waiting += [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
 
@@ -273,7 +268,7 @@ def status_of(path: Path, flag: str, problems: ProblemList) -> os.stat_result | 
 def regular_source(path: Path, status: os.stat_result, flag: str, problems: ProblemList) -> FileSource | None:
     """Return the source at a path that is not a folder; add an error and return None if it cannot be read."""
     if not stat.S_ISREG(status.st_mode):
-        message = f"is {_kind(status.st_mode)}, not a file ({flag})"
+        message = f"is a named pipe, a socket or a device, not a file ({flag})"
         problems.error("file-special", message, "save its content to a file and name that", path=path)
     elif not os.access(path, os.R_OK):
         problems.error("file-unreadable", f"is not readable ({flag})", _MAKE_READABLE, path=path)
@@ -291,17 +286,19 @@ def _pieces(value: StrPath) -> list[str]:
     return [piece for piece in pieces if piece]
 
 
+def _is_our_tar(path: Path) -> bool:
+    """Return whether a file begins as the tars of builds do: gzip's header names no time, and tar's first one ours."""
+    with suppress(OSError, zlib.error), path.open("rb") as file:
+        start = file.read(_START)
+        return start.startswith(GZIP_HEADER) and b"%011o" % TIME in zlib.decompressobj(31).decompress(start, _START)
+    return False
+
+
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link to itself or into a closed folder: reported where its status is read
         return False
-
-
-def _kind(mode: int) -> str:
-    if stat.S_ISFIFO(mode):
-        return "a named pipe"
-    return "a socket" if stat.S_ISSOCK(mode) else "a device"
 
 
 def identity(status: os.stat_result) -> Identity:

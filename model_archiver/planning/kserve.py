@@ -7,9 +7,9 @@ import os
 import re
 import stat
 
-from model_archiver.core.plan import SidecarFile
+from model_archiver.core.manifest import model_of
 from model_archiver.core.problems import ModelArchiverError, error, system_hint
-from model_archiver.core.record import Record
+from model_archiver.planning.platforms import KSERVE_STORE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from model_archiver.core.plan import Plan
     from model_archiver.core.problems import ProblemList
 
 _ENCODING = "iso-8859-1"  # every byte is a character, so that lines that are kept stay as they are
 _SNAPSHOT = "model_snapshot"
-_STORE = "/mnt/models/model-store"
 _LARGEST = 1 << 20
+_VERSION = "1.0"  # of a model whose manifest names none
 
 # KServe's own server listens on 8080 and calls TorchServe on 8085, without a token. It reads these keys itself.
 _NEW = f"""\
@@ -39,122 +40,107 @@ enable_envvars_config=true
 install_py_dep_per_model=true
 number_of_netty_threads=4
 job_queue_size=10
-model_store={_STORE}
+model_store={KSERVE_STORE}
 """
 
 _SETTINGS = {"minWorkers": 1, "maxWorkers": 1, "batchSize": 1, "maxBatchDelay": 100, "responseTimeout": 120}
 
-# The lines as java.util.Properties.load takes them: a comment, or a line that goes on after each backslash at an end.
-_LINE = r"[ \t\f]*[#!][^\r\n]*(?:\r\n|[\r\n]|\Z)|(?:[^\\\r\n]|\\(?:\r\n|.|\Z))*(?:\r\n|[\r\n]|\Z)"
-_CONTINUATION = r"\\(?:\r\n|[\r\n])[ \t\f]*"
-_KEY_AND_VALUE = r"[ \t\f]*((?:\\.|[^\\=: \t\f\r\n])*)[ \t\f]*[=:]?[ \t\f]*(.*?)(?:\r\n|[\r\n])?\Z"
-_ESCAPE = r"\\(?:u([0-9A-Fa-f]{4})|(.)|\Z)"
-_CONTROL = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
+_BLANK = " \t\f"
 
 
-class _Line(Record):
-    """A line of a properties file, with those that continue it."""
-
-    raw: str  # the text in the file
-    key: str  # empty for a comment or an empty line
-    value: str
-
-
-def plan_config(sidecar: SidecarFile, archive: Path, problems: ProblemList) -> None:
+def check_config(plan: Plan, path: Path, problems: ProblemList) -> None:
     """Check whether the model can be entered in the configuration; add what is wrong with an existing one."""
     try:
-        config_content(sidecar)
-        for message, hint in _doubts(_read(sidecar.path), archive):
-            problems.warning("platform-config", message, hint, path=sidecar.path)
+        config_content(plan, path)
+        for message, hint in _doubts(_read(path), plan.target.path):
+            problems.warning("platform-config", message, hint, path=path)
     except ModelArchiverError as failure:
         problems.extend(failure.problems)
 
 
-def is_config(path: Path) -> bool:
-    """Return whether a file is such a configuration, and not one of the user's with the same name."""
-    try:
-        values = _values(_read(path))
-    except ModelArchiverError:
-        return False
-    return _SNAPSHOT in values and values.get("model_store") == _STORE
-
-
-def config_content(sidecar: SidecarFile) -> bytes:
-    """Return the configuration with the model in it.
+def config_content(plan: Plan, path: Path) -> bytes:
+    """Return the configuration at a path with the model in it, named as the manifest names it.
 
     An existing one keeps its lines and models; this model keeps the settings that it had.
 
     Raises:
         ModelArchiverError: no model can be added to the existing one.
     """
-    lines = _read(sidecar.path)
+    lines, archive, model = _read(path), plan.target.path.name, model_of(plan.fields)
+    name, version = str(model.get("modelName") or plan.name), str(model.get("modelVersion") or _VERSION)
     try:
         snapshot = _snapshot(lines)
-        snapshot["models"][sidecar.model_name] = _versions(snapshot["models"].get(sidecar.model_name, {}), sidecar)
+        existing = snapshot["models"].get(name, {})
+        replaced = [settings for settings in existing.values() if settings.get("marName") == archive]
+        others = {key: {**value, "defaultVersion": False} for key, value in existing.items() if value not in replaced}
+        if version in others:
+            message = f"already has version {version} of {name}, from {others[version].get('marName')}"
+            raise error("platform-config", message, "choose another --version, or remove that entry", path)
+        ours = {**(replaced or [_SETTINGS])[-1], "defaultVersion": True, "marName": archive}
+        snapshot["models"][name] = {**others, version: ours}
         snapshot["modelCount"] = sum(map(len, snapshot["models"].values()))
         value = json.dumps(snapshot, separators=(",", ":"), allow_nan=False)
     except (ValueError, RecursionError):
         message = f"{_SNAPSHOT} is not a JSON object with models, so none can be added"
-        raise error("platform-config", message, "correct it, or move the file away", sidecar.path) from None
+        raise error("platform-config", message, "correct it, or move the file away", path) from None
     # KServe reads the value as it is, and TorchServe without the escapes of properties: this is JSON for both.
     plain = re.sub(r"\\.", lambda match: r"\u0022" if match[0] == r"\"" else match[0], value)
     return _with_value(lines, plain.replace("\\", "\\\\")).encode(_ENCODING)
 
 
-def _read(path: Path) -> list[_Line]:
-    """Return the lines of the configuration; those of a new one if it is missing or empty."""
+def _read(path: Path) -> list[str]:
+    """Return the lines of the configuration, with their ends; those of a new one if it is missing or empty."""
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise error("platform-config", "is not a file", "move it away", path)
-        if status.st_size > _LARGEST:
-            raise error("platform-config", "is too large for a configuration", "move it away", path)
-        text = path.read_bytes().decode(_ENCODING)
-    except (FileNotFoundError, NotADirectoryError):
-        text = ""
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
+            raise error("platform-config", "is not a file, or too large for a configuration", "move it away", path)
+        content = path.read_bytes()
+    except FileNotFoundError:
+        content = b""
     except OSError as failure:
         reason = failure.strerror or str(failure)
         raise error("platform-config", reason, system_hint(failure), path) from failure
-    return [_line(raw) for raw in re.findall(_LINE, text if text.strip() else _NEW, re.DOTALL) if raw]
+    # Split before it is decoded: text has more line ends than Java knows.
+    content = content if content.strip() else _NEW.encode()
+    lines = [line.decode(_ENCODING) for line in content.splitlines(keepends=True)]
+    for number, line in enumerate(lines, 1):
+        key, equals, value = _parts(line)
+        if not equals or re.search(r"[\\:\s]", key) or value.endswith("\\"):
+            message = f"line {number} is not plain key=value, which KServe and TorchServe read in the same way"
+            raise error("platform-config", message, "write it so, on one line, or move the file away", path)
+    return lines
 
 
-def _line(raw: str) -> _Line:
-    is_empty = raw.lstrip(" \t\f")[:1] in ("", "#", "!", "\r", "\n")
-    match = None if is_empty else re.match(_KEY_AND_VALUE, re.sub(_CONTINUATION, "", raw), re.DOTALL)
-    return _Line(raw, _unescaped(match[1]), _unescaped(match[2])) if match else _Line(raw, "", "")
+def _parts(line: str) -> tuple[str, str, str]:
+    """Return key, equals sign and value of a line; a comment or an empty line has neither key nor value."""
+    text = line.lstrip(_BLANK).rstrip("\r\n")
+    key, equals, value = ("=" if text[:1] in ("", "#", "!") else text).partition("=")
+    return key.rstrip(_BLANK), equals, value.lstrip(_BLANK)
 
 
-def _unescaped(text: str) -> str:
-    def character(match: re.Match[str]) -> str:
-        return chr(int(match[1], 16)) if match[1] else _CONTROL.get(match[2] or "", match[2] or "")
-
-    return re.sub(_ESCAPE, character, text, flags=re.DOTALL)
-
-
-def _values(lines: list[_Line]) -> dict[str, str]:
+def _values(lines: list[str]) -> dict[str, str]:
     """Return the value of each key; the last line with it counts."""
-    return {line.key: line.value for line in lines if line.key}
+    return {key: value for key, _, value in map(_parts, lines)}
 
 
-def _with_value(lines: list[_Line], value: str) -> str:
+def _with_value(lines: list[str], value: str) -> str:
     """Return the text with another snapshot, in its line or at the end; everything else is unchanged."""
-    number = max((number for number, line in enumerate(lines) if line.key == _SNAPSHOT), default=len(lines))
-    end = "\r\n" if lines and lines[0].raw.endswith("\r\n") else "\n"
-    before = "".join(line.raw for line in lines[:number])
-    if before and not before.endswith(("\r", "\n")):
-        before += end
-    if re.search(r"(?<!\\)(?:\\\\)*\\(?:\r\n|[\r\n])\Z", before):  # an empty line, or ours would be its continuation
-        before += end
-    return f"{before}{_SNAPSHOT}={value}{end}{''.join(line.raw for line in lines[number + 1 :])}"
+    number = max((number for number, line in enumerate(lines) if _parts(line)[0] == _SNAPSHOT), default=len(lines))
+    end = "\r\n" if lines[0].endswith("\r\n") else "\n"
+    gap = end if number and not lines[number - 1].endswith(("\r", "\n")) else ""
+    return "".join([*lines[:number], gap, f"{_SNAPSHOT}={value}{end}", *lines[number + 1 :]])
 
 
-def _snapshot(lines: list[_Line]) -> dict[str, Any]:
+def _snapshot(lines: list[str]) -> dict[str, Any]:
     """Return the snapshot, in which each model is a map of its versions.
 
     Raises:
         ValueError: it has another form.
     """
-    snapshot = json.loads(_values(lines).get(_SNAPSHOT, "{}"))
+    text = _values(lines).get(_SNAPSHOT, "{}")
+    if "\\" in text.replace(r"\\", ""):  # an escape of properties, which KServe does not know
+        raise ValueError(text)
+    snapshot = json.loads(text.replace(r"\\", "\\"))
     models = snapshot.get("models", {}) if isinstance(snapshot, dict) else None
     if not isinstance(models, dict) or not all(_are_versions(versions) for versions in models.values()):
         raise ValueError(_SNAPSHOT)
@@ -165,27 +151,11 @@ def _are_versions(versions: object) -> bool:
     return isinstance(versions, dict) and all(isinstance(settings, dict) for settings in versions.values())
 
 
-def _versions(existing: dict[str, Any], sidecar: SidecarFile) -> dict[str, Any]:
-    """Return a model's versions: this one, with the settings of the one that it replaces, and the others."""
-    replaced = [settings for settings in existing.values() if settings.get("marName") == sidecar.archive]
-    settings = replaced[-1] if replaced else _SETTINGS
-    others = {
-        version: {**other, "defaultVersion": False}
-        for version, other in existing.items()
-        if other.get("marName") != sidecar.archive
-    }
-    if sidecar.version in others:
-        archive = others[sidecar.version].get("marName")
-        message = f"already has version {sidecar.version} of {sidecar.model_name}, from {archive}"
-        raise error("platform-config", message, "choose another --version, or remove that entry", sidecar.path)
-    return {**others, sidecar.version: {**settings, "defaultVersion": True, "marName": sidecar.archive}}
-
-
-def _doubts(lines: list[_Line], archive: Path) -> Iterator[tuple[str, str]]:
+def _doubts(lines: list[str], archive: Path) -> Iterator[tuple[str, str]]:
     """Yield what will not work in an existing configuration, and what to do about it."""
     values = _values(lines)
-    if values.get("model_store") != _STORE:
-        yield f"model_store is not {_STORE}, where KServe puts the archives", f"set model_store={_STORE}"
+    if values.get("model_store") != KSERVE_STORE:
+        yield f"model_store is not {KSERVE_STORE}, where KServe puts the archives", f"set model_store={KSERVE_STORE}"
     for key in ("inference_address", "management_address"):
         if key not in values:
             yield f"has no {key}, which KServe needs", f"set {key}=http://0.0.0.0:8085"

@@ -6,16 +6,16 @@ import os
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
-from model_archiver.core.entries import check_model_name, is_reserved, path_problem
+from model_archiver.core.entries import is_reserved, path_problem
 from model_archiver.core.manifest import MAR_INF, Manifest, Model, RuntimeType, parse_manifest
 from model_archiver.core.plan import Plan
 from model_archiver.core.problems import ModelArchiverError
-from model_archiver.core.request import DEFLATE, SERVERS, ArchiveFormat, Platform, as_list
+from model_archiver.core.request import ArchiveFormat, Platform, as_list
 from model_archiver.core.text import invalid_choice
 from model_archiver.planning import platforms
 from model_archiver.planning.gathering import Exclusions, Gatherer
 from model_archiver.planning.handler import Handler, missing_handler, resolve_mms_handler, resolve_torchserve_handler
-from model_archiver.planning.target import check_in_place, check_merge, choose_target, existing_outputs, plan_sidecars
+from model_archiver.planning.target import check_folder, check_sidecars, choose_target, existing_outputs, sidecars_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,15 +38,13 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
 
     `manifest` is the text of the caller's own manifest; None makes it from the request.
     """
-    is_named = check_model_name(config.model_name, problems)
     archive_format = _choice(ArchiveFormat, config.archive_format, "--archive-format", ArchiveFormat.DEFAULT, problems)
     runtime = _choice(RuntimeType, config.runtime, "--runtime", RuntimeType.PYTHON, problems).value
     platform = _choice(Platform, config.target, "--target", Platform.TORCHSERVE, problems)
     archive_format = platforms.format_for(platform, archive_format, problems)
-    target = choose_target(config, platform, archive_format, problems, is_named=is_named)
-    _check_other_choices(config, problems)
+    target = choose_target(config, platform, archive_format, problems)
     patterns = [os.fspath(pattern) for pattern in as_list(config.exclude)]
-    exclusions = Exclusions(patterns, existing_outputs(config, platform, target, archive_format))
+    exclusions = Exclusions(patterns, existing_outputs(config, platform, target))
     gatherer = Gatherer(exclusions, problems)
     model_path = gatherer.model_path(config.model_path) if config.model_path else []
     packed = [*model_path, *(member for value in as_list(config.include) for member in gatherer.include(value))]
@@ -55,10 +53,8 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     handler = platforms.handler_for(platform, _resolve_handler(config, runtime, model_path, packed, problems))
     named_files = _named_files(config, handler, gatherer, problems)
     members = _resolve_collisions([*packed, *(_placed(member, platform) for member in named_files)], problems)
-    if target.in_place:
-        check_in_place(target, members, problems)
-    elif archive_format is ArchiveFormat.NO_ARCHIVE and target.force:
-        check_merge(target, members, problems)
+    if target.in_place or (archive_format is ArchiveFormat.NO_ARCHIVE and target.force):
+        check_folder(target, members, problems)
     elif config.link and archive_format is not ArchiveFormat.NO_ARCHIVE:
         takes_folders = ArchiveFormat.NO_ARCHIVE in platforms.LAYOUTS[platform].formats
         hint = f"leave it out{', or choose --archive-format no-archive' if takes_folders else ''}"
@@ -79,9 +75,10 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
         notes=() if config.handler else (f"no --handler is given, so {handler.manifest_name} is used",),
         excluded=exclusions.excluded,
         top="" if platforms.LAYOUTS[platform].has_code else config.model_name,
-        sidecars=(),
+        sidecars=sidecars_for(config, platform),
     )
-    return plan_sidecars(config, platform, plan, _version(config), problems)
+    check_sidecars(plan, problems)
+    return plan
 
 
 def _choice(kind: type[_Choice], given: object, flag: str, default: _Choice, problems: ProblemList) -> _Choice:
@@ -91,16 +88,6 @@ def _choice(kind: type[_Choice], given: object, flag: str, default: _Choice, pro
     except ValueError:
         problems.error("value-invalid", *invalid_choice(given, [str(member.value) for member in kind]), path=flag)
         return default
-
-
-def _check_other_choices(config: ModelArchiverConfig, problems: ProblemList) -> None:
-    """Check values that a command line's parser rejects, but that Python code can pass."""
-    for flag, value, choices in (("--deflate", config.deflate, DEFLATE), ("server", config.server, SERVERS)):
-        if value not in choices:
-            problems.error("value-invalid", *invalid_choice(value, choices), path=flag)
-    # type(), because True is an int too.
-    if config.jobs is not None and (type(config.jobs) is not int or config.jobs < 1):
-        problems.error("value-invalid", "is not a number of cores", "give 1 or more", path=f"--jobs {config.jobs}")
 
 
 def _resolve_handler(

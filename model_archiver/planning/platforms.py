@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from model_archiver.core.request import ModelArchiverConfig
     from model_archiver.planning.handler import Handler
 
+KSERVE_STORE = "/mnt/models/model-store"
 _CODE = PurePosixPath("code")
 
 

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from model_archiver.core.entries import TIME
+from model_archiver.core.entries import check_model_name
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
-from model_archiver.core.plan import SidecarFile, Target
+from model_archiver.core.plan import Target
 from model_archiver.core.problems import PATH_ERRORS, Problem
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.sums import file_sha256, read_sums
 from model_archiver.planning.gathering import identity, resolved, walk_tree
-from model_archiver.planning.platforms import LAYOUTS, check_platform_name
+from model_archiver.planning.platforms import KSERVE_STORE, LAYOUTS, check_platform_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     Snapshot = dict[PurePosixPath, tuple[int, int, int]]
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from model_archiver.core.plan import Member, Plan
     from model_archiver.core.problems import ProblemList
@@ -28,20 +27,15 @@ if TYPE_CHECKING:
 
 
 def choose_target(
-    config: ModelArchiverConfig,
-    platform: Platform,
-    archive_format: ArchiveFormat,
-    problems: ProblemList,
-    *,
-    is_named: bool,
+    config: ModelArchiverConfig, platform: Platform, archive_format: ArchiveFormat, problems: ProblemList
 ) -> Target:
     """Return where the output goes, with the links of its folder followed; add an error if it cannot go there.
 
-    A link at the target itself is existing output: it is replaced, and what it leads to is left alone. If the name is
-    invalid (`is_named` is false), only the folder is checked.
+    A link at the target itself is existing output: it is replaced, and what it leads to is left alone. If the model's
+    name is invalid, only the folder is checked.
     """
-    layout = LAYOUTS[platform]
-    folder = _export_path(config)
+    layout, folder = LAYOUTS[platform], _export_path(config)
+    is_named = check_model_name(config.model_name, problems)
     if is_named:
         check_platform_name(platform, config.model_name, problems)
     name = layout.fixed_name or (config.model_name if is_named else "unnamed")
@@ -57,9 +51,12 @@ def choose_target(
     return target
 
 
-def check_in_place(target: Target, members: Iterable[Member], problems: ProblemList) -> None:
-    """Add an error for each member that is not in the folder: a build in place copies nothing."""
-    for member in members:
+def check_folder(target: Target, members: Sequence[Member], problems: ProblemList) -> None:
+    """Add an error for what prevents the members from being written into an existing folder.
+
+    A build in place copies nothing: each member that is not there is an error.
+    """
+    for member in members if target.in_place else ():
         is_there = False
         with suppress(OSError):
             is_there = (target.path / member.path).samefile(member.source.path)
@@ -67,93 +64,42 @@ def check_in_place(target: Target, members: Iterable[Member], problems: ProblemL
             message = f"is not in {target.path}, where only a manifest is written ({member.flag})"
             hint = "put it there yourself, or choose another --export-path"
             problems.error("in-place-elsewhere", message, hint, path=member.source.path)
-    problems.extend(ExistingOutput(target.path).obstacles([PurePosixPath(MANIFEST_PATH)], ()))
-
-
-def check_merge(target: Target, members: Iterable[Member], problems: ProblemList) -> None:
-    """Add an error for what prevents the members from being written into an existing folder."""
     if target.path.is_dir() and not target.path.is_symlink():
-        existing = ExistingOutput(target.path)
-        of_the_build = [PurePosixPath(MANIFEST_PATH), PurePosixPath(SUMS_PATH)]
-        problems.extend(existing.obstacles([*(member.path for member in members), *of_the_build], existing.sums))
+        existing, paths = ExistingOutput(target.path), [PurePosixPath(MANIFEST_PATH)]
+        if not target.in_place:
+            paths += [PurePosixPath(SUMS_PATH), *(member.path for member in members)]
+        problems.extend(existing.obstacles(paths, () if target.in_place else existing.sums))
 
 
-def plan_sidecars(
-    config: ModelArchiverConfig, platform: Platform, plan: Plan, version: str, problems: ProblemList
-) -> Plan:
-    """Return the plan with the files that the platform needs next to the archive.
-
-    The manifest names the model and its version; `version` is for a manifest that names none.
-    """
-    path = _config_path(config, platform)
-    if path is None or not _check_folder(path.parent, problems):
-        return plan
-    from model_archiver.planning.kserve import plan_config  # noqa: PLC0415 - only for this platform
-
-    model = plan.fields.get("model", {})
-    name, version = str(model.get("modelName") or config.model_name), str(model.get("modelVersion") or version)
-    sidecar = SidecarFile(path, name, version, plan.target.path.name)
-    plan_config(sidecar, plan.target.path, problems)
-    return plan.replace(sidecars=(sidecar,))
+def sidecars_for(config: ModelArchiverConfig, platform: Platform) -> tuple[Path, ...]:
+    """Return where the server's configuration goes, if the platform has one, with the links of its folder followed."""
+    below = LAYOUTS[platform].config
+    return () if below is None else (resolved(_export_path(config) / below.parent) / below.name,)
 
 
-def existing_outputs(
-    config: ModelArchiverConfig, platform: Platform, target: Target, archive_format: ArchiveFormat
-) -> set[tuple[int, int]]:
-    """Return device and inode of what previous builds with this name, in any format, left at and near the target.
+def check_sidecars(plan: Plan, problems: ProblemList) -> None:
+    """Add what prevents the model from being entered in the server's configuration."""
+    for path in plan.sidecars:
+        if _check_folder(path.parent, problems):
+            from model_archiver.planning.kserve import check_config  # noqa: PLC0415 - only for this platform
 
-    What builds for other platforms left below the export path counts too.
-    """
-    name = target.path.name.removesuffix(archive_format.suffix)
-    nearby = {target.path.with_name(f"{name}{other.suffix}") for other in ArchiveFormat}
-    ours = {path for path in nearby if path == target.path or _is_previous_output(path, f"{name}/")}
-    for other, layout in LAYOUTS.items():
-        path = _config_path(config, other)
-        if path is not None and os.path.isfile(path):  # noqa: PTH113 - no errors
-            from model_archiver.planning.kserve import is_config  # noqa: PLC0415 - only where there is such a file
+            check_config(plan, path, problems)
 
-            if other is platform or is_config(path):
-                ours.add(path)
-        if layout.has_code:
-            folder = _export_path(config) / layout.folder
-            paths = {folder / f"{layout.fixed_name or config.model_name}{form.suffix}" for form in layout.formats}
-            ours |= {path for path in paths if _is_previous_output(path, "")}
+
+def existing_outputs(config: ModelArchiverConfig, platform: Platform, target: Target) -> set[tuple[int, int]]:
+    """Return device and inode of what the build replaces or extends, and of what one for another platform extended."""
+    own = {target.path, *sidecars_for(config, platform)}
+    others = {path for other in LAYOUTS for path in sidecars_for(config, other) if os.path.isfile(path)}  # noqa: PTH113
     outputs = set()
-    for path in ours:
-        with suppress(OSError):  # it does not exist, or its name is too long to exist
-            outputs.add(identity(path.lstat()))  # what a link leads to is not replaced
+    for path in own | others:
+        with suppress(OSError):  # it does not exist, is not readable, or its name is too long to exist
+            if path in own or f"model_store={KSERVE_STORE}".encode() in path.read_bytes():
+                outputs.add(identity(path.lstat()))  # what a link leads to is not replaced
     return outputs
 
 
 def _export_path(config: ModelArchiverConfig) -> Path:
     return Path(config.export_path or Path.cwd())
-
-
-def _config_path(config: ModelArchiverConfig, platform: Platform) -> Path | None:
-    """Return where the server's configuration goes, with the links of its folder followed."""
-    below = LAYOUTS[platform].config
-    return None if below is None else resolved(_export_path(config) / below.parent) / below.name
-
-
-def _is_previous_output(path: Path, top: str) -> bool:
-    """Return whether a build wrote this folder, or this tar whose names begin with `top`, and not the user."""
-    try:
-        status = path.stat()
-    except OSError:
-        return False
-    if stat.S_ISDIR(status.st_mode):
-        return (path / MANIFEST_PATH).is_file()
-    if not stat.S_ISREG(status.st_mode):
-        return False
-    import tarfile  # noqa: PLC0415 - only where there is such a file
-    import zlib  # noqa: PLC0415
-
-    try:
-        with tarfile.open(path, "r:gz") as archive:
-            first = archive.next()
-    except (OSError, EOFError, tarfile.TarError, zlib.error):
-        return False
-    return first is not None and first.name.startswith(top) and first.mtime == TIME
 
 
 def _is_model_path(path: Path, config: ModelArchiverConfig) -> bool:

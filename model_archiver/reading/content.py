@@ -170,7 +170,7 @@ class SampledFile:
     """A file of an opened archive, of which only some bytes were kept: a `CheckedFile`."""
 
     __slots__ = ("_head", "_tail", "path", "size")
-    source_path: None = None  # only the archive exists
+    source: None = None  # only the archive exists
 
     def __init__(self, path: PurePosixPath, size: int, head: bytes | None, tail: bytes = b"") -> None:
         self.path = path

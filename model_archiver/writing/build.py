@@ -109,6 +109,5 @@ def _build_in_place(plan: Plan) -> ArchiveReport:
 
 
 def _report(plan: Plan, size: int, digest: str | None, entries: list[ArchiveEntry]) -> ArchiveReport:
-    sidecars = tuple(sidecar.path for sidecar in plan.sidecars)
     archive = (plan.target.path, plan.archive_format, size, digest, plan.fields, tuple(entries))
-    return ArchiveReport(*archive, excluded=plan.excluded, sidecars=sidecars)
+    return ArchiveReport(*archive, excluded=plan.excluded, sidecars=plan.sidecars)

@@ -62,21 +62,19 @@ def copy(source: FileSource, output: OutputFile, workers: Workers, *, with_crc32
         sums.append(workers.deflating.submit(_feed, source, workers, checksum.update))
     with workers.joining(*sums), source.open() as file:
         _copy_large(source, file, output, workers)
-        workers.finish(*sums)
     return digest.hexdigest(), checksum.value
 
 
 def _copy_large(source: FileSource, file: BinaryIO, output: OutputFile, workers: Workers) -> None:
-    to = output.file
-    start = to.tell()
-    to.flush()
+    start = output.tell()
+    output.flush()
     copied = 0
     while copied < source.size:
-        count = _copy_range(file, to, source.size - copied, copied, start + copied)
+        count = _copy_range(file, output, source.size - copied, copied, start + copied)
         if not count:
             raise source.truncated()
         copied += count
-        to.seek(start + copied)
+        output.seek(start + copied)
         output.write_back()
         workers.progress(count)
 

@@ -84,24 +84,21 @@ class Workers:
         while len(self._unhashed) > most:
             self._unhashed.popleft().result()
 
-    def finish(self, *works: Future[Any]) -> None:
-        """Wait for long work, and report progress meanwhile."""
-        from concurrent.futures import wait  # noqa: PLC0415 - as in _pool
-
-        while wait(works, _POLL_SECONDS).not_done:
-            self.progress(0)
-        for work in works:
-            work.result()
-
     @contextmanager
     def joining(self, *works: Future[Any]) -> Iterator[None]:
-        """Wait for some work when the block ends; if the block fails, the work stops early."""
+        """Wait for long work when the block ends, and report progress meanwhile; if anything fails, it stops early."""
+        from concurrent.futures import wait  # noqa: PLC0415 - as in _pool
+
         try:
             yield
-        finally:
-            self.stopped = not all(work.done() for work in works)
+            while wait(works, _POLL_SECONDS).not_done:
+                self.progress(0)
             for work in works:
-                work.exception()
+                work.result()
+        except BaseException:
+            self.stopped = True
+            wait(works)
+            raise
 
 
 def deflate_whole(data: bytes) -> bytes:

@@ -91,7 +91,7 @@ class FileDestination(Destination):
     def finish(self) -> None:
         """Wait until the disk has the whole file."""
         self.output.sync()
-        self.size = self.output.file.tell()
+        self.size = self.output.tell()
 
     def publish(self, unblocked: Unblocked) -> None:
         """Move the file to its target, and after it the platform's file next to it, which names the archive.
@@ -109,22 +109,22 @@ class FileDestination(Destination):
             return
         from model_archiver.planning.kserve import config_content  # noqa: PLC0415 - most archives have no such file
 
-        [sidecar] = self.plan.sidecars  # in a staging directory of its own: it may be on another file system
-        waiting = StagingDirectory(sidecar.path, self.plan.name)
-        with waiting, folder_lock(sidecar.path.parent, unblocked), undoing() as undo:
+        [config] = self.plan.sidecars  # in a staging directory of its own: it may be on another file system
+        waiting = StagingDirectory(config, self.plan.name)
+        with waiting, folder_lock(config.parent, unblocked), undoing() as undo:
             with OutputFile(waiting.new) as output:
-                output.write(config_content(sidecar))
+                output.write(config_content(self.plan, config))
                 output.sync()
-            if sidecar.path.exists():
-                keep_owner(waiting.new, sidecar.path.stat())
+            if config.exists():
+                keep_owner(waiting.new, config.stat())
             if target.force:  # if this build is killed between, the next one moves back what was set aside
                 replace_file(built, target.path, self.staging.set_aside, undo)
             else:
                 place_new(built, target.path)
                 undo.append(target.path.unlink)
             sync_folder(target.path.parent)
-            publish_file(waiting.new, sidecar.path, replace=True)  # its rename is the last step that can fail
+            publish_file(waiting.new, config, replace=True)  # its rename is the last step that can fail
 
     def close(self) -> None:
         """Close the file."""
-        self.output.file.close()
+        self.output.close()

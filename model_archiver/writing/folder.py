@@ -55,7 +55,7 @@ class FolderDestination(Destination):
     def needed_space(self) -> int:
         """Return the bytes of the copies, or 0 if they share the blocks of the sources."""
         largest = max(self.plan.members, key=lambda member: member.size)
-        shared = self.plan.link or share_blocks(largest.source_path, self.staging.path / "probe")
+        shared = self.plan.link or share_blocks(largest.source.path, self.staging.path / "probe")
         return 0 if shared else self.plan.size
 
     def add(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:

@@ -71,7 +71,7 @@ class MarDestination(FileDestination):
             compressed = deflate_whole(data)
             if deflate == "always" or (data and len(compressed) / len(data) <= WORTH):
                 method, content = DEFLATED, compressed
-        offset, size = self.output.file.tell(), len(data)
+        offset, size = self.output.tell(), len(data)
         entry = ZipEntry(str(path), executable, method, size, len(content), crc32(data), offset, needs_zip64(size))
         self.output.write(local_header(entry) + content)
         self._entries.append(entry)
@@ -79,7 +79,7 @@ class MarDestination(FileDestination):
 
     def add_large(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
         """Write a file block by block."""
-        deflate, file, size = self.plan.deflate, self.output.file, source.size
+        deflate, file, size = self.plan.deflate, self.output, source.size
         is_deflated = deflate == "always" or (deflate == "auto" and sampled_share(source) <= WORTH)
         method = DEFLATED if is_deflated else STORED
         # The header is written again when all its numbers are known.
@@ -97,10 +97,10 @@ class MarDestination(FileDestination):
 
     def finish(self) -> None:
         """Write the central directory, and wait until the disk has the whole file."""
-        start = self.output.file.tell()
+        start = self.output.tell()
         for entry in self._entries:
             self.output.write(central_header(entry))
-        size = self.output.file.tell() - start
+        size = self.output.tell() - start
         self.output.write(end_of_directory(len(self._entries), start, size))
         super().finish()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 import sys
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from model_archiver.core.problems import ModelArchiverError, error, system_hint
@@ -16,7 +17,9 @@ from model_archiver.planning.gathering import walk_tree
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any, BinaryIO
+    from typing import Any
+
+    from typing_extensions import Buffer
 
 _AT_FDCWD = -100
 _NOREPLACE, _EXCHANGE = (1, 2) if sys.platform == "linux" else (4, 2)  # RENAME_* of Linux, RENAME_EXCL/SWAP of macOS
@@ -27,7 +30,6 @@ _MANY_FILES = 64
 _BUFFER = 1 << 20
 _WRITE_BACK_SIZE = 1 << 24
 _ALL_MAY_WRITE = 0o022
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 @contextmanager
@@ -159,39 +161,34 @@ def keep_owner(path: Path, status: os.stat_result) -> None:
     path.chmod(stat.S_IMODE(status.st_mode))
 
 
-class OutputFile:
+class OutputFile(io.BufferedWriter):
     """A new file that the disk begins to store while it is written."""
 
     def __init__(self, path: Path, mode: int = 0o644) -> None:
         """Create it at a free path, writable by everyone whom the umask allows to write."""
-        descriptor = os.open(path, _NEW, mode | _ALL_MAY_WRITE)
-        self.file: BinaryIO = os.fdopen(descriptor, "wb", buffering=_BUFFER)
+        opener = partial(os.open, mode=mode | _ALL_MAY_WRITE)
+        super().__init__(io.FileIO(path, "xb", opener=opener), _BUFFER)
         self._begun = 0
-
-    def __enter__(self) -> OutputFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
 
     def sync(self) -> None:
         """Wait until the disk has everything."""
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        self.flush()
+        os.fsync(self.fileno())
 
-    def write(self, data: bytes) -> None:
-        """Append some bytes."""
-        self.file.write(data)
+    def write(self, data: Buffer) -> int:
+        """Append some bytes, or write them over others."""
+        count = super().write(data)
         self.write_back()
+        return count
 
     def write_back(self) -> None:
         """Let the disk begin to store what was appended, if it is much: the flush at the end has less to wait for."""
-        end = self.file.tell()
+        end = self.tell()
         if end - self._begun >= _WRITE_BACK_SIZE:
-            self.file.flush()
+            self.flush()
             if sys.platform == "linux":
                 from ctypes import c_int64  # noqa: PLC0415 - as in _c_library
 
                 begun, size = c_int64(self._begun), c_int64(end - self._begun)
-                _c_library().sync_file_range(self.file.fileno(), begun, size, _SYNC_FILE_RANGE_WRITE)
+                _c_library().sync_file_range(self.fileno(), begun, size, _SYNC_FILE_RANGE_WRITE)
             self._begun = end

@@ -10,7 +10,7 @@ import hashlib
 import struct
 from pathlib import PurePosixPath
 
-from model_archiver.core.entries import TIME, mode
+from model_archiver.core.entries import GZIP_HEADER, TIME, mode
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.sums import sha256
 from model_archiver.writing.copying import read_blocks
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from model_archiver.core.plan import FileSource, Plan
     from model_archiver.writing.deflate import Workers
     from model_archiver.writing.staging import StagingDirectory
-
-_GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # deflate, no name, no time, unknown system
 
 # POSIX.1 (pax, "ustar Interchange Format"), sizes in bytes.
 _BLOCK = 512
@@ -38,7 +36,7 @@ class TgzDestination(FileDestination):
 
     def __init__(self, plan: Plan, staging: StagingDirectory, workers: Workers) -> None:
         super().__init__(plan, staging, workers)
-        self.output.write(_GZIP_HEADER)
+        self.output.write(GZIP_HEADER)
         self._top = PurePosixPath(plan.top)
         self._stream = DeflateStream(self.output.write, workers)
         self._tar_size = 0
