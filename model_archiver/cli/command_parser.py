@@ -73,7 +73,7 @@ def _add_trial_flags(parser: FlagParser) -> None:
     device = _valid(str, "a device; give cpu, cuda or cuda:N, such as cuda:0", "cpu|cuda(:[0-9]{1,3})?")
     for name, metavar, text in (
         ("--input", "FILE", "send the file as one request; - is stdin; may be repeated"),
-        ("--form", "NAME=VALUE", "a part of one request with several, as in curl: NAME=VALUE or NAME=@FILE;type=TYPE"),
+        ("--form", "NAME=VALUE", "one part of a multipart request, as in curl: NAME=VALUE or NAME=@FILE;type=TYPE"),
         ("--expect", "FILE", "the expected answer, one for each request: *.json by value, any other byte by byte"),
     ):
         parser.add_argument(name, action="append", default=[], metavar=metavar, help=text)
@@ -81,20 +81,30 @@ def _add_trial_flags(parser: FlagParser) -> None:
         ("--content-type", "TYPE", str, "the content type of every --input (default: guessed from the file's name)"),
         ("--tolerance", "X", tolerance, "how much numbers of --expect may differ (default: 0)"),
         ("--cases", "FILE", str, "requests and expected answers: a JSON list, as in TorchServe's own tests"),
-        ("--python", "PATH", str, "the interpreter with the server's package, or its environment (default: this one)"),
-        ("--batch-size", "N", batch_size, "the most requests that are sent together (default: the archive's, or 1)"),
+        (
+            "--python",
+            "PATH",
+            str,
+            "the Python with the server's package, or a virtual environment (default: the one of this tool)",
+        ),
+        (
+            "--batch-size",
+            "N",
+            batch_size,
+            "the most requests that are sent together (default: from the configuration, or 1)",
+        ),
         (
             "--timeout",
             "SECONDS",
             seconds,
-            "how long loading, and each answer, may take (default: the archive's, or 120)",
+            "how long loading, and each answer, may take (default: from the configuration, or 120)",
         ),
-        ("--device", "DEVICE", device, "cpu, cuda or cuda:N (default: the archive's, or cpu)"),
+        ("--device", "DEVICE", device, "cpu, cuda or cuda:N (default: from the configuration, or cpu)"),
         ("--envelope", "NAME", str, "TorchServe's service envelope: json, body, kserve or kservev2"),
     ):
         parser.add_argument(name, type=convert, metavar=metavar, help=text)
     parser.set_defaults(tolerance=0.0, envelope="")
-    install = "install what the archive requires into its private folder first, as a server can"
+    install = "first install the archive's requirements, into the private folder"
     parser.add_argument("--install-requirements", action="store_true", help=install)
     parser.add_argument("--log", action="store_true", help="show what the worker writes, not only after a failure")
 

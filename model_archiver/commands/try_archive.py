@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from model_archiver.checks.context import CheckContext
 from model_archiver.commands.inspect import read_and_check
-from model_archiver.core.problems import ModelArchiverError
+from model_archiver.core.problems import ModelArchiverError, Problem, raise_errors
 from model_archiver.core.running import no_progress
 from model_archiver.trial.report import TrialReport
 from model_archiver.trial.requests import read_requests
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
 
+# Prefixes of the codes of checks whose errors the worker's result overrides.
 _FOR_THE_WORKER = ("handler-", "model-file-", "weights-", "import-", "labels-", "vocabulary-")
-"""How the codes of the checks begin that say what a worker does: it decides."""
 
 
 def try_archive(  # noqa: PLR0913 - a flag each
@@ -49,7 +51,7 @@ def try_archive(  # noqa: PLR0913 - a flag each
         form: parts of one request with several, ``NAME=VALUE`` or ``NAME=@FILE``.
         content_type: the type of all inputs; None guesses each from the file's name.
         expect: files with the expected answers, one for each request.
-        tolerance: how much numbers in JSON may differ, as an absolute difference.
+        tolerance: the largest absolute difference that is allowed between numbers in JSON.
         cases: a JSON file with requests and the expected answers.
         python: the interpreter that has the server's package, or the folder of a virtual environment.
         batch_size: the most requests that are sent together; None means what the archive's configuration says.
@@ -58,11 +60,21 @@ def try_archive(  # noqa: PLR0913 - a flag each
         envelope: TorchServe's service envelope.
         install_requirements: install the archive's requirements into the private folder first.
         max_size: how much it may unpack to, in bytes; None means 1 GiB or 100 times its size.
-        progress: is called with the size of each block that was read; all is read twice.
+        progress: is called with the size of each block that was read; the archive is read twice.
 
     Raises:
         ModelArchiverError: the archive, a file or the interpreter cannot be read or run at all.
     """
+    wrong = {
+        "batch_size": batch_size is not None and batch_size < 1,
+        "timeout": timeout is not None and not timeout > 0,
+        "tolerance": not tolerance >= 0,
+        "device": device is not None and not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", device),
+    }
+    problems = [
+        Problem("error", "value-invalid", "is not valid", "", name) for name, is_wrong in wrong.items() if is_wrong
+    ]
+    raise_errors(problems)
     requests = read_requests(inputs, form, content_type, expect, tolerance, cases)
     report, opened, checked = read_and_check(archive, max_size, progress)
     found = TrialReport(report, list(report.problems), [], [], {}, {})

@@ -32,15 +32,17 @@ _OWN_LINES = re.compile(
     r"|model_name: |Backend received|.*- generated new fontManager"
 )
 
+_DIED = "Backend worker process died"  # what the worker writes after the exception that ends it
+
 # The worker's messages about a batch (ts/service.py, mms/service.py).
 _NO_LIST = "Invalid model predict output"
 _WRONG_COUNT = "number of batch response mismatched"
 _NO_DATA = "Unsupported model output data type."
 
 _ONE_EACH = "return a list with one answer per request"
-_MORE_MEMORY = "give it more memory, or use a smaller model or batch size"
+_MORE_MEMORY = "give the worker more memory, or use a smaller model or batch size"
 
-# Parts of what is known about a failure (the exception, or the worker's last lines), and what to do.
+# Parts of an exception's text, and what to do.
 _HINTS = (
     (
         r"Weights only load failed",
@@ -56,18 +58,22 @@ _HINTS = (
     (r"CUDA out of memory", "use a smaller batch size or model, or a GPU with more memory"),
     (r"Expected only one class as model definition", "keep only the model's class in the model file"),
     (r"Expected only one class", "define handle(data, context), or one class only, with initialize and handle"),
-    (r"'\w+' object has no attribute 'encode'$", "give set_response_header and set_response_content_type only strings"),
     (
         r"failed locating file constants\.pkl",
         "pack the model's class with --model-file, or save the model as TorchScript",
     ),
     (
         r"Can't get attribute .* on <module '__main__'",
-        "save the state_dict alone, torch.save(model.state_dict(), path)",
+        "move the class from the script that saved the file to a module, save it again, and pack the module too",
     ),
-    (r"JSON object must be str.* not (dict|list)", "leave out json.loads: the server has parsed the request already"),
     (r"not compiled with CUDA|No CUDA GPUs|NVIDIA driver", "use the CPU in the handler if torch finds no GPU"),
+)
+_IN_SERVER = (  # only where no code of the model raised it
+    (r"'\w+' object has no attribute 'encode'$", "give set_response_header and set_response_content_type only strings"),
     (r"required argument is not an integer", "give set_response_status an integer as the status"),
+)
+_IN_REQUEST = (
+    (r"JSON object must be str.* not (dict|list)", "leave out json.loads: the server has parsed the request already"),
 )
 
 # How Python writes an exception, and what ends its text.
@@ -142,10 +148,12 @@ def diagnose(failure: Failure, log: str, status: int | None, model: TriedModel) 
     stage, place = failure.stage, (model.display_path, None)
     if stage == "load" and failure.reason == "closed" and "Connection accepted" not in log:
         stage = "start"
-    if failure.reason in ("late", "incomplete", "broken"):
+    elif status is not None and failure.reason == "closed" and _DIED not in log:
+        cause = None  # the model handled it, and ended the process afterwards
+    if failure.reason in ("late", "incomplete", "broken", "large"):
         text, hint = _late(failure)
-    elif "unrecognized arguments: --sock-type" in log:
-        stage, text = "import", "a module that the handler imports parses the worker's command line"
+    elif "model_service_worker.py: error:" in log:
+        text = "code of the model parses the worker's command line"
         hint = "call parse_known_args() instead of parse_args(), or parse arguments only if __name__ is '__main__'"
     elif failure.message in (_NO_LIST, _WRONG_COUNT):
         text, hint = _wrong_form(failure, log, model.envelope)
@@ -186,9 +194,11 @@ def _raised(cause: LoggedException, model: TriedModel, level: Level, code: str, 
     said = " ".join(_ESCAPES.sub("", said).split()).replace(f"{model.folder}/", "")
     text = shortened(said.rstrip("."), _LONGEST)
     line = f"{cause.kind}: {text}" if text else cause.kind
-    advice = (hint for sign, hint in _HINTS if re.search(sign, line))
+    place = cause.place(model.folder, model.files)
+    path, number = place or (model.display_path, None)
+    known = (*_HINTS, *(() if place else _IN_SERVER), *(_IN_REQUEST if stage.startswith("request") else ()))
+    advice = (hint for sign, hint in known if re.search(sign, line))
     hint = _about_module(cause, model) or _about_keys(cause.text) or _about_file(cause, model) or next(advice, "")
-    path, number = cause.place(model.folder, model.files) or (model.display_path, None)
     return Problem(level, code, f"{stage}: {line}", hint, path, number)
 
 
@@ -197,7 +207,10 @@ def _late(failure: Failure) -> tuple[str, str]:
         hint = "raise the limit with --timeout, or find out with --log what it waits for"
         return f"the worker did not answer within {failure.limit:g} seconds", hint
     hint = "if the handler calls set_response_status, use only ASCII in the reason phrase"
-    return "the worker's answer never ends", hint
+    if failure.reason == "large":
+        message = "the answer is larger than a server passes on by default (6,553,500 bytes), or than test keeps"
+        return message, "send less; on a server, max_response_size in config.properties is the limit"
+    return f"only a part of the answer arrived within {failure.limit:g} seconds", hint
 
 
 def _ended(status: int, log: str) -> tuple[str, str]:
@@ -220,14 +233,14 @@ def _wrong_form(failure: Failure, log: str, envelope: str) -> tuple[str, str]:
     kind = match[1] if match else ""
     if kind == "coroutine":
         return "the handler returned a coroutine", "remove async from its definition, or set asyncCommunication: true"
-    what = {"": "something else", "NoneType": "None"}.get(kind, f"an object of the type {kind}")
-    return f"the handler returned {what}, but the server needs a list", _ONE_EACH
+    what = {"": "something else", "NoneType": "None"}.get(kind, f"a value of the type {kind}")
+    return f"the handler returned {what}; the server needs a list", _ONE_EACH
 
 
 def _killed(number: int) -> tuple[str, str]:
     name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
     if name == "SIGKILL":
-        return "the worker was killed (SIGKILL)", f"if that was for lack of memory, {_MORE_MEMORY}"
+        return "the worker was killed (SIGKILL)", f"if it ran out of memory, {_MORE_MEMORY}"
     hint = "look for a compiled library that does not match this machine or these versions"
     return f"the worker ended by the signal {name}", hint if name in ("SIGSEGV", "SIGILL", "SIGBUS") else ""
 
@@ -235,18 +248,21 @@ def _killed(number: int) -> tuple[str, str]:
 def _about_module(cause: LoggedException, model: TriedModel) -> str:
     """Return what to do about a module that there is not."""
     module = cause.absent_module
-    if module is None:
+    if module is None or "is not a package" in cause.text:
         return ""
     top = module.partition(".")[0]
     name = _normalized(_PACKAGES.get(top, top))
-    if any(_normalized(line).startswith(name) for line in model.requirements):
+    required = [_normalized(re.split(r"[^\w.-]", line.strip())[0]) for line in model.requirements]
+    if name in required or (top in _PACKAGES and any(each.startswith(name) for each in required)):
         return "use --install-requirements; on a server, set install_py_dep_per_model=true"
     if module == model.module or top in _FROM_SERVER:
         return ""
-    elsewhere = sorted(path for path in model.files if PurePosixPath(path).name == f"{top}.py" and "/" in path)
+    elsewhere = sorted(path for path in model.files if path.endswith((f"/{top}.py", f"/{top}/__init__.py")))
     if elsewhere:
-        return f"the archive has {elsewhere[0]}, but the worker looks only at the root: pack {top}.py with --include"
-    return f"if {top} is your own module, pack it with --include; if it is a library, add it to the requirements (-r)"
+        found = elsewhere[0].removesuffix("/__init__.py")
+        return f"the archive has {found}, but the worker looks only at the root: pack {found} with --include"
+    library = "add it to the requirements (-r)" if model.server == "torchserve" else "install it for the server"
+    return f"if {top} is your own module, pack it with --include; if it is a library, {library}"
 
 
 def _normalized(name: str) -> str:
@@ -280,14 +296,15 @@ def _prefix(longer: set[str], shorter: set[str]) -> str:
 
 def _about_file(cause: LoggedException, model: TriedModel) -> str:
     """Return what to do about a file that was not found."""
-    quoted = re.search(r"['\"]([^'\"]+)['\"]", cause.text)
-    if not quoted or not re.search(r"FileNotFoundError|No such file|not exist", f"{cause.kind} {cause.text}"):
+    missing = re.search(r"\[Errno 2\] No such file or directory: '(.+)'$", cause.text)
+    if not missing:
         return ""
-    wanted = quoted[1].removeprefix(f"{model.folder}/")
-    same = sorted(path for path in model.files if PurePosixPath(path).name == PurePosixPath(wanted).name)
-    if same:
-        return f'in the archive it is {same[0]}: join that to context.system_properties["model_dir"]'
-    return "" if wanted.startswith("/") or ".." in wanted else "pack it with --extra-files"
+    wanted = PurePosixPath(missing[1].removeprefix(f"{model.folder}/"))
+    same = wanted.name if wanted.is_absolute() else wanted  # of another machine, or in another folder here
+    found = sorted(path for path in model.files if f"/{path}".endswith(f"/{same}"))
+    if found and ".." not in wanted.parts:
+        return f'in the archive it is {found[0]}: join that to context.system_properties["model_dir"]'
+    return "pack it with --include" if str(wanted) == wanted.name else ""
 
 
 def find_cause(log: str, handler_module: str) -> LoggedException | None:

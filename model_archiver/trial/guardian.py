@@ -1,7 +1,7 @@
 """Run a command, and kill all that it started when it ends, or when whoever started this program closes its stdin.
 
-A program of its own for the interpreter that is tried, with nothing but the standard library. It ends as the command
-did: with its exit status, or by the same signal.
+It runs in the interpreter that is tried, so it uses only the standard library. It ends as the command did: with its
+exit status, or by the same signal.
 """
 
 from __future__ import annotations
@@ -13,25 +13,34 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 
-_SET_CHILD_SUBREAPER = 36  # of prctl(2)
+_SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36  # of prctl(2)
 _PATIENCE = 5.0  # seconds in which killed processes end; one that does not, waits for a disk or a device
 _POLL = 0.01
 
 
 def main() -> None:
     """Run the command of the arguments."""
+    ends_with_this = None
     if sys.platform == "linux":
         import ctypes  # noqa: PLC0415 - orphans become children of this process, wherever their session is
 
-        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        library = ctypes.CDLL(None)
+        library.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        ends_with_this = partial(library.prctl, _SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if hasattr(signal, "pthread_sigmask"):  # whoever starts this program may do so with signals blocked
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):  # a function, because the command would inherit SIG_IGN
             signal.signal(getattr(signal, name), lambda *_: None)
     is_posix = os.name == "posix"
-    command = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=is_posix)  # noqa: S603
+    command = subprocess.Popen(  # noqa: S603
+        sys.argv[1:],
+        stdin=subprocess.DEVNULL,
+        preexec_fn=ends_with_this,  # noqa: PLW1509 - there is only one thread yet
+        start_new_session=is_posix,
+    )
     threading.Thread(target=_kill_at_end_of_input, args=(command,), daemon=True).start()
     status = command.wait()
     if is_posix:

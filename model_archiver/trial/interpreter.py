@@ -27,9 +27,9 @@ _SERVERS: Mapping[Server, tuple[str, str, tuple[str, ...], str]] = {
 _TIMEOUT = 60  # seconds in which an interpreter starts, on a busy machine too
 
 # The current folder is not searched, because the worker runs in another one.
+_ELSEWHERE = "import sys; sys.path[:] = [path for path in sys.path if path]\n"
 _QUESTION = """
-import json, sys
-sys.path[:] = [path for path in sys.path if path]
+import json
 from importlib.metadata import version
 from importlib.util import find_spec
 answer = {"version": "%d.%d.%d" % sys.version_info[:3], "folders": {}, "versions": {}}
@@ -74,7 +74,7 @@ def find_interpreter(python: StrPath | None, wanted: Server, built_in: str | Non
     package, distribution, needed, installed = _SERVERS[server or order[0]]
     missing = [name for name in needed if name not in folders]
     if server is None or missing:
-        lacks = f"has torchserve, but not {' and '.join(missing)}" if server else "has no server installed"
+        lacks = f"has torchserve, but {' and '.join(missing)} is missing" if server else "has no server installed"
         if built_in and "mms" in folders:
             lacks = f"has Multi Model Server only, and the handler {built_in} is TorchServe's"
         hint = f"install it: {executable} -m pip install {installed}; or name another one with --python"
@@ -93,7 +93,7 @@ def count_gpus(interpreter: Interpreter) -> int:
 
 def _executable(given: str) -> str:
     """Return the absolute path of an interpreter that was given by its path, its name or its environment's folder."""
-    found = which(given)
+    found = which(given) or which(os.path.join(os.curdir, given))  # noqa: PTH118 - a Path would drop the dot
     if Path(given).is_dir():
         names = ("Scripts/python.exe",) if os.name == "nt" else ("bin/python", "bin/python3")
         found = next((str(path) for name in names if (path := Path(given, name)).is_file()), None)
@@ -122,7 +122,11 @@ def _run(executable: str, program: str) -> tuple[int, str, str]:
 
     try:
         done = subprocess.run(  # noqa: S603 - the user named it
-            [executable, "-c", program], stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=_TIMEOUT
+            [executable, "-c", _ELSEWHERE + program],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=_TIMEOUT,
         )
     except OSError as failure:
         return 1, "", failure.strerror or str(failure)

@@ -60,8 +60,8 @@ class PrivateTree:
             except OSError:
                 is_same = False
             if not is_same:
-                message = "is a file of your model folder that changed during the trial"
-                hint = "restore it, and have the handler write to a file that it creates"
+                message = "the model changed this file of your folder"
+                hint = "restore it, and let the handler write to a new file"
                 yield Problem("error", "trial-file-changed", message, hint, path)
 
     def _check_space(self, needed: int) -> None:

@@ -60,7 +60,9 @@ class GuardedProcess:
         """Kill it and what it started. Do this while the signals that end a command are blocked."""
         if self._guardian.stdin:
             self._guardian.stdin.close()
-        self.wait(_PATIENCE)
+        if self.wait(_PATIENCE) is None:  # the model stopped it
+            self._guardian.kill()
+            self._guardian.wait()
         self.log.wait_until_quiet()
 
 

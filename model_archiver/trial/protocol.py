@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import struct
 import time
+from itertools import chain
 
 from model_archiver.trial.report import TrialAnswer
 
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
     from model_archiver.core.request import Server
     from model_archiver.trial.report import TrialRequest, TriedModel
 
-    Reason = Literal["closed", "late", "incomplete", "broken"]
+    Reason = Literal["closed", "late", "incomplete", "broken", "large"]
 
 _INTEGER = struct.Struct("!i")
 _END = _INTEGER.pack(-1)
 _DONE = 200
 _MOST_HEADERS = 1000
-_LONGEST_TEXT, _LARGEST_BODY = 1 << 24, 1 << 30
+LARGEST_MESSAGE = 6_553_500  # max_request_size and max_response_size of both servers by default
+_LARGEST_STREAM = 1 << 24
 _PIECE = 1 << 20
 _LEAST = 0.001  # seconds; 0 would mean not to wait at all, even for what is there
 
@@ -37,7 +39,7 @@ class AnswerError(Exception):
 
     Attributes:
         reason: why: the worker closed the connection, nothing came in time, only a part of the answer came in time,
-            or what came is not an answer.
+            what came is not an answer, or it is too large.
     """
 
     def __init__(self, reason: Reason) -> None:
@@ -103,6 +105,9 @@ class Connection:
         code, said, answers = self._read_batch(requests)
         pieces = [[answer.body] for answer in answers]
         while any(answer.headers.get("ts_stream_next") == "true" for answer in answers):
+            if sum(map(len, chain(*pieces))) > _LARGEST_STREAM:
+                raise AnswerError("large")
+            self._expect(seconds)  # as the front end, which waits so long for each piece
             code, said, answers = self._read_batch(requests)
             for bodies, answer in zip(pieces, answers, strict=True):
                 bodies.append(answer.body)
@@ -119,7 +124,7 @@ class Connection:
         ]
 
     def _send(self, message: bytes, seconds: float) -> None:
-        self._deadline, self._has_begun = time.monotonic() + seconds, False
+        self._expect(seconds)
         try:
             self._socket.settimeout(max(_LEAST, seconds))
             self._socket.sendall(message)
@@ -128,18 +133,21 @@ class Connection:
         except OSError:
             raise AnswerError("closed") from None
 
+    def _expect(self, seconds: float) -> None:
+        self._deadline, self._has_begun = time.monotonic() + seconds, False
+
     def _read_batch(self, requests: Sequence[TrialRequest]) -> tuple[int, str, list[TrialAnswer]]:
         code, message = self._integer(), self._string()
         answers = {}
         while (length := self._integer()) != -1:
-            name = self._bytes(length, _LONGEST_TEXT)
+            name = self._bytes(length, LARGEST_MESSAGE)
             number = int(name) if name.isdigit() else -1
             content_type, status, reason = self._string(), self._integer(), self._string()
             count = self._integer()
             if not 0 <= number < len(requests) or not 0 <= count <= _MOST_HEADERS:
                 raise AnswerError("broken")
             headers = {self._string(): self._string() for _ in range(count)}
-            body = self._bytes(self._integer(), _LARGEST_BODY)
+            body = self._bytes(self._integer(), LARGEST_MESSAGE)
             fields = (status, reason, content_type, headers, body, 0.0)
             answers[number] = TrialAnswer(requests[number].name, len(requests) > 1, *fields)
         if len(answers) != len(requests):
@@ -147,14 +155,14 @@ class Connection:
         return code, message, [answers[number] for number in range(len(requests))]
 
     def _string(self) -> str:
-        return self._bytes(self._integer(), _LONGEST_TEXT).decode(errors="replace")
+        return self._bytes(self._integer(), LARGEST_MESSAGE).decode(errors="replace")
 
     def _integer(self) -> int:
         return int(_INTEGER.unpack(self._bytes(_INTEGER.size, _INTEGER.size))[0])
 
     def _bytes(self, count: int, most: int) -> bytes:
         if not 0 <= count <= most:
-            raise AnswerError("broken")
+            raise AnswerError("broken" if count < 0 else "large")
         data = bytearray()
         while len(data) < count:
             try:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from model_archiver.core.problems import Problem, ProblemList, UsageError, system_hint
 from model_archiver.core.text import counted
+from model_archiver.trial.protocol import LARGEST_MESSAGE
 from model_archiver.trial.report import Expectation, Part, TrialRequest
 
 TYPE_CHECKING = False
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 STDIN = "-"
 _JSON, _TEXT, _UNKNOWN = "application/json", "text/plain", "application/octet-stream"
 
-_OPTION = r";\s*(type|filename)=([^;]*)"
+_OPTION = r";\s*(type|filename)=((?:(?!;\s*(?:type|filename)=).)*)"
 _FORM_VALUE = re.compile(rf'("(?:[^"\\]|\\.)*"|.*?)((?:{_OPTION})*)', re.DOTALL)
 
 # The types of what a case may have, and what they are called.
@@ -50,7 +51,8 @@ def read_requests(  # noqa: PLR0913, PLR0917 - a flag each
     """
     # From Python, a single value is easily given without a list; its letters would be taken for files.
     inputs, form, expect = _listed(inputs), [os.fspath(part) for part in _listed(form)], _listed(expect)
-    _check_usage({"--input": inputs, "--content-type": content_type, "--form": form, "--expect": expect}, cases)
+    given = {"--input": inputs, "--content-type": content_type, "--form": form, "--expect": expect}
+    _check_usage({**given, "--tolerance": tolerance}, cases)
     files = _Files()
     if cases is not None:
         requests = list(_read_cases(cases, files))
@@ -58,6 +60,12 @@ def read_requests(  # noqa: PLR0913, PLR0917 - a flag each
         requests = [TrialRequest("--form", tuple(_part(given, files) for given in form), "multipart/form-data")]
     else:
         requests = [_plain(str(path), files.read(path, "--input"), content_type or guess_type(path)) for path in inputs]
+    for request in requests:
+        size = sum(len(part.value) for part in request.parts)
+        if size > LARGEST_MESSAGE:
+            message = f"has {size:,} bytes, but by default a server takes {LARGEST_MESSAGE:,} at most"
+            hint = "send less; on a server, max_request_size in config.properties is the limit"
+            files.invalid(request.name, message, hint)
     expectations = [_expectation(path, tolerance, files) for path in expect]
     files.problems.raise_errors(strict=False)
     if not expect:
@@ -75,12 +83,16 @@ def _listed(given: Sequence[StrPath]) -> Sequence[StrPath]:
     return [given] if isinstance(given, (str, os.PathLike)) else given
 
 
-def _check_usage(given: Mapping[str, Sequence[StrPath] | None], cases: StrPath | None) -> None:
-    form, inputs, expect = given["--form"], given["--input"] or (), given["--expect"] or ()
-    other, count = ("--cases", 4) if cases is not None else ("--form", 2 if form else 0)
-    for flag in list(given)[:count]:
+def _check_usage(given: Mapping[str, Any], cases: StrPath | None) -> None:
+    form, inputs, expect = given["--form"], given["--input"], given["--expect"]
+    other, flags = ("--form", ["--input", "--content-type"]) if form else ("", [])
+    other, flags = ("--cases", list(given)) if cases is not None else (other, flags)
+    for flag in flags:
         if given[flag]:
             raise _usage(f"{flag} cannot be used with {other}", f"leave out {flag} or {other}")
+    for flag, needed in (("--content-type", "--input"), ("--tolerance", "--expect")):
+        if given[flag] and not given[needed]:
+            raise _usage(f"{flag} needs {needed}", f"give {needed}, or leave out {flag}")
     count = 1 if form else len(inputs)
     if expect and len(expect) != count:
         message = f"{len(expect)} --expect for {counted(count, 'request')}"
@@ -103,14 +115,17 @@ class _Files:
         """Add the problem for what a file says."""
         self.problems.error("trial-input", message, hint, path=path)
 
-    def read(self, path: StrPath, flag: str) -> bytes:
-        """Return the bytes of a file or of stdin; none if it cannot be read."""
+    def read(self, path: StrPath, flag: str, of_case: str = "") -> bytes:
+        """Return the bytes of a file or of stdin; none if it cannot be read. `of_case` is a path in a file of cases."""
         try:
             if os.fspath(path) == STDIN:
                 return sys.stdin.buffer.read() if sys.stdin else b""
             return Path(path).read_bytes()
         except FileNotFoundError:
-            self.problems.missing(Path(path), flag)
+            if of_case:
+                self.invalid(flag, f"no such file: {of_case}", "give its path relative to the file of cases")
+            else:
+                self.problems.missing(Path(path), flag)
         except OSError as failure:
             message = f"{failure.strerror or failure} ({flag})"
             self.problems.error("file-unreadable", message, system_hint(failure), path=path)
@@ -129,7 +144,12 @@ class _Files:
 
 
 def _plain(name: str, value: bytes, content_type: str) -> TrialRequest:
-    return TrialRequest(name, (Part("body", content_type, value),), content_type)
+    # The front end keeps the parameters of the type, such as the charset, for the header only.
+    return TrialRequest(name, (Part("body", _plain_type(content_type), value),), content_type)
+
+
+def _plain_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip()
 
 
 def _part(given: str, files: _Files) -> Part:
@@ -144,11 +164,9 @@ def _part(given: str, files: _Files) -> Part:
     if len(value) > 1 and value[0] == value[-1] == '"':
         value = re.sub(r"\\(.)", r"\1", value[1:-1])
     content_type = dict(re.findall(_OPTION, options)).get("type", "").strip()
-    if not sign:
-        return Part(name, content_type, os.fsencode(value))
-    # A file that is given with < is sent as a plain value.
-    guessed = guess_type(value) if sign == "@" else ""
-    return Part(name, content_type or guessed, files.read(value, f"--form {name}"))
+    raw = files.read(value, f"--form {name}") if sign else os.fsencode(value)
+    # The front end drops the type of a plain value, also of one that curl reads from a file (<).
+    return Part(name, _plain_type(content_type) or guess_type(value) if sign == "@" else "", raw)
 
 
 def _expectation(path: StrPath, tolerance: float, files: _Files) -> Expectation:
@@ -186,7 +204,7 @@ def _is_right(key: str, value: object) -> bool:
 
 def _case_request(case: dict[str, Any], name: str, folder: Path, files: _Files) -> TrialRequest:
     if "file" in case:
-        content_type, value = guess_type(case["file"]), files.read(folder / case["file"], name)
+        content_type, value = guess_type(case["file"]), files.read(folder / case["file"], name, case["file"])
     else:
         content_type, value = _sent(case["body"])
     request = _plain(name, value, case.get("request-type") or content_type)

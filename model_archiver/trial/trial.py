@@ -76,7 +76,6 @@ class Trial:
         found, settings = self._found, self._settings
         self._check_supported()
         python = find_interpreter(settings.python, self._server, self._handler.built_in)
-        found.server, found.python, found.versions = python.server, python.executable, python.versions
         temporary = Path(os.path.realpath(tempfile.gettempdir()))
         owner = os.getuid() if hasattr(os, "getuid") else 0
         with block_signals() as unblocked, StagingDirectory(temporary / "model", f"model-archiver-{owner}") as staging:
@@ -89,6 +88,7 @@ class Trial:
             if requirements and settings.install_requirements:
                 with closing(_start_pip(python, folder, requirements)) as pip, unblocked():
                     _check_pip(pip, requirements)
+            found.server, found.python, found.versions = python.server, python.executable, python.versions
             with closing(Worker(python, model, staging.path)) as worker, unblocked():
                 if self._load(worker, model):
                     self._ask_all(worker, model)
@@ -101,14 +101,15 @@ class Trial:
     def _check_supported(self) -> None:
         """Raise ModelArchiverError if the model needs another start than a trial makes."""
         wrong = [key for key in _UNSUPPORTED if self._config.get(key) is True]
-        if self._config.get("parallelType") and self._config.get("torchrun"):
+        if self._config.get("parallelType") not in (None, "custom") and self._config.get("torchrun"):
             wrong.append("parallelType with torchrun")
         path, runtime = self._named("configFile"), self._manifest.get("runtime")
         if runtime in _OTHER_RUNTIMES:
             path, wrong = MANIFEST_PATH, [f"the runtime {runtime}"]
         if wrong:
-            message = f"{' and '.join(wrong)} needs a worker that is started in another way, which is not tried"
-            raise error("trial-unsupported", message, "try it on the server itself", path)
+            raise error(
+                "trial-unsupported", f"test does not support {' and '.join(wrong)}", "try it on the server itself", path
+            )
 
     def _model(self, python: Interpreter, folder: Path) -> TriedModel:
         lines, requirements = [], self._named("requirementsFile")
@@ -144,13 +145,15 @@ class Trial:
             self._add_failure(failed, worker, model)
             return False
         found.loads = True
+        if model.server == "mms" and model.envelope:
+            found.notes.append("Multi Model Server has no envelopes: --envelope was not used.")
         if model.server == "mms":
             worker.log.wait_until_quiet()
             found.problems += logged_warnings(worker.log.text(), model)
         if self._requests:
             found.answers, found.seconds["answer"] = True, 0.0
         else:
-            found.notes.append("No request was sent: name one with --input.")
+            found.notes.append("No request was sent; give one with --input FILE.")
         return True
 
     def _ask_all(self, worker: Worker, model: TriedModel) -> None:
@@ -166,6 +169,7 @@ class Trial:
                 refusal, answers = worker.ask(batch, failed.limit)
             except AnswerError as failure:
                 self._add_failure(failed.replace(reason=failure.reason), worker, model, mark)
+                self._found.notes.append("Later requests were not sent, because the worker does not answer any more.")
                 return
             finally:
                 self._found.seconds["answer"] += time.monotonic() - start
@@ -186,17 +190,20 @@ class Trial:
         yield from ([number] for number, _ in numbered)
         together = [number for number, request in numbered if not request.expectation.is_refusal]
         if batch_size > 1 and len(together) > 1:
-            yield from (together[start : start + batch_size] for start in range(0, len(together), batch_size))
+            batches = (together[start : start + batch_size] for start in range(0, len(together), batch_size))
+            yield from (batch for batch in batches if len(batch) > 1)
 
     def _add_failure(self, failure: Failure, worker: Worker, model: TriedModel, mark: int = 0) -> None:
-        """Add the problem for what failed, once if several requests fail in the same way."""
+        """Add the problem for what failed; not again if requests fail together as they do alone."""
         self._found.answers = False if self._found.loads else None
         is_over = failure.reason == "closed" or (failure.stage, failure.reason) == ("load", "refused")
         status = worker.wait() if is_over else None
         worker.log.wait_until_quiet()
         problem = diagnose(failure, worker.log.text(mark), status, model)
         _, _, text = problem.message.partition(": ")
-        if not any(known.message.endswith(text) and known.line == problem.line for known in self._found.problems):
+        if failure.count == 1 or not any(
+            known.message.endswith(text) and known.line == problem.line for known in self._found.problems
+        ):
             self._found.problems.append(problem)
 
     def _limit(self, key: str) -> float:
@@ -239,4 +246,4 @@ def _check_pip(pip: GuardedProcess, requirements: str) -> None:
         pip.log.wait_until_quiet()
         lines = pip.log.text().splitlines()
         said = [line for line in lines if line.lower().startswith("error")] or lines[-_SHOWN_LINES:]
-        raise error("trial-requirements", f"pip could not install them: {' '.join(said)}", path=requirements)
+        raise error("trial-requirements", f"pip cannot install these requirements: {' '.join(said)}", path=requirements)

@@ -104,7 +104,7 @@ def test_an_answer_that_is_not_the_expected_one(digits: str, run: Command, torch
 def test_without_a_request_it_is_only_loaded(tried) -> None:
     result = tried(ECHO)
     assert (result.status, lines(result)[1:]) == (0, ["loads: yes, # s", "answers: not asked"])
-    assert result.err == "torch-model-archiver: note: No request was sent: name one with --input.\n"
+    assert result.err == "torch-model-archiver: note: No request was sent; give one with --input FILE.\n"
 
 
 def test_json_has_the_same_keys_whether_it_serves_or_not(tried, run: Command) -> None:
@@ -161,7 +161,7 @@ def test_a_form_has_parts_as_the_server_decodes_them(tried) -> None:
         "lang": ["bytearray", 2],
         "list": ["list", 3],
         "image": ["bytearray", 5],
-        "text": ["str", 4],
+        "text": ["bytearray", 4],
     }
 
 
