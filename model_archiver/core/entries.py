@@ -60,16 +60,8 @@ def path_problem(path: PurePosixPath) -> str | None:
         return "is longer than file systems allow"
     if path.is_absolute() or ".." in path.parts:
         return "leads out of the archive"
-    return _character_problem(text)
-
-
-def _character_problem(text: str) -> str | None:
-    if has_control(text):
-        return "has a control character"
-    if "\\" in text:
-        return "has a backslash, which separates folders on Windows"
-    if text[1:2] == ":" and text[0].isascii() and text[0].isalpha():
-        return "begins like a Windows drive"
+    if has_control(text) or "\\" in text or (text[1:2] == ":" and text[0].isascii() and text[0].isalpha()):
+        return "has a control character, a backslash or a Windows drive"
     return None
 
 
@@ -98,15 +90,9 @@ def check_model_name(name: str, problems: ProblemList) -> bool:
         problems.error("name-invalid", "the model has no name", "give it one with --model-name")
         return False
     is_plain = name.isascii() and all(character.isalnum() or character in "_.-" for character in name)
-    if not is_plain or not name[0].isalnum():
-        message = "a model's name consists of ASCII letters, digits, '_', '-' and '.', and starts with a letter"
-        hint = "choose such a name"
-    elif ".." in f"{name}.":
-        # The output is called <name>.mar, and the servers reject every URL with two dots in a row.
-        message, hint = "a model's name cannot contain '..' or end with '.'", "choose another name"
-    elif len(name) > _LONGEST_NAME:
-        message, hint = f"a model's name cannot have more than {_LONGEST_NAME} characters", "choose a shorter name"
-    else:
+    # The output is called <name>.mar, and the servers reject every URL with two dots in a row.
+    if is_plain and name[0].isalnum() and ".." not in f"{name}." and len(name) <= _LONGEST_NAME:
         return True
-    problems.error("name-invalid", message, hint, path=f"--model-name {name!r}")
+    hint = f"use up to {_LONGEST_NAME} ASCII letters, digits, '_', '-', '.', a letter first, no '..', no '.' at the end"
+    problems.error("name-invalid", "a model cannot have this name", hint, path=f"--model-name {name!r}")
     return False

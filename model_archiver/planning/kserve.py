@@ -142,13 +142,11 @@ def _snapshot(lines: list[str]) -> dict[str, Any]:
         raise ValueError(text)
     snapshot = json.loads(text.replace(r"\\", "\\"))
     models = snapshot.get("models", {}) if isinstance(snapshot, dict) else None
-    if not isinstance(models, dict) or not all(_are_versions(versions) for versions in models.values()):
+    versions = list(models.values()) if isinstance(models, dict) else [None]
+    settings = [each for version in versions for each in (version.values() if isinstance(version, dict) else [None])]
+    if not all(isinstance(each, dict) for each in settings):
         raise ValueError(_SNAPSHOT)
     return {"name": "startup.cfg", "modelCount": 0, **snapshot, "models": models}
-
-
-def _are_versions(versions: object) -> bool:
-    return isinstance(versions, dict) and all(isinstance(settings, dict) for settings in versions.values())
 
 
 def _doubts(lines: list[str], archive: Path) -> Iterator[tuple[str, str]]:

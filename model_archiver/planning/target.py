@@ -34,7 +34,7 @@ def choose_target(
     A link at the target itself is existing output: it is replaced, and what it leads to is left alone. If the model's
     name is invalid, only the folder is checked.
     """
-    layout, folder = LAYOUTS[platform], _export_path(config)
+    layout, folder = LAYOUTS[platform], Path(config.export_path or Path.cwd())
     is_named = check_model_name(config.model_name, problems)
     if is_named:
         check_platform_name(platform, config.model_name, problems)
@@ -74,7 +74,7 @@ def check_folder(target: Target, members: Sequence[Member], problems: ProblemLis
 def sidecars_for(config: ModelArchiverConfig, platform: Platform) -> tuple[Path, ...]:
     """Return where the server's configuration goes, if the platform has one, with the links of its folder followed."""
     below = LAYOUTS[platform].config
-    return () if below is None else (resolved(_export_path(config) / below.parent) / below.name,)
+    return () if below is None else (resolved(Path(config.export_path or Path.cwd()) / below.parent) / below.name,)
 
 
 def check_sidecars(plan: Plan, problems: ProblemList) -> None:
@@ -96,10 +96,6 @@ def existing_outputs(config: ModelArchiverConfig, platform: Platform, target: Ta
             if path in own or f"model_store={KSERVE_STORE}".encode() in path.read_bytes():
                 outputs.add(identity(path.lstat()))  # what a link leads to is not replaced
     return outputs
-
-
-def _export_path(config: ModelArchiverConfig) -> Path:
-    return Path(config.export_path or Path.cwd())
 
 
 def _is_model_path(path: Path, config: ModelArchiverConfig) -> bool:

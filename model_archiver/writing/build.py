@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from model_archiver.core.running import Progress
     from model_archiver.writing.destination import Destination
 
-# The module of each kind of archive, which is imported only when it is built, and the class in it.
-_DESTINATIONS = {"mar": "MarDestination", "tgz": "TgzDestination", "folder": "FolderDestination"}
 _LARGE = 1 << 26  # from this size on, in bytes, a build checks the free space first
 
 
@@ -69,8 +67,8 @@ def _build_archive(plan: Plan, progress: Progress) -> ArchiveReport:
 
 def _create(plan: Plan, staging: StagingDirectory, workers: Workers) -> Destination:
     module = plan.archive_format.kind
-    name = _DESTINATIONS[module]
-    # Without importlib, whose import takes longer than that of the module.
+    name = f"{module.capitalize()}Destination"
+    # Imported only when it is built, and without importlib, whose import takes longer than that of the module.
     destination: type[Destination] = getattr(__import__(f"model_archiver.writing.{module}", fromlist=[name]), name)
     return destination(plan, staging, workers)
 

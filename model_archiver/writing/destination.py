@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 
 from model_archiver.writing.copying import SMALL, read_blocks
@@ -12,6 +13,7 @@ from model_archiver.writing.staging import StagingDirectory, folder_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import PurePosixPath
 
     from model_archiver.core.plan import FileSource, Plan
@@ -49,6 +51,15 @@ class Destination(ABC):
             return self.add_large(path, source)
         data = b"".join(read_blocks(source, self.workers.progress))
         return self.add_bytes(path, data, executable=source.executable)
+
+    def pass_on(self, source: FileSource, sink: Callable[[bytes], object] = len) -> str:
+        """Call `sink` with each block of a file, and return the file's SHA-256."""
+        digest = hashlib.sha256()
+        for block in read_blocks(source, self.workers.progress):
+            self.workers.hash_later(digest.update, block)
+            sink(block)
+        self.workers.wait_until_hashed()
+        return digest.hexdigest()
 
     @abstractmethod
     def add_bytes(self, path: PurePosixPath, data: bytes, *, executable: bool = False) -> ArchiveEntry:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 from contextlib import suppress
 from functools import partial
@@ -16,7 +15,7 @@ from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.sums import sha256
 from model_archiver.planning.gathering import walk_tree
 from model_archiver.planning.target import ExistingOutput
-from model_archiver.writing.copying import copy, read_blocks, share_blocks
+from model_archiver.writing.copying import copy, share_blocks
 from model_archiver.writing.destination import Destination
 from model_archiver.writing.os_calls import (
     OutputFile,
@@ -63,11 +62,7 @@ class FolderDestination(Destination):
         if not self.plan.link:
             return super().add(path, source)
         self._link(path, source)
-        digest = hashlib.sha256()
-        for block in read_blocks(source, self.workers.progress):
-            self.workers.hash_later(digest.update, block)
-        self.workers.wait_until_hashed()
-        return self._entry(path, source.size, digest.hexdigest())
+        return self._entry(path, source.size, self.pass_on(source))
 
     def add_bytes(self, path: PurePosixPath, data: bytes, *, executable: bool = False) -> ArchiveEntry:
         """Write a small file."""

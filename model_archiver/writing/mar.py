@@ -7,7 +7,6 @@ descriptor``, ``invalid entry size``).
 
 from __future__ import annotations
 
-import hashlib
 import stat
 import struct
 
@@ -29,7 +28,7 @@ from model_archiver.core.entries import (
 from model_archiver.core.record import Record
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.sums import crc32, sha256
-from model_archiver.writing.copying import copy, read_blocks
+from model_archiver.writing.copying import copy
 from model_archiver.writing.deflate import WORTH, DeflateStream, deflate_whole, sampled_share
 from model_archiver.writing.destination import FileDestination
 
@@ -108,13 +107,10 @@ class MarDestination(FileDestination):
         """Append the data of a large file, and return the file's SHA-256 and CRC-32."""
         if not is_deflated:
             return copy(source, self.output, self.workers, with_crc32=True)
-        digest = hashlib.sha256()
         stream = DeflateStream(self.output.write, self.workers)
-        for block in read_blocks(source, self.workers.progress):
-            self.workers.hash_later(digest.update, block)
-            stream.write(block)
+        digest = self.pass_on(source, stream.write)
         stream.finish()
-        return digest.hexdigest(), stream.crc32.value
+        return digest, stream.crc32.value
 
 
 def needs_zip64(size: int) -> bool:

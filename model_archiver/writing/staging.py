@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     from model_archiver.core.running import Unblocked
 
 _NO_LOCKS = -1  # in place of a descriptor: the file system has no locks
-_SUFFIX = ".building"
 _LOCK = "lock"
 _SET_ASIDE = "set-aside"
 _RANDOM_BYTES = 4
+_RANDOM = r"[0-9a-f]{8}\.building"  # what follows the model's name in the name of a staging directory
 _TRIES = 100
 _LONGEST_NAME = 200  # of 255 bytes that file systems give a name
 
@@ -69,7 +70,7 @@ class StagingDirectory:
             make_folders(self._target.parent, self._made_folders.append)
             try:
                 self._remove_abandoned()
-                self.path = self._target.parent / f".{self._name}.{os.urandom(_RANDOM_BYTES).hex()}{_SUFFIX}"
+                self.path = self._target.parent / f".{self._name}.{os.urandom(_RANDOM_BYTES).hex()}.building"
                 self.path.mkdir(0o700)
                 try:
                     lock = _lock_file(self.path / _LOCK)
@@ -106,7 +107,7 @@ class StagingDirectory:
         except PermissionError:  # the folder may be writable and not readable
             return
         for name in names:
-            if name.startswith(prefix) and _is_random(name.removeprefix(prefix)):
+            if name.startswith(prefix) and re.fullmatch(_RANDOM, name.removeprefix(prefix)):
                 path = self._target.parent / name
                 try:
                     _remove_if_abandoned(path)
@@ -115,12 +116,6 @@ class StagingDirectory:
                     warn(f"{path} is a temporary folder of another user's build; {hint}")
                 except OSError:  # another build was faster
                     pass
-
-
-def _is_random(text: str) -> bool:
-    """Return whether a text is what follows the model's name in the name of a staging directory."""
-    digits = text.removesuffix(_SUFFIX)
-    return len(digits) == len(text) - len(_SUFFIX) == 2 * _RANDOM_BYTES and not digits.strip("0123456789abcdef")
 
 
 def _remove_if_abandoned(path: Path) -> None:

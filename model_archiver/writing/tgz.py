@@ -6,14 +6,12 @@ the end of a truncated archive.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from pathlib import PurePosixPath
 
 from model_archiver.core.entries import GZIP_HEADER, TIME, mode
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.sums import sha256
-from model_archiver.writing.copying import read_blocks
 from model_archiver.writing.deflate import DeflateStream
 from model_archiver.writing.destination import FileDestination
 
@@ -49,14 +47,10 @@ class TgzDestination(FileDestination):
 
     def add_large(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
         """Write a file block by block."""
-        digest = hashlib.sha256()
         self._write(tar_header(str(self._top / path), source.size, mode(executable=source.executable)))
-        for block in read_blocks(source, self.workers.progress):
-            self.workers.hash_later(digest.update, block)
-            self._write(block)
+        digest = self.pass_on(source, self._write)
         self._pad(_BLOCK)
-        self.workers.wait_until_hashed()
-        return ArchiveEntry(path, source.size, None, digest.hexdigest())
+        return ArchiveEntry(path, source.size, None, digest)
 
     def finish(self) -> None:
         """Write the ends of the tar and of the gzip member, and wait until the disk has the whole file."""
