@@ -58,18 +58,33 @@ def test_stdin_is_a_request_and_has_the_given_type(monkeypatch) -> None:
     assert request == TrialRequest("-", (Part("body", "image/png", b"\xff\n"),), "image/png")
 
 
+def test_the_parameters_of_a_type_are_for_the_header_only() -> None:
+    [request], _ = read("d", content_type="application/json; charset=utf-8")
+    assert (request.parts[0].content_type, request.content_type) == (
+        "application/json",
+        "application/json; charset=utf-8",
+    )
+
+
+def test_a_request_is_not_larger_than_servers_take() -> None:
+    Path("large").write_bytes(b"x" * 6_553_501)
+    _, [problem] = read("large")
+    assert problem.startswith("large: has 6,553,501 bytes, but by default a server takes 6,553,500 at most; ")
+
+
 @pytest.mark.parametrize(
     ("given", "part"),
     [
         ("lang=en", Part("lang", "", b"en")),
         ("lang=", Part("lang", "", b"")),
         ("sum=a=b;c", Part("sum", "", b"a=b;c")),
-        ('x={"a": 1};type=application/json', Part("x", "application/json", b'{"a": 1}')),
-        (r'x="a;type=b \"q\"";type=text/plain', Part("x", "text/plain", b'a;type=b "q"')),
+        ('x={"a": 1};type=application/json', Part("x", "", b'{"a": 1}')),
+        (r'x="a;type=b \"q\"";type=text/plain', Part("x", "", b'a;type=b "q"')),
         ("image=@a.json", Part("image", "application/json", b"[1]")),
         ("image=@d", Part("image", "application/octet-stream", b"four")),
         ("image=@d;type=image/png;filename=cat.png", Part("image", "image/png", b"four")),
         ('image=@"d"', Part("image", "application/octet-stream", b"four")),
+        ("image=@d;type=application/json; charset=utf-8", Part("image", "application/json", b"four")),
         ("text=<b.txt", Part("text", "", b"two")),
     ],
 )
@@ -107,6 +122,9 @@ def test_answers_are_expected_in_order() -> None:
         ({"form": ["x=1"], "cases": "a.json"}, "--form cannot be used with --cases"),
         ({"expect": ["d"], "cases": "a.json"}, "--expect cannot be used with --cases"),
         ({"form": ["x=1"], "content_type": "a/b"}, "--content-type cannot be used with --form"),
+        ({"cases": "a.json", "tolerance": 1.0}, "--tolerance cannot be used with --cases"),
+        ({"inputs": ["d"], "tolerance": 1.0}, "--tolerance needs --expect"),
+        ({"content_type": "a/b"}, "--content-type needs --input"),
         ({"expect": ["d"]}, "1 --expect for 0 requests"),
         ({"inputs": ["d", "d"], "expect": ["d"]}, "1 --expect for 2 requests"),
         ({"inputs": ["-", "-"]}, "stdin (-) can be read only once"),
@@ -165,7 +183,8 @@ def test_cases_that_are_wrong_are_named_at_once() -> None:
     )
     _, problems = read(cases=cases)
     assert len(problems) == 6
-    assert problems[0].startswith("folder/x.json: no such file or folder (folder/cases.json: case 1); ")
+    missing = "no such file: x.json; give its path relative to the file of cases [trial-input]"
+    assert problems[0] == f"folder/cases.json: case 1: {missing}"
     hint = "must be an object that has either file or body; name the request's file, or write its body [trial-input]"
     assert problems[1:4] == [f"folder/cases.json: case {number}: {hint}" for number in (2, 3, 4)]
     assert problems[4:] == [

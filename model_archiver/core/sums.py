@@ -71,9 +71,11 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def sums_text(entries: Iterable[ArchiveEntry]) -> str:
-    """Return the text of a sums file, in the format of ``sha256sum -c``, sorted by path."""
-    return "".join(f"{entry.sha256}  {entry.path}\n" for entry in sorted(entries, key=lambda entry: str(entry.path)))
+def sum_lines(entries: Iterable[ArchiveEntry]) -> Iterator[bytes]:
+    """Yield the lines of a sums file, in the format of ``sha256sum -c``, sorted by path."""
+    for entry in sorted(entries, key=lambda entry: str(entry.path)):
+        # Other tools may have written names that are not UTF-8.
+        yield f"{entry.sha256}  {entry.path}\n".encode("utf-8", "surrogatepass")
 
 
 def read_sums(text: bytes) -> Iterator[tuple[PurePosixPath, str] | None]:
@@ -93,6 +95,8 @@ def content_digest(entries: Iterable[ArchiveEntry], manifest: Mapping[str, Any])
     """
     fields = {name: value for name, value in manifest.items() if name not in FIELDS_OF_THE_BUILD}
     canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    text = sums_text(entry for entry in entries if entry.path.parts[0] != MAR_INF) + canonical
-    # Manifests of other tools may hold lone surrogates.
-    return f"sha256:{sha256(text.encode('utf-8', 'surrogatepass'))}"
+    digest = hashlib.sha256()
+    for line in sum_lines(entry for entry in entries if entry.path.parts[0] != MAR_INF):  # there may be very many
+        digest.update(line)
+    digest.update(canonical.encode("utf-8", "surrogatepass"))  # manifests of other tools may hold lone surrogates
+    return f"sha256:{digest.hexdigest()}"

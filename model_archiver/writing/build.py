@@ -9,7 +9,7 @@ from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
 from model_archiver.core.problems import error
 from model_archiver.core.report import ArchiveEntry, ArchiveReport
 from model_archiver.core.running import block_signals, completed, signal_pending
-from model_archiver.core.sums import content_digest, sha256, sums_text
+from model_archiver.core.sums import content_digest, sha256, sum_lines
 from model_archiver.core.text import human_size
 from model_archiver.writing.deflate import Workers
 from model_archiver.writing.os_calls import convert_write_errors, sync_tree
@@ -91,7 +91,7 @@ def _write_contents(plan: Plan, archive: Destination) -> list[ArchiveEntry]:
     entries = [archive.add(member.path, member.source) for member in plan.members]
     text = plan.manifest.encode()
     manifest = ArchiveEntry(PurePosixPath(MANIFEST_PATH), len(text), len(text), sha256(text))
-    entries.append(archive.add_bytes(PurePosixPath(SUMS_PATH), sums_text([*entries, manifest]).encode()))
+    entries.append(archive.add_bytes(PurePosixPath(SUMS_PATH), b"".join(sum_lines([*entries, manifest]))))
     return [*entries, archive.add_bytes(manifest.path, text)]
 
 
