@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 from contextlib import contextmanager, suppress
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 from model_archiver.core.problems import ModelArchiverError, error, system_hint
@@ -30,6 +30,7 @@ _MANY_FILES = 64
 _BUFFER = 1 << 20
 _WRITE_BACK_SIZE = 1 << 24
 _ALL_MAY_WRITE = 0o022
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 @contextmanager
@@ -166,8 +167,7 @@ class OutputFile(io.BufferedWriter):
 
     def __init__(self, path: Path, mode: int = 0o644) -> None:
         """Create it at a free path, writable by everyone whom the umask allows to write."""
-        opener = partial(os.open, mode=mode | _ALL_MAY_WRITE)
-        super().__init__(io.FileIO(path, "xb", opener=opener), _BUFFER)
+        super().__init__(io.FileIO(os.open(path, _NEW, mode | _ALL_MAY_WRITE), "w"), _BUFFER)
         self._begun = 0
 
     def sync(self) -> None:
