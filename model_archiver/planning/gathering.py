@@ -268,7 +268,8 @@ def status_of(path: Path, flag: str, problems: ProblemList) -> os.stat_result | 
 def regular_source(path: Path, status: os.stat_result, flag: str, problems: ProblemList) -> FileSource | None:
     """Return the source at a path that is not a folder; add an error and return None if it cannot be read."""
     if not stat.S_ISREG(status.st_mode):
-        message = f"is a named pipe, a socket or a device, not a file ({flag})"
+        kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+        message = f"is {kinds.get(stat.S_IFMT(status.st_mode), 'a device')}, not a file ({flag})"
         problems.error("file-special", message, "save its content to a file and name that", path=path)
     elif not os.access(path, os.R_OK):
         problems.error("file-unreadable", f"is not readable ({flag})", _MAKE_READABLE, path=path)
