@@ -60,9 +60,11 @@ def path_problem(path: PurePosixPath) -> str | None:
         return "is longer than file systems allow"
     if path.is_absolute() or ".." in path.parts:
         return "leads out of the archive"
-    if has_control(text) or "\\" in text or (text[1:2] == ":" and text[0].isascii() and text[0].isalpha()):
-        return "has a control character, a backslash or a Windows drive"
-    return None
+    if has_control(text):
+        return "has a control character"
+    if "\\" in text:
+        return "has a backslash, which separates folders on Windows"
+    return "begins like a Windows drive" if re.match("[A-Za-z]:", text) else None
 
 
 def fits_windows(path: PurePosixPath) -> bool:
