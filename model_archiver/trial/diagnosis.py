@@ -154,7 +154,9 @@ def diagnose(failure: Failure, log: str, status: int | None, model: TriedModel) 
         text, hint = _late(failure)
     elif "model_service_worker.py: error:" in log:
         text = "code of the model parses the worker's command line"
-        hint = "call parse_known_args() instead of parse_args(), or parse arguments only if __name__ is '__main__'"
+        hint = "parse arguments only if __name__ is '__main__'"
+        if "unrecognized arguments" in log:
+            hint = f"call parse_known_args() instead of parse_args(), or {hint}"
     elif failure.message in (_NO_LIST, _WRONG_COUNT):
         text, hint = _wrong_form(failure, log, model.envelope)
     elif failure.message == _NO_DATA:

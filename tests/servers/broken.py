@@ -104,6 +104,24 @@ IMPORTS = {
     "a relative import": importing("from .a import b\n"),
     "arguments that are parsed": importing("import argparse\nargparse.ArgumentParser().parse_args()\n"),
     "sys.exit": importing("import sys\nsys.exit(3)\n"),
+    "arguments that are required": importing(
+        "import argparse\np = argparse.ArgumentParser()\np.add_argument('--weights', required=True)\np.parse_args()\n"
+    ),
+    "a package that is not at the root": Broken(
+        {"handler.py": f"import pkg\n{ANSWER}", "src/pkg/__init__.py": ""},
+        flags="--handler handler.py --include src",
+    ),
+    "a module that is not a package": Broken(
+        {"handler.py": f"from helpers.sub import x\n{ANSWER}", "helpers.py": ""},
+        flags="--handler handler.py --include helpers.py",
+    ),
+    "a library that the requirements do not name": Broken(
+        {"handler.py": f"import my\n{ANSWER}", "r.txt": "mypy==1.0\n"}, flags="--handler handler.py -r r.txt"
+    ),
+    "an exception that was handled": importing(
+        "import logging, os\ntry:\n    import fancy\n"
+        "except ImportError:\n    logging.exception('optional')\nos._exit(4)\n"
+    ),
     "sys.exit with -1": importing("import sys\nprint('bye')\nsys.exit(-1)\n"),
     "sys.exit with a text": importing("import sys\nsys.exit('no GPU')\n"),
     "os._exit": importing("import os\nprint('bye')\nos._exit(7)\n"),
@@ -121,6 +139,15 @@ LOADS = {
     "an exception from another": loading(
         "try:\n    1 / 0\nexcept ArithmeticError as e:\n    raise ValueError('no') from e"
     ),
+    "a class that was pickled in a script, without torch": loading(
+        "import pickle\npickle.loads(b'c__main__\\nNet\\n.')",
+    ),
+    "JSON of its own": loading("import json\njson.loads({'a': 1})"),
+    "a folder that is not packed": loading("open('words/english.txt')"),
+    "a file of a folder that another file has the name of": loading(
+        "open('tokenizer/config.json')", **{"config.json": "{}"}
+    ),
+    "a text that is no path": loading("raise FileNotFoundError('No config \\'prod\\' in section \\'main\\'')"),
     "a MemoryError": loading("raise MemoryError"),
     "a tensor larger than memory": loading("torch.zeros(1 << 48)"),
     "keys with a prefix": Broken(MODEL | {"net.pt": prefixed}, flags=EAGER),
@@ -172,6 +199,12 @@ ANSWERS = {
     "a status of an error": answering("context.set_response_status(422, 'Too dark', 0)\nreturn ['dark']"),
     "an exception of the server's": answering(
         "raise PredictionException('too dark', 422)", head="from ts.utils.util import PredictionException"
+    ),
+    "bytes that are encoded": answering("return [data[0]['body'].encode()]"),
+    "a large answer": answering("return ['x' * 7_000_000]"),
+    "a stream without an end": answering(
+        "while True:\n    send(['x' * 1_000_000], context.request_ids, 'next', 200, context)",
+        head="from ts.handler_utils.utils import send_intermediate_predict_response as send",
     ),
     "sys.exit in a request": answering("import sys\nprint('bye')\nsys.exit(3)"),
     "a kill in a request": answering("os.kill(os.getpid(), 9)"),

@@ -257,3 +257,56 @@ def test_a_problem_of_one_request_is_shown_once_for_both_rounds(tried) -> None:
         "a.json: $[0]: expected 2, got 1 [trial-expect]",
         "b.json: sent together with others: $[0]: expected 2, got 1 [trial-expect]",
     ]
+
+
+def test_no_code_of_the_current_folder_is_run(tried) -> None:
+    Path("a.txt").write_text("one")
+    for name in ("json.py", "re.py", "torch.py"):
+        Path(name).write_text("open('ran', 'w').close()\nraise SystemExit('not that one')\n")
+    assert tried(ECHO, "--input", "a.txt").status == 0
+    assert tried(ECHO, "--device", "cuda:99").errors[0].endswith("[trial-device]")
+    assert not Path("ran").exists()
+
+
+def test_what_was_not_started_was_not_tried(tried) -> None:
+    result = tried(ECHO, "--device", "cuda:99", "--json")
+    found = trial(result)
+    assert (result.status, found["server"], found["loads"], found["python"]) == (1, None, False, "")
+    assert lines(tried(ECHO, "--device", "cuda:99")) == ["m.mar: not tried"]
+
+
+def test_each_piece_of_a_stream_has_the_time_of_an_answer(tried) -> None:
+    Path("a.txt").write_text("one")
+    stream = """
+import time
+from ts.handler_utils.utils import send_intermediate_predict_response as send
+
+
+def handle(data, context):
+    for _ in range(10 if data else 0):
+        time.sleep(0.6)
+        send(["piece "], context.request_ids, "next", 200, context)
+    return ["end"]
+"""
+    [answer] = trial(tried(stream, "--input", "a.txt", "--timeout", "5", "--json"))["results"]
+    assert answer["body"] == "piece " * 10 + "end"
+
+
+def test_requests_that_fail_and_those_that_were_not_sent_are_named(tried) -> None:
+    for name in ("a", "b", "c"):
+        Path(name).write_text(name)
+    words = ["--input", "a", "--input", "b", "--input", "c"]
+    fails = "def handle(data, context):\n    return data and [1 / (data[0]['body'] == b'a')]\n"
+    assert [line.split(": ")[1] for line in tried(fails, *words).errors] == ["request 2", "request 3"]
+    ends = "import os\ndef handle(data, context):\n    return [data and data[0]['body'] == b'b' and os._exit(3)]\n"
+    result = tried(ends, *words)
+    assert "note: Later requests were not sent" in result.err
+    assert [line.split(": ")[1] for line in result.errors] == ["request 2"]
+
+
+def test_no_request_is_alone_in_a_batch(tried) -> None:
+    for name in ("a", "b", "c"):
+        Path(name).write_text(name)
+    words = ["--input", "a", "--input", "b", "--input", "c", "--batch-size", "2", "--json"]
+    results = trial(tried(ECHO, *words))["results"]
+    assert [each["request"] for each in results] == ["a", "b", "c", "a", "b"]
