@@ -49,7 +49,7 @@ def main() -> None:
         with suppress(OSError):  # SIGKILL has no handler
             signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
-    os._exit(status)  # without waiting for the thread
+    os._exit(min(status, 255))  # without waiting for the thread
 
 
 def _kill_at_end_of_input(command: subprocess.Popen[bytes]) -> None:
