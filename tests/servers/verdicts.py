@@ -391,7 +391,7 @@ TORCHSERVE_REFUSES = {
     "reason that is not ASCII": refused(
         "--handler h.py -c c.yaml",
         {"h.py": STATUS.format(400, "trop tôt"), "c.yaml": "responseTimeout: 2\n"},
-        "never ends",
+        "only a part",
     ),
     "answer that comes too late": refused(
         "--handler h.py -c c.yaml", {"h.py": LATE, "c.yaml": "responseTimeout: 2\n"}, "within 2 seconds"
