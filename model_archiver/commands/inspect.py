@@ -83,12 +83,13 @@ def read_and_check(
         context.problems.extend(too_large.problems)
         content = Content([], {}, is_complete=False)
     report = report_of(opened, content, context.problems)
-    fields = {**report.manifest, "model": model_of(report.manifest)}
-    checked = OpenedArchive(fields, tuple(samples.file(entry) for entry in report.files))
     problems = [*report.problems, *check_sums(content, opened.archive_format)]
-    problems += _served_problems(checked) if report.manifest else ()
     recorded = {line[0] for line in read_sums(content.metadata.get(PurePosixPath(SUMS_PATH), b"")) if line}
     compared = sum(entry.path in recorded for entry in content.entries)
+    del recorded  # there may be very many
+    fields = {**report.manifest, "model": model_of(report.manifest)}
+    checked = OpenedArchive(fields, tuple(samples.file(entry) for entry in report.files))
+    problems += _served_problems(checked) if report.manifest else ()
     return report.replace(problems=tuple(problems), checksums_compared=compared), opened, checked
 
 
