@@ -86,7 +86,7 @@ def row(folder: Path, name: str, sample: Path, environment: Environment, kind: t
 def serve_it(kind: type[ModelServer], python: Path, archive: Path, sample: Path) -> None:
     """Start the server with the archive, ask it until it answers, and stop it."""
 
-    class Server(kind):  # type: ignore[misc, valid-type]
+    class Server(kind):  # type: ignore[misc]
         def properties(self, *ports: int) -> dict[str, object]:
             given = super().properties(*ports)
             return {**{key: given[key] for key in given.keys() - TUNED}, "load_models": archive.name}

@@ -124,8 +124,9 @@ def import_not_packed(context: CheckContext) -> Iterator[Problem]:
     files = [handler.file] if handler.file and handler.is_reachable and "." not in handler.module else []
     files += [model_file] if model_file else []
     for file in files if context.runs_python3 else ():
-        for line, module, names in _imports(context, file):
-            included = _next_to(file.source.path.parent, module, names) if file.source else None
+        source = file.source  # of an opened archive there is none
+        for line, module, names in _imports(context, file) if source else ():
+            included = _next_to(source.path.parent, module, names) if source else None
             if included and included not in found:
                 import shlex  # noqa: PLC0415 - only for a message
 
