@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -145,7 +146,12 @@ def test_nothing_is_left_of_a_trial_that_is_interrupted(
     mark = Path("mark").absolute()
     words = ["test", str(archive), "--input", "in.txt", "--python", str(torchserve_python)]
     command = [sys.executable, "-m", "model_archiver", *words]
-    with subprocess.Popen(command, env={**os.environ, "MARK": str(mark)}, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command,
+        env={**os.environ, "MARK": str(mark)},
+        stderr=subprocess.DEVNULL,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - pytest in the background ignores it
+    ) as process:
         while not mark.exists():
             assert process.poll() is None
             time.sleep(0.05)
