@@ -275,7 +275,7 @@ def test_what_was_not_started_was_not_tried(tried) -> None:
     assert lines(tried(ECHO, "--device", "cuda:99")) == ["m.mar: not tried"]
 
 
-def test_each_piece_of_a_stream_has_the_time_of_an_answer(tried) -> None:
+def test_each_piece_of_a_stream_has_the_time_of_an_answer(work: Path, run: Command, torchserve_python: Path) -> None:
     Path("a.txt").write_text("one")
     stream = """
 import time
@@ -288,7 +288,10 @@ def handle(data, context):
         send(["piece "], context.request_ids, "next", 200, context)
     return ["end"]
 """
-    [answer] = trial(tried(stream, "--input", "a.txt", "--timeout", "5", "--json"))["results"]
+    Path("h.py").write_text(stream)
+    Path("c.yaml").write_text("responseTimeout: 5\n")
+    assert run("--model-name", "m", "--handler", "h.py", "--config-file", "c.yaml").status == 0
+    [answer] = trial(run("test", "m.mar", "--input", "a.txt", "--python", torchserve_python, "--json"))["results"]
     assert answer["body"] == "piece " * 10 + "end"
 
 

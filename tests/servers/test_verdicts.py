@@ -114,9 +114,7 @@ def test_real_server_and_trial_agree(
     name: str, packaged: dict[str, Packaged], table: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = ROWS[name]
-    monkeypatch.chdir(packaged[name].folder)
-    tried = ask_trial(packaged[name], row)
-    real = packaged[name].verdict.result()
+    real, tried = both_verdicts(packaged[name], row, monkeypatch)
     table.append((name, row.server, str(real), str(tried)))
     said = f"{name}:\n  real server: {real}: {real.why}\n  test: {tried}: {tried.why}"
     assert real.serves == tried.serves == row.serves, said
@@ -130,14 +128,19 @@ def test_what_needs_another_start_is_not_tried(
     name: str, packaged: dict[str, Packaged], table: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = UNTRIED[name]
-    monkeypatch.chdir(packaged[name].folder)
-    tried = ask_trial(packaged[name], row)
-    real = packaged[name].verdict.result()
+    real, tried = both_verdicts(packaged[name], row, monkeypatch)
     table.append((name, row.server, str(real), "cannot try it"))
     assert real.serves == row.serves, real.why
     assert not tried.serves
     assert "[trial-unsupported]" in tried.why
     assert row.says in tried.why
+
+
+def both_verdicts(packaged: Packaged, row: Row, monkeypatch: pytest.MonkeyPatch) -> tuple[Verdict, Verdict]:
+    """Return the verdicts of the real server and of `test`."""
+    monkeypatch.chdir(packaged.folder)
+    tried = ask_trial(packaged, row)
+    return packaged.verdict.result(), tried
 
 
 def ask_server(server: ModelServer, archive: Path, name: str, row: Row) -> Verdict:
