@@ -61,10 +61,8 @@ def _checks(context: CheckContext) -> Iterator[Callable[[CheckContext], Iterator
 def name_leading_digit(context: CheckContext) -> Iterator[Problem]:
     """Report a name that both servers accept, but not every platform around them."""
     if context.name[:1].isdigit():
-        message, path = (
-            "the model's name begins with a digit, which some platforms reject",
-            f"--model-name {context.name}",
-        )
+        message = "the model's name begins with a digit, which some platforms reject"
+        path = f"--model-name {context.name}"
         yield Problem("warning", "name-leading-digit", message, "begin it with a letter", path)
 
 

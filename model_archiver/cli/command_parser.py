@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import re
 
-from model_archiver.cli.parser import FlagParser, HelpFormatter, add_common_flags
+from model_archiver.cli.parser import NUMBER, FlagParser, HelpFormatter, add_common_flags, add_worker_flags, valid
 from model_archiver.commands import COMMANDS
-from model_archiver.core.problems import Problem, UsageError
+from model_archiver.core.problems import error
 from model_archiver.core.text import did_you_mean, parse_size
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_NUMBER = r"[0-9]{0,9}\.?[0-9]{1,9}(e-?[0-9]{1,2})?"
 _ARCHIVE = "a .mar, a .tar.gz or a model's folder, made by any tool"
 
 _TEST_NOTES = """\
@@ -38,7 +31,7 @@ def command_parser(program: str, name: str) -> FlagParser:
     """
     if name not in COMMANDS:
         hint = did_you_mean(name, COMMANDS, f"see {program} --help")
-        raise UsageError(problems=[Problem("error", "command-unknown", f"unknown command {name}", hint)])
+        raise error("command-unknown", f"unknown command {name}", hint)
     description = COMMANDS[name]
     parser = FlagParser(
         prog=f"{program} {name}",
@@ -59,7 +52,7 @@ def command_parser(program: str, name: str) -> FlagParser:
         flag("--strict", action="store_true", help="treat warnings as errors")
     if name == "test":
         _add_trial_flags(parser)
-    size = _valid(parse_size, "a size; give one such as 500M or 20G")
+    size = valid(parse_size, "a size; give one such as 500M or 20G")
     limit = "unpacked size limit, such as 20G (default: 1G or 100 times the archive, whichever is more)"
     flag("--max-size", type=size, metavar="SIZE", help=limit)
     add_common_flags(parser)
@@ -67,10 +60,9 @@ def command_parser(program: str, name: str) -> FlagParser:
 
 
 def _add_trial_flags(parser: FlagParser) -> None:
-    tolerance = _valid(float, "a tolerance; give a number such as 0.001", _NUMBER)
-    batch_size = _valid(int, "a batch size; give 1 or more", "0*[1-9][0-9]{0,4}")
-    seconds = _valid(float, "a number of seconds; give one such as 30 or 0.5", f"(?=[0.]*[1-9]){_NUMBER}")
-    device = _valid(str, "a device; give cpu, cuda or cuda:N, such as cuda:0", "cpu|cuda(:[0-9]{1,3})?")
+    tolerance = valid(float, "a tolerance; give a number such as 0.001", NUMBER)
+    batch_size = valid(int, "a batch size; give 1 or more", "0*[1-9][0-9]{0,4}")
+    device = valid(str, "a device; give cpu, cuda or cuda:N, such as cuda:0", "cpu|cuda(:[0-9]{1,3})?")
     for name, metavar, text in (
         ("--input", "FILE", "send the file as one request; - is stdin; may be repeated"),
         ("--form", "NAME=VALUE", "one part of a multipart request, as in curl: NAME=VALUE or NAME=@FILE;type=TYPE"),
@@ -81,31 +73,13 @@ def _add_trial_flags(parser: FlagParser) -> None:
         ("--content-type", "TYPE", str, "the content type of every --input (default: guessed from the file's name)"),
         ("--tolerance", "X", tolerance, "how much numbers of --expect may differ (default: 0)"),
         ("--cases", "FILE", str, "requests and expected answers: a JSON list, as in TorchServe's own tests"),
-        (
-            "--python",
-            "PATH",
-            str,
-            "the Python with the server's package, or a virtual environment (default: the one of this tool)",
-        ),
-        (
-            "--batch-size",
-            "N",
-            batch_size,
-            "the most requests that are sent together (default: from the configuration, or 1)",
-        ),
-        (
-            "--timeout",
-            "SECONDS",
-            seconds,
-            "how long loading, and each answer, may take (default: from the configuration, or 120)",
-        ),
+        ("--batch-size", "N", batch_size, "how many requests to send together (default: from the configuration, or 1)"),
         ("--device", "DEVICE", device, "cpu, cuda or cuda:N (default: from the configuration, or cpu)"),
         ("--envelope", "NAME", str, "TorchServe's service envelope: json, body, kserve or kservev2"),
     ):
         parser.add_argument(name, type=convert, metavar=metavar, help=text)
     parser.set_defaults(tolerance=0.0, envelope="")
-    install = "first install the archive's requirements, into the private folder"
-    parser.add_argument("--install-requirements", action="store_true", help=install)
+    add_worker_flags(parser)
     parser.add_argument("--log", action="store_true", help="show what the worker writes, not only after a failure")
 
 
@@ -113,15 +87,3 @@ def _archive(given: str) -> str:
     if not given:  # an empty path would mean the current folder
         raise argparse.ArgumentTypeError("the value is empty; name a .mar, a .tar.gz or a model's folder")
     return given
-
-
-def _valid(convert: Callable[[str], float | str], expected: str, pattern: str = "(?s:.*)") -> Callable[[str], object]:
-    """Return the type of a flag whose value matches a pattern and can be converted; else the message is `expected`."""
-
-    def check(given: str) -> object:
-        with contextlib.suppress(ValueError):
-            if re.fullmatch(pattern, given):
-                return convert(given)
-        raise argparse.ArgumentTypeError(f"{given!r} is not {expected}")
-
-    return check

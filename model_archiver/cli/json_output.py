@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from binascii import b2a_base64
+from pathlib import PurePosixPath
 
-from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, model_of
+from model_archiver.core.manifest import MANIFEST_PATH, SAMPLES_PATH, SUMS_PATH, is_sample, model_of
 from model_archiver.planning.handler import packed_module, split_function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path, PurePosixPath
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
     from typing import Any
 
     from model_archiver.commands.diff import Difference
@@ -59,9 +60,17 @@ def plan_fields(plan: Plan) -> dict[str, Any]:
         "size": None,
         "digest": None,
         "manifest": plan.fields,
-        "files": [_file(member.path, member.size, plan.fields) for member in plan.members],
+        "files": [_file(path, size, plan.fields) for path, size, _ in planned_files(plan)],
         **_sidecars(plan.sidecars),
     }
+
+
+def planned_files(plan: Plan) -> Iterator[tuple[PurePosixPath, int, str]]:
+    """Yield path, size in bytes and source of each file that would be packed."""
+    for member in (*plan.members, *plan.samples):
+        yield member.path, member.size, f"{member.flag} {member.source.path}"
+    if plan.cases:  # its content is made from the user's file
+        yield PurePosixPath(SAMPLES_PATH), len(plan.cases), "--samples"
 
 
 def difference_fields(difference: Difference) -> dict[str, Any]:
@@ -121,6 +130,8 @@ def answer_body(answer: TrialAnswer) -> tuple[str, object]:
 
 def role(path: PurePosixPath, manifest: Mapping[str, Any]) -> str:
     """Return what a file is for, as the manifest says."""
+    if is_sample(path):
+        return "samples"
     if str(path) in (MANIFEST_PATH, SUMS_PATH):
         return "manifest" if str(path) == MANIFEST_PATH else "sums"
     model = model_of(manifest)

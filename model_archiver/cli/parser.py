@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import sys
 
 from model_archiver._version import __version__
 from model_archiver.commands import COMMANDS
-from model_archiver.core.problems import Problem, UsageError
+from model_archiver.core.problems import Problem, error, raise_errors
 from model_archiver.core.request import DEFLATE, ArchiveFormat, Platform
 from model_archiver.core.text import did_you_mean, invalid_choice
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 TORCH = "torch-model-archiver"
 MMS = "model-archiver"
+NUMBER = r"[0-9]{0,9}\.?[0-9]{1,9}(e-?[0-9]{1,2})?"
 
 
 class FlagParser(argparse.ArgumentParser):
@@ -34,15 +36,13 @@ class FlagParser(argparse.ArgumentParser):
             UsageError: a flag is unknown or missing, or a value is not one that the flag takes.
         """
         given = sys.argv[1:] if args is None else list(args)
-        unknown = [self._unknown_flag(word) for word in given if self._is_unknown(word)]
-        if unknown:
-            raise UsageError(problems=unknown)
+        raise_errors([self._unknown_flag(word) for word in given if self._is_unknown(word)])
         return super().parse_args(given, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong with the command line."""
         message, _, hint = message.partition("; ")  # some types of flags bring a hint
-        raise UsageError(problems=[Problem("error", "usage-invalid", message, hint or f"see {self.prog} --help")])
+        raise error("usage-invalid", message, hint or f"see {self.prog} --help")
 
     def _is_unknown(self, word: str) -> bool:
         flag = word.partition("=")[0]
@@ -166,6 +166,9 @@ def _add_content_flags(group: Group, *, is_mms: bool) -> None:
     text += "hidden files, caches, compiled Python and archives are always left out; may be repeated"
     group.add_argument("--exclude", action="append", metavar="PATTERN", help=text)
 
+    text = "requests and expected answers to pack as the archive's own test: a JSON list, as for `test --cases`"
+    group.add_argument("--samples", metavar="FILE", help=text)
+
 
 def _add_output_flags(group: Group) -> None:
     text = "the folder for the output, created if missing (default: current folder)"
@@ -191,9 +194,24 @@ def _add_behavior_flags(group: Group) -> None:
     checks = group.add_mutually_exclusive_group()
     checks.add_argument("--strict", action="store_true", help="do not build if there is a warning")
     checks.add_argument("--no-checks", dest="checks", action="store_false", help="skip the checks of the model")
+    text = "run the finished archive in the server's own worker, with its samples, and write it only if it serves; "
+    text += "with --dry-run, run what would be packed"
+    group.add_argument("--test", action="store_true", help=text)
+    add_worker_flags(group, "test-")
     group.add_argument("--dry-run", action="store_true", help="print what would be packed, and write nothing")
-    group.add_argument("-j", "--jobs", type=_jobs, metavar="N", help="how many cores to use (default: all available)")
+    group.add_argument("-j", "--jobs", type=_JOBS, metavar="N", help="how many cores to use (default: all available)")
     add_common_flags(group)
+
+
+def add_worker_flags(group: Group | FlagParser, prefix: str = "") -> None:
+    """Add the flags that say how the server's worker runs; those that may mean something else have a prefix."""
+    text = "the Python with the server's package, or a virtual environment (default: the one of this tool)"
+    group.add_argument(f"--{prefix}python", metavar="PATH", help=text)
+    seconds = valid(float, "a number of seconds; give one such as 30 or 0.5", f"(?=[0.]*[1-9]){NUMBER}")
+    text = "how long loading, and each answer, may take (default: from the configuration, or 120)"
+    group.add_argument(f"--{prefix}timeout", type=seconds, metavar="SECONDS", help=text)
+    text = "before the model is run, install its requirements into a private folder"
+    group.add_argument("--install-requirements", action="store_true", help=text)
 
 
 def add_common_flags(group: Group | FlagParser) -> None:
@@ -212,7 +230,7 @@ class _Convert(argparse.Action):
     def __call__(self, *_: object) -> None:
         message = "ONNX models can no longer be converted to MXNet, because MXNet has been retired"
         hint = "leave out --convert: an .onnx file is packed as it is"
-        raise UsageError(problems=[Problem("error", "convert-retired", message, hint)])
+        raise error("convert-retired", message, hint)
 
 
 def _choice(*values: str) -> Callable[[str], str]:
@@ -226,10 +244,19 @@ def _choice(*values: str) -> Callable[[str], str]:
     return choose
 
 
-def _jobs(given: str) -> int:
-    if given.isdecimal() and int(given[:9]) > 0:  # as in _columns
-        return int(given[:9])
-    raise argparse.ArgumentTypeError(f"{given!r} is not a number of cores; give 1 or more")
+def valid(convert: Callable[[str], float | str], expected: str, pattern: str = "(?s:.*)") -> Callable[[str], object]:
+    """Return the type of a flag whose value matches a pattern and can be converted; else the message is `expected`."""
+
+    def check(given: str) -> object:
+        with contextlib.suppress(ValueError):
+            if re.fullmatch(pattern, given):
+                return convert(given)
+        raise argparse.ArgumentTypeError(f"{given!r} is not {expected}")
+
+    return check
+
+
+_JOBS = valid(int, "a number of cores; give 1 or more", "0*[1-9][0-9]{0,8}")
 
 
 def _without_dashes(flag: str) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from model_archiver.cli.parser import FlagParser
     from model_archiver.cli.text_output import TextStyle
     from model_archiver.core.problems import Problem
+    from model_archiver.trial.report import TrialReport
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 NOT_COMPARED = 2  # of ``diff``, which fails if the archives differ, as the tool of that name
@@ -54,7 +55,9 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
         else:
             reporter.line(f"error: {error}")
         status = USAGE if isinstance(error, UsageError) else _failed(command)
-        return _print_failure(command, status, args, error.problems)
+        trial = getattr(error, "trial", None)  # of a TrialFailedError, which is not imported for every command
+        fields = _report_trial(trial, args, reporter) if trial else {}
+        return _print_failure(command, status, args, error.problems, **fields)
     except Exception as failure:  # noqa: BLE001 - whatever it is, a user gets one line
         _print_traceback(args)
         hint = "" if args.debug else "; run it again with --debug to see where"
@@ -69,11 +72,13 @@ def _failed(command: str) -> int:
     return NOT_COMPARED if command == "diff" else FAILED
 
 
-def _print_failure(command: str, status: int, args: argparse.Namespace, problems: Sequence[Problem]) -> int:
+def _print_failure(
+    command: str, status: int, args: argparse.Namespace, problems: Sequence[Problem], **fields: object
+) -> int:
     """Print the JSON document of a command that failed, if that was asked for; return the status."""
     if args.json and not any(problem.code == "stdout-unwritable" for problem in problems):
         with contextlib.suppress(ModelArchiverError, SystemExit):  # stdout is closed or full; the status says it all
-            _print_json(command, status, problems)
+            _print_json(command, status, problems, **fields)
     return status
 
 
@@ -106,27 +111,55 @@ def _package(args: argparse.Namespace, reporter: Reporter) -> int:
     from model_archiver.cli import text_output  # noqa: PLC0415
     from model_archiver.commands.package import plan_package  # noqa: PLC0415
 
-    plan, warnings = plan_package(args, dry_run=args.dry_run)
+    plan, warnings, trial = plan_package(args, dry_run=args.dry_run)
     reporter.problems(warnings)
     for note in plan.notes:
         reporter.line(f"note: {note}")
-    report = None
+    report, tried = None, {}
     if not args.dry_run:
         from model_archiver.writing.build import build  # noqa: PLC0415 - not needed for --dry-run
 
         with progress_bar(hidden=args.quiet) as progress:
             add_total(progress, plan.size)
-            report = build(plan, progress)
-        if not args.quiet:  # first: the archive exists, whether or not its JSON can be printed
-            reporter.line(text_output.written_line(report))
-    elif not args.json:
-        print_result(text_output.plan_table(plan))
+            report = build(plan, progress, trial)
+    else:
+        if not args.json:
+            print_result(text_output.plan_table(plan))
+        if trial:
+            trial.run_plan()
+    if trial:
+        reporter.problems(trial.report.problems)
+        warnings, tried = (*warnings, *trial.report.problems), _report_trial(trial.report, args, reporter)
+    if report and not args.quiet:  # first: the archive exists, whether or not its JSON can be printed
+        reporter.line(text_output.written_line(report))
     if args.json:
         from model_archiver.cli import json_output  # noqa: PLC0415
 
         fields = json_output.report_fields(report) if report else json_output.plan_fields(plan)
-        _print_json("package", DONE, warnings, **fields)
+        _print_json("package", DONE, warnings, **{**tried, **fields})
     return DONE
+
+
+def _report_trial(report: TrialReport, args: argparse.Namespace, reporter: Reporter) -> dict[str, Any]:
+    """Print what came of the trial of a build, and return its fields of the JSON document."""
+    from model_archiver.cli.text_output import terminal_style  # noqa: PLC0415 - only with --test
+
+    lines, verdict, fields = _trial_output(report, args, terminal_style(sys.stderr))
+    for line in (*lines, *verdict.splitlines()):
+        reporter.line(line)
+    return fields
+
+
+def _trial_output(
+    report: TrialReport, args: argparse.Namespace, style: TextStyle, *, whole_log: bool = False
+) -> tuple[list[str], str, dict[str, Any]]:
+    """Return what is shown of a trial: the lines of notes and log, the verdict, and the fields of the JSON document."""
+    from model_archiver.cli import json_output, text_output  # noqa: PLC0415
+
+    log = json_output.log_lines(report, whole=whole_log)
+    lines = [f"note: {note}" for note in report.notes] + [f"log: {line}" for line in log if not args.json]
+    verdict = "" if args.quiet else text_output.trial_verdict(report, style)
+    return lines, verdict, json_output.trial_fields(report, log if whole_log or log else None)
 
 
 def _run_reader(program: str, words: Sequence[str], args: argparse.Namespace, reporter: Reporter) -> int:
@@ -199,12 +232,8 @@ def _diff(args: argparse.Namespace, flags: dict[str, Any], style: TextStyle) -> 
 
 
 def _test(args: argparse.Namespace, flags: dict[str, Any], style: TextStyle) -> _Found:
-    from model_archiver.cli import json_output, text_output  # noqa: PLC0415
     from model_archiver.commands.try_archive import try_archive  # noqa: PLC0415
 
     report = try_archive(inputs=flags.pop("input"), **flags)
-    log = json_output.log_lines(report, whole=args.log)
-    lines = [f"note: {note}" for note in report.notes] + [f"log: {line}" for line in log if not args.json]
-    text = "" if args.quiet else text_output.trial_verdict(report, style)
-    shown = json_output.trial_fields(report, log if args.log or log else None) if args.json else text
-    return _Found(report.is_ok, report.problems, shown, lines)
+    lines, verdict, fields = _trial_output(report, args, style, whole_log=args.log)
+    return _Found(report.is_ok, report.problems, fields if args.json else verdict, lines)

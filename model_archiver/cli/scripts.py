@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from model_archiver.cli.parser import torch_parser
 from model_archiver.commands.package import package
-from model_archiver.core.problems import Problem, ProblemList, UsageError
+from model_archiver.core.problems import Problem, ProblemList, raise_errors
 from model_archiver.core.request import ArchiveFormat, ModelArchiverConfig
 from model_archiver.planning.handler import BUILT_IN
 from model_archiver.planning.planner import make_plan
@@ -28,9 +28,8 @@ class ArgParser:
         """
         args = torch_parser().parse_args()
         flags = [f"--{name.replace('_', '-')}" for name in ("dry_run", "json") if getattr(args, name)]
-        if flags:
-            message, hint = "only the command prints this", "leave it out, or call model_archiver.cli.main"
-            raise UsageError(problems=[Problem("error", "usage-invalid", message, hint, flag) for flag in flags])
+        message, hint = "only the command prints this", "leave it out, or call model_archiver.cli.main"
+        raise_errors([Problem("error", "usage-invalid", message, hint, flag) for flag in flags])
         if len(args.extra_files or ()) == 1:  # a string: callers split it at its commas
             [args.extra_files] = args.extra_files
         return ModelArchiverConfig.from_args(args)

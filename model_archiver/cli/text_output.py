@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from model_archiver.core.entries import is_reserved
-from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, model_of
+from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, is_sample, model_of
 from model_archiver.core.problems import printable
 from model_archiver.core.record import Record
 from model_archiver.core.text import counted, human_size, shortened
@@ -77,7 +77,9 @@ def extracted_line(done: Extraction) -> str:
 
 def plan_table(plan: Plan) -> str:
     """Return what would be packed, a line for each file."""
-    rows = [(str(member.path), f"{member.size:,}", f"{member.flag} {member.source.path}") for member in plan.members]
+    from model_archiver.cli.json_output import planned_files  # noqa: PLC0415 - not needed for packaging
+
+    rows = [(str(path), f"{size:,}", source) for path, size, source in planned_files(plan)]
     lines = _columns(rows, TextStyle())
     paths = _paths(plan.target.path, *plan.sidecars)
     end = f"would stay in {paths}, where only {MANIFEST_PATH} would be written"
@@ -131,13 +133,15 @@ def difference_table(difference: Difference, style: TextStyle) -> str:
     for (sign, color), line in zip(signs, _columns(rows, style, reserved=2), strict=True):
         lines.append(f"{style.colorize(sign, color)} {line}")
     relation = "have identical contents" if difference.same else "differ"
+    if difference.files and not difference.fields and all(is_sample(change.path) for change in difference.files):
+        relation = "have the same model, and differ only in their samples"
     names = [style.truncate(str(archive.path), 50) for archive in (difference.a, difference.b)]
     return "\n".join([*lines, f"{names[0]} and {names[1]} {relation}"])
 
 
 def trial_verdict(report: TrialReport, style: TextStyle) -> str:
     """Return what was tried, and what came of it: a line for each answer, and for both verdicts."""
-    name = style.truncate(str(report.archive.path), 30)
+    name = style.truncate(str(as_seen(report.archive.path)), 30)
     if report.server is None:
         return f"{name}: {style.colorize('not tried', RED)}"
     versions = dict(report.versions)

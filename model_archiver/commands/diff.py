@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from model_archiver.core.manifest import MAR_INF
+from model_archiver.core.manifest import MAR_INF, is_sample
 from model_archiver.core.problems import raise_errors
 from model_archiver.core.record import Record
 from model_archiver.core.running import no_progress
@@ -61,7 +61,7 @@ class Difference(Record):
         a: the first archive.
         b: the second archive.
         fields: the fields of the manifest that differ, without those that say when and by which version it was built.
-        files: the files outside MAR-INF that differ, sorted by path.
+        files: the files of the model, and its samples, that differ, sorted by path. The digest does not count samples.
     """
 
     a: ArchiveReport
@@ -100,8 +100,8 @@ def _read(archive: StrPath, max_size: int | None, progress: Progress) -> Archive
 
 
 def _files(report: ArchiveReport) -> Files:
-    """Return the files outside MAR-INF by path."""
-    return {entry.path: entry for entry in report.files if entry.path.parts[0] != MAR_INF}
+    """Return the model's files and the samples by path."""
+    return {entry.path: entry for entry in report.files if entry.path.parts[0] != MAR_INF or is_sample(entry.path)}
 
 
 def _flatten(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from model_archiver.planning.planner import make_plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from model_archiver.commands.try_build import BuildTrial
     from model_archiver.core.plan import Plan
     from model_archiver.core.problems import Problem
     from model_archiver.core.report import ArchiveReport
@@ -22,21 +25,31 @@ def package(config: object, manifest: str | None = None, progress: Progress = no
         ModelArchiverError: everything that is wrong with the request, or what went wrong with the build. It is a
             FileNotFoundError too if an input is missing.
     """
-    import logging  # noqa: PLC0415 - the commands print warnings themselves and start faster without it
-
     from model_archiver.writing.build import build  # noqa: PLC0415 - not needed for --dry-run
 
-    plan, warnings = plan_package(config, manifest)
-    for level, lines in ((logging.WARNING, warnings), (logging.INFO, plan.notes)):
-        for line in lines:
-            logging.getLogger("model_archiver").log(level, "%s", line)
-    return build(plan, progress).replace(problems=warnings)
+    plan, warnings, trial = plan_package(config, manifest)
+    _log(warnings, plan.notes)
+    report = build(plan, progress, trial)
+    if trial is not None:
+        _log(trial.report.problems, trial.report.notes)
+        warnings = (*warnings, *trial.report.problems)
+    return report.replace(problems=warnings)
+
+
+def _log(warnings: Iterable[Problem], notes: Iterable[str]) -> None:
+    import logging  # noqa: PLC0415 - the commands print warnings themselves and start faster without it
+
+    logger = logging.getLogger("model_archiver")
+    for warning in warnings:
+        logger.warning("%s", warning)
+    for note in notes:
+        logger.info("%s", note)
 
 
 def plan_package(
     config: object, manifest: str | None = None, *, dry_run: bool = False
-) -> tuple[Plan, tuple[Problem, ...]]:
-    """Return what packaging would write, and the warnings that it would give. Write nothing.
+) -> tuple[Plan, tuple[Problem, ...], BuildTrial | None]:
+    """Return what packaging would write, the warnings that it would give, and the trial for ``--test``. Write nothing.
 
     For a `dry_run`, after which nothing is written, an existing target is only a warning.
 
@@ -44,13 +57,20 @@ def plan_package(
         ModelArchiverError: everything that is wrong with the request.
     """
     request = ModelArchiverConfig.from_args(config)
-    problems = ProblemList()
+    problems, trial = ProblemList(), None
+    for name in ("test_python", "test_timeout", "install_requirements"):
+        if getattr(request, name) and not request.test:
+            problems.error("usage-invalid", "needs --test", path=f"--{name.replace('_', '-')}")
     try:
         plan = make_plan(request, manifest, problems)
         if request.checks:
             from model_archiver.checks import run_checks  # noqa: PLC0415 - not with --no-checks
 
             problems.extend(run_checks(plan))
+        if request.test and not problems.has_errors:
+            from model_archiver.commands.try_build import BuildTrial  # noqa: PLC0415 - only with --test
+
+            trial = BuildTrial(plan, request)
     except (ModelArchiverError, OSError) as error:  # a source cannot be read, or changed since it was found
         problems.extend(as_error(error).problems)
         problems.raise_errors(strict=request.strict)
@@ -58,4 +78,4 @@ def plan_package(
     if dry_run:
         problems.downgrade("target-exists")
     problems.raise_errors(strict=request.strict)
-    return plan, problems.warnings
+    return plan, problems.warnings, trial

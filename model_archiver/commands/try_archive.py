@@ -47,7 +47,8 @@ def try_archive(  # noqa: PLR0913 - a flag each
 
     Args:
         archive: a ``.mar``, a ``.tar.gz`` or a model folder.
-        inputs: files, each of which is sent as one request; ``-`` is stdin.
+        inputs: files, each of which is sent as one request; ``-`` is stdin. Without any request, the archive's own
+            samples are sent.
         form: parts of one request with several, ``NAME=VALUE`` or ``NAME=@FILE``.
         content_type: the type of all inputs; None guesses each from the file's name.
         expect: files with the expected answers, one for each request.
@@ -82,8 +83,9 @@ def try_archive(  # noqa: PLR0913 - a flag each
     if not report.manifest or any(not problem.code.startswith(_FOR_THE_WORKER) for problem in doubted):
         return found
     try:
-        settings = TrialSettings(python, batch_size, timeout, device, envelope, install_requirements, max_size)
-        Trial(found, CheckContext(checked), requests, settings).run(opened, progress)
+        settings = TrialSettings(python, batch_size, timeout, device, envelope, install_requirements)
+        trial = Trial(CheckContext(checked), settings, requests)
+        trial.run(found, lambda tree: tree.unpack(opened, report, max_size, progress))
     except ModelArchiverError as failure:
         found.problems += failure.problems
     errors = [problem for problem in found.problems if problem.level == "error"]

@@ -14,11 +14,14 @@ from model_archiver.core.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import PurePosixPath
     from typing import Any
 
 MAR_INF = "MAR-INF"
 MANIFEST_PATH = f"{MAR_INF}/MANIFEST.json"
 SUMS_PATH = f"{MAR_INF}/SHA256SUMS"
+SAMPLES_PATH = f"{MAR_INF}/samples.json"  # the requests of the test that an archive carries
+SAMPLES_FOLDER = "samples"  # in MAR-INF, of the files that they name
 
 DEEPEST = 50  # levels of the deepest manifest that is read
 _INFINITE = (float("inf"), float("-inf"))  # as which Python reads 1e999
@@ -93,6 +96,11 @@ def model_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return the manifest's ``model`` object, empty where there is none."""
     model = manifest.get("model")
     return model if isinstance(model, dict) else {}
+
+
+def is_sample(path: PurePosixPath) -> bool:
+    """Return whether a file belongs to the test that the archive carries."""
+    return str(path) == SAMPLES_PATH or path.parts[:-1] == (MAR_INF, SAMPLES_FOLDER)
 
 
 def creation_time() -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
     from model_archiver.core.problems import ModelArchiverError
+    from model_archiver.core.report import Layout
     from model_archiver.core.request import ArchiveFormat, Deflate, Server
 
 
@@ -118,6 +119,8 @@ class Plan(Record):
     archive_format: ArchiveFormat
     target: Target
     members: tuple[Member, ...]  # sorted by path
+    cases: bytes  # of ``MAR-INF/samples.json``, which names the samples; empty without one
+    samples: tuple[Member, ...]  # below ``MAR-INF/samples``, sorted by path
     manifest: str  # the text of ``MAR-INF/MANIFEST.json``
     deflate: Deflate  # which members are deflated; the format may have decided it
     link: bool  # make hard links instead of copies
@@ -135,5 +138,10 @@ class Plan(Record):
 
     @property
     def size(self) -> int:
-        """The bytes of all members, uncompressed."""
-        return sum(member.source.size for member in self.members)
+        """The bytes of all members and samples, uncompressed."""
+        return sum(member.source.size for member in (*self.members, *self.samples))
+
+    @property
+    def layout(self) -> Layout | None:
+        """The layout of the archive where it is not that of TorchServe."""
+        return None if self.top else "sagemaker"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Level = Literal["error", "warning"]
 
 FILE_MISSING = "file-missing"  # the code of every error that says that an input does not exist
+_USAGE = {"usage-invalid", "flag-unknown", "command-unknown", "convert-retired"}  # the codes of a UsageError
 LARGEST_TEXT = 1 << 22  # bytes of the largest file that a check reads whole, and that is kept whole of an archive
 _LONGEST = 1000
 _CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
@@ -156,10 +157,11 @@ def raise_errors(problems: Sequence[Problem]) -> None:
 
 
 def error_of(problems: Iterable[Problem]) -> ModelArchiverError:
-    """Return the exception that carries these problems; a FileNotFoundError too if an input is missing."""
+    """Return the exception that carries these problems: of invalid usage, of a missing input, or of anything else."""
     carried = tuple(problems)
-    is_missing = any(problem.code == FILE_MISSING for problem in carried)
-    return (MissingInputError if is_missing else ModelArchiverError)(problems=carried)
+    codes = {problem.code for problem in carried}
+    kind = MissingInputError if FILE_MISSING in codes else ModelArchiverError
+    return (kind if codes.isdisjoint(_USAGE) else UsageError)(problems=carried)
 
 
 def error(code: str, message: str, hint: str = "", path: object = "") -> ModelArchiverError:

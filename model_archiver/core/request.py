@@ -96,6 +96,11 @@ class ModelArchiverConfig(Record, frozen=False):
         checks: check whether the model will serve.
         server: the server that the archive is for, ``torchserve`` or ``mms``.
         target: the platform whose layout the output has: ``torchserve``, ``kserve``, ``vertex`` or ``sagemaker``.
+        samples: a JSON file of requests and expected answers, which is packed as the archive's own test.
+        test: run the archive in the server's worker, and write it only if it serves. This runs the model's code.
+        test_python: the interpreter that has the server's package, or the folder of a virtual environment.
+        test_timeout: the seconds that loading, and each answer, may take; None means what the configuration says.
+        install_requirements: for the test, install the model's requirements into a private folder first.
     """
 
     __dataclass_fields__ = _OfDataclass()
@@ -125,6 +130,11 @@ class ModelArchiverConfig(Record, frozen=False):
     checks: bool = True
     server: Server = "torchserve"
     target: Literal["torchserve", "kserve", "vertex", "sagemaker"] = "torchserve"
+    samples: StrPath | None = None
+    test: bool = False
+    test_python: StrPath | None = None
+    test_timeout: float | None = None
+    install_requirements: bool = False
 
     def __replace__(self, **changes: Any) -> Self:  # noqa: ANN401 - as the fields are annotated
         import dataclasses  # noqa: PLC0415 - its import takes as long as a third of a small build
@@ -195,6 +205,10 @@ def _is_paths(value: object) -> bool:
     return _is_path(value)
 
 
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+
+
 _PATH = (_is_path, "a path: a string that can be one, or a path object")
 _PATHS = (_is_paths, "a path or a list of paths: strings that can be paths, or path objects")
 _SWITCH = (lambda value: isinstance(value, int), "True or False")
@@ -202,11 +216,12 @@ _TYPES: dict[str, tuple[Callable[[object], bool], str]] = {
     "model_name": (lambda value: isinstance(value, str), "a string"),
     "version": (_is_version, "a number, or a string that is valid UTF-8"),
     **dict.fromkeys(("handler", "serialized_file", "model_file", "export_path"), _PATH),
-    **dict.fromkeys(("requirements_file", "config_file", "model_path"), _PATH),
+    **dict.fromkeys(("requirements_file", "config_file", "model_path", "samples", "test_python"), _PATH),
     **dict.fromkeys(("extra_files", "include", "exclude"), _PATHS),
-    **dict.fromkeys(("force", "link", "strict", "checks"), _SWITCH),
+    **dict.fromkeys(("force", "link", "strict", "checks", "test", "install_requirements"), _SWITCH),
     "deflate": (lambda value: value in DEFLATE, "auto, always or never"),
     "server": (lambda value: value in ("torchserve", "mms"), "torchserve or mms"),
     "jobs": (lambda value: type(value) is int and value > 0, "a number of cores, 1 or more"),  # True is an int too
+    "test_timeout": (_is_seconds, "a number of seconds, more than 0"),
 }
 """The fields whose value can be wrong: the test, and what to give instead; other choices are checked elsewhere."""

@@ -53,21 +53,27 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     handler = platforms.handler_for(platform, _resolve_handler(config, runtime, model_path, packed, problems))
     named_files = _named_files(config, handler, gatherer, problems)
     members = _resolve_collisions([*packed, *(_placed(member, platform) for member in named_files)], problems)
+    cases = b""
+    samples: tuple[Member, ...] = ()
+    if config.samples is not None:
+        from model_archiver.planning.samples import gather_samples  # noqa: PLC0415 - most builds have none
+
+        cases, samples = gather_samples(config.samples, target, gatherer, problems)
     if target.in_place or (archive_format is ArchiveFormat.NO_ARCHIVE and target.force):
-        check_folder(target, members, problems)
+        check_folder(target, [*members, *samples], problems)
     elif config.link and archive_format is not ArchiveFormat.NO_ARCHIVE:
         takes_folders = ArchiveFormat.NO_ARCHIVE in platforms.LAYOUTS[platform].formats
         hint = f"leave it out{', or choose --archive-format no-archive' if takes_folders else ''}"
         problems.error("link-impossible", "only a folder can hold links", hint, path="--link")
-    text = _given_manifest(manifest, problems) or _manifest_text(
-        config, platform, runtime, handler.manifest_name, problems
-    )
+    text = _given_manifest(manifest, problems) or _manifest_text(config, platform, runtime, handler, problems)
     plan = Plan(
         name=config.model_name,
         server=config.server if platform is Platform.TORCHSERVE else "torchserve",  # which all other platforms run
         archive_format=archive_format,
         target=target,
         members=members,
+        cases=cases,
+        samples=samples,
         manifest=text,
         deflate=_DEFLATE.get(archive_format, config.deflate),
         link=config.link,
@@ -185,13 +191,13 @@ def _named(member: Member) -> str:
 
 
 def _manifest_text(
-    config: ModelArchiverConfig, platform: Platform, runtime: str, handler: str, problems: ProblemList
+    config: ModelArchiverConfig, platform: Platform, runtime: str, handler: Handler, problems: ProblemList
 ) -> str:
     requirements = _base_name(config.requirements_file)
     model = Model(
         model_name=config.model_name,
         serialized_file=_base_name(config.serialized_file),
-        handler=handler,
+        handler=handler.manifest_name,
         model_file=_base_name(config.model_file),
         model_version=_version(config),
         requirements_file=requirements and str(platforms.path_for(platform, "--requirements-file", requirements)),

@@ -131,10 +131,7 @@ def report_of(archive: Archive, content: Content, problems: Iterable[Problem]) -
         digest=content_digest(content.entries, fields) if is_known else None,
         manifest=fields,
         files=tuple(content.entries),
-        problems=tuple(
-            problem if problem.path else problem.replace(path=str(archive.path))
-            for problem in (*problems, *in_manifest)
-        ),
+        problems=tuple(each.replace(path=each.path or str(archive.path)) for each in (*problems, *in_manifest)),
         layout=archive.layout,
     )
 

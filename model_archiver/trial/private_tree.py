@@ -15,8 +15,8 @@ from model_archiver.writing.unpack import unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path, PurePosixPath
 
     from model_archiver.core.plan import FileSource
     from model_archiver.core.report import ArchiveReport
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _LARGE = 1 << 26  # bytes above which a file is linked where its blocks cannot be shared
 _ELSEWHERE = "set TMPDIR to a folder with more space"
+_NONE: Mapping[PurePosixPath, bytes] = {}
 
 
 class PrivateTree:
@@ -36,21 +37,33 @@ class PrivateTree:
         self._linked: dict[str, FileSource] = {}
         folder.mkdir()
 
-    def fill(self, archive: Archive, report: ArchiveReport, max_size: int | None, progress: Progress) -> None:
-        """Put the files of a verified archive into it.
+    def unpack(self, archive: Archive, report: ArchiveReport, max_size: int | None, progress: Progress) -> None:
+        """Unpack a verified archive into it; copy or link the files of a model folder.
 
         Raises:
             ModelArchiverError: there is too little space, or the archive has changed since it was verified.
         """
+        if isinstance(archive, FolderArchive):
+            self.copy(archive.files)
+            progress(archive.size)
+            return
         with convert_write_errors(self._folder, _ELSEWHERE):
-            if isinstance(archive, FolderArchive):
-                self._check_space(sum(source.size for source in archive.files.values() if source.size <= _LARGE))
-                for path, source in archive.files.items():
-                    self._add(str(path), source)
-                    progress(source.size)
-                return
             self._check_space(report.unpacked_size)
             unpack(archive, report, self._folder, max_size, progress)
+
+    def copy(self, files: Mapping[PurePosixPath, FileSource], texts: Mapping[PurePosixPath, bytes] = _NONE) -> None:
+        """Copy or link files into it, by their paths in it, and write further ones.
+
+        Raises:
+            ModelArchiverError: there is too little space.
+        """
+        with convert_write_errors(self._folder, _ELSEWHERE):
+            self._check_space(sum(source.size for source in files.values() if source.size <= _LARGE))
+            for path, source in files.items():
+                self._add(str(path), source)
+            for path, text in texts.items():
+                make_folders((self._folder / path).parent)
+                (self._folder / path).write_bytes(text)
 
     def changes(self) -> Iterator[Problem]:
         """Yield an error for each file of a model folder that was linked and has changed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from model_archiver.core.problems import ModelArchiverError
 from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
@@ -86,6 +87,18 @@ class TriedModel(Record):
     gpu: int  # its number, or -1 for the CPU
     envelope: str  # TorchServe's service envelope, or an empty string
     is_async: bool  # whether the handler is a coroutine
+
+
+class TrialFailedError(ModelArchiverError):
+    """A build was not written, because what it made does not serve.
+
+    Attributes:
+        trial: what was found.
+    """
+
+    def __init__(self, trial: TrialReport) -> None:
+        super().__init__(problems=trial.problems)
+        self.trial = trial
 
 
 class TrialReport(Record, frozen=False):

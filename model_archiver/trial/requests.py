@@ -7,16 +7,19 @@ import os
 import re
 import sys
 from mimetypes import MimeTypes
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from model_archiver.core.problems import Problem, ProblemList, UsageError, system_hint
+from model_archiver.core.manifest import MAR_INF, SAMPLES_FOLDER, SAMPLES_PATH, is_sample
+from model_archiver.core.problems import ModelArchiverError, ProblemList, error, system_hint
 from model_archiver.core.text import counted
+from model_archiver.planning.samples import parse_json, read_cases
+from model_archiver.reading.archive import REPACK
 from model_archiver.trial.protocol import LARGEST_MESSAGE
 from model_archiver.trial.report import Expectation, Part, TrialRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from model_archiver.core.request import StrPath
@@ -26,13 +29,6 @@ _JSON, _TEXT, _UNKNOWN = "application/json", "text/plain", "application/octet-st
 
 _OPTION = r";\s*(type|filename)=((?:(?!;\s*(?:type|filename)=).)*)"
 _FORM_VALUE = re.compile(rf'("(?:[^"\\]|\\.)*"|.*?)((?:{_OPTION})*)', re.DOTALL)
-
-# The types of what a case may have, and what they are called.
-_CASE_FIELDS: Mapping[str, tuple[tuple[type, ...], str]] = {
-    **dict.fromkeys(("file", "request-type", "content-type", "error_contains"), ((str,), "a string")),
-    "status": ((int,), "an integer"),
-    "tolerance": ((int, float), "a number of 0 or more"),
-}
 
 
 def read_requests(  # noqa: PLR0913, PLR0917 - a flag each
@@ -55,17 +51,12 @@ def read_requests(  # noqa: PLR0913, PLR0917 - a flag each
     _check_usage({**given, "--tolerance": tolerance}, cases)
     files = _Files()
     if cases is not None:
-        requests = list(_read_cases(cases, files))
+        requests = list(_case_requests(cases, files))
     elif form:
         requests = [TrialRequest("--form", tuple(_part(given, files) for given in form), "multipart/form-data")]
     else:
         requests = [_plain(str(path), files.read(path, "--input"), content_type or guess_type(path)) for path in inputs]
-    for request in requests:
-        size = sum(len(part.value) for part in request.parts)
-        if size > LARGEST_MESSAGE:
-            message = f"has {size:,} bytes, but by default a server takes {LARGEST_MESSAGE:,} at most"
-            hint = "send less; on a server, max_request_size in config.properties is the limit"
-            files.invalid(request.name, message, hint)
+    _check_sizes(requests, files)
     expectations = [_expectation(path, tolerance, files) for path in expect]
     files.problems.raise_errors(strict=False)
     if not expect:
@@ -74,9 +65,38 @@ def read_requests(  # noqa: PLR0913, PLR0917 - a flag each
     return tuple(request.replace(expectation=expected) for request, expected in pairs)
 
 
+def packed_requests(folder: Path, shown: str) -> tuple[TrialRequest, ...]:
+    """Return the requests that an unpacked archive carries, `shown` as their file in messages; none without samples.
+
+    Raises:
+        ModelArchiverError: they are not what they must be.
+    """
+    path, files, requests = folder / SAMPLES_PATH, _Files(), []
+    if not path.is_file():
+        return ()
+    for place, case in read_cases(path.read_bytes(), shown, "the archive's samples", files.problems):
+        name = case.get("file")
+        if name is None or (is_sample(PurePosixPath(MAR_INF, name)) and (path.parent / name).is_file()):
+            requests.append(_case_request(case, place, path.parent, files))
+        else:
+            files.invalid(place, f"names {name}, which is not packed in {MAR_INF}/{SAMPLES_FOLDER}", REPACK)
+    _check_sizes(requests, files)
+    files.problems.raise_errors(strict=False)
+    return tuple(requests)
+
+
 def guess_type(path: StrPath) -> str:
     """Return the content type that the end of a file's name stands for, the same on every system."""
     return MimeTypes().types_map[True].get(Path(path).suffix.lower(), _UNKNOWN)
+
+
+def _check_sizes(requests: Iterable[TrialRequest], files: _Files) -> None:
+    for request in requests:
+        size = sum(len(part.value) for part in request.parts)
+        if size > LARGEST_MESSAGE:
+            message = f"has {size:,} bytes, but by default a server takes {LARGEST_MESSAGE:,} at most"
+            hint = "send less; on a server, max_request_size in config.properties is the limit"
+            files.invalid(request.name, message, hint)
 
 
 def _listed(given: Sequence[StrPath]) -> Sequence[StrPath]:
@@ -101,8 +121,8 @@ def _check_usage(given: Mapping[str, Any], cases: StrPath | None) -> None:
         raise _usage("stdin (-) can be read only once", "write one of them to a file")
 
 
-def _usage(message: str, hint: str) -> UsageError:
-    return UsageError(problems=[Problem("error", "usage-invalid", message, hint)])
+def _usage(message: str, hint: str) -> ModelArchiverError:
+    return error("usage-invalid", message, hint)
 
 
 class _Files:
@@ -130,17 +150,6 @@ class _Files:
             message = f"{failure.strerror or failure} ({flag})"
             self.problems.error("file-unreadable", message, system_hint(failure), path=path)
         return b""
-
-    def read_json(self, path: StrPath, flag: str) -> tuple[bytes, object]:
-        """Return the bytes of a file, and the JSON value that they are; None for the value if they are none."""
-        before = len(self.problems)
-        text = self.read(path, flag)
-        try:
-            return text, json.loads(text)
-        except (ValueError, RecursionError) as failure:
-            if len(self.problems) == before:  # it was read
-                self.invalid(path, f"is not JSON: {failure} ({flag})", "correct the file, or name another one")
-        return text, None
 
 
 def _plain(name: str, value: bytes, content_type: str) -> TrialRequest:
@@ -170,36 +179,19 @@ def _part(given: str, files: _Files) -> Part:
 
 
 def _expectation(path: StrPath, tolerance: float, files: _Files) -> Expectation:
-    if guess_type(path) != _JSON:
-        return Expectation(files.read(path, "--expect"))
-    return Expectation(files.read_json(path, "--expect")[0], is_json=True, tolerance=tolerance)
+    found, is_json = len(files.problems), guess_type(path) == _JSON
+    body = files.read(path, "--expect")
+    if is_json and len(files.problems) == found:  # it was read
+        parse_json(body, path, "--expect", files.problems)
+    return Expectation(body, is_json=is_json, tolerance=tolerance)
 
 
-def _read_cases(path: StrPath, files: _Files) -> Iterator[TrialRequest]:
+def _case_requests(path: StrPath, files: _Files) -> Iterator[TrialRequest]:
     """Yield the requests of a file of cases; add a problem for each case that is not usable."""
-    _, cases = files.read_json(path, "--cases")
-    files.problems.raise_errors(strict=False)
-    if not isinstance(cases, list) or not cases:
-        message = "has no cases: it must be a JSON list of objects (--cases)"
-        files.invalid(path, message, 'write it as [{"file": ..., "expected": ...}, ...]')
-        return
-    for number, case in enumerate(cases, 1):
-        name = f"{path}: case {number}"
-        if not isinstance(case, dict) or ("file" in case) == ("body" in case):
-            message = "must be an object that has either file or body"
-            files.invalid(name, message, "name the request's file, or write its body")
-        elif wrong := [key for key in case if not _is_right(key, case[key])]:
-            for key in wrong:
-                files.invalid(name, f"{key} must be {_CASE_FIELDS[key][1]}, not {json.dumps(case[key])}")
-        else:
-            yield _case_request(case, name, Path(path).parent, files)
-
-
-def _is_right(key: str, value: object) -> bool:
-    """Return whether a value of a case has the type of its key; other keys are not ours."""
-    types, _ = _CASE_FIELDS.get(key, ((object,), ""))
-    is_negative = key == "tolerance" and isinstance(value, (int, float)) and not value >= 0
-    return isinstance(value, types) and not is_negative and (object in types or not isinstance(value, bool))
+    text = files.read(path, "--cases")
+    if not files.problems:
+        for place, case in read_cases(text, str(path), "--cases", files.problems):
+            yield _case_request(case, place, Path(path).parent, files)
 
 
 def _case_request(case: dict[str, Any], name: str, folder: Path, files: _Files) -> TrialRequest:

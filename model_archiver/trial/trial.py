@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from model_archiver.checks.config import config_settings
-from model_archiver.core.manifest import MANIFEST_PATH, model_of
+from model_archiver.core.manifest import MANIFEST_PATH, SAMPLES_PATH, model_of
 from model_archiver.core.problems import error
 from model_archiver.core.record import Record
 from model_archiver.core.running import block_signals
@@ -21,17 +21,16 @@ from model_archiver.trial.private_tree import PrivateTree
 from model_archiver.trial.processes import GuardedProcess
 from model_archiver.trial.protocol import AnswerError
 from model_archiver.trial.report import TriedModel
+from model_archiver.trial.requests import packed_requests
 from model_archiver.trial.worker import Worker
 from model_archiver.writing.staging import StagingDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from model_archiver.checks.context import CheckContext
     from model_archiver.core.request import StrPath
-    from model_archiver.core.running import Progress
-    from model_archiver.reading.archive import Archive
     from model_archiver.trial.interpreter import Interpreter
     from model_archiver.trial.report import TrialReport, TrialRequest
 
@@ -40,6 +39,9 @@ _UNSUPPORTED = ("sequenceBatching", "continuousBatching")
 _OTHER_RUNTIMES = ("LSP", "python2")
 _SHOWN_LINES = 15
 _LOADED = 200
+_NO_REQUEST = (
+    "No request was sent: pack some with --samples FILE when you package the model, or give `test` an --input."
+)
 
 
 class TrialSettings(Record):
@@ -51,38 +53,45 @@ class TrialSettings(Record):
     device: str | None = None  # cpu, cuda or cuda:N
     envelope: str = ""
     install_requirements: bool = False
-    max_size: int | None = None  # how much the archive may unpack to, in bytes
+    samples: str = SAMPLES_PATH  # what messages call the archive's own requests
 
 
 class Trial:
     """One trial, step by step, which adds what it finds to a report."""
 
-    def __init__(
-        self, found: TrialReport, context: CheckContext, requests: Sequence[TrialRequest], settings: TrialSettings
-    ) -> None:
-        self._found = found
-        self._manifest = found.archive.manifest
+    def __init__(self, context: CheckContext, settings: TrialSettings, requests: Sequence[TrialRequest] = ()) -> None:
+        """Find the interpreter. Without `requests`, those that the archive carries are sent.
+
+        Raises:
+            ModelArchiverError: the model needs another start than a trial makes, or no server is installed.
+        """
+        self._manifest = context.fields
         self._requests = requests
         self._settings = settings
         self._server, self._handler, self._roots = context.server, context.handler, context.roots
         self._config: Mapping[object, object] = config_settings(context) or {}
+        self._check_supported()
+        self._python = find_interpreter(settings.python, self._server, self._handler.built_in)
 
-    def run(self, archive: Archive, progress: Progress) -> None:
-        """Try the archive in a private folder, which is removed afterwards, as are all processes.
+    def run(self, found: TrialReport, fill: Callable[[PrivateTree], object]) -> None:
+        """Try the model in a private folder, which is removed afterwards, as are all processes.
+
+        Args:
+            found: the report, to which everything is added; it has the report on the archive.
+            fill: puts the files into the folder.
 
         Raises:
             ModelArchiverError: it cannot be tried.
         """
-        found, settings = self._found, self._settings
-        self._check_supported()
-        python = find_interpreter(settings.python, self._server, self._handler.built_in)
+        self._found, settings, python = found, self._settings, self._python
         temporary = Path(os.path.realpath(tempfile.gettempdir()))
         owner = os.getuid() if hasattr(os, "getuid") else 0
         with block_signals() as unblocked, StagingDirectory(temporary / "model", f"model-archiver-{owner}") as staging:
             folder = staging.path / "model"
             with unblocked():
                 tree = PrivateTree(folder)
-                tree.fill(archive, found.archive, settings.max_size, progress)
+                fill(tree)
+                self._requests = self._requests or packed_requests(folder, settings.samples)
                 model = self._model(python, folder)
             requirements = self._named("requirementsFile")
             if requirements and settings.install_requirements:
@@ -107,9 +116,8 @@ class Trial:
         if runtime in _OTHER_RUNTIMES:
             path, wrong = MANIFEST_PATH, [f"the runtime {runtime}"]
         if wrong:
-            raise error(
-                "trial-unsupported", f"test does not support {' and '.join(wrong)}", "try it on the server itself", path
-            )
+            message = f"test does not support {' and '.join(wrong)}"
+            raise error("trial-unsupported", message, "try it on the server itself", path)
 
     def _model(self, python: Interpreter, folder: Path) -> TriedModel:
         lines, requirements = [], self._named("requirementsFile")
@@ -153,7 +161,7 @@ class Trial:
         if self._requests:
             found.answers, found.seconds["answer"] = True, 0.0
         else:
-            found.notes.append("No request was sent; give one with --input FILE.")
+            found.notes.append(_NO_REQUEST)
         return True
 
     def _ask_all(self, worker: Worker, model: TriedModel) -> None:
@@ -201,9 +209,8 @@ class Trial:
         worker.log.wait_until_quiet()
         problem = diagnose(failure, worker.log.text(mark), status, model)
         _, _, text = problem.message.partition(": ")
-        if failure.count == 1 or not any(
-            known.message.endswith(text) and known.line == problem.line for known in self._found.problems
-        ):
+        same = (each for each in self._found.problems if each.message.endswith(text) and each.line == problem.line)
+        if failure.count == 1 or not any(same):
             self._found.problems.append(problem)
 
     def _limit(self, key: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import PurePosixPath
 
-from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
+from model_archiver.core.manifest import MANIFEST_PATH, SAMPLES_PATH, SUMS_PATH
 from model_archiver.core.problems import error
 from model_archiver.core.report import ArchiveEntry, ArchiveReport
 from model_archiver.core.running import block_signals, completed, signal_pending
@@ -18,15 +18,26 @@ from model_archiver.writing.staging import StagingDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from model_archiver.core.plan import Plan
     from model_archiver.core.running import Progress
     from model_archiver.writing.destination import Destination
 
+    Test = Callable[[ArchiveReport, Path | None], object]
+
 _LARGE = 1 << 26  # from this size on, in bytes, a build checks the free space first
 
 
-def build(plan: Plan, progress: Progress) -> ArchiveReport:
-    """Write what a plan describes, and return what was written; `progress` is called with the source bytes just read.
+def build(plan: Plan, progress: Progress, test: Test | None = None) -> ArchiveReport:
+    """Write what a plan describes, and return what was written.
+
+    Args:
+        plan: what to write.
+        progress: is called with the source bytes just read.
+        test: is called with the report and the finished archive, before it takes its place, and raises an error if it
+            must not. The archive is None for a build in place, which has none.
 
     Raises:
         ModelArchiverError: a source changed, the disk is full, or another build created the target meanwhile; the
@@ -34,7 +45,7 @@ def build(plan: Plan, progress: Progress) -> ArchiveReport:
     """
     try:
         with convert_write_errors(plan.target.path, "choose another --export-path"):
-            return _build_in_place(plan) if plan.target.in_place else _build_archive(plan, progress)
+            return _build_in_place(plan, test) if plan.target.in_place else _build_archive(plan, progress, test)
     except RuntimeError as failure:
         if "new thread" not in str(failure):
             raise
@@ -42,7 +53,7 @@ def build(plan: Plan, progress: Progress) -> ArchiveReport:
         raise error("threads-refused", "the system did not let the process start a thread", hint) from failure
 
 
-def _build_archive(plan: Plan, progress: Progress) -> ArchiveReport:
+def _build_archive(plan: Plan, progress: Progress, test: Test | None) -> ArchiveReport:
     with block_signals() as unblocked, StagingDirectory(plan.target.path, plan.name) as staging:
 
         def progress_or_end(count: int) -> None:
@@ -58,11 +69,13 @@ def _build_archive(plan: Plan, progress: Progress) -> ArchiveReport:
                 _check_space(plan, staging, archive)
             entries = _write_contents(plan, archive)
             archive.finish()
-        with unblocked():
-            pass  # a signal that came meanwhile ends the build here
+        report = _report(plan, archive.size, content_digest(entries, plan.fields), entries)
+        with unblocked():  # a signal that came meanwhile ends the build here
+            if test:
+                test(report, archive.built)
         archive.publish(unblocked)
         completed[:] = [plan.target.path]
-    return _report(plan, archive.size, content_digest(entries, plan.fields), entries)
+    return report
 
 
 def _create(plan: Plan, staging: StagingDirectory, workers: Workers) -> Destination:
@@ -89,23 +102,28 @@ def _check_space(plan: Plan, staging: StagingDirectory, archive: Destination) ->
 def _write_contents(plan: Plan, archive: Destination) -> list[ArchiveEntry]:
     """Write the members, their checksums, and the manifest last: without it, servers reject a truncated archive."""
     entries = [archive.add(member.path, member.source) for member in plan.members]
+    if plan.cases:
+        entries.append(archive.add_bytes(PurePosixPath(SAMPLES_PATH), plan.cases))
+    entries += [archive.add(member.path, member.source) for member in plan.samples]
     text = plan.manifest.encode()
     manifest = ArchiveEntry(PurePosixPath(MANIFEST_PATH), len(text), len(text), sha256(text))
     entries.append(archive.add_bytes(PurePosixPath(SUMS_PATH), b"".join(sum_lines([*entries, manifest]))))
     return [*entries, archive.add_bytes(manifest.path, text)]
 
 
-def _build_in_place(plan: Plan) -> ArchiveReport:
+def _build_in_place(plan: Plan, test: Test | None) -> ArchiveReport:
     """Write the manifest into the model folder, whose files are the user's and stay as they are."""
-    path = plan.target.path / MANIFEST_PATH
+    path, report = plan.target.path / MANIFEST_PATH, _report(plan, plan.size, None, [])
+    if test:
+        test(report, None)
     with block_signals(), StagingDirectory(path, plan.name) as staging:
         staging.new.write_text(plan.manifest, encoding="utf-8", newline="\n")
         sync_tree(staging.path)
         publish_file(staging.new, path, replace=plan.target.force)
         completed[:] = [path]
-    return _report(plan, plan.size, None, [])
+    return report
 
 
 def _report(plan: Plan, size: int, digest: str | None, entries: list[ArchiveEntry]) -> ArchiveReport:
     archive = (plan.target.path, plan.archive_format, size, digest, plan.fields, tuple(entries))
-    return ArchiveReport(*archive, excluded=plan.excluded, sidecars=plan.sidecars)
+    return ArchiveReport(*archive, excluded=plan.excluded, sidecars=plan.sidecars, layout=plan.layout)

@@ -96,7 +96,7 @@ class FileDestination(Destination):
         """Return about how many bytes the members will take; large ones that may be deflated are sampled."""
         if self.plan.deflate == "never":
             return self.plan.size
-        sources = [member.source for member in self.plan.members]
+        sources = [member.source for member in (*self.plan.members, *self.plan.samples)]
         return sum(round(each.size * (sampled_share(each) if each.size > SMALL else 1)) for each in sources)
 
     def finish(self) -> None:

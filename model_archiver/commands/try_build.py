@@ -1,0 +1,97 @@
+"""``--test``: run in the server's own worker what a build makes, or would make, before it takes its place."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import PurePosixPath
+
+from model_archiver.checks.context import CheckContext
+from model_archiver.core.manifest import MANIFEST_PATH, SAMPLES_PATH
+from model_archiver.core.problems import ModelArchiverError, ProblemList
+from model_archiver.core.report import ArchiveEntry, ArchiveReport
+from model_archiver.core.running import no_progress
+from model_archiver.planning.gathering import FolderWalk
+from model_archiver.reading.manifest import manifest_problems, missing_files
+from model_archiver.reading.opening import open_archive
+from model_archiver.trial.report import TrialFailedError, TrialReport
+from model_archiver.trial.trial import Trial, TrialSettings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from model_archiver.core.plan import Plan
+    from model_archiver.core.problems import Problem
+    from model_archiver.core.request import ModelArchiverConfig
+    from model_archiver.trial.private_tree import PrivateTree
+
+
+class BuildTrial:
+    """The trial of what one build makes; `report` is there once it was tried."""
+
+    report: TrialReport
+
+    def __init__(self, plan: Plan, request: ModelArchiverConfig) -> None:
+        """Find the interpreter, before anything is built.
+
+        Raises:
+            ModelArchiverError: the model cannot be tried, for example because no server is installed.
+        """
+        settings = TrialSettings(
+            python=request.test_python,
+            timeout=request.test_timeout,
+            install_requirements=request.install_requirements,
+            samples=str(request.samples),
+        )
+        self._plan, self._is_strict = plan, request.strict
+        self._trial = Trial(CheckContext(plan), settings)
+
+    def __call__(self, built: ArchiveReport, archive: Path | None) -> None:
+        """Try a finished archive in the folder in which it was built; None stands for a build in place.
+
+        Raises:
+            TrialFailedError: it does not serve, or cannot be tried.
+        """
+        if archive is None:
+            self.run_plan()
+            return
+        opened = open_archive(archive)
+        self._run(built, lambda tree: tree.unpack(opened, built, sys.maxsize, no_progress))
+
+    def run_plan(self) -> None:
+        """Try what a plan would pack, straight from its sources.
+
+        Raises:
+            TrialFailedError: it does not serve, or cannot be tried.
+        """
+        plan = self._plan
+        files = {member.path: member.source for member in (*plan.members, *plan.samples)}
+        if plan.target.in_place:  # the server sees everything that is in the folder
+            files = dict(FolderWalk("in the folder", None, ProblemList()).files(plan.target.path))
+        texts = {PurePosixPath(MANIFEST_PATH): plan.manifest.encode()}
+        texts |= {PurePosixPath(SAMPLES_PATH): plan.cases} if plan.cases else {}
+        copied = {path: source for path, source in files.items() if path not in texts}
+        entries = tuple(ArchiveEntry(path, source.size, None, None) for path, source in files.items())
+        facts = (plan.target.path, plan.archive_format, plan.size, None, plan.fields, entries)
+        self._run(ArchiveReport(*facts, layout=plan.layout), lambda tree: tree.copy(copied, texts))
+
+    def _run(self, archive: ArchiveReport, fill: Callable[[PrivateTree], object]) -> None:
+        manifest, paths = archive.manifest, {entry.path for entry in archive.files}
+        wrong = [*manifest_problems(manifest), *missing_files(manifest, paths)]  # in one that the caller gave
+        found = TrialReport(archive, [each for each in wrong if each.level == "error"], [], [], {}, {})
+        self.report = found
+        try:
+            if not found.problems:
+                self._trial.run(found, fill)
+        except ModelArchiverError as failure:
+            found.problems += failure.problems
+        found.problems = [self._at_source(problem) for problem in found.problems]
+        if not found.is_ok:
+            raise TrialFailedError(found)
+
+    def _at_source(self, problem: Problem) -> Problem:
+        """Return a problem with the path of the source in place of that in the archive."""
+        sources = {str(member.path): member.display_path for member in self._plan.members}
+        level = "error" if self._is_strict else problem.level
+        return problem.replace(path=sources.get(problem.path, problem.path), level=level)

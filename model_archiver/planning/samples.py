@@ -1,0 +1,107 @@
+"""The test that an archive carries: cases, which are requests with the expected answers, and the files they name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path, PurePosixPath
+
+from model_archiver.core.entries import path_problem, portable_key
+from model_archiver.core.manifest import MAR_INF, SAMPLES_FOLDER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from model_archiver.core.plan import Member, Target
+    from model_archiver.core.problems import ProblemList
+    from model_archiver.core.request import StrPath
+    from model_archiver.planning.gathering import Gatherer
+
+_FLAG = "--samples"
+_INVALID = "trial-input"
+
+# The types of what a case may have, and what they are called.
+_FIELDS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    **dict.fromkeys(("file", "request-type", "content-type", "error_contains"), ((str,), "a string")),
+    "status": ((int,), "an integer"),
+    "tolerance": ((int, float), "a number of 0 or more"),
+}
+
+
+def gather_samples(
+    value: StrPath, target: Target, gatherer: Gatherer, problems: ProblemList
+) -> tuple[bytes, tuple[Member, ...]]:
+    """Return a file of cases as it is packed, and the files that it names, each under its own name."""
+    if target.in_place:
+        hint = "leave it out, or choose another --export-path"
+        problems.error("usage-invalid", "a build into the model's folder writes only a manifest", hint, path=_FLAG)
+    packed: list[str] = []
+    samples: dict[str, Member] = {}
+    for found in gatherer.single_file(value, _FLAG):
+        with found.open() as opened:
+            text = opened.read()
+        for name, case in read_cases(text, str(value), _FLAG, problems):
+            if "file" in case:
+                path = Path(value).parent / case["file"]
+                for member in gatherer.single_file(path, f"{_FLAG}, {name.rpartition(': ')[2]}"):
+                    case["file"] = f"{SAMPLES_FOLDER}/{_add(member, samples)}"
+            packed.append(json.dumps(case))
+    members = sorted(samples.values(), key=lambda member: str(member.path))
+    for member in members:
+        if problem := path_problem(member.path):
+            problems.error("path-invalid", f"the name {problem} ({member.flag})", "rename it", path=member.source.path)
+    cases = ",\n  ".join(packed)
+    return f"[\n  {cases}\n]\n".encode(), tuple(members)
+
+
+def read_cases(text: bytes, path: str, flag: str, problems: ProblemList) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the cases of a file, each with its place for messages; add an error for each that is not usable."""
+    found = len(problems)
+    cases = parse_json(text, path, flag, problems)
+    if len(problems) > found:
+        return
+    if not isinstance(cases, list) or not cases:
+        message, hint = "has no cases: it must be a JSON list of objects", 'write [{"file": ..., "expected": ...}, ...]'
+        problems.error(_INVALID, f"{message} ({flag})", hint, path=path)
+        return
+    for number, case in enumerate(cases, 1):
+        place = f"{path}: case {number}"
+        if not isinstance(case, dict) or ("file" in case) == ("body" in case):
+            message = "must be an object that has either file or body"
+            problems.error(_INVALID, message, "name the request's file, or write its body", path=place)
+        elif wrong := [key for key in case if not _is_right(key, case[key])]:
+            for key in wrong:
+                problems.error(_INVALID, f"{key} must be {_FIELDS[key][1]}, not {json.dumps(case[key])}", path=place)
+        else:
+            yield place, case
+
+
+def parse_json(text: bytes, path: object, flag: str, problems: ProblemList) -> object:
+    """Return the JSON value that a file is; add an error and return None if it is not JSON."""
+    try:
+        value: object = json.loads(text)
+        json.dumps(value)  # it may be nested too deeply for that
+    except (ValueError, RecursionError) as failure:
+        problems.error(_INVALID, f"is not JSON: {failure} ({flag})", "correct the file, or name another one", path=path)
+        return None
+    return value
+
+
+def _is_right(key: str, value: object) -> bool:
+    """Return whether a value of a case has the type of its key; other keys are not ours."""
+    types, _ = _FIELDS.get(key, ((object,), ""))
+    is_negative = key == "tolerance" and isinstance(value, (int, float)) and not value >= 0
+    return isinstance(value, types) and not is_negative and (object in types or not isinstance(value, bool))
+
+
+def _add(member: Member, samples: dict[str, Member]) -> str:
+    """Add a file, with a number in its name if another file has that name; return its name."""
+    own_name, number = PurePosixPath(member.path.name), 1
+    while True:
+        name = own_name.name if number == 1 else f"{own_name.stem}-{number}{own_name.suffix}"
+        packed = member.replace(path=PurePosixPath(MAR_INF, SAMPLES_FOLDER, name))
+        first = samples.setdefault(portable_key(name), packed)
+        if first.source.identity == member.source.identity:
+            return first.path.name
+        number += 1
