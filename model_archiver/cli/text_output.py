@@ -83,7 +83,7 @@ def plan_table(plan: Plan) -> str:
     lines = _columns(rows, TextStyle())
     paths = _paths(plan.target.path, *plan.sidecars)
     end = f"would stay in {paths}, where only {MANIFEST_PATH} would be written"
-    total = f"{counted(len(rows), 'file')}, {human_size(plan.size)}"
+    total = f"{counted(len(plan.members), 'file')}, {human_size(plan.size)}"
     lines.append(f"{total}, {end if plan.target.in_place else f'would be written to {paths}'}")
     return "\n".join(map(printable, lines))
 

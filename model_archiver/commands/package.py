@@ -63,6 +63,8 @@ def plan_package(
             problems.error("usage-invalid", "needs --test", path=f"--{name.replace('_', '-')}")
     try:
         plan = make_plan(request, manifest, problems)
+        if dry_run:
+            problems.downgrade("target-exists")
         if request.checks:
             from model_archiver.checks import run_checks  # noqa: PLC0415 - not with --no-checks
 
@@ -75,7 +77,5 @@ def plan_package(
         problems.extend(as_error(error).problems)
         problems.raise_errors(strict=request.strict)
         raise
-    if dry_run:
-        problems.downgrade("target-exists")
     problems.raise_errors(strict=request.strict)
     return plan, problems.warnings, trial

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from model_archiver.checks.context import CheckContext
 from model_archiver.core.manifest import MANIFEST_PATH, SAMPLES_PATH
-from model_archiver.core.problems import ModelArchiverError, ProblemList
+from model_archiver.core.problems import ModelArchiverError, ProblemList, error_of
 from model_archiver.core.report import ArchiveEntry, ArchiveReport
 from model_archiver.core.running import no_progress
 from model_archiver.planning.gathering import FolderWalk
@@ -45,7 +45,10 @@ class BuildTrial:
             samples=str(request.samples),
         )
         self._plan, self._is_strict = plan, request.strict
-        self._trial = Trial(CheckContext(plan), settings)
+        try:
+            self._trial = Trial(CheckContext(plan), settings)
+        except ModelArchiverError as failure:
+            raise error_of(map(self._of_build, failure.problems)) from None
 
     def __call__(self, built: ArchiveReport, archive: Path | None) -> None:
         """Try a finished archive in the folder in which it was built; None stands for a build in place.
@@ -86,12 +89,13 @@ class BuildTrial:
                 self._trial.run(found, fill)
         except ModelArchiverError as failure:
             found.problems += failure.problems
-        found.problems = [self._at_source(problem) for problem in found.problems]
+        found.problems = [self._of_build(problem) for problem in found.problems]
         if not found.is_ok:
             raise TrialFailedError(found)
 
-    def _at_source(self, problem: Problem) -> Problem:
-        """Return a problem with the path of the source in place of that in the archive."""
+    def _of_build(self, problem: Problem) -> Problem:
+        """Return a problem of the trial as that of a build: with the path of the source, and the flags of packaging."""
         sources = {str(member.path): member.display_path for member in self._plan.members}
         level = "error" if self._is_strict else problem.level
-        return problem.replace(path=sources.get(problem.path, problem.path), level=level)
+        hint = problem.hint.replace("--python", "--test-python").replace("--timeout", "--test-timeout")
+        return problem.replace(path=sources.get(problem.path, problem.path), level=level, hint=hint)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import path_problem, portable_key
 from model_archiver.core.manifest import MAR_INF, SAMPLES_FOLDER
+from model_archiver.core.problems import FILE_MISSING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ def gather_samples(
     if target.in_place:
         hint = "leave it out, or choose another --export-path"
         problems.error("usage-invalid", "a build into the model's folder writes only a manifest", hint, path=_FLAG)
+        return b"", ()
     packed: list[str] = []
     samples: dict[str, Member] = {}
     for found in gatherer.single_file(value, _FLAG):
@@ -43,8 +46,12 @@ def gather_samples(
             text = opened.read()
         for name, case in read_cases(text, str(value), _FLAG, problems):
             if "file" in case:
-                path = Path(value).parent / case["file"]
-                for member in gatherer.single_file(path, f"{_FLAG}, {name.rpartition(': ')[2]}"):
+                path, flag = Path(value).parent / case["file"], f"{_FLAG}, {name.rpartition(': ')[2]}"
+                if not os.path.lexists(path):
+                    hint = "give its path relative to the file of cases"
+                    problems.error(FILE_MISSING, f"no such file ({flag})", hint, path=path)
+                    continue
+                for member in gatherer.single_file(path, flag):
                     case["file"] = f"{SAMPLES_FOLDER}/{_add(member, samples)}"
             packed.append(json.dumps(case))
     members = sorted(samples.values(), key=lambda member: str(member.path))
@@ -100,7 +107,7 @@ def _add(member: Member, samples: dict[str, Member]) -> str:
     own_name, number = PurePosixPath(member.path.name), 1
     while True:
         name = own_name.name if number == 1 else f"{own_name.stem}-{number}{own_name.suffix}"
-        packed = member.replace(path=PurePosixPath(MAR_INF, SAMPLES_FOLDER, name))
+        packed = member.replace(path=PurePosixPath(MAR_INF, SAMPLES_FOLDER, name), flag=_FLAG)
         first = samples.setdefault(portable_key(name), packed)
         if first.source.identity == member.source.identity:
             return first.path.name

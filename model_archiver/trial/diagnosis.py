@@ -51,8 +51,8 @@ _HINTS = (
     ),
     (
         r"Could not infer dtype of dict",
-        "define preprocess in the handler, and make a tensor from the request there; or try --envelope json, if the"
-        ' request is {"instances": [...]}',
+        "define preprocess in the handler, and make a tensor from the request there; or, if the request is"
+        ' {"instances": [...]}, run `test` with --envelope json',
     ),
     (r"^MemoryError|not enough memory|can't allocate memory", _MORE_MEMORY),
     (r"CUDA out of memory", "use a smaller batch size or model, or a GPU with more memory"),
@@ -206,7 +206,7 @@ def _raised(cause: LoggedException, model: TriedModel, level: Level, code: str, 
 
 def _late(failure: Failure) -> tuple[str, str]:
     if failure.reason == "late":
-        hint = "raise the limit with --timeout, or find out with --log what it waits for"
+        hint = "raise the limit with --timeout, or look in the log for what it waits for"
         return f"the worker did not answer within {failure.limit:g} seconds", hint
     hint = "if the handler calls set_response_status, use only ASCII in the reason phrase"
     if failure.reason == "large":

@@ -183,7 +183,7 @@ def _expectation(path: StrPath, tolerance: float, files: _Files) -> Expectation:
     body = files.read(path, "--expect")
     if is_json and len(files.problems) == found:  # it was read
         parse_json(body, path, "--expect", files.problems)
-    return Expectation(body, is_json=is_json, tolerance=tolerance)
+    return Expectation(body, is_json=is_json, tolerance=tolerance if is_json else 0.0)
 
 
 def _case_requests(path: StrPath, files: _Files) -> Iterator[TrialRequest]:
