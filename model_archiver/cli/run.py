@@ -126,7 +126,7 @@ def _package(args: argparse.Namespace, reporter: Reporter) -> int:
         if not args.json:
             print_result(text_output.plan_table(plan))
         if trial:
-            trial.run_plan()
+            trial()
     if trial:
         reporter.problems(trial.report.problems)
         warnings, tried = (*warnings, *trial.report.problems), _report_trial(trial.report, args, reporter)

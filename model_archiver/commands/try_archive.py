@@ -6,6 +6,7 @@ import re
 
 from model_archiver.checks.context import CheckContext
 from model_archiver.commands.inspect import read_and_check
+from model_archiver.core.manifest import SAMPLES_PATH
 from model_archiver.core.problems import ModelArchiverError, Problem, raise_errors
 from model_archiver.core.running import no_progress
 from model_archiver.trial.report import TrialReport
@@ -72,10 +73,7 @@ def try_archive(  # noqa: PLR0913 - a flag each
         "tolerance": not tolerance >= 0,
         "device": device is not None and not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", device),
     }
-    problems = [
-        Problem("error", "value-invalid", "is not valid", "", name) for name, is_wrong in wrong.items() if is_wrong
-    ]
-    raise_errors(problems)
+    raise_errors([Problem("error", "value-invalid", "is not valid", "", name) for name in wrong if wrong[name]])
     requests = read_requests(inputs, form, content_type, expect, tolerance, cases)
     report, opened, checked = read_and_check(archive, max_size, progress)
     found = TrialReport(report, list(report.problems), [], [], {}, {})
@@ -83,7 +81,7 @@ def try_archive(  # noqa: PLR0913 - a flag each
     if not report.manifest or any(not problem.code.startswith(_FOR_THE_WORKER) for problem in doubted):
         return found
     try:
-        settings = TrialSettings(python, batch_size, timeout, device, envelope, install_requirements)
+        settings = TrialSettings(python, timeout, install_requirements, SAMPLES_PATH, batch_size, device, envelope)
         trial = Trial(CheckContext(checked), settings, requests)
         trial.run(found, lambda tree: tree.unpack(opened, report, max_size, progress))
     except ModelArchiverError as failure:

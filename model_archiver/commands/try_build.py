@@ -38,46 +38,33 @@ class BuildTrial:
         Raises:
             ModelArchiverError: the model cannot be tried, for example because no server is installed.
         """
-        settings = TrialSettings(
-            python=request.test_python,
-            timeout=request.test_timeout,
-            install_requirements=request.install_requirements,
-            samples=str(request.samples),
-        )
+        samples = str(request.samples)
+        settings = TrialSettings(request.test_python, request.test_timeout, request.install_requirements, samples)
         self._plan, self._is_strict = plan, request.strict
         try:
             self._trial = Trial(CheckContext(plan), settings)
         except ModelArchiverError as failure:
             raise error_of(map(self._of_build, failure.problems)) from None
 
-    def __call__(self, built: ArchiveReport, archive: Path | None) -> None:
-        """Try a finished archive in the folder in which it was built; None stands for a build in place.
+    def __call__(self, built: ArchiveReport | None = None, archive: Path | None = None) -> None:
+        """Try a finished archive in the folder in which it was built, or else what would be packed, from its sources.
 
         Raises:
             TrialFailedError: it does not serve, or cannot be tried.
         """
-        if archive is None:
-            self.run_plan()
+        if built is not None and archive is not None:
+            opened = open_archive(archive)
+            self._run(built, lambda tree: tree.unpack(opened, built, sys.maxsize, no_progress))
             return
-        opened = open_archive(archive)
-        self._run(built, lambda tree: tree.unpack(opened, built, sys.maxsize, no_progress))
-
-    def run_plan(self) -> None:
-        """Try what a plan would pack, straight from its sources.
-
-        Raises:
-            TrialFailedError: it does not serve, or cannot be tried.
-        """
         plan = self._plan
         files = {member.path: member.source for member in (*plan.members, *plan.samples)}
         if plan.target.in_place:  # the server sees everything that is in the folder
             files = dict(FolderWalk("in the folder", None, ProblemList()).files(plan.target.path))
         texts = {PurePosixPath(MANIFEST_PATH): plan.manifest.encode()}
         texts |= {PurePosixPath(SAMPLES_PATH): plan.cases} if plan.cases else {}
-        copied = {path: source for path, source in files.items() if path not in texts}
         entries = tuple(ArchiveEntry(path, source.size, None, None) for path, source in files.items())
         facts = (plan.target.path, plan.archive_format, plan.size, None, plan.fields, entries)
-        self._run(ArchiveReport(*facts, layout=plan.layout), lambda tree: tree.copy(copied, texts))
+        self._run(ArchiveReport(*facts, layout=plan.layout), lambda tree: tree.copy(files, texts))
 
     def _run(self, archive: ArchiveReport, fill: Callable[[PrivateTree], object]) -> None:
         manifest, paths = archive.manifest, {entry.path for entry in archive.files}

@@ -59,8 +59,8 @@ class PrivateTree:
         """
         with convert_write_errors(self._folder, _ELSEWHERE):
             self._check_space(sum(source.size for source in files.values() if source.size <= _LARGE))
-            for path, source in files.items():
-                self._add(str(path), source)
+            for path in files.keys() - texts.keys():
+                self._add(str(path), files[path])
             for path, text in texts.items():
                 make_folders((self._folder / path).parent)
                 (self._folder / path).write_bytes(text)

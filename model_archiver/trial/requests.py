@@ -10,7 +10,7 @@ from mimetypes import MimeTypes
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.manifest import MAR_INF, SAMPLES_FOLDER, SAMPLES_PATH, is_sample
-from model_archiver.core.problems import ModelArchiverError, ProblemList, error, system_hint
+from model_archiver.core.problems import ProblemList, error, system_hint
 from model_archiver.core.text import counted
 from model_archiver.planning.samples import parse_json, read_cases
 from model_archiver.reading.archive import REPACK
@@ -109,20 +109,16 @@ def _check_usage(given: Mapping[str, Any], cases: StrPath | None) -> None:
     other, flags = ("--cases", list(given)) if cases is not None else (other, flags)
     for flag in flags:
         if given[flag]:
-            raise _usage(f"{flag} cannot be used with {other}", f"leave out {flag} or {other}")
+            raise error("usage-invalid", f"{flag} cannot be used with {other}", f"leave out {flag} or {other}")
     for flag, needed in (("--content-type", "--input"), ("--tolerance", "--expect")):
         if given[flag] and not given[needed]:
-            raise _usage(f"{flag} needs {needed}", f"give {needed}, or leave out {flag}")
+            raise error("usage-invalid", f"{flag} needs {needed}", f"give {needed}, or leave out {flag}")
     count = 1 if form else len(inputs)
     if expect and len(expect) != count:
         message = f"{len(expect)} --expect for {counted(count, 'request')}"
-        raise _usage(message, "give one --expect for each request, in the same order")
+        raise error("usage-invalid", message, "give one --expect for each request, in the same order")
     if [os.fspath(path) for path in (*inputs, *expect)].count(STDIN) > 1:
-        raise _usage("stdin (-) can be read only once", "write one of them to a file")
-
-
-def _usage(message: str, hint: str) -> ModelArchiverError:
-    return error("usage-invalid", message, hint)
+        raise error("usage-invalid", "stdin (-) can be read only once", "write one of them to a file")
 
 
 class _Files:
@@ -166,7 +162,7 @@ def _part(given: str, files: _Files) -> Part:
     name, equals, rest = given.partition("=")
     if not name or not equals:
         message = f"--form {given}: is neither NAME=VALUE nor NAME=@FILE"
-        raise _usage(message, "write a name and = in front of the value")
+        raise error("usage-invalid", message, "write a name and = in front of the value")
     sign = rest[:1] if rest[:1] in ("@", "<") else ""
     match = _FORM_VALUE.fullmatch(rest.removeprefix(sign))
     value, options = (match[1], match[2]) if match else (rest, "")

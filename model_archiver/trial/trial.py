@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from model_archiver.checks.config import config_settings
-from model_archiver.core.manifest import MANIFEST_PATH, SAMPLES_PATH, model_of
+from model_archiver.core.manifest import MANIFEST_PATH, model_of
 from model_archiver.core.problems import error
 from model_archiver.core.record import Record
 from model_archiver.core.running import block_signals
@@ -48,12 +48,12 @@ class TrialSettings(Record):
     """How an archive is tried; None stands for what its configuration says."""
 
     python: StrPath | None = None  # the interpreter; None for the running one
-    batch_size: int | None = None  # the most requests that are sent together
     timeout: float | None = None  # the seconds that loading, and each answer, may take
+    install_requirements: bool = False
+    samples: str = ""  # what messages call the file of the archive's own requests
+    batch_size: int | None = None  # the most requests that are sent together
     device: str | None = None  # cpu, cuda or cuda:N
     envelope: str = ""
-    install_requirements: bool = False
-    samples: str = SAMPLES_PATH  # what messages call the archive's own requests
 
 
 class Trial:

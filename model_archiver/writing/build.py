@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from model_archiver.core.running import Progress
     from model_archiver.writing.destination import Destination
 
-    Test = Callable[[ArchiveReport, Path | None], object]
+    Test = Callable[..., object]
 
 _LARGE = 1 << 26  # from this size on, in bytes, a build checks the free space first
 
@@ -37,7 +37,7 @@ def build(plan: Plan, progress: Progress, test: Test | None = None) -> ArchiveRe
         plan: what to write.
         progress: is called with the source bytes just read.
         test: is called with the report and the finished archive, before it takes its place, and raises an error if it
-            must not. The archive is None for a build in place, which has none.
+            must not. A build in place calls it without them.
 
     Raises:
         ModelArchiverError: a source changed, the disk is full, or another build created the target meanwhile; the
@@ -113,15 +113,15 @@ def _write_contents(plan: Plan, archive: Destination) -> list[ArchiveEntry]:
 
 def _build_in_place(plan: Plan, test: Test | None) -> ArchiveReport:
     """Write the manifest into the model folder, whose files are the user's and stay as they are."""
-    path, report = plan.target.path / MANIFEST_PATH, _report(plan, plan.size, None, [])
+    path = plan.target.path / MANIFEST_PATH
     if test:
-        test(report, None)
+        test()
     with block_signals(), StagingDirectory(path, plan.name) as staging:
         staging.new.write_text(plan.manifest, encoding="utf-8", newline="\n")
         sync_tree(staging.path)
         publish_file(staging.new, path, replace=plan.target.force)
         completed[:] = [path]
-    return report
+    return _report(plan, plan.size, None, [])
 
 
 def _report(plan: Plan, size: int, digest: str | None, entries: list[ArchiveEntry]) -> ArchiveReport:
