@@ -56,6 +56,10 @@ def test_the_archive_that_goes_into_the_container(tmp_path: Path):
     typed_by_a_reader([packaging, testing], tmp_path, environments.TORCHSERVE)
 
 
+def test_the_build_of_continuous_integration(tmp_path: Path):
+    typed_by_a_reader(shell_blocks(ROOT / "examples" / "ci" / "README.md"), tmp_path, environments.TORCHSERVE)
+
+
 def typed_by_a_reader(blocks: list[Block], folder: Path, environment: environments.Environment) -> None:
     with Reader(folder, environment.python(ENVIRONMENTS)) as reader:
         for block in blocks:

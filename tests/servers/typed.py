@@ -70,7 +70,12 @@ class Reader:
         shutil.copytree(ROOT / "examples", self.clone / "examples")
         # The virtual environment that readers make for `test`.
         (self.clone / "serving").symlink_to(server_python.parents[1])
-        path = [str(server_python.parent), str(Path(sys.executable).parent), os.environ["PATH"]]
+        # Multi Model Server's environment has the older program model-archiver.
+        programs = folder / "programs"
+        programs.mkdir()
+        for name in ("torch-model-archiver", "model-archiver"):
+            (programs / name).symlink_to(Path(sys.executable).with_name(name))
+        path = [str(programs), str(server_python.parent), str(Path(sys.executable).parent), os.environ["PATH"]]
         self._environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
             "PATH": os.pathsep.join(path),
