@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _LARGE = 1 << 26  # bytes above which a file is linked where its blocks cannot be shared
 _ELSEWHERE = "set TMPDIR to a folder with more space"
-_NONE: Mapping[PurePosixPath, bytes] = {}
 
 
 class PrivateTree:
@@ -44,14 +43,14 @@ class PrivateTree:
             ModelArchiverError: there is too little space, or the archive has changed since it was verified.
         """
         if isinstance(archive, FolderArchive):
-            self.copy(archive.files)
+            self.copy(archive.files, {})
             progress(archive.size)
             return
         with convert_write_errors(self._folder, _ELSEWHERE):
             self._check_space(report.unpacked_size)
             unpack(archive, report, self._folder, max_size, progress)
 
-    def copy(self, files: Mapping[PurePosixPath, FileSource], texts: Mapping[PurePosixPath, bytes] = _NONE) -> None:
+    def copy(self, files: Mapping[PurePosixPath, FileSource], texts: Mapping[PurePosixPath, bytes]) -> None:
         """Copy or link files into it, by their paths in it, and write further ones.
 
         Raises:

@@ -19,7 +19,6 @@ from model_archiver.writing.staging import StagingDirectory
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from model_archiver.core.plan import Plan
     from model_archiver.core.running import Progress

@@ -104,7 +104,8 @@ def test_an_answer_that_is_not_the_expected_one(digits: str, run: Command, torch
 def test_without_a_request_it_is_only_loaded(tried) -> None:
     result = tried(ECHO)
     assert (result.status, lines(result)[1:]) == (0, ["loads: yes, # s", "answers: not asked"])
-    assert result.err == "torch-model-archiver: note: No request was sent; give one with --input FILE.\n"
+    note = "No request was sent: pack some with --samples FILE when you package the model, or give `test` an --input."
+    assert result.err == f"torch-model-archiver: note: {note}\n"
 
 
 def test_json_has_the_same_keys_whether_it_serves_or_not(tried, run: Command) -> None:
