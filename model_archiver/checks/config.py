@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from model_archiver.checks.context import CheckContext
-    from model_archiver.checks.yaml_file import YamlMapping
     from model_archiver.core.problems import Level
+    from model_archiver.planning.yaml_file import YamlMapping
 
 _MAX_UNKNOWN = 50  # more unknown keys are a table of the handler's, not misspelt settings
 _LARGEST = 2**31 - 1  # Java's largest Integer: the server ignores a larger number, also where it counts in Long

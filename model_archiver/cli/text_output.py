@@ -62,7 +62,7 @@ def terminal_style(stream: TextIO | None) -> TextStyle:
 def written_line(report: ArchiveReport) -> str:
     """Return a line that says what was written."""
     if not report.files:
-        return f"wrote {as_seen(report.path / MANIFEST_PATH)}; the folder's other files are unchanged"
+        return f"wrote {_paths(report.path / MANIFEST_PATH, *report.sidecars)}; the folder's other files are unchanged"
     excluded = f", {report.excluded} excluded" if report.excluded else ""
     paths = _paths(report.path, *report.sidecars)
     return f"wrote {paths} ({_model_files(report.files)}, {human_size(report.size)}{excluded})"
@@ -79,10 +79,11 @@ def plan_table(plan: Plan) -> str:
     """Return what would be packed, a line for each file."""
     rows = [(str(member.path), f"{member.size:,}", f"{member.flag} {member.source.path}") for member in plan.members]
     lines = _columns(rows, TextStyle())
-    paths = _paths(plan.target.path, *plan.sidecars)
-    end = f"would stay in {paths}, where only {MANIFEST_PATH} would be written"
-    total = f"{counted(len(rows), 'file')}, {human_size(plan.size)}"
-    lines.append(f"{total}, {end if plan.target.in_place else f'would be written to {paths}'}")
+    end = f"would be written to {_paths(plan.target.path, *plan.sidecars)}"
+    if plan.target.in_place:
+        end = f"would stay in {as_seen(plan.target.path)}, where only {MANIFEST_PATH} would be written"
+        end += "".join(f"; {as_seen(path)} would be written too" for path in plan.sidecars)
+    lines.append(f"{counted(len(rows), 'file')}, {human_size(plan.size)}, {end}")
     return "\n".join(map(printable, lines))
 
 

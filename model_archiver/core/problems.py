@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FILE_MISSING = "file-missing"  # the code of every error that says that an input does not exist
 LARGEST_TEXT = 1 << 22  # bytes of the largest file that a check reads whole, and that is kept whole of an archive
+LARGEST_CONFIG = 1 << 17  # bytes of the largest config file that is read, because PyYAML is slow
 _LONGEST = 1000
 _CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 _INVISIBLE = r"\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff"  # or cannot be encoded

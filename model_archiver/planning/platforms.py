@@ -3,7 +3,7 @@
 The rules are those of the platforms' own start scripts:
 
 * KServe mounts one folder for TorchServe, with ``config/config.properties`` and ``model-store/``; in the latter it sees
-  only files whose single suffix is ``.mar``.
+  folders, and files whose single suffix is ``.mar``.
 * Vertex AI's prebuilt PyTorch containers serve one file with the name ``model.mar``.
 * SageMaker unpacks a ``.tar.gz`` itself, installs ``code/requirements.txt`` and imports handlers from ``code/``. The
   archive's manifest, if there is one, wins over ``code/inference.py``.
@@ -37,7 +37,7 @@ class Layout(Record):
     fixed_name: str | None = None  # the archive's name without its suffix; None for the model's name
     formats: tuple[ArchiveFormat, ...] = tuple(ArchiveFormat)  # the first one replaces `default`
     config: PurePosixPath | None = None  # the server's configuration, below the export path; None: it has its own
-    allows_dots: bool = True  # whether the archive's name may contain dots
+    allows_dots: bool = True  # whether the name of an archive that is a file may contain dots
     has_code: bool = False  # whether handler and requirements are in `code/`; else a tar has one top folder for all
 
 
@@ -46,7 +46,7 @@ LAYOUTS = {
     Platform.TORCHSERVE: Layout(),
     Platform.KSERVE: Layout(
         folder="model-store",
-        formats=_MAR,
+        formats=(*_MAR, ArchiveFormat.NO_ARCHIVE),
         config=PurePosixPath("config/config.properties"),
         allows_dots=False,
     ),
@@ -67,9 +67,9 @@ def format_for(platform: Platform, given: ArchiveFormat, problems: ProblemList) 
     return formats[0]
 
 
-def check_platform_name(platform: Platform, name: str, problems: ProblemList) -> None:
-    """Add an error for a model whose archive the platform would not see."""
-    if "." in name and not LAYOUTS[platform].allows_dots:
+def check_platform_name(platform: Platform, name: str, suffix: str, problems: ProblemList) -> None:
+    """Add an error for a model whose archive the platform would not see; a folder has no suffix."""
+    if "." in name and suffix and not LAYOUTS[platform].allows_dots:
         message = f"{platform.value} does not see an archive whose name has a dot before .mar"
         hint = "choose a name without dots, and give the version with --version"
         problems.error("platform-name", message, hint, path=f"--model-name {name}")

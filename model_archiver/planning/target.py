@@ -37,7 +37,7 @@ def choose_target(
     layout, folder = LAYOUTS[platform], Path(config.export_path or Path.cwd())
     is_named = check_model_name(config.model_name, problems)
     if is_named:
-        check_platform_name(platform, config.model_name, problems)
+        check_platform_name(platform, config.model_name, archive_format.suffix, problems)
     name = layout.fixed_name or (config.model_name if is_named else "unnamed")
     path = resolved(folder / layout.folder) / f"{name}{archive_format.suffix}"
     in_place = archive_format is ArchiveFormat.NO_ARCHIVE and _is_model_path(path, config)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from functools import partial
 
 from model_archiver.writing.copying import SMALL, read_blocks
 from model_archiver.writing.deflate import sampled_share
-from model_archiver.writing.os_calls import OutputFile, keep_owner, sync_folder
-from model_archiver.writing.publish import place_new, publish_file, replace_file, undoing
+from model_archiver.writing.os_calls import OutputFile, keep_owner
+from model_archiver.writing.publish import place_file, publish_file, undoing
 from model_archiver.writing.staging import StagingDirectory, folder_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import PurePosixPath
 
     from model_archiver.core.plan import FileSource, Plan
@@ -114,28 +116,41 @@ class FileDestination(Destination):
                 be extended; everything is then as it was before.
             OSError: something cannot be written; everything is then as it was before, too.
         """
-        built, target = self.staging.new, self.plan.target
+        target = self.plan.target
         if not self.plan.sidecars:
-            publish_file(built, target.path, replace=target.force)
+            publish_file(self.staging.new, target.path, replace=target.force)
             return
-        from model_archiver.planning.kserve import config_content  # noqa: PLC0415 - most archives have no such file
-
-        [config] = self.plan.sidecars  # in a staging directory of its own: it may be on another file system
-        waiting = StagingDirectory(config, self.plan.name)
-        with waiting, folder_lock(config.parent, unblocked), undoing() as undo:
-            with OutputFile(waiting.new) as output:
-                output.write(config_content(self.plan, config))
-                output.sync()
-            if config.exists():
-                keep_owner(waiting.new, config.stat())
-            if target.force:  # if this build is killed between, the next one moves back what was set aside
-                replace_file(built, target.path, self.staging.set_aside, undo)
-            else:
-                place_new(built, target.path)
-                undo.append(target.path.unlink)
-            sync_folder(target.path.parent)
-            publish_file(waiting.new, config, replace=True)  # its rename is the last step that can fail
+        with prepared_sidecar(self.plan, unblocked) as place_sidecar, undoing() as undo:
+            # If this build is killed between, the next one moves back what was set aside.
+            place_file(self.staging.new, target.path, self.staging.set_aside, undo, replace=target.force)
+            place_sidecar()
 
     def close(self) -> None:
         """Close the file."""
         self.output.close()
+
+
+@contextmanager
+def prepared_sidecar(plan: Plan, unblocked: Unblocked) -> Iterator[Callable[[], object]]:
+    """Write the platform's file, with the model in it, and yield the function that moves it to its place.
+
+    Call that as the last step: it is a rename. For a platform without such a file, it does nothing. Meanwhile, no other
+    build extends the file.
+
+    Raises:
+        ModelArchiverError: the existing file cannot be extended.
+    """
+    if not plan.sidecars:
+        yield lambda: None
+        return
+    from model_archiver.planning.kserve import config_content  # noqa: PLC0415 - most archives have no such file
+
+    [config] = plan.sidecars  # in a staging directory of its own: it may be on another file system
+    waiting = StagingDirectory(config, plan.name)
+    with waiting, folder_lock(config.parent, unblocked):
+        with OutputFile(waiting.new) as output:
+            output.write(config_content(plan, config))
+            output.sync()
+        if config.exists():
+            keep_owner(waiting.new, config.stat())
+        yield partial(publish_file, waiting.new, config, replace=True)
