@@ -11,21 +11,30 @@ from model_archiver._version import __version__
 from model_archiver.commands import COMMANDS
 from model_archiver.core.problems import Problem, UsageError
 from model_archiver.core.request import DEFLATE, ArchiveFormat, Platform
-from model_archiver.core.text import did_you_mean, invalid_choice
+from model_archiver.core.text import did_you_mean, invalid_choice, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any, NoReturn
 
     Group = argparse._ArgumentGroup
 
+_FOR_SEVERAL = {
+    "extra_files": "put a pattern into quotes, or separate paths with commas",
+    "exclude": "put a pattern into quotes, or repeat the flag",
+}
 TORCH = "torch-model-archiver"
 MMS = "model-archiver"
 
 
 class FlagParser(argparse.ArgumentParser):
     """A parser that raises its errors, and that suggests the flag that was likely meant."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - those of argparse
+        super().__init__(**settings)
+        self.register("action", None, _StoreLast)
+        self._given: dict[str, list[str]] = {}  # the values of each flag that takes one
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override] # noqa: ANN401
         """Return the arguments as a namespace.
@@ -37,12 +46,42 @@ class FlagParser(argparse.ArgumentParser):
         unknown = [self._unknown_flag(word) for word in given if self._is_unknown(word)]
         if unknown:
             raise UsageError(problems=unknown)
-        return super().parse_args(given, namespace)
+        self._given.clear()
+        args, rest = self.parse_known_args(given, namespace)
+        if rest:
+            message = f"unrecognized arguments: {shortened(' '.join(rest))}"
+            raise UsageError(problems=[Problem("error", "usage-invalid", message, self._hint_on_rest(given, rest[0]))])
+        return args
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong with the command line."""
         message, _, hint = message.partition("; ")  # some types of flags bring a hint
         raise UsageError(problems=[Problem("error", "usage-invalid", message, hint or f"see {self.prog} --help")])
+
+    def note(self, flag: str, value: str) -> None:
+        """Note a value that a flag was given."""
+        self._given.setdefault(flag, []).append(value)
+
+    def repeated_flags(self) -> Iterator[Problem]:
+        """Yield a warning for each flag that was given different values; an empty one before the last means nothing."""
+        for flag, values in self._given.items():
+            different = dict.fromkeys([*filter(str.strip, values[:-1]), values[-1]])
+            if len(different) > 1:
+                *others, last = (f"as {value!r}" for value in different)
+                message = f"is given {', '.join(others)} and {last}, and only the last value counts"
+                yield Problem("warning", "flag-repeated", message, "remove the others", flag)
+
+    def _hint_on_rest(self, given: list[str], first: str) -> str:
+        """Return what to do about words that no flag takes; those after a value may be a pattern that was expanded."""
+        flags = [word.partition("=")[0] for word in given[: given.index(first)] if word.startswith("-")]
+        found = (action for flag, action in self._option_string_actions.items() if flag.startswith(*flags[-1:] or "?"))
+        action = next(found, None)
+        if action is None or action.nargs == 0 or first.startswith("-"):
+            return f"see {self.prog} --help"
+        do = "put a value with spaces into quotes"
+        if isinstance(action, argparse._AppendAction):
+            do = _FOR_SEVERAL.get(action.dest, "repeat the flag for each")
+        return f"{action.option_strings[-1]} takes one value: {do}"
 
     def _is_unknown(self, word: str) -> bool:
         flag = word.partition("=")[0]
@@ -64,6 +103,17 @@ class FlagParser(argparse.ArgumentParser):
         flag = word.partition("=")[0]
         hint = did_you_mean(self._same_name(flag), self._option_string_actions, f"see {self.prog} --help")
         return Problem("error", "flag-unknown", f"unknown flag {flag}", hint)
+
+
+class _StoreLast(argparse._StoreAction):
+    """Stores the value of a flag, of which the parser knows all values."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, args: argparse.Namespace, value: object, flag: str | None = None
+    ) -> None:
+        if flag and isinstance(parser, FlagParser):
+            parser.note(self.option_strings[-1], str(value))
+        setattr(args, self.dest, value)
 
 
 def torch_parser() -> FlagParser:
@@ -216,11 +266,11 @@ class _Convert(argparse.Action):
 
 
 def _choice(*values: str) -> Callable[[str], str]:
-    """Return the type of a flag that takes one of a few values; an empty value means the first."""
+    """Return the type of a flag that takes one of a few values; an empty value means the default."""
 
     def choose(given: str) -> str:
         if given in values or not given:
-            return given or values[0]
+            return given
         raise argparse.ArgumentTypeError("; ".join(invalid_choice(given, values)))
 
     return choose

@@ -9,6 +9,8 @@ from model_archiver.planning.planner import make_plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from model_archiver.core.plan import Plan
     from model_archiver.core.problems import Problem
     from model_archiver.core.report import ArchiveReport
@@ -34,17 +36,19 @@ def package(config: object, manifest: str | None = None, progress: Progress = no
 
 
 def plan_package(
-    config: object, manifest: str | None = None, *, dry_run: bool = False
+    config: object, manifest: str | None = None, *, dry_run: bool = False, found: Iterable[Problem] = ()
 ) -> tuple[Plan, tuple[Problem, ...]]:
     """Return what packaging would write, and the warnings that it would give. Write nothing.
 
-    For a `dry_run`, after which nothing is written, an existing target is only a warning.
+    For a `dry_run`, after which nothing is written, an existing target is only a warning. What was `found` to be wrong
+    with the command line counts too.
 
     Raises:
         ModelArchiverError: everything that is wrong with the request.
     """
     request = ModelArchiverConfig.from_args(config)
     problems = ProblemList()
+    problems.extend(found)
     try:
         plan = make_plan(request, manifest, problems)
         if request.checks:

@@ -111,7 +111,14 @@ class ProblemList:
 
     def missing(self, path: Path, flag: str) -> None:
         """Add the error for a path that does not exist, named by a flag."""
-        self.error(FILE_MISSING, f"no such file or folder ({flag})", _advice_on_missing(path), path=path)
+        pieces = str(path).split(",")
+        if len(pieces) > 1 and any(os.path.lexists(piece.strip()) for piece in pieces):
+            is_file = flag not in ("--include", "--model-path")
+            hint = "file; more files go to --extra-files" if is_file else "path; repeat the flag for each"
+            hint = f"{flag} takes one {hint}"
+        else:
+            hint = _advice_on_missing(path)
+        self.error(FILE_MISSING, f"no such file or folder ({flag})", hint, path=path)
 
     def add(self, problem: Problem) -> None:
         """Add a problem."""
