@@ -34,6 +34,8 @@ KEYS = (*_LEAST, *_SWITCHES, *_WORDS, "deviceIds", "torchrun")
 _TORCHRUN_LEAST = {"nnodes": 1, "nproc-per-node": 1, "monitor-interval": 1, "OMP_NUMBER_THREADS": 1, "node-rank": 0}
 _TORCHRUN_STRINGS = ("rdzv-backend", "rdzv-endpoint", "rdzv-conf")
 TORCHRUN_KEYS = (*_TORCHRUN_LEAST, *_TORCHRUN_STRINGS)
+_DEEPEST_TABLE = 4  # levels at which settings are looked for: models, a name, a version, and a list in between
+_TABLES = ("handler", "pt2", "pippy", "deepspeed", "dali", "micro_batching")  # of handlers, which may have such keys
 
 
 def config_invalid(context: CheckContext) -> Iterator[Problem]:
@@ -67,6 +69,25 @@ def config_unknown_key(context: CheckContext) -> Iterator[Problem]:
     for key, (meant, line) in _misspelt(context).items():
         message = f"unknown key {shortened(key)!r}"
         yield Problem("warning", "config-unknown-key", message, f"did you mean {meant!r}?", _path(context), line)
+
+
+def config_misplaced(context: CheckContext) -> Iterator[Problem]:
+    """Report keys of the server where it does not look for them, as below the model's name in config.properties."""
+    settings = config_settings(context)
+    if not settings or (context.handler.file is None and context.handler.built_in is None):
+        return
+    absent = set(KEYS) - set(settings), set(TORCHRUN_KEYS) - set(settings.below("torchrun"))
+    places = {f"below {shortened(str(key))}": table for key, table in _tables(settings, absent[0])}
+    found = [(place, table, "at the top level of the file", absent[0]) for place, table in places.items()]
+    found.append(("at the top level", settings, "below torchrun", absent[1]))
+    words = {key.encode() for _, table, _, keys in found for key in table if key in keys and isinstance(key, str)}
+    unread = {word.decode() for word in words - context.mentioned(words)}
+    for place, table, right_place, keys in found if len(found) <= _MAX_UNKNOWN else ():
+        wrong = [key for key in table if key in keys & unread]
+        if wrong:
+            message = f"the server does not read {' and '.join(map(str, wrong))} {place}"
+            hint = f"write {'them' if len(wrong) > 1 else 'it'} {right_place}"
+            yield Problem("warning", "config-misplaced", message, hint, _path(context), table.lines[wrong[0]])
 
 
 def config_combination(context: CheckContext) -> Iterator[Problem]:
@@ -142,6 +163,24 @@ def _wrong_pt2(settings: YamlMapping) -> Iterator[tuple[str, str, int]]:
     elif not isinstance(pt2, (str, list, dict)) or "compile" in pt2 or (isinstance(pt2, list) and "export" not in pt2):
         hint = "write a backend, such as inductor, or compile: with enable: and backend: below it"
         yield f"pt2 is {_shown(pt2)}", hint, settings.lines["pt2"]
+
+
+def _tables(settings: YamlMapping, keys: Collection[str]) -> Iterator[tuple[object, YamlMapping]]:
+    """Yield mappings that have some of the keys, at most four levels down, each with the key at the top."""
+    from model_archiver.planning.yaml_file import YamlMapping  # noqa: PLC0415 - loaded with the settings
+
+    waiting: list[tuple[object, object, int]] = [(key, settings[key], 1) for key in settings if key not in _TABLES]
+    seen = set()
+    for top, value, depth in waiting:  # to which it adds
+        if id(value) in seen or depth > _DEEPEST_TABLE:
+            continue
+        seen.add(id(value))
+        if isinstance(value, YamlMapping):
+            if not value.keys().isdisjoint(keys):
+                yield top, value
+            waiting += [(top, each, depth + 1) for each in value.values()]
+        elif isinstance(value, list):
+            waiting += [(top, each, depth + 1) for each in value]
 
 
 def _misspelt(context: CheckContext) -> dict[str, tuple[str, int]]:
