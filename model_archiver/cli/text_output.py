@@ -61,11 +61,16 @@ def terminal_style(stream: TextIO | None) -> TextStyle:
 
 def written_line(report: ArchiveReport) -> str:
     """Return a line that says what was written."""
+    requirements = str(model_of(report.manifest).get("requirementsFile") or "")
+    # KServe's configuration installs them, as SageMaker does, which has them in code/.
+    is_silent = not requirements or report.sidecars or requirements == "code/requirements.txt"
+    end = "" if is_silent else "; TorchServe installs the requirements only with install_py_dep_per_model=true"
     if not report.files:
-        return f"wrote {_paths(report.path / MANIFEST_PATH, *report.sidecars)}; the folder's other files are unchanged"
+        paths = _paths(report.path / MANIFEST_PATH, *report.sidecars)
+        return f"wrote {paths}; the folder's other files are unchanged{end}"
     excluded = f", {report.excluded} excluded" if report.excluded else ""
     paths = _paths(report.path, *report.sidecars)
-    return f"wrote {paths} ({_model_files(report.files)}, {human_size(report.size)}{excluded})"
+    return f"wrote {paths} ({_model_files(report.files)}, {human_size(report.size)}{excluded}){end}"
 
 
 def extracted_line(done: Extraction) -> str:

@@ -49,7 +49,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     model_path = gatherer.model_path(config.model_path) if config.model_path else []
     packed = [*model_path, *(member for value in as_list(config.include) for member in gatherer.include(value))]
     packed += [member for value in as_list(config.extra_files) for member in gatherer.extra_files(value)]
-    platforms.check_handler(platform, config, packed, problems)
+    platforms.check_handler(platform, config, packed)
     handler = platforms.handler_for(platform, _resolve_handler(config, runtime, model_path, packed, problems))
     named_files = _named_files(config, handler, gatherer, problems)
     members = _resolve_collisions([*packed, *(_placed(member, platform) for member in named_files)], problems)
@@ -72,13 +72,22 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
         deflate=_DEFLATE.get(archive_format, config.deflate),
         link=config.link,
         jobs=config.jobs or _cores(),
-        notes=() if config.handler else (f"no --handler is given, so {handler.manifest_name} is used",),
+        notes=() if config.handler else (_note_on(handler, platform),),
         excluded=exclusions.excluded,
         top="" if platforms.LAYOUTS[platform].has_code else config.model_name,
         sidecars=sidecars_for(config, platform),
     )
     check_sidecars(plan, problems)
     return plan
+
+
+def _note_on(handler: Handler, platform: Platform) -> str:
+    """Return what is decided where no handler is given; KServe wraps JSON requests in an envelope itself."""
+    note = f"no --handler is given, so {handler.manifest_name} is used"
+    if handler.manifest_name != "base_handler" or platform is Platform.KSERVE:
+        return note
+    do = "set service_envelope=json in the server's config.properties, or write a handler with its own preprocess"
+    return f"{note}; for JSON requests, {do}"
 
 
 def _choice(kind: type[_Choice], given: object, flag: str, default: _Choice, problems: ProblemList) -> _Choice:

@@ -11,8 +11,10 @@ The rules are those of the platforms' own start scripts:
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+import re
+from pathlib import Path, PurePosixPath
 
+from model_archiver.core.problems import error
 from model_archiver.core.record import Record
 from model_archiver.core.request import ArchiveFormat, Platform
 from model_archiver.planning.handler import split_function
@@ -75,15 +77,41 @@ def check_platform_name(platform: Platform, name: str, suffix: str, problems: Pr
         problems.error("platform-name", message, hint, path=f"--model-name {name}")
 
 
-def check_handler(
-    platform: Platform, config: ModelArchiverConfig, packed: Iterable[Member], problems: ProblemList
-) -> None:
-    """Add an error for code that the platform would serve if the manifest did not name another handler."""
-    inference = [member for member in packed if member.path == _CODE / "inference.py"]
-    if LAYOUTS[platform].has_code and inference and not config.handler:
-        message = "is not used, because the manifest names the handler"
-        hint = f"to use it, name it and its function: --handler {inference[0].path}:handle"
-        problems.error("platform-handler", message, hint, path=inference[0].source.path)
+def check_handler(platform: Platform, config: ModelArchiverConfig, packed: Iterable[Member]) -> None:
+    """Check that the platform would serve no other code than the handler that the manifest names.
+
+    A script of SageMaker's toolkit has some of its functions, or is ``inference.py`` and not a handler.
+
+    Raises:
+        ModelArchiverError: there is such code, and no handler was given.
+    """
+    for member in packed if LAYOUTS[platform].has_code and not config.handler else ():
+        is_default = member.path == _CODE / "inference.py"
+        if member.path.parent != _CODE or member.path.suffix != ".py":
+            continue
+        with member.open() as file:
+            text = file.read()
+        is_script = re.search(rb"^def (model|input|predict|output|transform)_fn\(", text, re.MULTILINE) is not None
+        if is_script or (is_default and not re.search(rb"^\s*def handle\(", text, re.MULTILINE)):
+            message = "is a script of SageMaker's script mode, which needs no model archive"
+            raise error("platform-handler", message, _tar_command(config, member), member.source.path)
+        if is_default:
+            message = "is not used, because the manifest names the handler"
+            hint = f"to use it, name it and its function: --handler {member.path}:handle"
+            raise error("platform-handler", message, hint, member.source.path)
+
+
+def _tar_command(config: ModelArchiverConfig, script: Member) -> str:
+    """Return how to pack what SageMaker serves without a manifest: the folder in which the script's folder is."""
+    import shlex  # noqa: PLC0415 - only for this error
+
+    root = script.source.path.parent.parent
+    weights = [Path(value) for value in (config.serialized_file, config.model_file) if value]
+    names = [_CODE.name, *(path.name for path in weights if path.parent == root)] if root == Path() else ["."]
+    elsewhere = [str(path) for path in weights if path.parent != root]
+    begin = f"put {' and '.join(elsewhere)} into {root}, then " if elsewhere else ""
+    place = [] if root == Path() else ["-C", str(root)]
+    return f"{begin}run {shlex.join(['tar', '-czf', 'model.tar.gz', *place, *names])}"
 
 
 def handler_for(platform: Platform, handler: Handler) -> Handler:
