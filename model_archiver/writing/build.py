@@ -12,9 +12,9 @@ from model_archiver.core.running import block_signals, completed, signal_pending
 from model_archiver.core.sums import content_digest, sha256, sum_lines
 from model_archiver.core.text import human_size
 from model_archiver.writing.deflate import Workers
-from model_archiver.writing.destination import prepared_sidecar
+from model_archiver.writing.destination import sidecars_placed
 from model_archiver.writing.os_calls import convert_write_errors, sync_tree
-from model_archiver.writing.publish import place_file, undoing
+from model_archiver.writing.publish import publish_file
 from model_archiver.writing.staging import StagingDirectory
 
 TYPE_CHECKING = False
@@ -99,16 +99,11 @@ def _write_contents(plan: Plan, archive: Destination) -> list[ArchiveEntry]:
 def _build_in_place(plan: Plan) -> ArchiveReport:
     """Write the manifest into the model folder, whose files are the user's and stay as they are."""
     path = plan.target.path / MANIFEST_PATH
-    with (
-        block_signals() as unblocked,
-        StagingDirectory(path, plan.name) as staging,
-        prepared_sidecar(plan, unblocked) as place_sidecar,
-        undoing() as undo,
-    ):
+    staging = StagingDirectory(path, plan.name)
+    with block_signals() as unblocked, staging, sidecars_placed(plan, unblocked):
         staging.new.write_text(plan.manifest, encoding="utf-8", newline="\n")
         sync_tree(staging.path)
-        place_file(staging.new, path, staging.set_aside, undo, replace=plan.target.force)
-        place_sidecar()
+        publish_file(staging.new, path, replace=plan.target.force)
         completed[:] = [path]
     return _report(plan, plan.size, None, [])
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
-from functools import partial
+from contextlib import ExitStack, contextmanager
 
 from model_archiver.writing.copying import SMALL, read_blocks
 from model_archiver.writing.deflate import sampled_share
-from model_archiver.writing.os_calls import OutputFile, keep_owner
-from model_archiver.writing.publish import place_file, publish_file, undoing
+from model_archiver.writing.os_calls import OutputFile, keep_owner, sync_folder
+from model_archiver.writing.publish import publish_file, replace_file, undoing
 from model_archiver.writing.staging import StagingDirectory, folder_lock
 
 TYPE_CHECKING = False
@@ -107,23 +106,9 @@ class FileDestination(Destination):
         self.size = self.output.tell()
 
     def publish(self, unblocked: Unblocked) -> None:
-        """Move the file to its target, and after it the platform's file next to it, which names the archive.
-
-        Both is done, or nothing.
-
-        Raises:
-            ModelArchiverError: the target exists and must not be replaced, or an existing file of the platform cannot
-                be extended; everything is then as it was before.
-            OSError: something cannot be written; everything is then as it was before, too.
-        """
-        target = self.plan.target
-        if not self.plan.sidecars:
-            publish_file(self.staging.new, target.path, replace=target.force)
-            return
-        with prepared_sidecar(self.plan, unblocked) as place_sidecar, undoing() as undo:
-            # If this build is killed between, the next one moves back what was set aside.
-            place_file(self.staging.new, target.path, self.staging.set_aside, undo, replace=target.force)
-            place_sidecar()
+        """Move the file to its target."""
+        with sidecars_placed(self.plan, unblocked):
+            publish_file(self.staging.new, self.plan.target.path, replace=self.plan.target.force)
 
     def close(self) -> None:
         """Close the file."""
@@ -131,26 +116,26 @@ class FileDestination(Destination):
 
 
 @contextmanager
-def prepared_sidecar(plan: Plan, unblocked: Unblocked) -> Iterator[Callable[[], object]]:
-    """Write the platform's file, with the model in it, and yield the function that moves it to its place.
+def sidecars_placed(plan: Plan, unblocked: Unblocked) -> Iterator[None]:
+    """Write the platform's file next to the archive, which names that; if the block fails, it is as it was before.
 
-    Call that as the last step: it is a rename. For a platform without such a file, it does nothing. Meanwhile, no other
-    build extends the file.
+    Meanwhile, no other build extends the file.
 
     Raises:
-        ModelArchiverError: the existing file cannot be extended.
+        ModelArchiverError: an existing file cannot be extended.
     """
-    if not plan.sidecars:
-        yield lambda: None
-        return
-    from model_archiver.planning.kserve import config_content  # noqa: PLC0415 - most archives have no such file
+    with ExitStack() as stack:
+        for config in plan.sidecars:  # each in a staging directory of its own: it may be on another file system
+            from model_archiver.planning.kserve import config_content  # noqa: PLC0415 - few archives have such a file
 
-    [config] = plan.sidecars  # in a staging directory of its own: it may be on another file system
-    waiting = StagingDirectory(config, plan.name)
-    with waiting, folder_lock(config.parent, unblocked):
-        with OutputFile(waiting.new) as output:
-            output.write(config_content(plan, config))
-            output.sync()
-        if config.exists():
-            keep_owner(waiting.new, config.stat())
-        yield partial(publish_file, waiting.new, config, replace=True)
+            waiting = stack.enter_context(StagingDirectory(config, plan.name))
+            stack.enter_context(folder_lock(config.parent, unblocked))
+            undo = stack.enter_context(undoing())
+            with OutputFile(waiting.new) as output:
+                output.write(config_content(plan, config))
+                output.sync()
+            if config.exists():
+                keep_owner(waiting.new, config.stat())
+            replace_file(waiting.new, config, waiting.set_aside, undo)
+            sync_folder(config.parent)
+        yield

@@ -16,7 +16,7 @@ from model_archiver.core.sums import sha256
 from model_archiver.planning.gathering import walk_tree
 from model_archiver.planning.target import ExistingOutput
 from model_archiver.writing.copying import copy, share_blocks
-from model_archiver.writing.destination import Destination, prepared_sidecar
+from model_archiver.writing.destination import Destination, sidecars_placed
 from model_archiver.writing.os_calls import (
     OutputFile,
     exchange,
@@ -81,10 +81,9 @@ class FolderDestination(Destination):
         sync_tree(self.built)
 
     def publish(self, unblocked: Unblocked) -> None:
-        """Move the folder to its target, and after it the platform's file next to it, which names the folder."""
-        target = self.plan.target
-        with prepared_sidecar(self.plan, unblocked) as place_sidecar:
-            publish_folder(self.staging, target.path, unblocked, replace=target.force, last=place_sidecar)
+        """Move the folder to its target."""
+        with sidecars_placed(self.plan, unblocked):
+            publish_folder(self.staging, self.plan.target.path, unblocked, replace=self.plan.target.force)
 
     def _entry(self, path: PurePosixPath, size: int, digest: str) -> ArchiveEntry:
         self.size += size
@@ -107,39 +106,25 @@ class FolderDestination(Destination):
         return self.built / path
 
 
-def publish_folder(
-    staging: StagingDirectory,
-    target: Path,
-    unblocked: Unblocked,
-    *,
-    replace: bool,
-    last: Callable[[], object] = lambda: None,
-) -> None:
+def publish_folder(staging: StagingDirectory, target: Path, unblocked: Unblocked, *, replace: bool) -> None:
     """Move a finished folder to its target; call it while the signals that end a command are blocked.
-
-    `last` is called when the folder has its name. If it fails, everything is as it was before, too.
 
     Raises:
         ModelArchiverError: the target exists and must not be replaced, or something in it cannot be replaced.
         OSError: something cannot be written; everything is then as it was before.
     """
     if not replace:
-        with undoing() as undo:
-            place_new(staging.new, target)
-            undo.append(partial(target.rename, staging.new))
-            last()
+        place_new(staging.new, target)
     else:
         with folder_lock(target.parent, unblocked):
-            _replace(staging, target, unblocked, last)
+            _replace(staging, target, unblocked)
     sync_folder(target.parent)
 
 
-def _replace(staging: StagingDirectory, target: Path, unblocked: Unblocked, last: Callable[[], object]) -> None:
+def _replace(staging: StagingDirectory, target: Path, unblocked: Unblocked) -> None:
     if not os.path.lexists(target):
-        with suppress(FileExistsError), undoing() as undo:  # made by a build without -f: it does not wait for the lock
+        with suppress(FileExistsError):  # made by a build without -f: it does not wait for the lock
             rename_new(staging.new, target)
-            undo.append(partial(target.rename, staging.new))
-            last()
             return
     with unblocked():
         existing = ExistingOutput(target)
@@ -148,11 +133,11 @@ def _replace(staging: StagingDirectory, target: Path, unblocked: Unblocked, last
             is_unchanged = existing.is_unchanged()
         except PermissionError:  # something in it is not readable, so a build did not leave it so
             is_unchanged = False
-    if not (is_unchanged and _exchange(staging, target, judged, last)):
-        _merge(staging, ExistingOutput(target), unblocked, last)
+    if not (is_unchanged and _exchange(staging, target, judged)):
+        _merge(staging, ExistingOutput(target), unblocked)
 
 
-def _exchange(staging: StagingDirectory, target: Path, judged: Snapshot, last: Callable[[], object]) -> bool:
+def _exchange(staging: StagingDirectory, target: Path, judged: Snapshot) -> bool:
     """Exchange the new folder for the existing one, which is then in the staging directory.
 
     Returns:
@@ -163,25 +148,17 @@ def _exchange(staging: StagingDirectory, target: Path, judged: Snapshot, last: C
         target.rename(staging.set_aside)
         is_same = ExistingOutput(staging.set_aside).snapshot() == judged  # if this fails, the staging directory
         (staging.new if is_same else staging.set_aside).rename(target)  # moves back what was set aside
-        with undoing() as undo:
-            if is_same:
-                undo.append(partial(target.rename, staging.new))
-                last()
         return is_same
-    is_done = False
+    is_same = False
     try:
-        if ExistingOutput(staging.new).snapshot() == judged:
-            last()
-            is_done = True
+        is_same = ExistingOutput(staging.new).snapshot() == judged
     finally:
-        if not is_done:
+        if not is_same:
             exchange(staging.new, target)
-    return is_done
+    return is_same
 
 
-def _merge(
-    staging: StagingDirectory, existing: ExistingOutput, unblocked: Unblocked, last: Callable[[], object]
-) -> None:
+def _merge(staging: StagingDirectory, existing: ExistingOutput, unblocked: Unblocked) -> None:
     """Move the new files into a folder that holds other files too, and remove what only the previous build wrote.
 
     The manifest is removed first and written last, so that a build that is killed leaves nothing that looks complete.
@@ -203,7 +180,6 @@ def _merge(
             for path in sorted(paths, key=lambda path: (path == manifest, path == sums)):
                 make_folders((root / path).parent, lambda folder: undo.append(folder.rmdir))
                 replace_file(built / path, root / path, kept / path, undo)
-            last()
     except OSError as failure:
         if not undo:
             raise

@@ -37,16 +37,6 @@ def place_new(built: Path, target: Path) -> None:
         raise error("target-exists", message, "use -f to replace it", target) from None
 
 
-def place_file(built: Path, target: Path, kept: Path, undo: list[Callable[[], object]], *, replace: bool) -> None:
-    """Move a finished file to its target, as `publish_file` does, so that `undo` restores what was there."""
-    if replace:
-        replace_file(built, target, kept, undo)
-    else:
-        place_new(built, target)
-        undo.append(target.unlink)
-    sync_folder(target.parent)
-
-
 @contextmanager
 def undoing() -> Iterator[list[Callable[[], object]]]:
     """If the block fails, do the steps of the list, the last one first, up to one that fails, which stays in it."""
