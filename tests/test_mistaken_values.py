@@ -146,7 +146,7 @@ def test_a_repeated_flag_of_a_command_is_a_warning_too(model, run: Command) -> N
         ("--model-file", "net.py,model.py", "--model-file takes one file; more files go to --extra-files"),
         ("--handler", "handler.py,model.py", "--handler takes one file; more files go to --extra-files"),
         ("-c", "a.yaml,b.yaml", "--config-file takes one file; more files go to --extra-files"),
-        ("--include", "model.py,d", "--include takes one path; repeat the flag for each"),
+        ("--include", "model.py,d", "--include takes one path; repeat the flag"),
     ],
 )
 def test_a_list_for_a_flag_that_takes_one_file(model, run: Command, flag: str, value: str, hint: str) -> None:
@@ -173,11 +173,17 @@ def test_a_comma_in_the_name_of_a_missing_file_means_nothing(model, run: Command
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (["--extra-files", *"abc"], "--extra-files takes one value: put a pattern into quotes, or separate paths with"),
-        (["--extra=a", "b"], "--extra-files takes one value: put a pattern into quotes, or separate paths with commas"),
+        (
+            ["--extra-files", *"abc"],
+            "--extra-files takes one value: put a pattern into quotes, or repeat the flag, or separate",
+        ),
+        (
+            ["--extra=a", "b"],
+            "--extra-files takes one value: put a pattern into quotes, or repeat the flag, or separate paths with",
+        ),
         (["--extra-files", "a,", "b", "--force"], "--extra-files takes one value: put a pattern into quotes"),
         (["--exclude", "a", "b"], "--exclude takes one value: put a pattern into quotes, or repeat the flag"),
-        (["--include", "a", "b"], "--include takes one value: repeat the flag for each"),
+        (["--include", "a", "b"], "--include takes one value: put a pattern into quotes, or repeat the flag"),
         (["--serialized-file", "a", "b"], "--serialized-file takes one value: put a value with spaces into quotes"),
         (["-r", "a", "b"], "--requirements-file takes one value: put a value with spaces into quotes"),
         (["--force", "yes"], "see torch-model-archiver --help"),
@@ -195,6 +201,8 @@ def test_words_after_the_value_of_a_flag(model, run: Command, words: list[str], 
 
 def test_words_after_the_value_of_a_flag_of_a_command(model, run: Command) -> None:
     [error] = run("test", "m.mar", "--input", "a.json", "b.json").errors
-    assert error.startswith("unrecognized arguments: b.json; --input takes one value: repeat the flag for each")
+    assert error.startswith(
+        "unrecognized arguments: b.json; --input takes one value: put a pattern into quotes, or repeat the flag"
+    )
     [error] = run("verify", "a.mar", "b.mar").errors
     assert error.startswith("unrecognized arguments: b.mar; see torch-model-archiver verify --help")

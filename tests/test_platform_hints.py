@@ -25,12 +25,13 @@ SCRIPT = "def model_fn(model_dir):\n    return None\n"
         (["d/code/inference.py", "d/model.pth"], "--extra-files d", {"code/inference.py", "model.pth"}),
         (["code/inference.py"], "--include code --serialized-file model.pt", {"code/inference.py", "model.pt"}),
         (["a b/code/inference.py", "a b/net/x.py"], "--model-path 'a b'", {"code/inference.py", "net/x.py"}),
-        (["d/code/serve.py"], "--model-path d --serialized-file model.pt", {"code/serve.py"}),
+        (["d/code/serve.py"], "--model-path d --serialized-file d/model.pt", {"code/serve.py", "model.pt"}),
         (["d/code/predictor.py"], "--model-path d", {"code/predictor.py"}),
     ],
 )
 def test_script_mode_needs_no_archiver_and_the_command_packs_it(model, run: Command, paths, words, inside) -> None:
     make(*paths, text=SCRIPT if "predictor" not in paths[0] else "def transform_fn(model, body, a, b): ...\n")
+    Path(paths[0]).parents[1].joinpath("model.pt").touch()
     result = run("--model-name", "m", "--target", "sagemaker", *shlex.split(words))
     assert (result.status, len(result.errors)) == (1, 1)
     [error] = result.errors
@@ -46,7 +47,7 @@ def test_weights_from_elsewhere_are_named(model, run: Command) -> None:
     make("d/code/inference.py", text=SCRIPT)
     words = ("--target", "sagemaker", "--model-path", "d", "--serialized-file", "model.pt")
     [error] = run("--model-name", "m", *words).errors
-    assert error.endswith("; put model.pt into d, then run tar -czf model.tar.gz -C d . [platform-handler]")
+    assert error.endswith("; put model.pt into d, then run tar -czf model.tar.gz -C d code model.pt [platform-handler]")
 
 
 @pytest.mark.parametrize(

@@ -58,9 +58,9 @@ def _checks(context: CheckContext) -> Iterator[Callable[[CheckContext], Iterator
 
         yield from (requirements.requirements_invalid, requirements.requirements_local)
     if any(path.name == "requirements.txt" or path.suffix in (".yaml", ".yml") for path in context.by_path):
-        from model_archiver.checks import unlisted  # noqa: PLC0415
+        from model_archiver.checks.config import file_not_in_manifest  # noqa: PLC0415
 
-        yield unlisted.file_not_in_manifest
+        yield file_not_in_manifest
 
 
 def name_leading_digit(context: CheckContext) -> Iterator[Problem]:

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
     Group = argparse._ArgumentGroup
 
-_FOR_SEVERAL = {
-    "extra_files": "put a pattern into quotes, or separate paths with commas",
-    "exclude": "put a pattern into quotes, or repeat the flag",
-}
 TORCH = "torch-model-archiver"
 MMS = "model-archiver"
 
@@ -33,8 +29,7 @@ class FlagParser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - those of argparse
         super().__init__(**settings)
-        self.register("action", None, _StoreLast)
-        self._given: dict[str, list[str]] = {}  # the values of each flag that takes one
+        self.given: dict[str, list[str]] = {}  # the values of each flag that takes one
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override] # noqa: ANN401
         """Return the arguments as a namespace.
@@ -46,7 +41,7 @@ class FlagParser(argparse.ArgumentParser):
         unknown = [self._unknown_flag(word) for word in given if self._is_unknown(word)]
         if unknown:
             raise UsageError(problems=unknown)
-        self._given.clear()
+        self.given.clear()
         args, rest = self.parse_known_args(given, namespace)
         if rest:
             message = f"unrecognized arguments: {shortened(' '.join(rest))}"
@@ -58,13 +53,15 @@ class FlagParser(argparse.ArgumentParser):
         message, _, hint = message.partition("; ")  # some types of flags bring a hint
         raise UsageError(problems=[Problem("error", "usage-invalid", message, hint or f"see {self.prog} --help")])
 
-    def note(self, flag: str, value: str) -> None:
-        """Note a value that a flag was given."""
-        self._given.setdefault(flag, []).append(value)
+    def _get_values(self, action: argparse.Action, words: list[str]) -> Any:  # noqa: ANN401 - as in argparse
+        value = super()._get_values(action, words)
+        if isinstance(action, argparse._StoreAction) and action.option_strings:
+            self.given.setdefault(action.option_strings[-1], []).append(str(value))
+        return value
 
     def repeated_flags(self) -> Iterator[Problem]:
         """Yield a warning for each flag that was given different values; an empty one before the last means nothing."""
-        for flag, values in self._given.items():
+        for flag, values in self.given.items():
             different = dict.fromkeys([*filter(str.strip, values[:-1]), values[-1]])
             if len(different) > 1:
                 *others, last = (f"as {value!r}" for value in different)
@@ -73,15 +70,15 @@ class FlagParser(argparse.ArgumentParser):
 
     def _hint_on_rest(self, given: list[str], first: str) -> str:
         """Return what to do about words that no flag takes; those after a value may be a pattern that was expanded."""
-        flags = [word.partition("=")[0] for word in given[: given.index(first)] if word.startswith("-")]
-        found = (action for flag, action in self._option_string_actions.items() if flag.startswith(*flags[-1:] or "?"))
+        flags = ["?", *(word.partition("=")[0] for word in given[: given.index(first)] if word.startswith("-"))]
+        found = (action for flag, action in self._option_string_actions.items() if flag.startswith(flags[-1]))
         action = next(found, None)
         if action is None or action.nargs == 0 or first.startswith("-"):
             return f"see {self.prog} --help"
-        do = "put a value with spaces into quotes"
-        if isinstance(action, argparse._AppendAction):
-            do = _FOR_SEVERAL.get(action.dest, "repeat the flag for each")
-        return f"{action.option_strings[-1]} takes one value: {do}"
+        is_list = isinstance(action, argparse._AppendAction)
+        do = "put a pattern into quotes, or repeat the flag" if is_list else "put a value with spaces into quotes"
+        commas = ", or separate paths with commas" if action.dest == "extra_files" else ""
+        return f"{action.option_strings[-1]} takes one value: {do}{commas}"
 
     def _is_unknown(self, word: str) -> bool:
         flag = word.partition("=")[0]
@@ -103,17 +100,6 @@ class FlagParser(argparse.ArgumentParser):
         flag = word.partition("=")[0]
         hint = did_you_mean(self._same_name(flag), self._option_string_actions, f"see {self.prog} --help")
         return Problem("error", "flag-unknown", f"unknown flag {flag}", hint)
-
-
-class _StoreLast(argparse._StoreAction):
-    """Stores the value of a flag, of which the parser knows all values."""
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, args: argparse.Namespace, value: object, flag: str | None = None
-    ) -> None:
-        if flag and isinstance(parser, FlagParser):
-            parser.note(self.option_strings[-1], str(value))
-        setattr(args, self.dest, value)
 
 
 def torch_parser() -> FlagParser:

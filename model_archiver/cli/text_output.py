@@ -61,10 +61,10 @@ def terminal_style(stream: TextIO | None) -> TextStyle:
 
 def written_line(report: ArchiveReport) -> str:
     """Return a line that says what was written."""
-    requirements = str(model_of(report.manifest).get("requirementsFile") or "")
-    # KServe's configuration installs them, as SageMaker does, which has them in code/.
-    is_silent = not requirements or report.sidecars or requirements == "code/requirements.txt"
-    end = "" if is_silent else "; TorchServe installs the requirements only with install_py_dep_per_model=true"
+    requirements = model_of(report.manifest).get("requirementsFile")
+    is_sure = report.sidecars or requirements == "code/requirements.txt"  # KServe and SageMaker install them
+    unsure = "; TorchServe installs the requirements only with install_py_dep_per_model=true"
+    end = unsure if requirements and not is_sure else ""
     if not report.files:
         paths = _paths(report.path / MANIFEST_PATH, *report.sidecars)
         return f"wrote {paths}; the folder's other files are unchanged{end}"

@@ -111,13 +111,10 @@ class ProblemList:
 
     def missing(self, path: Path, flag: str) -> None:
         """Add the error for a path that does not exist, named by a flag."""
-        pieces = str(path).split(",")
-        if len(pieces) > 1 and any(os.path.lexists(piece.strip()) for piece in pieces):
-            is_file = flag not in ("--include", "--model-path")
-            hint = "file; more files go to --extra-files" if is_file else "path; repeat the flag for each"
-            hint = f"{flag} takes one {hint}"
-        else:
-            hint = _advice_on_missing(path)
+        hint = _advice_on_missing(path)
+        if "," in str(path) and any(map(os.path.lexists, map(str.strip, str(path).split(",")))):
+            more = "path; repeat the flag" if flag == "--include" else "file; more files go to --extra-files"
+            hint = f"{flag} takes one {more}"
         self.error(FILE_MISSING, f"no such file or folder ({flag})", hint, path=path)
 
     def add(self, problem: Problem) -> None:

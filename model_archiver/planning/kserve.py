@@ -44,8 +44,8 @@ job_queue_size=10
 model_store={KSERVE_STORE}
 """
 
-_SETTINGS = {"minWorkers": 1, "maxWorkers": 1, "batchSize": 1, "maxBatchDelay": 100, "responseTimeout": 120}
-_LARGEST_INTEGER = 2**31 - 1  # of Java
+_SETTINGS = {"minWorkers": 1, "maxWorkers": 1, "batchSize": 1, "maxBatchDelay": 100}
+_SETTINGS |= {"responseTimeout": 120, "startupTimeout": 120}
 
 _BLANK = " \t\f"
 
@@ -92,26 +92,26 @@ def config_content(plan: Plan, path: Path) -> bytes:
 
 
 def _config_file_settings(plan: Plan) -> dict[str, object]:
-    """Return the settings of the model's config file that the server takes from its own configuration instead.
+    """Return the settings of the model's config file that the server reads only in its own configuration.
 
     TorchServe: org/pytorch/serve/wlm/Model.java, `setModelState`. Those that the server ignores are left out.
     """
-    path = str(model_of(plan.fields).get("configFile"))
-    member = next((member for member in plan.members if str(member.path) == path), None)
+    name = model_of(plan.fields).get("configFile")
+    member = next((member for member in plan.members if str(member.path) == name), None)
     if member is None or member.size > LARGEST_CONFIG:
         return {}
     from model_archiver.planning.yaml_file import read_yaml  # noqa: PLC0415 - PyYAML is slow to load
 
     with member.open() as file:
-        found = read_yaml(file.read(), path)
-    settings = {} if isinstance(found, Problem) else found  # the checks report it
-    least = {**dict.fromkeys((*_SETTINGS, "startupTimeout"), 1), "maxBatchDelay": 0}
-    numbers = {key: value for key, value in settings.items() if type(value) is int and key in least}
-    own: dict[str, Any] = {key: value for key, value in numbers.items() if least[key] <= value <= _LARGEST_INTEGER}
-    if own.get("minWorkers", _LARGEST_INTEGER) > own.get("maxWorkers", 0):  # it takes both, or neither
+        settings = read_yaml(file.read(), member.display_path)
+    if isinstance(settings, Problem):  # which the checks report
+        return {}
+    numbers = {key: value for key, value in settings.items() if key in _SETTINGS and type(value) is int}
+    own = {str(key): value for key, value in numbers.items() if (0 if key == "maxBatchDelay" else 1) <= value < 1 << 31}
+    if own.get("minWorkers", 1 << 31) > own.get("maxWorkers", 0):  # it takes both, or neither
         own = {key: value for key, value in own.items() if not key.endswith("Workers")}
     device = str(settings.get("deviceType")).lower()
-    return {**own, "deviceType": device} if device in ("cpu", "gpu") else own
+    return {**own, "deviceType": device} if device in ("cpu", "gpu") else {**own}
 
 
 def _read(path: Path) -> list[str]:

@@ -62,6 +62,10 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     text = _given_manifest(manifest, problems) or _manifest_text(
         config, platform, runtime, handler.manifest_name, problems
     )
+    note = f"no --handler is given, so {handler.manifest_name} is used"
+    if runtime != "LSP" and platform is not Platform.KSERVE:  # which wraps JSON requests in an envelope itself
+        note += "; for JSON requests, set service_envelope=json in the server's config.properties, "
+        note += "or write a handler with its own preprocess"
     plan = Plan(
         name=config.model_name,
         server=config.server if platform is Platform.TORCHSERVE else "torchserve",  # which all other platforms run
@@ -72,22 +76,13 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
         deflate=_DEFLATE.get(archive_format, config.deflate),
         link=config.link,
         jobs=config.jobs or _cores(),
-        notes=() if config.handler else (_note_on(handler, platform),),
+        notes=() if config.handler else (note,),
         excluded=exclusions.excluded,
         top="" if platforms.LAYOUTS[platform].has_code else config.model_name,
         sidecars=sidecars_for(config, platform),
     )
     check_sidecars(plan, problems)
     return plan
-
-
-def _note_on(handler: Handler, platform: Platform) -> str:
-    """Return what is decided where no handler is given; KServe wraps JSON requests in an envelope itself."""
-    note = f"no --handler is given, so {handler.manifest_name} is used"
-    if handler.manifest_name != "base_handler" or platform is Platform.KSERVE:
-        return note
-    do = "set service_envelope=json in the server's config.properties, or write a handler with its own preprocess"
-    return f"{note}; for JSON requests, {do}"
 
 
 def _choice(kind: type[_Choice], given: object, flag: str, default: _Choice, problems: ProblemList) -> _Choice:

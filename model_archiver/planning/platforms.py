@@ -21,8 +21,6 @@ from model_archiver.planning.handler import split_function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from model_archiver.core.plan import Member
     from model_archiver.core.problems import ProblemList
     from model_archiver.core.request import ModelArchiverConfig
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
 
 KSERVE_STORE = "/mnt/models/model-store"
 _CODE = PurePosixPath("code")
+_SCRIPT_FUNCTIONS = {b"model_fn", b"input_fn", b"predict_fn", b"output_fn", b"transform_fn"}  # of script mode
 
 
 class Layout(Record):
@@ -39,7 +38,6 @@ class Layout(Record):
     fixed_name: str | None = None  # the archive's name without its suffix; None for the model's name
     formats: tuple[ArchiveFormat, ...] = tuple(ArchiveFormat)  # the first one replaces `default`
     config: PurePosixPath | None = None  # the server's configuration, below the export path; None: it has its own
-    allows_dots: bool = True  # whether the name of an archive that is a file may contain dots
     has_code: bool = False  # whether handler and requirements are in `code/`; else a tar has one top folder for all
 
 
@@ -50,7 +48,6 @@ LAYOUTS = {
         folder="model-store",
         formats=(*_MAR, ArchiveFormat.NO_ARCHIVE),
         config=PurePosixPath("config/config.properties"),
-        allows_dots=False,
     ),
     Platform.VERTEX: Layout(fixed_name="model", formats=_MAR),
     Platform.SAGEMAKER: Layout(fixed_name="model", formats=(ArchiveFormat.TGZ,), has_code=True),
@@ -71,47 +68,41 @@ def format_for(platform: Platform, given: ArchiveFormat, problems: ProblemList) 
 
 def check_platform_name(platform: Platform, name: str, suffix: str, problems: ProblemList) -> None:
     """Add an error for a model whose archive the platform would not see; a folder has no suffix."""
-    if "." in name and suffix and not LAYOUTS[platform].allows_dots:
+    if "." in name and suffix and platform is Platform.KSERVE:
         message = f"{platform.value} does not see an archive whose name has a dot before .mar"
         hint = "choose a name without dots, and give the version with --version"
         problems.error("platform-name", message, hint, path=f"--model-name {name}")
 
 
-def check_handler(platform: Platform, config: ModelArchiverConfig, packed: Iterable[Member]) -> None:
+def check_handler(platform: Platform, config: ModelArchiverConfig, packed: list[Member]) -> None:
     """Check that the platform would serve no other code than the handler that the manifest names.
-
-    A script of SageMaker's toolkit has some of its functions, or is ``inference.py`` and not a handler.
 
     Raises:
         ModelArchiverError: there is such code, and no handler was given.
     """
     for member in packed if LAYOUTS[platform].has_code and not config.handler else ():
-        is_default = member.path == _CODE / "inference.py"
         if member.path.parent != _CODE or member.path.suffix != ".py":
             continue
         with member.open() as file:
-            text = file.read()
-        is_script = re.search(rb"^def (model|input|predict|output|transform)_fn\(", text, re.MULTILINE) is not None
-        if is_script or (is_default and not re.search(rb"^\s*def handle\(", text, re.MULTILINE)):
+            functions = set(re.findall(rb"^\s*def (\w+)\(", file.read(), re.MULTILINE))
+        is_default = member.path.name == "inference.py"
+        if functions & _SCRIPT_FUNCTIONS or (is_default and b"handle" not in functions):
             message = "is a script of SageMaker's script mode, which needs no model archive"
-            raise error("platform-handler", message, _tar_command(config, member), member.source.path)
+            raise error("platform-handler", message, _tar_command(config, member, packed), member.source.path)
         if is_default:
             message = "is not used, because the manifest names the handler"
             hint = f"to use it, name it and its function: --handler {member.path}:handle"
             raise error("platform-handler", message, hint, member.source.path)
 
 
-def _tar_command(config: ModelArchiverConfig, script: Member) -> str:
+def _tar_command(config: ModelArchiverConfig, script: Member, packed: list[Member]) -> str:
     """Return how to pack what SageMaker serves without a manifest: the folder in which the script's folder is."""
     import shlex  # noqa: PLC0415 - only for this error
 
-    root = script.source.path.parent.parent
-    weights = [Path(value) for value in (config.serialized_file, config.model_file) if value]
-    names = [_CODE.name, *(path.name for path in weights if path.parent == root)] if root == Path() else ["."]
-    elsewhere = [str(path) for path in weights if path.parent != root]
-    begin = f"put {' and '.join(elsewhere)} into {root}, then " if elsewhere else ""
-    place = [] if root == Path() else ["-C", str(root)]
-    return f"{begin}run {shlex.join(['tar', '-czf', 'model.tar.gz', *place, *names])}"
+    root, weights = script.source.path.parent.parent, Path(config.serialized_file or "")
+    names = sorted({member.path.parts[0] for member in packed} | {*weights.parts[-1:]})
+    begin = f"put {weights} into {root}, then " if weights.name and weights.parent != root else ""
+    return f"{begin}run {shlex.join(['tar', '-czf', 'model.tar.gz', '-C', str(root), *names])}"
 
 
 def handler_for(platform: Platform, handler: Handler) -> Handler:

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from model_archiver.core.request import ModelArchiverConfig, Platform, StrPath
 
 _LOCAL_URL = r"(?i)file://(localhost)?/"
+_NOT_FOLDERS = (  # a pattern, a message and a hint
+    ("^~(?:/|$)", "begins with a ~ that the shell did not expand", "write $HOME instead"),
+    (r"^[A-Za-z][\w+.-]+:/", "is a URL, and URLs are not supported", "name a local folder, and upload what is in it"),
+    (r"\s(--[a-z][a-z-]+)", "contains the flag {}", "end the quotes before it"),
+    (r"(?i)\.(?:mar|war|tar\.gz|tgz)$", "is the name of an archive, not of a folder", "name only the folder"),
+)
 
 
 def choose_target(
@@ -57,11 +63,11 @@ def choose_target(
 def _export_folder(config: ModelArchiverConfig) -> Path:
     """Return the export path, of which ``file:///x`` is another spelling of ``/x``."""
     given = os.fspath(config.export_path or Path.cwd())
-    if not re.match(_LOCAL_URL, given):
-        return Path(given)
-    from urllib.request import url2pathname  # noqa: PLC0415 - few need it
+    if re.match(_LOCAL_URL, given):
+        from urllib.request import url2pathname  # noqa: PLC0415 - few need it
 
-    return Path(url2pathname(re.sub(_LOCAL_URL, "/", given)))
+        given = url2pathname(re.sub(_LOCAL_URL, "/", given))
+    return Path(given)
 
 
 def folder_mistake(given: StrPath, flag: str) -> Problem | None:
@@ -69,17 +75,10 @@ def folder_mistake(given: StrPath, flag: str) -> Problem | None:
     text = os.fspath(given)
     if os.path.isdir(text) or re.match(_LOCAL_URL, text):  # noqa: PTH112 - no errors
         return None
-    if text == "~" or text.startswith("~/"):
-        message, hint = "begins with a ~ that the shell did not expand", "write $HOME instead"
-    elif re.match(r"[A-Za-z][\w+.-]+:/", text):
-        message, hint = "is a URL, and URLs are not supported", "name a local folder, and upload the output from there"
-    elif within := re.search(r"\s(--[a-z][a-z-]+)", text):
-        message, hint = f"contains the flag {within[1]}", "end the quotes before it"
-    elif text.lower().endswith((".mar", ".war", ".tar.gz", ".tgz")):
-        message, hint = "is the name of an archive, not of a folder", "name only the folder"
-    else:
-        return None
-    return Problem("error", "export-path-invalid", f"{message} ({flag})", hint, text)
+    for pattern, message, hint in _NOT_FOLDERS:
+        if found := re.search(pattern, text):
+            return Problem("error", "export-path-invalid", f"{message.format(*found.groups())} ({flag})", hint, text)
+    return None
 
 
 def check_folder(target: Target, members: Sequence[Member], problems: ProblemList) -> None:
