@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 KSERVE_STORE = "/mnt/models/model-store"
 _CODE = PurePosixPath("code")
-_SCRIPT_FUNCTIONS = {b"model_fn", b"input_fn", b"predict_fn", b"output_fn", b"transform_fn"}  # of script mode
+_SCRIPT = rb"(?m)^def (model|input|predict|output|transform)_fn\("  # of SageMaker's script mode
 
 
 class Layout(Record):
@@ -84,9 +84,9 @@ def check_handler(platform: Platform, config: ModelArchiverConfig, packed: list[
         if member.path.parent != _CODE or member.path.suffix != ".py":
             continue
         with member.open() as file:
-            functions = set(re.findall(rb"^\s*def (\w+)\(", file.read(), re.MULTILINE))
+            text = file.read()
         is_default = member.path.name == "inference.py"
-        if functions & _SCRIPT_FUNCTIONS or (is_default and b"handle" not in functions):
+        if re.search(_SCRIPT, text) or (is_default and not re.search(rb"\bhandle\b", text)):
             message = "is a script of SageMaker's script mode, which needs no model archive"
             raise error("platform-handler", message, _tar_command(config, member, packed), member.source.path)
         if is_default:

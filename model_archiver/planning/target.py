@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from model_archiver.core.problems import ProblemList
     from model_archiver.core.request import ModelArchiverConfig, Platform, StrPath
 
-_LOCAL_URL = r"(?i)file://(localhost)?/"
+_LOCAL_URLS = ("file:///", "file://localhost/")
 _NOT_FOLDERS = (  # a pattern, a message and a hint
     ("^~(?:/|$)", "begins with a ~ that the shell did not expand", "write $HOME instead"),
     (r"^[A-Za-z][\w+.-]+:/", "is a URL, and URLs are not supported", "name a local folder, and upload what is in it"),
@@ -63,17 +63,17 @@ def choose_target(
 def _export_folder(config: ModelArchiverConfig) -> Path:
     """Return the export path, of which ``file:///x`` is another spelling of ``/x``."""
     given = os.fspath(config.export_path or Path.cwd())
-    if re.match(_LOCAL_URL, given):
+    if given.lower().startswith(_LOCAL_URLS):
         from urllib.request import url2pathname  # noqa: PLC0415 - few need it
 
-        given = url2pathname(re.sub(_LOCAL_URL, "/", given))
+        given = url2pathname(f"/{given.split('/', 3)[3]}")
     return Path(given)
 
 
 def folder_mistake(given: StrPath, flag: str) -> Problem | None:
     """Return the error for a value of a flag that does not mean a local folder; None if it does, or if it exists."""
     text = os.fspath(given)
-    if os.path.isdir(text) or re.match(_LOCAL_URL, text):  # noqa: PTH112 - no errors
+    if os.path.isdir(text) or text.lower().startswith(_LOCAL_URLS):  # noqa: PTH112 - no errors
         return None
     for pattern, message, hint in _NOT_FOLDERS:
         if found := re.search(pattern, text):
