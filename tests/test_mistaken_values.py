@@ -141,11 +141,12 @@ def test_a_repeated_flag_of_a_command_is_a_warning_too(model, run: Command) -> N
 @pytest.mark.parametrize(
     ("flag", "value", "hint"),
     [
-        ("--serialized-file", "a.pt,b.pt", "--serialized-file takes one file; more files go to --extra-files"),
-        ("--serialized-file", "a.pt, none.pt", "--serialized-file takes one file; more files go to --extra-files"),
+        ("--serialized-file", "a.pt,b.pt", "--serialized-file takes one file; more weights go to --extra-files"),
+        ("--serialized-file", "a.pt, none.pt", "--serialized-file takes one file; more weights go to --extra-files"),
         ("--model-file", "net.py,model.py", "--model-file takes one file; more files go to --extra-files"),
         ("--handler", "handler.py,model.py", "--handler takes one file; more files go to --extra-files"),
         ("-c", "a.yaml,b.yaml", "--config-file takes one file; more files go to --extra-files"),
+        ("--model-path", "d,e", "--model-path takes one folder; more folders go to --extra-files"),
         ("--include", "model.py,d", "--include takes one path; repeat the flag"),
     ],
 )
@@ -188,6 +189,7 @@ def test_a_comma_in_the_name_of_a_missing_file_means_nothing(model, run: Command
         (["-r", "a", "b"], "--requirements-file takes one value: put a value with spaces into quotes"),
         (["--force", "yes"], "see torch-model-archiver --help"),
         (["-x"], "see torch-model-archiver --help"),
+        (["--extra-files", "a", "b", "-x"], "--extra-files takes one value"),
     ],
 )
 def test_words_after_the_value_of_a_flag(model, run: Command, words: list[str], hint: str) -> None:

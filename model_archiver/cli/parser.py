@@ -29,7 +29,7 @@ class FlagParser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - those of argparse
         super().__init__(**settings)
-        self.given: dict[str, list[str]] = {}  # the values of each flag that takes one
+        self._values: dict[str, list[str]] = {}  # the values of each flag that takes one
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override] # noqa: ANN401
         """Return the arguments as a namespace.
@@ -41,7 +41,7 @@ class FlagParser(argparse.ArgumentParser):
         unknown = [self._unknown_flag(word) for word in given if self._is_unknown(word)]
         if unknown:
             raise UsageError(problems=unknown)
-        self.given.clear()
+        self._values.clear()
         args, rest = self.parse_known_args(given, namespace)
         if rest:
             message = f"unrecognized arguments: {shortened(' '.join(rest))}"
@@ -56,12 +56,12 @@ class FlagParser(argparse.ArgumentParser):
     def _get_values(self, action: argparse.Action, words: list[str]) -> Any:  # noqa: ANN401 - as in argparse
         value = super()._get_values(action, words)
         if isinstance(action, argparse._StoreAction) and action.option_strings:
-            self.given.setdefault(action.option_strings[-1], []).append(str(value))
+            self._values.setdefault(action.option_strings[-1], []).append(str(value))
         return value
 
     def repeated_flags(self) -> Iterator[Problem]:
         """Yield a warning for each flag that was given different values; an empty one before the last means nothing."""
-        for flag, values in self.given.items():
+        for flag, values in self._values.items():
             different = dict.fromkeys([*filter(str.strip, values[:-1]), values[-1]])
             if len(different) > 1:
                 *others, last = (f"as {value!r}" for value in different)
@@ -70,10 +70,11 @@ class FlagParser(argparse.ArgumentParser):
 
     def _hint_on_rest(self, given: list[str], first: str) -> str:
         """Return what to do about words that no flag takes; those after a value may be a pattern that was expanded."""
-        flags = ["?", *(word.partition("=")[0] for word in given[: given.index(first)] if word.startswith("-"))]
+        before = [] if first.startswith("-") else given[: given.index(first)]  # some versions split short flags
+        flags = ["?", *(word.partition("=")[0] for word in before if word.startswith("-"))]
         found = (action for flag, action in self._option_string_actions.items() if flag.startswith(flags[-1]))
         action = next(found, None)
-        if action is None or action.nargs == 0 or first.startswith("-"):
+        if action is None or action.nargs == 0:
             return f"see {self.prog} --help"
         is_list = isinstance(action, argparse._AppendAction)
         do = "put a pattern into quotes, or repeat the flag" if is_list else "put a value with spaces into quotes"
