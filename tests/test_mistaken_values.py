@@ -146,8 +146,8 @@ def test_a_repeated_flag_of_a_command_is_a_warning_too(model, run: Command) -> N
         ("--model-file", "net.py,model.py", "--model-file takes one file; more files go to --extra-files"),
         ("--handler", "handler.py,model.py", "--handler takes one file; more files go to --extra-files"),
         ("-c", "a.yaml,b.yaml", "--config-file takes one file; more files go to --extra-files"),
-        ("--model-path", "d,e", "--model-path takes one folder; more folders go to --extra-files"),
-        ("--include", "model.py,d", "--include takes one path; repeat the flag"),
+        ("--model-path", "d,e", "--model-path takes one path; repeat --include"),
+        ("--include", "model.py,d", "--include takes one path; repeat --include"),
     ],
 )
 def test_a_list_for_a_flag_that_takes_one_file(model, run: Command, flag: str, value: str, hint: str) -> None:

@@ -62,9 +62,9 @@ def terminal_style(stream: TextIO | None) -> TextStyle:
 def written_line(report: ArchiveReport) -> str:
     """Return a line that says what was written."""
     requirements = model_of(report.manifest).get("requirementsFile")
-    is_sure = report.sidecars or requirements == "code/requirements.txt"  # KServe and SageMaker install them
-    unsure = "; TorchServe installs the requirements only with install_py_dep_per_model=true"
-    end = unsure if requirements and not is_sure else ""
+    end = "; TorchServe installs the requirements only with install_py_dep_per_model=true"
+    if not requirements or report.sidecars or requirements == "code/requirements.txt":
+        end = ""  # KServe and SageMaker install them
     if not report.files:
         paths = _paths(report.path / MANIFEST_PATH, *report.sidecars)
         return f"wrote {paths}; the folder's other files are unchanged{end}"

@@ -21,11 +21,6 @@ FILE_MISSING = "file-missing"  # the code of every error that says that an input
 LARGEST_TEXT = 1 << 22  # bytes of the largest file that a check reads whole, and that is kept whole of an archive
 LARGEST_CONFIG = 1 << 17  # bytes of the largest config file that is read, because PyYAML is slow
 _LONGEST = 1000
-_ONE_OF = {
-    "--include": ("path", "repeat the flag"),
-    "--model-path": ("folder", "more folders go to --extra-files"),
-    "--serialized-file": ("file", "more weights go to --extra-files"),
-}
 _CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 _INVISIBLE = r"\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff"  # or cannot be encoded
 
@@ -118,8 +113,9 @@ class ProblemList:
         """Add the error for a path that does not exist, named by a flag."""
         hint = _advice_on_missing(path)
         if "," in str(path) and any(map(os.path.lexists, map(str.strip, str(path).split(",")))):
-            what, more = _ONE_OF.get(flag, ("file", "more files go to --extra-files"))
-            hint = f"{flag} takes one {what}; {more}"
+            more = "weights" if flag == "--serialized-file" else "files"
+            hint = f"{flag} takes one file; more {more} go to --extra-files"
+            hint = f"{flag} takes one path; repeat --include" if flag in ("--include", "--model-path") else hint
         self.error(FILE_MISSING, f"no such file or folder ({flag})", hint, path=path)
 
     def add(self, problem: Problem) -> None:

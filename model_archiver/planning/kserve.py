@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _ENCODING = "iso-8859-1"  # every byte is a character, so that lines that are kept stay as they are
 _SNAPSHOT = "model_snapshot"
-_INSTALL = "install_py_dep_per_model"
 _LARGEST = 1 << 20
 _VERSION = "1.0"  # of a model whose manifest names none
 
@@ -38,7 +37,7 @@ disable_token_authorization=true
 enable_metrics_api=true
 metrics_format=prometheus
 enable_envvars_config=true
-{_INSTALL}=true
+install_py_dep_per_model=true
 number_of_netty_threads=4
 job_queue_size=10
 model_store={KSERVE_STORE}
@@ -183,8 +182,9 @@ def _doubts(lines: list[str], plan: Plan) -> Iterator[tuple[str, str]]:
     for key in ("inference_address", "management_address"):
         if key not in values:
             yield f"has no {key}, which KServe needs", f"set {key}=http://0.0.0.0:8085"
-    if model_of(plan.fields).get("requirementsFile") and values.get(_INSTALL) != "true":
-        yield f"has no {_INSTALL}=true, so the model's requirements are not installed", f"set {_INSTALL}=true"
+    install = "install_py_dep_per_model"
+    if model_of(plan.fields).get("requirementsFile") and values.get(install) != "true":
+        yield f"has no {install}=true, so the model's requirements are not installed", f"set {install}=true"
     archive = plan.target.path
     for name, versions in _snapshot(lines)["models"].items():
         for version, settings in versions.items():
