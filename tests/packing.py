@@ -26,9 +26,13 @@ def make(*paths: str, text: str | None = None) -> None:
 def build(run: Command, *words: object, name: str = "m", archive_format: str = "default", to: object = "") -> Path:
     """Return the archive that these words make."""
     place = ("--archive-format", archive_format, "--export-path", to)
-    result = run("--model-name", name, *MODEL[2:], *place, *words)
+    result = run("--model-name", name, *_handler(words), *place, *words)
     assert (result.status, result.out) == (0, ""), result.err
     return output(name, archive_format, Path(str(to)))
+
+
+def _handler(words: tuple[object, ...]) -> tuple[str, ...]:
+    return () if "--handler" in words else MODEL[2:]
 
 
 def built(run: Command, *words: object) -> dict[str, bytes]:
@@ -44,7 +48,7 @@ def packed(run: Command, *words: object) -> set[str]:
 def refused(run: Command, *words: object, name: str = "m") -> list[str]:
     """Return the errors of a build that is refused, a line each, and that leaves the working directory as it was."""
     before = tree(Path())
-    result = run("--model-name", name, *MODEL[2:], *words)
+    result = run("--model-name", name, *_handler(words), *words)
     assert result.status == 1, result.err
     assert result.out == ""
     assert tree(Path()) == before

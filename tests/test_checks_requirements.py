@@ -44,7 +44,7 @@ project @ file:///opt/wheels/project-1.0-py3-none-any.whl | file:///opt/wheels/p
 ELSEWHERE = split(r"""
 -r /etc/base.txt | -c https://example.invalid/c.txt | -r file:base.txt | -e /opt/package | ~/a-1.0.zip |
 -e git+https://example.invalid/a.git | -e .\package | .\a-1.0.whl | -r ${HOME}/base.txt | -f wheels |
--e "a @ git+https://example.invalid/a.git" | ${PACKAGE} | file:./a-1.0.whl | -r C:/base.txt | -e . |
+-e "a @ git+https://example.invalid/a.git" | ${PACKAGE} | file:./a-1.0.zip | -r C:/base.txt | -e . |
 -r "with space.txt" | -r base.txt -c more.txt | torch --global-option -v
 """)
 """Lines whose verdict depends on the server's own files, or that are too rare to be judged."""
@@ -56,7 +56,16 @@ numpy 1.26 | numpy=>1.26 | numpy==1.26 torch | numpy, torch | numpy#egg | numpy[
 "numpy" | name: env | [packages] | ==1.0 | numpy>=1.0 and <2.0
 """)
 REFUSED_FROM_24_1 = ["numpy==", "numpy>=1.26.*", "pytz>dev", "pytz==2004a-stable", "torch>=1.0.0+cpu.*", "attrs<~=1.0"]
+WHEEL = "is not a wheel's name; write the name that the wheel was built with, such as NAME-1.0-py3-none-any.whl"
 REFUSED = {
+    **{
+        line: f"{name!r} {WHEEL}"
+        for line, name in {
+            "/opt/wheels/ours-1.0-py3-any.whl": "ours-1.0-py3-any.whl",
+            "/opt/ours-1.0-py3-none-any-1.whl ; python_version > '3'": "ours-1.0-py3-none-any-1.whl",
+            "https://example.invalid/whl/ours.whl": "ours.whl",
+        }.items()
+    },
     "numpy=1.26": "'numpy=1.26' has a single =; write == to require one version",
     "numpy=1.26=py311": "'numpy=1.26=py311' is a line of conda; write the file with pip list --format=freeze",
     "pip install numpy": "'pip install numpy' is a command; write only the names of the packages",
@@ -90,6 +99,60 @@ def test_no_problem_in_a_line_that_pip_accepts_or_may_accept(judged) -> None:
 @pytest.mark.parametrize(("line", "why"), REFUSED.items())
 def test_a_line_that_pip_rejects(judged, line: str, why: str) -> None:
     assert judged(f"torch\n\n{line}\n") == [f"requirements.txt:3: {why} [requirements-invalid]"]
+
+
+CONDA = "is in a folder in which conda built it, and which the server does not have"
+ELSEWHERE_ONLY = {
+    "ours @ https://example.invalid/ours-latest.whl#sha256=2cf24d": f"'ours-latest.whl' {WHEEL}",
+    "ours @ file:///opt/ours-1.0.whl": f"'ours-1.0.whl' {WHEEL}",
+    "python": "pip cannot install 'python'; remove it: the server's Python is used",
+    "python>=3.8,<3.12": "pip cannot install 'python'; remove it: the server's Python is used",
+    "pkg-resources==0.0.0": "pip cannot install 'pkg-resources'; remove it: pip freeze of Debian adds it by mistake",
+    "pkg_resources": "pip cannot install 'pkg_resources'; remove it: pip freeze of Debian adds it by mistake",
+    "pytorch==1.13.0": "pip cannot install 'pytorch'; write torch",
+    "PIL": "pip cannot install 'PIL'; write pillow",
+    "cv2>=4 # OpenCV": "pip cannot install 'cv2'; write opencv-python-headless",
+    **{
+        f"{name} @ file:///{folder}/work/{name}": f"'{name}' {CONDA}; write {name} or {name}==VERSION"
+        for name, folder in {
+            "certifi": "croot/certifi_1690232220950",
+            "six": "home/conda/feedstock_root/build_artifacts/six_1620240208055",
+            "tqdm": "tmp/build/80754af9/tqdm_1650891076910",
+        }.items()
+    },
+}
+"""Lines that pip reads without an error, and cannot install on a server."""
+
+
+@pytest.mark.parametrize(("line", "why"), ELSEWHERE_ONLY.items())
+def test_a_line_that_pip_cannot_install_on_a_server(judged, line: str, why: str) -> None:
+    assert judged(f"torch\n{line}\n") == [f"requirements.txt:2: {why} [requirements-invalid]"]
+
+
+INSTALLABLE = split("""
+python-dateutil | pytorch-lightning==2.0 | pytorch_metric_learning | opencv-python | Pillow | pillow[PIL] |
+PIL; python_version < "3" | python @ https://example.invalid/python-1.0.zip |
+-e git+https://example.invalid/PIL#egg=PIL |
+croot | ours @ file:///opt/build/ours | ours @ file:///home/me/croot.zip | ours-1.0-py3-none-any.whl |
+ours-1.0-1-py3-none-any.whl | ours-1.0-2b-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl |
+https://example.invalid/torch-2.0.0%2Bcpu-cp311-cp311-linux_x86_64.whl | https://example.invalid/get?file=ours.whl |
+https://example.invalid/ours.zip#egg=ours.whl | ours-1.0-py3-none-any.whl[extra] | --find-links ours.whl
+""")
+
+
+def test_lines_that_look_alike_are_silent(judged, model: Path) -> None:
+    for name in ("ours-1.0-py3-none-any.whl", "ours-1.0-1-py3-none-any.whl"):
+        (model / name).write_bytes(b"")
+    (model / "ours-1.0-2b-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl").write_bytes(b"")
+    assert judged("\n".join(INSTALLABLE), "--extra-files", "ours*.whl") == []
+
+
+@pytest.mark.parametrize("name", ["my_model_package.whl", "wheels/ours-1.0.whl", "ours.WHL.whl"])
+def test_a_packed_wheel_needs_the_name_of_a_wheel_too(judged, model: Path, name: str) -> None:
+    (model / name).parent.mkdir(exist_ok=True)
+    (model / name).write_bytes(b"")
+    [line] = judged(f"{name}\n", "--include", name.partition("/")[0])
+    assert line == f"requirements.txt:1: {Path(name).name!r} {WHEEL} [requirements-invalid]"
 
 
 @pytest.mark.filterwarnings("ignore")

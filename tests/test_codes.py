@@ -18,7 +18,7 @@ CODES = SHARED_AND_CODES["codes"]
 PACKAGE = TABLE.parents[1]
 NOT_CODES = {
     *("torch-model-archiver", "model-archiver", "no-archive", "zip-store", "model-store", "set-aside"),
-    *("multi-model-server", "request-type", "content-type", "scikit-image", "scikit-learn"),
+    *("multi-model-server", "request-type", "content-type", "scikit-image", "scikit-learn", "pkg-resources"),
     *("nproc-per-node", "monitor-interval", "node-rank", "rdzv-backend", "rdzv-endpoint", "rdzv-conf"),
 }
 """Strings of the package that look like codes."""

@@ -25,8 +25,8 @@ TARGET = Path("out/m")
 
 
 def words_for(*sources: object) -> list[str]:
-    words = ["--model-name", "m", "--handler", "vllm_handler", "--archive-format", "no-archive", "--quiet"]
-    return [*words, "--export-path", "out", "--extra-files", ",".join(map(str, sources))]
+    words = ["--model-name", "m", "--archive-format", "no-archive", "--quiet", "--export-path", "out"]
+    return [*words, "--handler", "vllm_handler", "--extra-files", ",".join(map(str, sources))]
 
 
 def build(run: Command, *sources: object, more: tuple[str, ...] = ("-f",)) -> None:
@@ -366,7 +366,7 @@ class TestInPlace:
         return TARGET
 
     def words(self, *more: str) -> list[str]:
-        return [*words_for()[:-2], "--handler", "service:handle", "--model-path", "out/m", *more]
+        return [*words_for()[:-4], "--handler", "service:handle", "--model-path", "out/m", *more]
 
     def test_only_the_manifest_is_written(self, folder: Path, run_mms: Command) -> None:
         before = tree(folder)

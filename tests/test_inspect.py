@@ -14,7 +14,7 @@ from model_archiver.commands.inspect import inspect
 from tests.archives import FORMATS, MANIFEST, SUMS, contents, output
 from tests.conftest import Command
 from tests.foreign import DEFLATED, HONEST, Raw, honest_members, mar, tar_bytes, tgz
-from tests.packing import MODEL, build
+from tests.packing import build
 
 TABLE = r"""name     m
 version  2\.1
@@ -59,7 +59,7 @@ def test_a_table_says_what_an_archive_is(packed, run: Command) -> None:
 
 @pytest.mark.parametrize("archive_format", FORMATS)
 def test_json_says_what_packaging_said(model, run: Command, archive_format: str) -> None:
-    said = json.loads(run(*MODEL, *FILES, "--archive-format", archive_format, "--json").out)
+    said = json.loads(run("--model-name", "m", *FILES, "--archive-format", archive_format, "--json").out)
     found = _json(run, output("m", archive_format))
     assert Path(found.pop("archive")).resolve() == Path(said.pop("archive"))
     if archive_format == "no-archive":

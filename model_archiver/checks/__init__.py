@@ -51,11 +51,16 @@ def _checks(context: CheckContext) -> Iterator[Callable[[CheckContext], Iterator
     if context.text_field("configFile"):
         from model_archiver.checks import config  # noqa: PLC0415
 
-        yield from (config.config_invalid, config.config_value, config.config_unknown_key, config.config_combination)
+        yield from (config.config_invalid, config.config_value, config.config_unknown_key, config.config_misplaced)
+        yield config.config_combination
     if context.text_field("requirementsFile"):
         from model_archiver.checks import requirements  # noqa: PLC0415
 
         yield from (requirements.requirements_invalid, requirements.requirements_local)
+    if any(path.name == "requirements.txt" or path.suffix in (".yaml", ".yml") for path in context.by_path):
+        from model_archiver.checks.config import file_not_in_manifest  # noqa: PLC0415
+
+        yield file_not_in_manifest
 
 
 def name_leading_digit(context: CheckContext) -> Iterator[Problem]:

@@ -6,6 +6,9 @@ ts/utils/util.py, `get_yaml_config`.
 
 from __future__ import annotations
 
+import re
+from itertools import islice
+
 from model_archiver.core.problems import Problem
 from model_archiver.core.text import shortened
 
@@ -15,8 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from model_archiver.checks.context import CheckContext
-    from model_archiver.checks.yaml_file import YamlMapping
     from model_archiver.core.problems import Level
+    from model_archiver.planning.yaml_file import YamlMapping
 
 _MAX_UNKNOWN = 50  # more unknown keys are a table of the handler's, not misspelt settings
 _LARGEST = 2**31 - 1  # Java's largest Integer: the server ignores a larger number, also where it counts in Long
@@ -34,6 +37,12 @@ KEYS = (*_LEAST, *_SWITCHES, *_WORDS, "deviceIds", "torchrun")
 _TORCHRUN_LEAST = {"nnodes": 1, "nproc-per-node": 1, "monitor-interval": 1, "OMP_NUMBER_THREADS": 1, "node-rank": 0}
 _TORCHRUN_STRINGS = ("rdzv-backend", "rdzv-endpoint", "rdzv-conf")
 TORCHRUN_KEYS = (*_TORCHRUN_LEAST, *_TORCHRUN_STRINGS)
+_NAMED_FILES = (  # a field of the manifest, its flag, file names, and what such a file begins or contains
+    ("requirementsFile", "-r", r"requirements\.txt", rb"\n[^\S\n]*[^#\s]"),
+    ("configFile", "-c", r"[^/]+\.ya?ml", rf"^model[-_]config\.|\n(?:{'|'.join(KEYS)})\s*:".encode()),
+)
+_MOST_TABLES = 200  # in one table: aliases may repeat each of them
+_TABLES = ("handler", "pt2", "pippy", "deepspeed", "dali", "micro_batching")  # of handlers, which may have such keys
 
 
 def config_invalid(context: CheckContext) -> Iterator[Problem]:
@@ -67,6 +76,40 @@ def config_unknown_key(context: CheckContext) -> Iterator[Problem]:
     for key, (meant, line) in _misspelt(context).items():
         message = f"unknown key {shortened(key)!r}"
         yield Problem("warning", "config-unknown-key", message, f"did you mean {meant!r}?", _path(context), line)
+
+
+def config_misplaced(context: CheckContext) -> Iterator[Problem]:
+    """Report keys of the server where it does not look for them, as below the model's name in config.properties."""
+    settings = config_settings(context)
+    if not settings or (context.handler.file is None and context.handler.built_in is None):
+        return
+    keys, torchrun_keys = set(KEYS) - set(settings), set(TORCHRUN_KEYS) - set(settings.below("torchrun"))
+    others = [key for key in settings if key not in _TABLES]
+    found = {key: table for key in others for table in _tables(settings[key]) if not keys.isdisjoint(table)}
+    places = [("at the top level", settings, torchrun_keys, "below torchrun")]
+    places += [(f"below {key}", table, keys, "at the top level of the file") for key, table in found.items()]
+    words = {str(key).encode() for _, table, known, _ in places for key in known.intersection(table)}
+    mentioned = context.mentioned(words)
+    for place, table, known, right_place in places if len(places) <= _MAX_UNKNOWN else ():
+        wrong = [str(key) for key in table if key in known and str(key).encode() not in mentioned]
+        if wrong:
+            message = f"the server does not read {' and '.join(wrong)} {shortened(place)}"
+            hint = f"write {'them' if len(wrong) > 1 else 'it'} {right_place}"
+            yield Problem("warning", "config-misplaced", message, hint, _path(context), table.lines[wrong[0]])
+
+
+def file_not_in_manifest(context: CheckContext) -> Iterator[Problem]:
+    """Report settings and requirements that the server does not read; a file that the handler mentions is its own."""
+    # The command model-archiver, which writes that field, has no flags for these files.
+    is_silent = context.server != "torchserve" or not context.runs_python3 or "specificationVersion" in context.fields
+    for field, flag, name, sign in () if is_silent else _NAMED_FILES:
+        found = [] if context.text_field(field) else [each for each in context.by_path if re.fullmatch(name, str(each))]
+        for path in found:
+            content = b"%s\n%s" % (path.name.encode(errors="replace"), context.text(context.by_path[path]) or b"")
+            if re.search(sign, content) and not context.mentioned([content.partition(b"\n")[0]]):
+                message = "the server does not read this file, because the manifest does not name it"
+                hint, shown = f"name it with {flag}", context.by_path[path].display_path
+                yield Problem("warning", "file-not-in-manifest", message, hint, shown)
 
 
 def config_combination(context: CheckContext) -> Iterator[Problem]:
@@ -142,6 +185,16 @@ def _wrong_pt2(settings: YamlMapping) -> Iterator[tuple[str, str, int]]:
     elif not isinstance(pt2, (str, list, dict)) or "compile" in pt2 or (isinstance(pt2, list) and "export" not in pt2):
         hint = "write a backend, such as inductor, or compile: with enable: and backend: below it"
         yield f"pt2 is {_shown(pt2)}", hint, settings.lines["pt2"]
+
+
+def _tables(value: Any, depth: int = 3) -> Iterator[YamlMapping]:  # noqa: ANN401 - any value of the file
+    """Yield the mappings in a value, itself too: below models, those of a name and of its version."""
+    is_table = hasattr(value, "lines")
+    if is_table:
+        yield value
+    inside = value.values() if is_table else value if isinstance(value, list) else ()
+    for each in islice(inside, _MOST_TABLES if depth else 0):
+        yield from _tables(each, depth - 1)
 
 
 def _misspelt(context: CheckContext) -> dict[str, tuple[str, int]]:

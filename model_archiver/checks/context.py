@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from model_archiver.core.problems import LARGEST_TEXT, NotSampledError
+from model_archiver.core.problems import LARGEST_CONFIG, LARGEST_TEXT, NotSampledError
 from model_archiver.core.record import Record
 from model_archiver.planning.handler import BUILT_IN, packed_module
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from model_archiver.checks.source import Outline
     from model_archiver.checks.weights_file import WeightsFile
-    from model_archiver.checks.yaml_file import YamlMapping
     from model_archiver.core.plan import Member, Plan
     from model_archiver.core.problems import Problem
+    from model_archiver.planning.yaml_file import YamlMapping
     from model_archiver.reading.content import SampledFile
     from model_archiver.reading.opening import OpenedArchive
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 
 _ROOT = PurePosixPath()
-_LARGEST_CONFIG = 1 << 17  # bytes of a config file that is checked, because PyYAML is slow
 _MOST_PACKAGES = 50  # in a dotted name: no real name has more, and each costs a look-up
 _MOST_PYTHON = 1 << 25  # bytes of the Python files that are searched
 
@@ -215,9 +214,9 @@ class CheckContext:
         It is None without a config file, if the server does not read it, or if it cannot be checked.
         """
         file = self.named_file("configFile")
-        if file is None or file.size > _LARGEST_CONFIG or self.server != "torchserve" or not self.runs_python3:
+        if file is None or file.size > LARGEST_CONFIG or self.server != "torchserve" or not self.runs_python3:
             return None
-        from model_archiver.checks.yaml_file import read_yaml  # noqa: PLC0415 - PyYAML is slow to load
+        from model_archiver.planning.yaml_file import read_yaml  # noqa: PLC0415 - PyYAML is slow to load
 
         raw = self.text(file)
         return None if raw is None else read_yaml(raw, file.display_path)

@@ -30,10 +30,19 @@ _COMMAND_OPTIONS = (
     *("--upgrade", "-U", "--user", "--target", "-t", "--no-deps", "--no-cache-dir", "--quiet", "-q", "--verbose", "-v"),
     *("--force-reinstall", "--ignore-installed", "-I", "--timeout", "--retries", "--proxy", "--root", "--prefix"),
 )
+_WHEEL = r"[^-]+-[^-]+(-\d[^-]*)?(-[^-]+){3}\.whl"  # PEP 427: name, version, build, and three tags
+_NOT_INSTALLABLE = {
+    "python": "remove it: the server's Python is used",
+    "pkg-resources": "remove it: pip freeze of Debian adds it by mistake",
+    "pytorch": "write torch",
+    "pil": "write pillow",
+    "cv2": "write opencv-python-headless",
+}
+_CONDA_BUILD = r"@\s*file:///(\S*/)?(croot|feedstock_root|tmp/build)/"
 
 
 def requirements_invalid(context: CheckContext) -> Iterator[Problem]:
-    """Report lines that pip rejects."""
+    """Report lines that pip rejects, or cannot install on any server."""
     not_utf8 = ("is not UTF-8", "save it as UTF-8")
     return _problems(context, "requirements-invalid", lambda line: _mistake(line) if line else not_utf8)
 
@@ -115,7 +124,7 @@ def _mistake(line: str) -> tuple[str, str] | None:
     if option in _COMMAND_OPTIONS:
         return f"pip does not accept {option} in a file", "remove it"
     if not text or "://" in text or "file:" in text or _target(line)[1] or text.count("(") > _MAX_PARENTHESES:
-        return None
+        return _source_mistake(text)
     from packaging.markers import InvalidMarker, Marker  # noqa: PLC0415 - only for a model with requirements
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
 
@@ -123,13 +132,27 @@ def _mistake(line: str) -> tuple[str, str] | None:
     try:
         if marker:
             Marker(marker)
-        Requirement(name)
+        package = Requirement(name).name
     except InvalidMarker:
         return f"{_quoted(marker)} is not a valid condition", 'write one such as python_version >= "3.9"'
     except InvalidRequirement:
         return _invalid_requirement(name)
     except ValueError:  # how packaging 22 rejects some versions
-        pass
+        return None
+    hint = "" if marker else _NOT_INSTALLABLE.get(package.lower().replace("_", "-"), "")
+    return (f"pip cannot install {_quoted(package)}", hint) if hint else None
+
+
+def _source_mistake(text: str) -> tuple[str, str] | None:
+    """Return what is wrong with a path or a URL that pip installs from, and what to do."""
+    wheel = re.search(r"(?:^|[/\s@])([^/\s@?#=%\[]+\.whl)(?=[\s#\[;]|$)", text)
+    if wheel and not re.fullmatch(_WHEEL, wheel[1]):
+        hint = "write the name that the wheel was built with, such as NAME-1.0-py3-none-any.whl"
+        return f"{_quoted(wheel[1])} is not a wheel's name", hint
+    if re.search(_CONDA_BUILD, text):
+        name = text.partition("@")[0].strip()
+        message = f"{_quoted(name)} is in a folder in which conda built it, and which the server does not have"
+        return message, f"write {name} or {name}==VERSION"
     return None
 
 

@@ -12,11 +12,11 @@ from model_archiver._version import __version__
 from model_archiver.commands import COMMANDS
 from model_archiver.core.problems import Problem, error, raise_errors
 from model_archiver.core.request import DEFLATE, ArchiveFormat, Platform
-from model_archiver.core.text import did_you_mean, invalid_choice
+from model_archiver.core.text import did_you_mean, invalid_choice, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any, NoReturn
 
     Group = argparse._ArgumentGroup
@@ -29,6 +29,10 @@ NUMBER = r"[0-9]{0,9}\.?[0-9]{1,9}(e-?[0-9]{1,2})?"
 class FlagParser(argparse.ArgumentParser):
     """A parser that raises its errors, and that suggests the flag that was likely meant."""
 
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - those of argparse
+        super().__init__(**settings)
+        self._values: dict[str, list[str]] = {}  # the values of each flag that takes one
+
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override] # noqa: ANN401
         """Return the arguments as a namespace.
 
@@ -37,12 +41,45 @@ class FlagParser(argparse.ArgumentParser):
         """
         given = sys.argv[1:] if args is None else list(args)
         raise_errors([self._unknown_flag(word) for word in given if self._is_unknown(word)])
-        return super().parse_args(given, namespace)
+        self._values.clear()
+        args, rest = self.parse_known_args(given, namespace)
+        if rest:
+            message = f"unrecognized arguments: {shortened(' '.join(rest))}"
+            raise error("usage-invalid", message, self._hint_on_rest(given, rest[0]))
+        return args
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong with the command line."""
         message, _, hint = message.partition("; ")  # some types of flags bring a hint
         raise error("usage-invalid", message, hint or f"see {self.prog} --help")
+
+    def _get_values(self, action: argparse.Action, words: list[str]) -> Any:  # noqa: ANN401 - as in argparse
+        value = super()._get_values(action, words)
+        if isinstance(action, argparse._StoreAction) and action.option_strings:
+            self._values.setdefault(action.option_strings[-1], []).append(str(value))
+        return value
+
+    def repeated_flags(self) -> Iterator[Problem]:
+        """Yield a warning for each flag that was given different values; an empty one before the last means nothing."""
+        for flag, values in self._values.items():
+            different = dict.fromkeys([*filter(str.strip, values[:-1]), values[-1]])
+            if len(different) > 1:
+                *others, last = (f"as {value!r}" for value in different)
+                message = f"is given {', '.join(others)} and {last}, and only the last value counts"
+                yield Problem("warning", "flag-repeated", message, "remove the others", flag)
+
+    def _hint_on_rest(self, given: list[str], first: str) -> str:
+        """Return what to do about words that no flag takes; those after a value may be a pattern that was expanded."""
+        before = [] if first.startswith("-") else given[: given.index(first)]  # some versions split short flags
+        flags = ["?", *(word.partition("=")[0] for word in before if word.startswith("-"))]
+        found = (action for flag, action in self._option_string_actions.items() if flag.startswith(flags[-1]))
+        action = next(found, None)
+        if action is None or action.nargs == 0:
+            return f"see {self.prog} --help"
+        is_list = isinstance(action, argparse._AppendAction)
+        do = "put a pattern into quotes, or repeat the flag" if is_list else "put a value with spaces into quotes"
+        commas = ", or separate paths with commas" if action.dest == "extra_files" else ""
+        return f"{action.option_strings[-1]} takes one value: {do}{commas}"
 
     def _is_unknown(self, word: str) -> bool:
         flag = word.partition("=")[0]
@@ -234,11 +271,11 @@ class _Convert(argparse.Action):
 
 
 def _choice(*values: str) -> Callable[[str], str]:
-    """Return the type of a flag that takes one of a few values; an empty value means the first."""
+    """Return the type of a flag that takes one of a few values; an empty value means the default."""
 
     def choose(given: str) -> str:
         if given in values or not given:
-            return given or values[0]
+            return given
         raise argparse.ArgumentTypeError("; ".join(invalid_choice(given, values)))
 
     return choose

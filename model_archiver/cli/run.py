@@ -8,13 +8,13 @@ import io
 import sys
 
 from model_archiver.cli.terminal import Reporter, interrupted_by_signals, print_result, progress_bar
-from model_archiver.core.problems import ModelArchiverError, UsageError, as_error
+from model_archiver.core.problems import ModelArchiverError, ProblemList, UsageError, as_error
 from model_archiver.core.record import Record
 from model_archiver.core.running import add_total, completed, reporters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from model_archiver.cli.parser import FlagParser
@@ -40,7 +40,7 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
         with interrupted_by_signals():
             if command == "package":
                 _parse(parser, words, args)
-                return _package(args, reporter)
+                return _package(args, reporter, parser.repeated_flags())
             return _run_reader(parser.prog, words, args, reporter)
     except SystemExit as done:  # of --help and --tool-version, or nobody reads stdout
         return int(done.code or DONE)
@@ -106,12 +106,12 @@ def _parse(parser: FlagParser, words: Sequence[str], args: argparse.Namespace) -
         raise
 
 
-def _package(args: argparse.Namespace, reporter: Reporter) -> int:
+def _package(args: argparse.Namespace, reporter: Reporter, repeated: Iterable[Problem]) -> int:
     # Imported here, so that --help and a mistyped flag are answered at once.
     from model_archiver.cli import text_output  # noqa: PLC0415
     from model_archiver.commands.package import plan_package  # noqa: PLC0415
 
-    plan, warnings, trial = plan_package(args, dry_run=args.dry_run)
+    plan, warnings, trial = plan_package(args, dry_run=args.dry_run, found=repeated)
     reporter.problems(warnings)
     for note in plan.notes:
         reporter.line(f"note: {note}")
@@ -167,14 +167,19 @@ def _run_reader(program: str, words: Sequence[str], args: argparse.Namespace, re
     from model_archiver.cli.command_parser import command_parser  # noqa: PLC0415
 
     name, *rest = words
-    _parse(command_parser(program, name), rest, args)
+    parser = command_parser(program, name)
+    _parse(parser, rest, args)
+    problems = ProblemList()
+    problems.extend(parser.repeated_flags())
+    problems.raise_errors(strict=getattr(args, "strict", False))
     from model_archiver.cli.text_output import terminal_style  # noqa: PLC0415 - not for --help
 
     commands = {"inspect": _inspect, "verify": _verify, "extract": _extract, "diff": _diff, "test": _test}
     flags = {flag: value for flag, value in vars(args).items() if flag not in _FOR_OUTPUT}
     with progress_bar(hidden=args.quiet) as progress:
         found = commands[name](args, {**flags, "progress": progress}, terminal_style(sys.stdout))
-    reporter.problems(found.problems)
+    problems.extend(found.problems)
+    reporter.problems(problems)
     for line in found.lines:
         reporter.line(line)
     status = DONE if found.is_ok else FAILED
@@ -182,7 +187,7 @@ def _run_reader(program: str, words: Sequence[str], args: argparse.Namespace, re
         if found.shown:
             print_result(found.shown)
     else:
-        _print_json(name, status, found.problems, **found.shown)
+        _print_json(name, status, tuple(problems), **found.shown)
     return status
 
 

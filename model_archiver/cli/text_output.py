@@ -61,11 +61,16 @@ def terminal_style(stream: TextIO | None) -> TextStyle:
 
 def written_line(report: ArchiveReport) -> str:
     """Return a line that says what was written."""
+    requirements = model_of(report.manifest).get("requirementsFile")
+    end = "; TorchServe installs the requirements only with install_py_dep_per_model=true"
+    if not requirements or report.sidecars or requirements == "code/requirements.txt":
+        end = ""  # KServe and SageMaker install them
     if not report.files:
-        return f"wrote {as_seen(report.path / MANIFEST_PATH)}; the folder's other files are unchanged"
+        paths = _paths(report.path / MANIFEST_PATH, *report.sidecars)
+        return f"wrote {paths}; the folder's other files are unchanged{end}"
     excluded = f", {report.excluded} excluded" if report.excluded else ""
     paths = _paths(report.path, *report.sidecars)
-    return f"wrote {paths} ({_model_files(report.files)}, {human_size(report.size)}{excluded})"
+    return f"wrote {paths} ({_model_files(report.files)}, {human_size(report.size)}{excluded}){end}"
 
 
 def extracted_line(done: Extraction) -> str:
@@ -81,10 +86,11 @@ def plan_table(plan: Plan) -> str:
 
     rows = [(str(path), f"{size:,}", source) for path, size, source in planned_files(plan)]
     lines = _columns(rows, TextStyle())
-    paths = _paths(plan.target.path, *plan.sidecars)
-    end = f"would stay in {paths}, where only {MANIFEST_PATH} would be written"
-    total = f"{counted(len(plan.members), 'file')}, {human_size(plan.size)}"
-    lines.append(f"{total}, {end if plan.target.in_place else f'would be written to {paths}'}")
+    end = f"would be written to {_paths(plan.target.path, *plan.sidecars)}"
+    if plan.target.in_place:
+        end = f"would stay in {as_seen(plan.target.path)}, where only {MANIFEST_PATH} would be written"
+        end += "".join(f"; {as_seen(path)} would be written too" for path in plan.sidecars)
+    lines.append(f"{counted(len(plan.members), 'file')}, {human_size(plan.size)}, {end}")
     return "\n".join(map(printable, lines))
 
 

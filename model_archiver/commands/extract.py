@@ -12,6 +12,7 @@ from model_archiver.core.problems import Problem, ProblemList, raise_errors
 from model_archiver.core.record import Record
 from model_archiver.core.running import block_signals, completed, no_progress
 from model_archiver.planning.gathering import resolved
+from model_archiver.planning.target import folder_mistake
 from model_archiver.reading.archive import convert_os_errors
 from model_archiver.reading.opening import check_sums, read_files
 from model_archiver.writing.folder import publish_folder
@@ -66,6 +67,8 @@ def extract(
     Raises:
         ModelArchiverError: the archive is damaged or unsafe to unpack, or the folder already exists.
     """
+    if to and (mistake := folder_mistake(to, "--to")):
+        raise_errors([mistake])
     opened, content, report = read_files(archive, max_size, progress, times=2)
     with convert_os_errors("the current folder"):  # it may have been removed
         target = _target(to, report)

@@ -47,17 +47,19 @@ def _log(warnings: Iterable[Problem], notes: Iterable[str]) -> None:
 
 
 def plan_package(
-    config: object, manifest: str | None = None, *, dry_run: bool = False
+    config: object, manifest: str | None = None, *, dry_run: bool = False, found: Iterable[Problem] = ()
 ) -> tuple[Plan, tuple[Problem, ...], BuildTrial | None]:
     """Return what packaging would write, the warnings that it would give, and the trial for ``--test``. Write nothing.
 
-    For a `dry_run`, after which nothing is written, an existing target is only a warning.
+    For a `dry_run`, after which nothing is written, an existing target is only a warning. What was `found` to be wrong
+    with the command line counts too.
 
     Raises:
         ModelArchiverError: everything that is wrong with the request.
     """
     request = ModelArchiverConfig.from_args(config)
     problems, trial = ProblemList(), None
+    problems.extend(found)
     for name in ("test_python", "test_timeout", "install_requirements"):
         if getattr(request, name) and not request.test:
             problems.error("usage-invalid", "needs --test", path=f"--{name.replace('_', '-')}")

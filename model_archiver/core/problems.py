@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FILE_MISSING = "file-missing"  # the code of every error that says that an input does not exist
 _USAGE = {"usage-invalid", "flag-unknown", "command-unknown", "convert-retired"}  # the codes of a UsageError
 LARGEST_TEXT = 1 << 22  # bytes of the largest file that a check reads whole, and that is kept whole of an archive
+LARGEST_CONFIG = 1 << 17  # bytes of the largest config file that is read, because PyYAML is slow
 _LONGEST = 1000
 _CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 _INVISIBLE = r"\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff"  # or cannot be encoded
@@ -111,7 +112,12 @@ class ProblemList:
 
     def missing(self, path: Path, flag: str) -> None:
         """Add the error for a path that does not exist, named by a flag."""
-        self.error(FILE_MISSING, f"no such file or folder ({flag})", _advice_on_missing(path), path=path)
+        hint = _advice_on_missing(path)
+        if "," in str(path) and any(map(os.path.lexists, map(str.strip, str(path).split(",")))):
+            more = "weights" if flag == "--serialized-file" else "files"
+            hint = f"{flag} takes one file; more {more} go to --extra-files"
+            hint = f"{flag} takes one path; repeat --include" if flag in ("--include", "--model-path") else hint
+        self.error(FILE_MISSING, f"no such file or folder ({flag})", hint, path=path)
 
     def add(self, problem: Problem) -> None:
         """Add a problem."""

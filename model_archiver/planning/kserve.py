@@ -8,7 +8,7 @@ import re
 import stat
 
 from model_archiver.core.manifest import model_of
-from model_archiver.core.problems import ModelArchiverError, error, system_hint
+from model_archiver.core.problems import LARGEST_CONFIG, ModelArchiverError, Problem, error, system_hint
 from model_archiver.planning.platforms import KSERVE_STORE
 
 TYPE_CHECKING = False
@@ -43,7 +43,8 @@ job_queue_size=10
 model_store={KSERVE_STORE}
 """
 
-_SETTINGS = {"minWorkers": 1, "maxWorkers": 1, "batchSize": 1, "maxBatchDelay": 100, "responseTimeout": 120}
+_SETTINGS = {"minWorkers": 1, "maxWorkers": 1, "batchSize": 1, "maxBatchDelay": 100}
+_SETTINGS |= {"responseTimeout": 120, "startupTimeout": 120}
 
 _BLANK = " \t\f"
 
@@ -52,7 +53,7 @@ def check_config(plan: Plan, path: Path, problems: ProblemList) -> None:
     """Check whether the model can be entered in the configuration; add what is wrong with an existing one."""
     try:
         config_content(plan, path)
-        for message, hint in _doubts(_read(path), plan.target.path):
+        for message, hint in _doubts(_read(path), plan):
             problems.warning("platform-config", message, hint, path=path)
     except ModelArchiverError as failure:
         problems.extend(failure.problems)
@@ -61,12 +62,13 @@ def check_config(plan: Plan, path: Path, problems: ProblemList) -> None:
 def config_content(plan: Plan, path: Path) -> bytes:
     """Return the configuration at a path with the model in it, named as the manifest names it.
 
-    An existing one keeps its lines and models; this model keeps the settings that it had.
+    An existing one keeps its lines and models; this model keeps the settings that its own config file does not have.
 
     Raises:
         ModelArchiverError: no model can be added to the existing one.
     """
-    lines, archive, model = _read(path), plan.target.path.name, model_of(plan.fields)
+    lines, archive, model = _read(path), f"{plan.name}{plan.archive_format.suffix}", model_of(plan.fields)
+    own = {**_config_file_settings(plan), "runtimeType": plan.fields.get("runtime", "python")}
     name, version = str(model.get("modelName") or plan.name), str(model.get("modelVersion") or _VERSION)
     try:
         snapshot = _snapshot(lines)
@@ -76,7 +78,7 @@ def config_content(plan: Plan, path: Path) -> bytes:
         if version in others:
             message = f"already has version {version} of {name}, from {others[version].get('marName')}"
             raise error("platform-config", message, "choose another --version, or remove that entry", path)
-        ours = {**(replaced or [_SETTINGS])[-1], "defaultVersion": True, "marName": archive}
+        ours = {**(replaced or [_SETTINGS])[-1], **own, "defaultVersion": True, "marName": archive}
         snapshot["models"][name] = {**others, version: ours}
         snapshot["modelCount"] = sum(map(len, snapshot["models"].values()))
         value = json.dumps(snapshot, separators=(",", ":"), allow_nan=False)
@@ -86,6 +88,29 @@ def config_content(plan: Plan, path: Path) -> bytes:
     # KServe reads the value as it is, and TorchServe without the escapes of properties: this is JSON for both.
     plain = re.sub(r"\\.", lambda match: r"\u0022" if match[0] == r"\"" else match[0], value)
     return _with_value(lines, plain.replace("\\", "\\\\")).encode(_ENCODING)
+
+
+def _config_file_settings(plan: Plan) -> dict[str, object]:
+    """Return the settings of the model's config file that the server reads only in its own configuration.
+
+    TorchServe: org/pytorch/serve/wlm/Model.java, `setModelState`. Those that the server ignores are left out.
+    """
+    name = model_of(plan.fields).get("configFile")
+    member = next((member for member in plan.members if str(member.path) == name), None)
+    if member is None or member.size > LARGEST_CONFIG:
+        return {}
+    from model_archiver.planning.yaml_file import read_yaml  # noqa: PLC0415 - PyYAML is slow to load
+
+    with member.open() as file:
+        settings = read_yaml(file.read(), member.display_path)
+    if isinstance(settings, Problem):  # which the checks report
+        return {}
+    numbers = {key: value for key, value in settings.items() if key in _SETTINGS and type(value) is int}
+    own = {str(key): value for key, value in numbers.items() if (0 if key == "maxBatchDelay" else 1) <= value < 1 << 31}
+    if own.get("minWorkers", 1 << 31) > own.get("maxWorkers", 0):  # it takes both, or neither
+        own = {key: value for key, value in own.items() if not key.endswith("Workers")}
+    device = str(settings.get("deviceType")).lower()
+    return {**own, "deviceType": device} if device in ("cpu", "gpu") else {**own}
 
 
 def _read(path: Path) -> list[str]:
@@ -149,7 +174,7 @@ def _snapshot(lines: list[str]) -> dict[str, Any]:
     return {"name": "startup.cfg", "modelCount": 0, **snapshot, "models": models}
 
 
-def _doubts(lines: list[str], archive: Path) -> Iterator[tuple[str, str]]:
+def _doubts(lines: list[str], plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield what will not work in an existing configuration, and what to do about it."""
     values = _values(lines)
     if values.get("model_store") != KSERVE_STORE:
@@ -157,6 +182,10 @@ def _doubts(lines: list[str], archive: Path) -> Iterator[tuple[str, str]]:
     for key in ("inference_address", "management_address"):
         if key not in values:
             yield f"has no {key}, which KServe needs", f"set {key}=http://0.0.0.0:8085"
+    install = "install_py_dep_per_model"
+    if model_of(plan.fields).get("requirementsFile") and values.get(install) != "true":
+        yield f"has no {install}=true, so the model's requirements are not installed", f"set {install}=true"
+    archive = plan.target.path
     for name, versions in _snapshot(lines)["models"].items():
         for version, settings in versions.items():
             other = settings.get("marName")

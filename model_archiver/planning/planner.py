@@ -49,7 +49,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     model_path = gatherer.model_path(config.model_path) if config.model_path else []
     packed = [*model_path, *(member for value in as_list(config.include) for member in gatherer.include(value))]
     packed += [member for value in as_list(config.extra_files) for member in gatherer.extra_files(value)]
-    platforms.check_handler(platform, config, packed, problems)
+    platforms.check_handler(platform, config, packed)
     handler = platforms.handler_for(platform, _resolve_handler(config, runtime, model_path, packed, problems))
     named_files = _named_files(config, handler, gatherer, problems)
     members = _resolve_collisions([*packed, *(_placed(member, platform) for member in named_files)], problems)
@@ -66,6 +66,10 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
         hint = f"leave it out{', or choose --archive-format no-archive' if takes_folders else ''}"
         problems.error("link-impossible", "only a folder can hold links", hint, path="--link")
     text = _given_manifest(manifest, problems) or _manifest_text(config, platform, runtime, handler, problems)
+    note = f"no --handler is given, so {handler.manifest_name} is used"
+    if runtime != "LSP" and platform is not Platform.KSERVE:  # which wraps JSON requests in an envelope itself
+        note += "; for JSON requests, set service_envelope=json in the server's config.properties, "
+        note += "or write a handler with its own preprocess"
     plan = Plan(
         name=config.model_name,
         server=config.server if platform is Platform.TORCHSERVE else "torchserve",  # which all other platforms run
@@ -78,7 +82,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
         deflate=_DEFLATE.get(archive_format, config.deflate),
         link=config.link,
         jobs=config.jobs or _cores(),
-        notes=() if config.handler else (f"no --handler is given, so {handler.manifest_name} is used",),
+        notes=() if config.handler else (note,),
         excluded=exclusions.excluded,
         top="" if platforms.LAYOUTS[platform].has_code else config.model_name,
         sidecars=sidecars_for(config, platform),

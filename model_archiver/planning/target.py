@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -23,7 +24,15 @@ if TYPE_CHECKING:
 
     from model_archiver.core.plan import Member, Plan
     from model_archiver.core.problems import ProblemList
-    from model_archiver.core.request import ModelArchiverConfig, Platform
+    from model_archiver.core.request import ModelArchiverConfig, Platform, StrPath
+
+_LOCAL_URLS = ("file:///", "file://localhost/")
+_NOT_FOLDERS = (  # a pattern, a message and a hint
+    ("^~(?:/|$)", "begins with a ~ that the shell did not expand", "write $HOME instead"),
+    (r"^[A-Za-z][\w+.-]+:/", "is a URL, and URLs are not supported", "name a local folder, and upload what is in it"),
+    (r"\s(--[a-z][a-z-]+)", "contains the flag {}", "end the quotes before it"),
+    (r"(?i)\.(?:mar|war|tar\.gz|tgz)$", "is the name of an archive, not of a folder", "name only the folder"),
+)
 
 
 def choose_target(
@@ -34,21 +43,42 @@ def choose_target(
     A link at the target itself is existing output: it is replaced, and what it leads to is left alone. If the model's
     name is invalid, only the folder is checked.
     """
-    layout, folder = LAYOUTS[platform], Path(config.export_path or Path.cwd())
+    layout, folder = LAYOUTS[platform], _export_folder(config)
     is_named = check_model_name(config.model_name, problems)
     if is_named:
-        check_platform_name(platform, config.model_name, problems)
+        check_platform_name(platform, config.model_name, archive_format.suffix, problems)
     name = layout.fixed_name or (config.model_name if is_named else "unnamed")
     path = resolved(folder / layout.folder) / f"{name}{archive_format.suffix}"
     in_place = archive_format is ArchiveFormat.NO_ARCHIVE and _is_model_path(path, config)
     target = Target(resolved(path) if in_place else path, config.force, in_place)
-    if folder.parts[:1] == ("~",) and not folder.exists():
-        message = "begins with a ~ that the shell did not expand (--export-path)"
-        problems.error("export-path-invalid", message, "write $HOME instead", path=folder)
+    mistake = folder_mistake(config.export_path or folder, "--export-path")
+    if mistake:
+        problems.add(mistake)
     elif _check_folder(path.parent, problems) and is_named:
         other = "--export-path" if layout.fixed_name else "--model-name or --export-path"
         _check_existing(target, archive_format, f"choose another {other}", problems)
     return target
+
+
+def _export_folder(config: ModelArchiverConfig) -> Path:
+    """Return the export path, of which ``file:///x`` is another spelling of ``/x``."""
+    given = os.fspath(config.export_path or Path.cwd())
+    if given.lower().startswith(_LOCAL_URLS):
+        from urllib.request import url2pathname  # noqa: PLC0415 - few need it
+
+        given = url2pathname(f"/{given.split('/', 3)[3]}")
+    return Path(given)
+
+
+def folder_mistake(given: StrPath, flag: str) -> Problem | None:
+    """Return the error for a value of a flag that does not mean a local folder; None if it does, or if it exists."""
+    text = os.fspath(given)
+    if os.path.isdir(text) or text.lower().startswith(_LOCAL_URLS):  # noqa: PTH112 - no errors
+        return None
+    for pattern, message, hint in _NOT_FOLDERS:
+        if found := re.search(pattern, text):
+            return Problem("error", "export-path-invalid", f"{message.format(*found.groups())} ({flag})", hint, text)
+    return None
 
 
 def check_folder(target: Target, members: Sequence[Member], problems: ProblemList) -> None:
@@ -74,7 +104,7 @@ def check_folder(target: Target, members: Sequence[Member], problems: ProblemLis
 def sidecars_for(config: ModelArchiverConfig, platform: Platform) -> tuple[Path, ...]:
     """Return where the server's configuration goes, if the platform has one, with the links of its folder followed."""
     below = LAYOUTS[platform].config
-    return () if below is None else (resolved(Path(config.export_path or Path.cwd()) / below.parent) / below.name,)
+    return () if below is None else (resolved(_export_folder(config) / below.parent) / below.name,)
 
 
 def check_sidecars(plan: Plan, problems: ProblemList) -> None:

@@ -12,6 +12,7 @@ from model_archiver.core.running import block_signals, completed, signal_pending
 from model_archiver.core.sums import content_digest, sha256, sum_lines
 from model_archiver.core.text import human_size
 from model_archiver.writing.deflate import Workers
+from model_archiver.writing.destination import sidecars_placed
 from model_archiver.writing.os_calls import convert_write_errors, sync_tree
 from model_archiver.writing.publish import publish_file
 from model_archiver.writing.staging import StagingDirectory
@@ -115,7 +116,8 @@ def _build_in_place(plan: Plan, test: Test | None) -> ArchiveReport:
     path = plan.target.path / MANIFEST_PATH
     if test:
         test()
-    with block_signals(), StagingDirectory(path, plan.name) as staging:
+    staging = StagingDirectory(path, plan.name)
+    with block_signals() as unblocked, staging, sidecars_placed(plan, unblocked):
         staging.new.write_text(plan.manifest, encoding="utf-8", newline="\n")
         sync_tree(staging.path)
         publish_file(staging.new, path, replace=plan.target.force)

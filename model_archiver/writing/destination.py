@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from contextlib import ExitStack, contextmanager
 
 from model_archiver.writing.copying import SMALL, read_blocks
 from model_archiver.writing.deflate import sampled_share
 from model_archiver.writing.os_calls import OutputFile, keep_owner, sync_folder
-from model_archiver.writing.publish import place_new, publish_file, replace_file, undoing
+from model_archiver.writing.publish import publish_file, replace_file, undoing
 from model_archiver.writing.staging import StagingDirectory, folder_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import PurePosixPath
 
     from model_archiver.core.plan import FileSource, Plan
@@ -105,37 +106,36 @@ class FileDestination(Destination):
         self.size = self.output.tell()
 
     def publish(self, unblocked: Unblocked) -> None:
-        """Move the file to its target, and after it the platform's file next to it, which names the archive.
-
-        Both is done, or nothing.
-
-        Raises:
-            ModelArchiverError: the target exists and must not be replaced, or an existing file of the platform cannot
-                be extended; everything is then as it was before.
-            OSError: something cannot be written; everything is then as it was before, too.
-        """
-        built, target = self.staging.new, self.plan.target
-        if not self.plan.sidecars:
-            publish_file(built, target.path, replace=target.force)
-            return
-        from model_archiver.planning.kserve import config_content  # noqa: PLC0415 - most archives have no such file
-
-        [config] = self.plan.sidecars  # in a staging directory of its own: it may be on another file system
-        waiting = StagingDirectory(config, self.plan.name)
-        with waiting, folder_lock(config.parent, unblocked), undoing() as undo:
-            with OutputFile(waiting.new) as output:
-                output.write(config_content(self.plan, config))
-                output.sync()
-            if config.exists():
-                keep_owner(waiting.new, config.stat())
-            if target.force:  # if this build is killed between, the next one moves back what was set aside
-                replace_file(built, target.path, self.staging.set_aside, undo)
-            else:
-                place_new(built, target.path)
-                undo.append(target.path.unlink)
-            sync_folder(target.path.parent)
-            publish_file(waiting.new, config, replace=True)  # its rename is the last step that can fail
+        """Move the file to its target."""
+        with sidecars_placed(self.plan, unblocked):
+            publish_file(self.staging.new, self.plan.target.path, replace=self.plan.target.force)
 
     def close(self) -> None:
         """Close the file."""
         self.output.close()
+
+
+@contextmanager
+def sidecars_placed(plan: Plan, unblocked: Unblocked) -> Iterator[None]:
+    """Write the platform's file next to the archive, which names that; if the block fails, it is as it was before.
+
+    Meanwhile, no other build extends the file.
+
+    Raises:
+        ModelArchiverError: an existing file cannot be extended.
+    """
+    with ExitStack() as stack:
+        for config in plan.sidecars:  # each in a staging directory of its own: it may be on another file system
+            from model_archiver.planning.kserve import config_content  # noqa: PLC0415 - few archives have such a file
+
+            waiting = stack.enter_context(StagingDirectory(config, plan.name))
+            stack.enter_context(folder_lock(config.parent, unblocked))
+            undo = stack.enter_context(undoing())
+            with OutputFile(waiting.new) as output:
+                output.write(config_content(plan, config))
+                output.sync()
+            if config.exists():
+                keep_owner(waiting.new, config.stat())
+            replace_file(waiting.new, config, waiting.set_aside, undo)
+            sync_folder(config.parent)
+        yield

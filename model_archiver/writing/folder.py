@@ -16,7 +16,7 @@ from model_archiver.core.sums import sha256
 from model_archiver.planning.gathering import walk_tree
 from model_archiver.planning.target import ExistingOutput
 from model_archiver.writing.copying import copy, share_blocks
-from model_archiver.writing.destination import Destination
+from model_archiver.writing.destination import Destination, sidecars_placed
 from model_archiver.writing.os_calls import (
     OutputFile,
     exchange,
@@ -82,7 +82,8 @@ class FolderDestination(Destination):
 
     def publish(self, unblocked: Unblocked) -> None:
         """Move the folder to its target."""
-        publish_folder(self.staging, self.plan.target.path, unblocked, replace=self.plan.target.force)
+        with sidecars_placed(self.plan, unblocked):
+            publish_folder(self.staging, self.plan.target.path, unblocked, replace=self.plan.target.force)
 
     def _entry(self, path: PurePosixPath, size: int, digest: str) -> ArchiveEntry:
         self.size += size

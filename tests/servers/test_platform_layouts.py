@@ -44,12 +44,19 @@ class Service:
 
 @pytest.mark.serves("`--target kserve`: two models, started from the written config")
 def test_a_server_started_as_kserve_does_has_both_models(new_torchserve: Callable[..., TorchServe], tmp_path: Path):
-    for name in ("first", "second"):
-        lay_out(tmp_path, "kserve", name, *DIGITS_FLAGS)
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("minWorkers: 1\nmaxWorkers: 3\nbatchSize: 5\nmaxBatchDelay: 7\nstartupTimeout: 99\n")
+    lay_out(tmp_path, "kserve", "first", *DIGITS_FLAGS)
+    lay_out(tmp_path, "kserve", "second", *DIGITS_FLAGS, "-c", settings, "--archive-format", "no-archive")
     given = properties(tmp_path / "config" / "config.properties")
 
     server = new_torchserve(**inside_loopback(given))
     serves_digits(server, (tmp_path / "model-store").iterdir(), "first", "second")
+    with server:
+        server.wait_until_ready("second")
+        found = server.describe("second")
+    wanted = {"maxWorkers": 3, "batchSize": 5, "maxBatchDelay": 7, "startupTimeout": 99, "runtime": "python"}
+    assert {key: found[key] for key in wanted} == wanted
 
 
 @pytest.mark.serves("`--target vertex`: `model.mar` loaded by its name")
