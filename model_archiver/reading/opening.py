@@ -6,7 +6,7 @@ import stat
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH, model_of
-from model_archiver.core.problems import Problem, ProblemList, error, error_of
+from model_archiver.core.problems import Problem, ProblemList, error_of
 from model_archiver.core.record import Record
 from model_archiver.core.report import ArchiveReport
 from model_archiver.core.request import ArchiveFormat
@@ -25,7 +25,7 @@ from model_archiver.reading.archive import (
 )
 from model_archiver.reading.content import read_content
 from model_archiver.reading.manifest import manifest_problems, read_manifest
-from model_archiver.reading.zip_headers import looks_like_zip
+from model_archiver.reading.misnamed import check_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,11 @@ _GZIP = b"\x1f\x8b"
 
 
 def open_archive(given: StrPath) -> Archive:
-    """Return the archive at a path: a ``.mar``, a ``.tar.gz`` or a folder; raise ModelArchiverError if it is none."""
+    """Return the archive at a path: a ``.mar``, a ``.tar.gz`` or a folder.
+
+    Raises:
+        ModelArchiverError: it is none of them, or has the name of another one.
+    """
     path = Path(given)
     problems = ProblemList()
     with convert_os_errors(path):
@@ -53,15 +57,15 @@ def open_archive(given: StrPath) -> Archive:
         source = None if status is None else regular_source(path, status, _ARGUMENT, problems)
         if source is None:
             raise error_of(problems)
-        return _open_file(source)
+        with open_source(source, no_progress) as file:
+            check_kind(file, path)
+        return open_by_content(source)
 
 
-def _open_file(source: FileSource) -> Archive:
+def open_by_content(source: FileSource) -> Archive:
+    """Return the archive in a file, whatever the file's name is; what is not gzip is taken for a zip."""
     with open_source(source, no_progress) as file:
         is_gzip = file.read_at(0, len(_GZIP)) == _GZIP
-        if not is_gzip and not looks_like_zip(file):
-            hint = "name a .mar file, a .tar.gz file or a model folder"
-            raise error("archive-unknown", "is not an archive", hint, source.path)
     # Each format is imported only where it is met.
     if is_gzip:
         from model_archiver.reading.tgz import TgzArchive  # noqa: PLC0415

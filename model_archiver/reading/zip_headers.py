@@ -49,6 +49,7 @@ _UNICODE_PATH_FIELD = 0x7075
 _BEFORE_PATH = 5  # a version, and the CRC-32 of the plain name
 _MOST_INFLATED = 1032  # bytes that one byte of a deflate stream can stand for
 _LONGEST_COMMENT = 0xFFFF
+_LARGEST_LISTED = 1 << 22  # bytes of a directory of which only the names are read
 _TRUNCATED = "the archive is truncated"
 _WRONG_DIRECTORY = "the central directory is damaged, or its entries are not those that the end record counts"
 
@@ -175,6 +176,15 @@ class EndRecord(Record):
 def looks_like_zip(file: ArchiveFile) -> bool:
     """Return whether a file begins, or ends, as zips do."""
     return file.read_at(0, 4) == LOCAL_SIGNATURE or find_end(file) is not None
+
+
+def read_names(file: ArchiveFile) -> list[str] | None:
+    """Return the names in the central directory; None if it is damaged or large."""
+    end = find_end(file)
+    if end is None or end.size > min(end.position, _LARGEST_LISTED):
+        return None
+    headers = list(read_central(file, end.position - end.size, end.position))
+    return None if None in headers else [header.text for header in headers if header is not None]
 
 
 def read_directory(file: ArchiveFile, context: ReadContext) -> tuple[list[ZipHeader], int]:
