@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # What loads the weights: a method of the server's handlers, or nothing because of the suffix.
 _STATE_DICT = "_load_pickled_model"
 _TORCHSCRIPT = "_load_torchscript_model"
+_ONNX = "onnxruntime"
 _NOTHING = "nothing"
 
 _DENSENET = "DenseNetHandler"
@@ -31,15 +32,8 @@ _ADD_CLASS = "add the model class with --model-file"
 _SAVE_STATE_DICT = "save its state_dict() with torch.save"
 _SAVE_TORCHSCRIPT = "save TorchScript as .pt (torch.jit.script(model).save(...))"
 _SUFFIXES = {"torchscript": ".pt", "onnx": ".onnx", "library": ".so"}
-_KINDS = {
-    "torchscript": "TorchScript",
-    "saved": "a file from torch.save",
-    "exported": "an exported program (torch.export)",
-    "pickle": "a plain pickle",
-    "safetensors": "a safetensors file",
-    "onnx": "an ONNX model",
-    "library": "a shared library",
-}
+_KINDS = ("unknown", "torchscript", "saved", "exported", "pickle", "onnx", "library")
+"""The kinds of which a model file, or a suffix, decides whether the server loads them."""
 _DAMAGES = {
     "empty": ("the file is empty", "save the weights again"),
     "truncated": ("the file is truncated", "copy or download it again, or save the weights again"),
@@ -70,10 +64,38 @@ def weights_unreadable(context: CheckContext) -> Iterator[Problem]:
     file, found = context.named_file("serializedFile"), context.weights
     if file is None or found is None or context.server != "torchserve" or not context.runs_python3:
         return
-    level: Literal["error", "warning"] = "error" if _loader(context, file) else "warning"
+    loader = _loader(context, file)
+    level: Literal["error", "warning"] = "error" if loader else "warning"
     is_placeholder = found.damage == "empty" and any(word in file.path.name.lower() for word in _PLACEHOLDERS)
     if found.damage and (level == "error" or not is_placeholder):
         yield Problem(level, "weights-unreadable", *_DAMAGES[found.damage], file.display_path)
+    if found.damage or not _is_foreign(loader, file, found):
+        return
+    if loader == _STATE_DICT and context.mentioned(_CHANGES_LOADING):
+        return
+    what = "not an ONNX model" if found.kind == "unknown" else f"{_what(found)}, which the server does not load"
+    yield Problem("error", "weights-unreadable", f"this is {what}", _hint(loader, found), file.display_path)
+
+
+def _is_foreign(loader: str, file: CheckedFile, found: WeightsFile) -> bool:
+    """Return whether a file is of a kind that the loader never takes."""
+    if loader == _ONNX:
+        return found.kind != "onnx"
+    # Newer versions of torch.load pass a file of this suffix to the safetensors package.
+    is_safetensors = found.kind == "safetensors" and file.path.suffix == ".safetensors"
+    return bool(loader) and found.kind not in _KINDS and not is_safetensors
+
+
+def _hint(loader: str, found: WeightsFile) -> str:
+    from model_archiver.reading.file_kind import PACKED  # noqa: PLC0415 - as few weights are of another kind
+
+    if found.kind in (*PACKED, "archive", "workflow"):
+        return "unpack it and give the weights in it"
+    if found.kind == "xml":
+        return "download the file itself"
+    if loader == _ONNX:
+        return f"give it the suffix {_SUFFIXES[found.kind]}" if found.kind in _SUFFIXES else "export the model to ONNX"
+    return _SAVE_STATE_DICT if loader == _STATE_DICT else _hint_without_model_file(found)
 
 
 def weights_suffix(context: CheckContext) -> Iterator[Problem]:
@@ -105,10 +127,8 @@ def _hint_without_model_file(found: WeightsFile) -> str:
 def weights_with_model_file(context: CheckContext) -> Iterator[Problem]:
     """Report a file that ``torch.load`` rejects, or one that holds a whole model."""
     for file, found in _loaded_by(context, _STATE_DICT):
-        # Newer versions of torch.load pass a file of this suffix to the safetensors package.
-        is_taken = found.kind == "safetensors" and file.path.suffix == ".safetensors"
-        may_be_state_dict = found.kind == "unknown" or (found.kind == "saved" and not found.is_module)
-        if is_taken or may_be_state_dict or context.mentioned(_CHANGES_LOADING):
+        may_be_state_dict = found.kind in ("unknown", "safetensors") or (found.kind == "saved" and not found.is_module)
+        if may_be_state_dict or context.mentioned(_CHANGES_LOADING):
             return
         message = f"this is {_what(found)}, but with a model file the server loads only a state_dict"
         hint = f"remove --model-file, or {_SAVE_STATE_DICT}" if found.kind in _SUFFIXES else _SAVE_STATE_DICT
@@ -129,9 +149,11 @@ def weights_unsafe(context: CheckContext) -> Iterator[Problem]:
 
 def _rejected_globals(context: CheckContext, found: WeightsFile) -> list[str]:
     """Return what ``torch.load`` rejects, unless an imported package may allow it, as torchao does for its own."""
-    from model_archiver.checks.weights_file import rejected_globals  # noqa: PLC0415 - as there are weights
+    if found.kind != "saved" or found.pickle is None:
+        return []
+    from model_archiver.checks.pickle_file import rejected_globals  # noqa: PLC0415 - it was needed to read the pickle
 
-    names = rejected_globals(found.pickle) if found.kind == "saved" and found.pickle else ()
+    names = rejected_globals(found.pickle)
     others = {name.partition(".")[0] for name in names} - _NEVER_ALLOWED
     unknown = {name for name in others if context.importable(name) is None}
     if len(unknown) <= _MOST_PACKAGES:
@@ -141,13 +163,19 @@ def _rejected_globals(context: CheckContext, found: WeightsFile) -> list[str]:
 
 def _what(found: WeightsFile) -> str:
     maker = found.pickle.globals[0] if found.pickle is not None and found.is_module else ""
-    return f"a whole pickled model ({shortened(maker)})" if maker else _KINDS[found.kind]
+    if maker:
+        return f"a whole pickled model ({shortened(maker)})"
+    from model_archiver.reading.file_kind import DESCRIPTIONS  # noqa: PLC0415 - only for what is reported
+
+    return DESCRIPTIONS[found.kind]
 
 
 def _loaded_by(context: CheckContext, loader: str) -> Iterator[tuple[CheckedFile, WeightsFile]]:
-    """Yield the weights file and what it is, if it is not damaged and this loads it."""
+    """Yield the weights file and what it is, if this loads it and `weights_unreadable` does not report it."""
     file, found = context.named_file("serializedFile"), context.weights
-    if file is not None and found is not None and not found.damage and _loader(context, file) == loader:
+    if file is None or found is None or found.damage or _loader(context, file) != loader:
+        return
+    if not _is_foreign(loader, file, found):
         yield file, found
 
 
@@ -161,5 +189,5 @@ def _loader(context: CheckContext, file: CheckedFile) -> str:
     elif name.endswith(".pt") or _DENSENET in inherited.classes:
         loader = _TORCHSCRIPT
     else:
-        loader = {".onnx": "onnxruntime", ".so": ""}.get(file.path.suffix, _NOTHING)
+        loader = {".onnx": _ONNX, ".so": ""}.get(file.path.suffix, _NOTHING)
     return "" if loader in inherited.overridden else loader

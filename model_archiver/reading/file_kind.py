@@ -1,10 +1,6 @@
-"""What a file is, by its first bytes or by the names in it, whatever its own name is."""
+"""What a file is, by its first bytes, whatever its name is."""
 
 from __future__ import annotations
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 HEAD = 1024  # bytes that `kind_of` is given, or all of a smaller file
 TORCH_MAGIC = b"\x8a\x0a" + 0x1950A86A20F9469CFC6C.to_bytes(10, "little") + b"."  # in what older versions wrote
@@ -12,7 +8,7 @@ _LARGEST_SAFETENSORS_HEADER = 100_000_000  # as its documentation says
 _PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 _HTML = (b"<!doctype html>", b"<!doctype html ", b"<html>", b"<html ", b"<html\n")
 _GIT_LFS = b"version https://git-lfs.github.com/spec/v1\n"
-_SIGNATURES = {
+_SIGNATURES: dict[str, bytes | tuple[bytes, ...]] = {
     "zip": b"PK\x03\x04",
     "gzip": b"\x1f\x8b",
     "bzip2": b"BZh91AY&SY",
@@ -87,20 +83,3 @@ def _begins_as_onnx(head: bytes) -> bool:
         return False
     name = head[4 : 4 + head[3]]
     return len(name) == head[3] and name.isascii() and name.decode().isprintable()
-
-
-def kind_of_zip(names: Collection[str]) -> str:
-    """Return the kind of a zip by the names in it; "unknown" if torch may read it (inline_container.cc)."""
-    root = next(iter(names), "").partition("/")[0]
-    has_code, has_constants = any(name.startswith(f"{root}/code/") for name in names), f"{root}/constants.pkl" in names
-    tests = {
-        "archive": any(name.endswith("MAR-INF/MANIFEST.json") for name in names),
-        "workflow": "WAR-INF/MANIFEST.json" in names,
-        "torchscript": has_code and has_constants,
-        "unknown": has_code or has_constants,
-        "saved": f"{root}/data.pkl" in names,
-        "exported": f"{root}/archive_format" in names,
-        "arrays": bool(names) and all(name.endswith(".npy") for name in names),
-        "zip": not any(name.rpartition("/")[2] == "version" for name in names),
-    }
-    return next((kind for kind, is_met in tests.items() if is_met), "unknown")

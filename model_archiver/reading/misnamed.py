@@ -7,8 +7,8 @@ import zlib
 
 from model_archiver.core.problems import error
 from model_archiver.reading.archive import FETCH_AGAIN
-from model_archiver.reading.file_kind import DESCRIPTIONS, HEAD, PACKED, WEIGHTS, kind_of, kind_of_zip
-from model_archiver.reading.zip_headers import looks_like_zip, read_names
+from model_archiver.reading.file_kind import DESCRIPTIONS, HEAD, PACKED, WEIGHTS, kind_of
+from model_archiver.reading.zip_headers import kind_of_zip, looks_like_zip, read_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
