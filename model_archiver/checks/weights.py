@@ -147,6 +147,20 @@ def weights_unsafe(context: CheckContext) -> Iterator[Problem]:
             yield Problem("warning", "weights-unsafe", message, hint, file.display_path)
 
 
+def weights_keys(context: CheckContext) -> Iterator[Problem]:
+    """Report an object that ``load_state_dict`` rejects, unless the archive changes how weights are loaded."""
+    model_file = context.named_file("modelFile")
+    outline = context.outline(model_file) if model_file is not None else None
+    for file, found in _loaded_by(context, _STATE_DICT):
+        if outline is None or found.kind != "saved" or found.pickle is None or found.is_module:
+            return
+        from model_archiver.checks.weights_keys import misfit  # noqa: PLC0415 - only with a state_dict
+
+        problem = misfit(outline, found.pickle.value)
+        if problem is not None and not context.mentioned((*_CHANGES_LOADING, b"Module.load_state_dict")):
+            yield Problem("warning", "weights-keys", *problem, file.display_path)
+
+
 def _rejected_globals(context: CheckContext, found: WeightsFile) -> list[str]:
     """Return what ``torch.load`` rejects, unless an imported package may allow it, as torchao does for its own."""
     if found.kind != "saved" or found.pickle is None:
