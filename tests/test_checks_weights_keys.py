@@ -48,7 +48,7 @@ OPTIMIZER = torch.optim.Adam(_net().parameters())
 OPTIMIZER.zero_grad()
 AVERAGED = torch.optim.swa_utils.AveragedModel(_net()).state_dict()
 HOLDS, ONLY = "this holds", "but the server loads a state_dict"
-SAVE = "save the model's state_dict() with torch.save"
+SAVE = "save its state_dict() with torch.save"
 
 
 def begins(prefix: str) -> str:
@@ -77,13 +77,11 @@ WRONG = {
     ),
     "a checkpoint with several models": (
         {"ema": STATE, "model": STATE, "args": {}, "a": 1, "b": 2, "c": 3},
-        checkpoint("ema, model, args, a, b, ...", "save only its entry 'model'"),
+        checkpoint("ema, model, args, a, b and 1 more", "save only its entry 'model'"),
     ),
     "a checkpoint of DataParallel": (
         {"model_state_dict": behind("module."), "step": 1},
-        checkpoint(
-            "model_state_dict, step", "save only its entry 'model_state_dict', with 'module.' removed from its keys"
-        ),
+        checkpoint("model_state_dict, step", "save only its entry 'model_state_dict', without 'module.' in its keys"),
     ),
     "numbers beside the tensors": (
         {"epoch": 1, **STATE},

@@ -96,7 +96,6 @@ OTHER = {
     "npy": _arrays(np.save),
     "npz": _arrays(np.savez),
     "hdf5": b"\x89HDF\r\n\x1a\n" + bytes(500),
-    "gguf": b"GGUF\x03\0\0\0" + bytes(500),
     "xml": b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>',
     "safetensors": safetensors(),
 }

@@ -6,7 +6,7 @@ import json
 import re
 
 from model_archiver.core.problems import Problem
-from model_archiver.core.text import shortened
+from model_archiver.core.text import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,30 +18,29 @@ if TYPE_CHECKING:
 _SHARD = re.compile(r"(.+)-(\d{5})-of-(00\d{3})(\.safetensors|\.bin)")
 _INDEX = re.compile(r"(.+\.[a-z0-9]+)\.index(?:\..+)?\.json")  # ".index.fp16.json" is that of a variant
 _READS_WITHOUT_INDEX = (b"glob", b"listdir", b"iterdir", b"scandir", b"-of-", b"safe_open", b"load_file", b"vllm")
-_MOST_NAMED = 3
 _MOST_FOLDERS = 100
 
 
 def weights_shards(context: CheckContext) -> Iterator[Problem]:
     """Report the first shard, or the index, of a folder without a whole set of weights."""
-    indexes: dict[PurePosixPath, list[CheckedFile]] = {}
-    shards: dict[PurePosixPath, list[CheckedFile]] = {}
+    folders: dict[PurePosixPath, list[CheckedFile]] = {}
     for file in context.members:
-        kind = indexes if _INDEX.fullmatch(file.path.name) else shards if _SHARD.fullmatch(file.path.name) else {}
-        kind.setdefault(file.path.parent, []).append(file)
+        if _SHARD.fullmatch(file.path.name) or _INDEX.fullmatch(file.path.name):
+            folders.setdefault(file.path.parent, []).append(file)
     # A handler may find the shards of a folder itself.
     needs_index = context.handler.built_in is None and not context.mentioned(_READS_WITHOUT_INDEX)
-    first = {folder: files[:1] for folder, files in shards.items() if needs_index and folder not in indexes}
-    for folder, files in [*first.items(), *indexes.items()][:_MOST_FOLDERS]:
-        sets = [_of_shard(context, file) if folder in first else _named(context, file) for file in files]
-        missing = [needed - context.by_path.keys() for needed in sets]
-        fewest = min(missing, key=len)
-        if fewest:
-            names = sorted(shortened(path.name) for path in fewest)
-            more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-            message = f"these weights need {', '.join(names[:_MOST_NAMED])}{more}, which the archive does not have"
-            hint = "pack all of them, in one folder"
-            path = files[missing.index(fewest)].display_path
+    for files in list(folders.values())[:_MOST_FOLDERS]:
+        needed = [(index, _named(context, index)) for index in files if _INDEX.fullmatch(index.path.name)]
+        if not needed and needs_index:
+            needed = [(files[0], _of_shard(context, files[0]))]
+        found = [(sorted(paths - context.by_path.keys()), file.display_path) for file, paths in needed]
+        missing, path = min(found, key=lambda one: len(one[0]), default=([], ""))
+        if missing:
+            names = listed([missed.name for missed in missing])
+            message, hint = (
+                f"these weights need {names}, which the archive does not have",
+                "pack all of them, in one folder",
+            )
             yield Problem("warning", "weights-shards", message, hint, path)
 
 

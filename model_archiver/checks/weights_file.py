@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 from model_archiver.core.problems import NotSampledError
 from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pickletools import OpcodeInfo
     from typing import BinaryIO
 
-    from model_archiver.checks.pickle_file import Pickle
     from model_archiver.core.plan import Member
     from model_archiver.reading.content import SampledFile
 
@@ -19,11 +22,58 @@ _HEAD = 1024
 _ZIP = b"PK\x03\x04"
 _DAMAGES = ("empty", "html", "git lfs")
 _MOST_FIELDS = 10_000  # of an ONNX model at its top level
-_IR_VERSION, _GRAPH = 1, 7  # the fields that every ModelProto has
-_VARINT, _64_BITS, _BYTES, _32_BITS = 0, 1, 2, 5  # the wire types of protobuf
+_ONNX_TAGS = {1 << 3, 7 << 3 | 2}  # of ir_version and of graph, which every ModelProto has (onnx/onnx.proto)
 _LONGEST_VARINT = 10
 _WINDOWS = (1 << 16, 1 << 20, _LARGEST_PICKLE)
 _FEWEST_OPCODES = 4  # random bytes that begin as a pickle hardly have more
+MOST_OPCODES = 500_000  # of a pickle that is judged; a state_dict has about thirty for each of its tensors
+_MOST_GLOBALS = 1000
+_LONGEST_NAME = 1024
+_LONGEST_LINE = 4096
+_PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
+_DICTS = ("collections.OrderedDict", "collections.defaultdict", "builtins.dict")
+_ALLOWED = {
+    *("collections.OrderedDict", "collections.Counter", "_codecs.encode", "builtins.set", "builtins.bytearray"),
+    *("builtins.complex", "torch.Size", "torch.device", "torch.nn.parameter.Parameter"),
+    *("torch.serialization._get_layout", "torch._tensor._rebuild_from_type_v2"),
+}
+_ALLOWED_BEGINNINGS = (
+    *("torch.nested.", "torch.distributed.", "torch._dynamo."),  # which allow their classes when they are imported
+    *("torch._utils._rebuild_", "torch.per_tensor_", "torch.per_channel_"),
+    *(f"torch.{kind}" for kind in ("bool", "int", "uint", "qint", "quint", "bits", "float", "bfloat", "complex")),
+)
+_ITEM_SIZES = {"Half": 2, "BFloat16": 2, "Short": 2, "Float": 4, "Int": 4, "Double": 8, "Long": 8}  # 1 at least
+
+
+class Built:
+    """What stands for an object that is neither a string, a number, a list, a tuple nor a dict."""
+
+    __slots__ = ("maker", "state")
+
+    def __init__(self, maker: str, state: object = None) -> None:
+        self.maker = maker  # the dotted name of what it is, or of what makes it
+        self.state = state
+
+    @property
+    def is_tensor(self) -> bool:
+        """Return whether it certainly is a tensor."""
+        return self.maker.startswith("torch._utils._rebuild_")
+
+    @property
+    def is_module(self) -> bool:
+        """Return whether it certainly is a whole ``torch.nn.Module``."""
+        return isinstance(self.state, dict) and {"_parameters", "_modules"} <= self.state.keys()
+
+
+class Pickle(Record):
+    """What a pickle would do."""
+
+    globals: tuple[str, ...]  # the dotted names of what it imports, each once, in its order
+    value: object  # what it builds; of a dict only the keys that are strings, of a list nothing
+    storages: int  # the bytes that its tensors need at least behind it, where torch.save wrote no zip
+    count: int  # how many opcodes it has
+    end: int  # where it ends, or the data does
+    is_whole: bool  # whether it ends before the data does
 
 
 class WeightsFile(Record):
@@ -36,7 +86,12 @@ class WeightsFile(Record):
     @property
     def is_module(self) -> bool:
         """Return whether it certainly holds a whole ``torch.nn.Module``."""
-        return getattr(self.pickle and self.pickle.value, "is_module", False)
+        return isinstance(self.value, Built) and self.value.is_module
+
+    @property
+    def value(self) -> object:
+        """Return what torch.save wrote, or None if that is not known."""
+        return self.pickle.value if self.pickle is not None and self.kind == "saved" else None
 
 
 def read_weights(weights: Member | SampledFile) -> WeightsFile | None:
@@ -52,7 +107,7 @@ def read_weights(weights: Member | SampledFile) -> WeightsFile | None:
             if kind in _DAMAGES:
                 return WeightsFile(damage=kind)
             special = {"saved": _read_pickles, "pickle": _read_pickles, "safetensors": _read_safetensors}
-            return special.get(kind, _read_onnx)(file, size, kind)
+            return special.get(kind, _read_other)(file, size, kind)
     except NotSampledError:
         return None
 
@@ -74,8 +129,6 @@ def _read_zip(file: BinaryIO, size: int) -> WeightsFile:
     kind = kind_of_zip(entries)
     if kind != "saved":
         return WeightsFile(kind)
-    from model_archiver.checks.pickle_file import read_pickle  # noqa: PLC0415
-
     saved = entries[f"{next(iter(entries)).partition('/')[0]}/data.pkl"]
     # torch never compresses; and the system rejects a place that no file has.
     is_read = saved.method == 0 and saved.size <= _LARGEST_PICKLE and saved.offset < size
@@ -98,8 +151,6 @@ def _read_pickles(file: BinaryIO, size: int, kind: str) -> WeightsFile:
 
 
 def _read_plain_pickle(data: bytes) -> WeightsFile:
-    from model_archiver.checks.pickle_file import read_pickle  # noqa: PLC0415 - only with a pickle
-
     pickle = read_pickle(data)
     if pickle is None or pickle.count < _FEWEST_OPCODES:
         return WeightsFile()
@@ -111,8 +162,6 @@ def _read_plain_pickle(data: bytes) -> WeightsFile:
 
 def _read_torch_pickles(data: bytes, size: int) -> WeightsFile:
     """Read a magic number, a version, facts on the system, the object, and the keys of its tensors."""
-    from model_archiver.checks.pickle_file import read_pickle  # noqa: PLC0415 - only with a pickle
-
     pickles: list[Pickle] = []
     for _ in range(5):
         pickle = read_pickle(data, pickles[-1].end if pickles else 0)
@@ -134,33 +183,166 @@ def _read_safetensors(file: BinaryIO, size: int, kind: str) -> WeightsFile:
     return WeightsFile(damage="truncated") if 8 + length + last > size else WeightsFile(kind)
 
 
-def _read_onnx(file: BinaryIO, size: int, kind: str) -> WeightsFile:
-    """Return what a file of no other kind is: the fields of an ONNX model (onnx/onnx.proto) fill all of it."""
-    fields, position = set[tuple[int, int]](), 0
+def _read_other(file: BinaryIO, size: int, kind: str) -> WeightsFile:
+    """Return an ONNX model, which fields of protobuf fill, a graph among them; or else a file of the given kind."""
+    tags, position = set[int](), 0
     for _ in range(_MOST_FIELDS):
         if position >= size:
             break
         file.seek(position)
         data = file.read(2 * _LONGEST_VARINT)
-        tag, start = _varint(data, 0)
-        number, wire = tag >> 3, tag & 7
-        value, end = _varint(data, start)
-        lengths = {_VARINT: end, _64_BITS: start + 8, _BYTES: end + value, _32_BITS: start + 4}
-        if not number or wire not in lengths or end > len(data):
-            return WeightsFile("unknown" if kind == "onnx" else kind)
-        fields.add((number, wire))
-        position += lengths[wire]
-    if kind == "onnx" and position > size:
-        return WeightsFile(damage="truncated")
-    is_onnx = position == size and {(_IR_VERSION, _VARINT), (_GRAPH, _BYTES)} <= fields
-    return WeightsFile("onnx" if is_onnx else "unknown" if kind == "onnx" else kind)
+        tag, start = _varint(data)
+        value, length = _varint(data[start:])
+        lengths = {0: length, 1: 8, 2: length + value, 5: 4}  # by the type of the field
+        if tag < 8 or tag & 7 not in lengths:
+            break
+        tags.add(tag)
+        position += start + lengths[tag & 7]
+    return WeightsFile("onnx" if position == size and tags >= _ONNX_TAGS else kind)
 
 
-def _varint(data: bytes, start: int) -> tuple[int, int]:
-    """Return a number of protobuf, 7 bits in each byte, and where it ends; beyond the data if it does not end."""
+def _varint(data: bytes) -> tuple[int, int]:
+    """Return a number of protobuf, 7 bits in each byte, and how many bytes it has; zeros if its end is missing."""
     value = 0
-    for position, byte in enumerate(data[start : start + _LONGEST_VARINT]):
-        value |= (byte & 0x7F) << 7 * position
+    for place, byte in enumerate(data[:_LONGEST_VARINT]):
+        value |= (byte & 0x7F) << 7 * place
         if byte < 0x80:
-            return value, start + position + 1
-    return value, len(data) + 1
+            return value, place + 1
+    return 0, 0
+
+
+def read_pickle(data: bytes, start: int = 0) -> Pickle | None:
+    """Return what the pickle at `start` would do, or None if there is none, or it is too long to be judged."""
+    import pickletools  # noqa: PLC0415 - only with a pickle
+
+    file, machine, count = _File(data), _Machine(), 0
+    end = file.seek(start)
+    is_whole = True
+    try:
+        for opcode, argument, _ in pickletools.genops(file):
+            count, end = count + 1, file.tell()
+            if count > MOST_OPCODES:
+                return None
+            machine.take(opcode, argument)
+    except LookupError:  # no unpickler takes it
+        return None
+    except (ValueError, AssertionError):  # the data ends, or is not what the opcode needs
+        if file.tell() < len(data):
+            return None
+        is_whole, end = False, len(data)
+    storages = sum(machine.storages.values())
+    return Pickle(tuple(machine.globals), machine.value, storages, count, end, is_whole)
+
+
+class _File(BytesIO):
+    """A pickle, of which no line is long."""
+
+    def readline(self, _size: int | None = -1, /) -> bytes:
+        return super().readline(_LONGEST_LINE)
+
+
+class _Machine:
+    """The stack of an unpickler. What no unpickler can do raises a LookupError."""
+
+    def __init__(self) -> None:
+        self.globals: dict[str, None] = {}
+        self.storages: dict[str, int] = {}  # bytes, by key
+        self._stack: list[object] = []
+        self._marks: list[int] = []
+        self._memo: dict[object, object] = {}
+
+    @property
+    def value(self) -> object:
+        """Return what was built last."""
+        return self._stack[-1] if self._stack else None
+
+    def take(self, opcode: OpcodeInfo, argument: object) -> None:
+        """Follow an opcode."""
+        name = opcode.name
+        if name == "MARK":
+            self._marks.append(len(self._stack))
+        elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            self._memo[len(self._memo) if argument is None else argument] = self._stack[-1]
+        elif name in ("GET", "BINGET", "LONG_BINGET"):
+            self._stack.append(self._memo[argument])
+        elif name == "POP" and self._marks[-1:] == [len(self._stack)]:
+            self._marks.pop()
+        elif name != "STOP":
+            taken = self._pop(opcode)
+            self._stack += self._results(opcode, argument, taken)
+
+    def _pop(self, opcode: OpcodeInfo) -> list[object]:
+        """Return what an opcode takes from the stack."""
+        kinds = [kind.name for kind in opcode.stack_before]
+        count = kinds.index("mark") if "mark" in kinds else len(kinds)
+        start = (self._marks.pop() if "mark" in kinds else len(self._stack)) - count
+        if start < (self._marks[-1] if self._marks else 0):
+            raise LookupError
+        taken = self._stack[start:]
+        del self._stack[start:]
+        return taken
+
+    def _results(self, opcode: OpcodeInfo, argument: object, taken: list[object]) -> Sequence[object]:
+        """Return what an opcode puts on the stack."""
+        name = opcode.name
+        if name in ("GLOBAL", "INST", "STACK_GLOBAL"):
+            result: object = self._import(*(str(argument).split(" ", 1) if argument else taken))
+        elif name in ("EMPTY_DICT", "DICT", "SETITEM", "SETITEMS"):
+            result = {} if "DICT" in name else taken.pop(0)
+            if isinstance(result, dict):
+                pairs = zip(taken[::2], taken[1::2], strict=False)
+                result.update((key, value) for key, value in pairs if type(key) is str)
+        elif name in ("APPEND", "APPENDS", "ADDITEMS", "BUILD"):
+            result = taken[0]
+            if name == "BUILD" and isinstance(result, Built):
+                result.state = taken[1]
+        elif name in ("REDUCE", "OBJ", "NEWOBJ", "NEWOBJ_EX"):
+            result = _made(taken)
+        elif name == "BINPERSID":
+            result = self._persistent(taken[0])
+        elif "TUPLE" in name:
+            result = tuple(taken)
+        elif name in ("EMPTY_LIST", "LIST"):
+            result = []
+        else:
+            return [argument] * len(opcode.stack_after)
+        return [result]
+
+    def _import(self, module: object, name: object) -> Built:
+        if type(module) is not str or type(name) is not str:
+            raise LookupError
+        found = f"{_PYTHON_2.get(module, module)}.{name}"
+        self.globals[found] = None
+        if len(found) > _LONGEST_NAME or len(self.globals) > _MOST_GLOBALS or not found.isprintable():
+            raise LookupError
+        return Built(found)
+
+    def _persistent(self, key: object) -> object:
+        """Return what a persistent id of torch stands for: a class, or a storage, whose size is noted."""
+        kind, *facts = key if isinstance(key, tuple) and key else ("",)
+        if kind == "module" and facts:
+            return facts[0]
+        if kind == "storage" and len(facts) >= 4 and isinstance(facts[0], Built) and type(facts[3]) is int:
+            item = facts[0].maker.rpartition(".")[2].removesuffix("Storage")
+            self.storages[str(facts[1])[:_LONGEST_NAME]] = facts[3] * _ITEM_SIZES.get(item, 1)
+        return Built("")
+
+
+def _made(taken: list[object]) -> object:
+    """Return what a call makes; the state of an object may be among the arguments."""
+    maker, arguments = taken[0], taken[1:]
+    name = maker.maker if isinstance(maker, Built) else ""
+    if name in _DICTS:
+        return {}
+    given = arguments[0] if arguments and isinstance(arguments[0], tuple) else ()
+    return Built(name, next((each for each in given if type(each) is dict), None))
+
+
+def rejected_globals(pickle: Pickle) -> tuple[str, ...]:
+    """Return the globals that ``torch.load`` certainly rejects since 2.6 (see ``torch._weights_only_unpickler``)."""
+    return tuple(name for name in pickle.globals if not _is_allowed(name))
+
+
+def _is_allowed(name: str) -> bool:
+    is_tensor = name.startswith("torch.") and name.endswith(("Storage", "Tensor"))
+    return is_tensor or name in _ALLOWED or name.startswith(_ALLOWED_BEGINNINGS)

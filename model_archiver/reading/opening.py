@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH, model_of
-from model_archiver.core.problems import Problem, ProblemList, error_of
+from model_archiver.core.problems import Problem, ProblemList, error, error_of
 from model_archiver.core.record import Record
 from model_archiver.core.report import ArchiveReport
 from model_archiver.core.request import ArchiveFormat
@@ -24,8 +25,9 @@ from model_archiver.reading.archive import (
     open_source,
 )
 from model_archiver.reading.content import read_content
+from model_archiver.reading.file_kind import DESCRIPTIONS, HEAD, HINTS, kind_of
 from model_archiver.reading.manifest import manifest_problems, read_manifest
-from model_archiver.reading.misnamed import check_kind
+from model_archiver.reading.zip_headers import kind_of_zip, looks_like_zip, read_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,11 +37,12 @@ if TYPE_CHECKING:
     from model_archiver.core.plan import FileSource
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
-    from model_archiver.reading.archive import Content
+    from model_archiver.reading.archive import ArchiveFile, Content
     from model_archiver.reading.content import SampledFile
 
 _ARGUMENT = "the archive"
 _GZIP = b"\x1f\x8b"
+_SUFFIXES = (".mar", ".tar.gz", ".tgz", ".tar", ".zip", ".gz")
 
 
 def open_archive(given: StrPath) -> Archive:
@@ -58,8 +61,44 @@ def open_archive(given: StrPath) -> Archive:
         if source is None:
             raise error_of(problems)
         with open_source(source, no_progress) as file:
-            check_kind(file, path)
+            _check_kind(_archive_kind(file), path)
         return open_by_content(source)
+
+
+def _check_kind(kind: str, path: Path) -> None:
+    """Raise ModelArchiverError if the server does not read a file of this kind under this name.
+
+    TorchServe reads a file whose name ends in .mar as a zip, and any other file as a gzipped tar (ModelArchive.java).
+    """
+    is_mar = path.name.endswith(".mar")
+    if kind in (("archive", "zip") if is_mar else ("gzip",)):
+        return
+    end = next((end for end in _SUFFIXES if path.name.lower().endswith(end)), "")
+    stem, name = str(path)[: len(str(path)) - len(end)], shlex.quote(str(path))
+    tar = shlex.quote(f"{stem}.tar")
+    hints = {
+        **HINTS,
+        "empty": FETCH_AGAIN,
+        "archive": f"run mv {name} {shlex.quote(f'{stem}.mar')}",
+        "gzip": f"run mv {name} {shlex.quote(f'{stem}.tar.gz')}",
+        "tar": f"run gzip {tar}" if tar == name else f"run mv {name} {tar} && gzip {tar}",
+        "workflow": "register it at /workflows, and give the .mar file of one of its models here",
+        "unknown": "name a .mar file, a .tar.gz file or a model folder",
+    }
+    what = DESCRIPTIONS.get(kind, "not an archive")
+    reads = f"TorchServe reads a file of this name as a {'zip' if is_mar else 'gzipped tar'} and rejects it"
+    package = f"package it: torch-model-archiver --model-name NAME --serialized-file {name}"
+    raise error("archive-unknown", f"this is {what}, but {reads}", hints.get(kind, package), path)
+
+
+def _archive_kind(file: ArchiveFile) -> str:
+    """Return the kind of a file; of a zip, "archive" if it may be one of a model."""
+    kind = kind_of(file.read_at(0, HEAD), file.size)
+    if kind == "zip" or (kind == "unknown" and looks_like_zip(file)):
+        names = read_names(file)
+        inner = "unknown" if names is None else kind_of_zip(names)
+        return "archive" if inner == "unknown" else inner
+    return kind
 
 
 def open_by_content(source: FileSource) -> Archive:
