@@ -197,11 +197,9 @@ FOREIGN = {
     **dict.fromkeys(("zip", "zip of a folder", "mar"), ("a zip file", UNPACK)),
     **dict.fromkeys(("tar.gz", "gzip"), ("a gzip file", UNPACK)),
     "tar": ("a tar archive without compression", UNPACK),
-    "xz": ("an xz file", UNPACK),
+    "bzip2": ("a bzip2 file", UNPACK),
     "xml": ("an XML document", "download the file itself"),
-    "npy": ("a NumPy array", ""),
-    "npz": ("a file of NumPy arrays", ""),
-    "hdf5": ("an HDF5 file", ""),
+    **dict.fromkeys(("npy", "npz"), ("a NumPy file", "")),
     "safetensors": ("a safetensors file", ""),
 }
 

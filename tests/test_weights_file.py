@@ -91,7 +91,8 @@ JOBLIB = b"\x80\x02cjoblib.numpy_pickle\nNumpyArrayWrapper\nq\x00)\x81q\x01}q\x0
 ONNX = FILES["onnx"]
 HALVES = old_saved([torch.zeros(1000, dtype=torch.float16), torch.zeros(1000).bool(), torch.zeros(10)[5:]])
 KINDS = {
-    **{(kind, ""): [FILES[kind]] for kind in ("torchscript", "exported", "safetensors", "onnx", "library")},
+    **{(kind, ""): [FILES[kind]] for kind in ("torchscript", "exported", "safetensors", "library")},
+    ("onnx", ""): [ONNX, ONNX[2:] + ONNX[:2], ONNX + b"\x42\x00" * 20_000],
     ("saved", ""): [SAVED, SAVED + b"\n", OLD_STATE, LONG_STATE, FILES["whole"], FILES["old-whole"]],
     ("pickle", ""): [FILES["pickle"], pickle.dumps({"a": np.zeros(3)}, protocol=2), pickle.dumps([1, 2, 3]) + b"more"],
     ("unknown", ""): [

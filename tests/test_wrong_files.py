@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
-import lzma
 import pickle
 import shutil
 import struct
@@ -72,13 +71,12 @@ WRONG = {
     "a workflow named .mar": ("w.mar", WORKFLOW, "a workflow archive", WORKFLOWS),
     "a file from torch.save": ("net.pt", SAVED, "a file from torch.save", f"{PACK} net.pt"),
     "TorchScript named .mar": ("net.mar", SCRIPT, "TorchScript", f"{PACK} net.mar"),
-    "an array": ("x.npy", b"\x93NUMPY\x01\0" + bytes(120), "a NumPy array", f"{PACK} x.npy"),
-    "arrays": ("x.npz", zipped(**{"a.npy": b"", "b.npy": b""}), "a file of NumPy arrays", f"{PACK} x.npz"),
+    "an array": ("x.npy", b"\x93NUMPY\x01\0" + bytes(120), "a NumPy file", f"{PACK} x.npy"),
+    "arrays": ("x.npz", zipped(**{"a.npy": b"", "b.npy": b""}), "a NumPy file", f"{PACK} x.npz"),
     "safetensors": ("n.bin", struct.pack("<Q", 2) + b'{"' + bytes(20), "a safetensors file", f"{PACK} n.bin"),
     "a pickle": ("n.pkl", pickle.dumps([1, 2, 3]), "a plain pickle", f"{PACK} n.pkl"),
     "another zip": ("docs.zip", zipped(**{"a.txt": b"x"}), "a zip file", UNPACK),
     "bzip2": ("m.tar.bz2", bz2.compress(TAR), "a bzip2 file", UNPACK),
-    "xz": ("m.tar.xz", lzma.compress(TAR), "an xz file", UNPACK),
     "another file": ("a.py", b"x = 1\n", "not an archive", "name a .mar file, a .tar.gz file or a model folder"),
 }
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
-import lzma
 import pickle
 import struct
 import tarfile
@@ -91,11 +91,10 @@ OTHER = {
     "tar": _tarred(saved(STATE)),
     "tar.gz": gzip.compress(_tarred(saved(STATE))),
     "gzip": gzip.compress(saved(STATE)),
-    "xz": lzma.compress(saved(STATE)),
+    "bzip2": bz2.compress(saved(STATE)),
     "mar": _zipped(**{"handler.py": b"", "net.pt": saved(STATE), "MAR-INF/MANIFEST.json": b"{}"}),
     "npy": _arrays(np.save),
     "npz": _arrays(np.savez),
-    "hdf5": b"\x89HDF\r\n\x1a\n" + bytes(500),
     "xml": b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>',
     "safetensors": safetensors(),
 }

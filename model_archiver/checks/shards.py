@@ -37,11 +37,8 @@ def weights_shards(context: CheckContext) -> Iterator[Problem]:
         missing, path = min(found, key=lambda one: len(one[0]), default=([], ""))
         if missing:
             names = listed([missed.name for missed in missing])
-            message, hint = (
-                f"these weights need {names}, which the archive does not have",
-                "pack all of them, in one folder",
-            )
-            yield Problem("warning", "weights-shards", message, hint, path)
+            message = f"these weights need {names}, which the archive does not have"
+            yield Problem("warning", "weights-shards", message, "pack all of them, in one folder", path)
 
 
 def _named(context: CheckContext, index: CheckedFile) -> set[PurePosixPath]:

@@ -189,9 +189,8 @@ def _misfit(outline: Outline, value: object) -> tuple[str, str]:
         return message, _SAVE_STATE_DICT
     entry = next((key for key in _MODEL_ENTRIES if key in states), states[0])
     prefix = _prefix(outline, dicts[entry])
-    return message, f"save only its entry {shortened(entry)!r}" + (
-        f", without {prefix!r} in its keys" if prefix else ""
-    )
+    hint = f"save only its entry {shortened(entry)!r}"
+    return message, f"{hint}, without {prefix!r} in its keys" if prefix else hint
 
 
 def _prefix(outline: Outline, state: dict[str, object]) -> str:
@@ -231,9 +230,9 @@ def _what(found: WeightsFile) -> str:
     maker = found.pickle.globals[0] if found.pickle is not None and found.is_module else ""
     if maker:
         return f"a whole pickled model ({shortened(maker)})"
-    from model_archiver.reading.file_kind import DESCRIPTIONS  # noqa: PLC0415 - only for what is reported
+    from model_archiver.reading.file_kind import describe  # noqa: PLC0415 - only for what is reported
 
-    return DESCRIPTIONS[found.kind]
+    return describe(found.kind)
 
 
 def _loaded_by(context: CheckContext, loader: str) -> Iterator[tuple[CheckedFile, WeightsFile]]:

@@ -79,7 +79,7 @@ class Pickle(Record):
 class WeightsFile(Record):
     """What a weights file is."""
 
-    kind: str = "unknown"  # or a key of `file_kind.DESCRIPTIONS`
+    kind: str = "unknown"  # or another one of `kind_of` and `kind_of_zip`
     pickle: Pickle | None = None  # what its pickle would import and build; None without one, or if it is not judged
     damage: str = ""  # why nothing can read it: "empty", "truncated", "html" or "git lfs"
 
@@ -198,6 +198,8 @@ def _read_other(file: BinaryIO, size: int, kind: str) -> WeightsFile:
             break
         tags.add(tag)
         position += start + lengths[tag & 7]
+    else:
+        position = size  # there may be very many; the graph comes early
     return WeightsFile("onnx" if position == size and tags >= _ONNX_TAGS else kind)
 
 

@@ -12,45 +12,35 @@ _SIGNATURES: dict[str, bytes | tuple[bytes, ...]] = {
     "zip": b"PK\x03\x04",
     "gzip": b"\x1f\x8b",
     "bzip2": b"BZh91AY&SY",
-    "xz": b"\xfd7zXZ\0",
-    "numpy": b"\x93NUMPY",
-    "hdf5": b"\x89HDF\r\n\x1a\n",
+    "NumPy": b"\x93NUMPY",
     "library": (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"),
 }
-DESCRIPTIONS = {
+_DESCRIPTIONS = {
     "empty": "an empty file",
     "html": "an HTML page",
     "xml": "an XML document",
     "git lfs": "a Git LFS pointer",
-    "zip": "a zip file",
     "archive": "a zip file",
     "workflow": "a workflow archive",
-    "gzip": "a gzip file",
-    "bzip2": "a bzip2 file",
-    "xz": "an xz file",
     "tar": "a tar archive without compression",
     "torchscript": "TorchScript",
     "saved": "a file from torch.save",
     "exported": "an exported program (torch.export)",
     "pickle": "a plain pickle",
-    "safetensors": "a safetensors file",
     "onnx": "an ONNX model",
     "library": "a shared library",
-    "numpy": "a NumPy array",
-    "arrays": "a file of NumPy arrays",
-    "hdf5": "an HDF5 file",
 }
-"""What people call each kind."""
+"""What people call a kind where that is not "a ... file"."""
 HINTS = {
     **dict.fromkeys(("html", "xml"), "download the file itself"),
     "git lfs": "run git lfs pull",
-    **dict.fromkeys(("zip", "archive", "workflow", "gzip", "bzip2", "xz", "tar"), "unpack it and give what is in it"),
+    **dict.fromkeys(("zip", "archive", "workflow", "gzip", "bzip2", "tar"), "unpack it and give what is in it"),
 }
 """What to do with a file of a kind that is never what it should be."""
 
 
 def kind_of(head: bytes, size: int) -> str:
-    """Return the kind of a file of this size, a key of `DESCRIPTIONS`, by its first bytes; else "unknown"."""
+    """Return the kind of a file of this size, by its first bytes; "unknown" if they do not show it."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:15].lower()
     length = int.from_bytes(head[:8], "little")
     tests = {
@@ -65,3 +55,8 @@ def kind_of(head: bytes, size: int) -> str:
         **{kind: head.startswith(signature) for kind, signature in _SIGNATURES.items()},
     }
     return next((kind for kind, is_met in tests.items() if is_met), "unknown")
+
+
+def describe(kind: str) -> str:
+    """Return what people call a file of a known kind."""
+    return _DESCRIPTIONS.get(kind, f"a {kind} file")

@@ -25,7 +25,7 @@ from model_archiver.reading.archive import (
     open_source,
 )
 from model_archiver.reading.content import read_content
-from model_archiver.reading.file_kind import DESCRIPTIONS, HEAD, HINTS, kind_of
+from model_archiver.reading.file_kind import HEAD, HINTS, describe, kind_of
 from model_archiver.reading.manifest import manifest_problems, read_manifest
 from model_archiver.reading.zip_headers import kind_of_zip, looks_like_zip, read_names
 
@@ -85,7 +85,7 @@ def _check_kind(kind: str, path: Path) -> None:
         "workflow": "register it at /workflows, and give the .mar file of one of its models here",
         "unknown": "name a .mar file, a .tar.gz file or a model folder",
     }
-    what = DESCRIPTIONS.get(kind, "not an archive")
+    what = "not an archive" if kind == "unknown" else describe(kind)
     reads = f"TorchServe reads a file of this name as a {'zip' if is_mar else 'gzipped tar'} and rejects it"
     package = f"package it: torch-model-archiver --model-name NAME --serialized-file {name}"
     raise error("archive-unknown", f"this is {what}, but {reads}", hints.get(kind, package), path)

@@ -198,7 +198,7 @@ def kind_of_zip(names: Collection[str]) -> str:
         "unknown": has_code or has_constants,
         "saved": f"{root}/data.pkl" in names,
         "exported": f"{root}/archive_format" in names,
-        "arrays": bool(names) and all(name.endswith(".npy") for name in names),
+        "NumPy": bool(names) and all(name.endswith(".npy") for name in names),
         "zip": not any(name.rpartition("/")[2] == "version" for name in names),
     }
     return next((kind for kind, is_met in tests.items() if is_met), "unknown")
