@@ -11,7 +11,7 @@ import pytest
 
 from tests.archives import output
 from tests.conftest import Command
-from tests.torch_files import FILES, STATE, np, old_save_of, saved, torch
+from tests.torch_files import FILES, OTHER, STATE, np, old_save_of, saved, torch
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -33,14 +33,20 @@ DERIVED = "from ts.torch_handler.base_handler import BaseHandler\n\n\nclass Own(
 MODEL = ("--model-file", "net.py")
 
 
+ONNX = FILES["onnx"]
 WEIGHTS = {
     **FILES,
+    **OTHER,
+    "half an onnx": ONNX[:-1],
+    "onnx without a graph": ONNX[:-7],
+    "text": b"not a protobuf",
+    "onnx in another order": ONNX[2:] + ONNX[:2],
     "numbers": saved({"epoch": np.float64(1), **STATE}),
     "settings": saved({"settings": argparse.Namespace(rate=1), **STATE}),
     "functions": old_save_of(b"\x80\x02" + b"".join(b"cos\nf%d\n0" % number for number in range(5)) + b"}."),
     "long name": old_save_of(b"\x80\x02cos\n" + b"x" * 900 + b"\n0}."),
-    "foreign": old_save_of(b"\x80\x02]ctensorlib.rows\nRows\na."),
-    "many foreign": old_save_of(b"\x80\x02]" + b"".join(b"cpackage%d\nX\na" % number for number in range(30)) + b"."),
+    "foreign": old_save_of(b"\x80\x02ctensorlib.rows\nRows\n0}."),
+    "many foreign": old_save_of(b"\x80\x02" + b"".join(b"cpackage%d\nX\n0" % number for number in range(30)) + b"}."),
 }
 DAMAGED = {
     "empty": "the file is empty; save the weights again",
@@ -83,7 +89,6 @@ WITHOUT_MODEL_FILE = {
     "old-whole": ("a whole pickled model (tests.torch_files.Net)", SCRIPT_OR_CLASS),
     "exported": ("an exported program (torch.export)", SCRIPT_OR_CLASS),
     "pickle": ("a plain pickle", SCRIPT_OR_CLASS),
-    "safetensors": ("a safetensors file", SCRIPT_OR_CLASS),
     "onnx": ("an ONNX model", "give it the suffix .onnx"),
     "library": ("a shared library", "give it the suffix .so"),
 }
@@ -184,6 +189,75 @@ def test_a_file_that_nothing_can_read(pack, run: Command, kind: str, report: str
     expected = [] if (kind, name) == ("empty", "dummy.pt") else [f"{name}: {report} [weights-unreadable]"]
     done = run("--model-name", "m", "-f", "--handler", "own.py", "--serialized-file", name, *words)
     assert (done.errors, done.warnings) == ([], expected)
+
+
+NOT_LOADED = "which the server does not load"
+UNPACK = "unpack it and give what is in it"
+FOREIGN = {
+    **dict.fromkeys(("zip", "zip of a folder", "mar"), ("a zip file", UNPACK)),
+    **dict.fromkeys(("tar.gz", "gzip"), ("a gzip file", UNPACK)),
+    "tar": ("a tar archive without compression", UNPACK),
+    "bzip2": ("a bzip2 file", UNPACK),
+    "xml": ("an XML document", "download the file itself"),
+    **dict.fromkeys(("npy", "npz"), ("a NumPy file", "")),
+    "safetensors": ("a safetensors file", ""),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.mark.parametrize(
+    ("name", "words", "handler"),
+    [
+        ("net.pt", (), "base_handler"),
+        ("net.bin", (), "image_classifier"),
+        ("net.pth", MODEL, "base_handler"),
+        ("net.pt", MODEL, "densenet_handler"),
+    ],
+)
+def test_a_file_that_is_something_else_is_one_error(pack, kind: str, name: str, words, handler: str) -> None:
+    what, hint = FOREIGN[kind]
+    hint = hint or (SAVE_STATE if words else SCRIPT_OR_CLASS)
+    lines = pack(kind, *words, name=name, handler=handler)
+    assert lines == [f"{name}: this is {what}, {NOT_LOADED}; {hint} [weights-unreadable]"]
+    for load in (torch.load, torch.jit.load):
+        with pytest.raises((RuntimeError, ValueError, pickle.UnpicklingError)):
+            load(name)
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_what_else_a_handler_may_load_is_not_reported(pack, kind: str) -> None:
+    assert pack(kind, "--strict", handler="own.py") == []
+    Path("own.py").write_text(f"{DERIVED}{NO_STATE}\n")
+    assert pack(kind, *MODEL, "--strict", handler="own.py") == []
+    Path("net.py").write_text("import torch\n\ntorch.load = print\n" + NET)
+    assert pack(kind, *MODEL, "--strict") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "report"),
+    [
+        ("state-dict", f"this is a file from torch.save, {NOT_LOADED}; export the model to ONNX"),
+        ("torchscript", f"this is TorchScript, {NOT_LOADED}; give it the suffix .pt"),
+        ("safetensors", f"this is a safetensors file, {NOT_LOADED}; export the model to ONNX"),
+        ("tar.gz", f"this is a gzip file, {NOT_LOADED}; {UNPACK}"),
+        *((kind, "this is not an ONNX model; export the model to ONNX") for kind in ("text", "raw")),
+        ("onnx without a graph", "this is not an ONNX model; export the model to ONNX"),
+        ("half an onnx", "this is not an ONNX model; export the model to ONNX"),
+        ("html", DAMAGED["html"]),
+    ],
+)
+def test_a_file_of_this_name_that_is_no_onnx_model(pack, kind: str, report: str) -> None:
+    assert pack(kind, name="net.onnx") == [f"net.onnx: {report} [weights-unreadable]"]
+
+
+@pytest.mark.parametrize("kind", ["onnx", "onnx in another order", "real onnx"])
+def test_an_onnx_model_is_one_whatever_made_it(pack, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    onnx = pytest.importorskip("onnx")
+    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["x2"])], "g", [value], [value])
+    real = onnx.helper.make_model(graph, functions=[], doc_string="by hand").SerializeToString()
+    monkeypatch.setitem(WEIGHTS, "real onnx", real)
+    assert pack(kind, "--strict", name="net.onnx") == []
 
 
 UNSAFE = {

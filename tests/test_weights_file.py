@@ -88,18 +88,21 @@ LONG_STATE = old_saved({f"rows.{number}": torch.zeros(1) for number in range(500
 LIST = pickle.dumps(["word"] * 100_000)
 PICKLED_STATE = zipfile.ZipFile(io.BytesIO(SAVED)).read("archive/data.pkl")
 JOBLIB = b"\x80\x02cjoblib.numpy_pickle\nNumpyArrayWrapper\nq\x00)\x81q\x01}q\x02b" + b"B" * 64
+ONNX = FILES["onnx"]
+HALVES = old_saved([torch.zeros(1000, dtype=torch.float16), torch.zeros(1000).bool(), torch.zeros(10)[5:]])
 KINDS = {
-    **{(kind, ""): [FILES[kind]] for kind in ("torchscript", "exported", "safetensors", "onnx", "library")},
+    **{(kind, ""): [FILES[kind]] for kind in ("torchscript", "exported", "safetensors", "library")},
+    ("onnx", ""): [ONNX, ONNX[2:] + ONNX[:2], ONNX + b"\x42\x00" * 20_000],
     ("saved", ""): [SAVED, SAVED + b"\n", OLD_STATE, LONG_STATE, FILES["whole"], FILES["old-whole"]],
     ("pickle", ""): [FILES["pickle"], pickle.dumps({"a": np.zeros(3)}, protocol=2), pickle.dumps([1, 2, 3]) + b"more"],
     ("unknown", ""): [
         *(FILES["raw"], b"weights" * 1000, b"{}", b"\x80", b"\x80\x02", b"<htmlx>", FILES["git lfs"] + bytes(2000)),
-        *(JOBLIB, struct.pack("<Q", 1 << 40) + b'{"a":1}', FILES["onnx"].replace(b"o", b"\0")),
+        *(JOBLIB, struct.pack("<Q", 1 << 40) + b'{"a":1}', ONNX[:-7], ONNX[:-1], ONNX + b"\0", b"\x08\x01" * 20_000),
     ],
     ("unknown", "empty"): [b""],
     ("unknown", "html"): [FILES["html"], b"\xef\xbb\xbf<html lang='en'>"],
     ("unknown", "git lfs"): [FILES["git lfs"]],
-    ("saved", "truncated"): [OLD_STATE[:200], LONG_STATE[: len(LONG_STATE) // 2]],
+    ("saved", "truncated"): [OLD_STATE[:200], LONG_STATE[: len(LONG_STATE) // 2], OLD_STATE[:-20], HALVES[:-3000]],
     ("unknown", "truncated"): [
         *(SAVED[:-100], SAVED[:100], SAVED[:64] + SAVED[-22:], FILES["torchscript"][:-1000], LIST[:-1], LIST[:100_000]),
         *(safetensors()[:-1], safetensors()[:40], safetensors(end=25)),
@@ -230,12 +233,12 @@ def test_little_is_read_of_five_gigabytes() -> None:
 @pytest.mark.parametrize(
     ("head", "most"),
     [
-        (bytes(8), 1 << 10),
+        (bytes(8), 1 << 11),
         (b"PK\x03\x04", 1 << 17),
         (b"\x80\x02\x85", 1 << 17),
         (b"\x80\x02]", 1 << 25),
         (b"\x80\x02\x8a\x0a", 1 << 25),
-        (struct.pack("<Q", 90_000_000) + b'{"', 1 << 10),
+        (struct.pack("<Q", 90_000_000) + b'{"', 1 << 11),
     ],
 )
 def test_bytes_read_of_a_large_file(head: bytes, most: int) -> None:

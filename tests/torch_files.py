@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import json
 import pickle
 import struct
+import tarfile
 import warnings
+import zipfile
 from typing import Any
 
 import pytest
@@ -56,6 +60,45 @@ with warnings.catch_warnings():
     SCRIPTED = torch.jit.script(Net()).save_to_buffer()
     EXPORTED = _exported()
 STATE = Net().state_dict()
+
+
+def _zipped(**files: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def _tarred(content: bytes) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        member = tarfile.TarInfo("net.pt")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return file.getvalue()
+
+
+def _arrays(save: Any) -> bytes:
+    file = io.BytesIO()
+    save(file, STATE["linear.bias"].numpy())
+    return file.getvalue()
+
+
+OTHER = {
+    "zip": _zipped(**{"net.pt": saved(STATE)}),
+    "zip of a folder": _zipped(**{"net/model.pt": saved(STATE), "net/config.json": b"{}"}),
+    "tar": _tarred(saved(STATE)),
+    "tar.gz": gzip.compress(_tarred(saved(STATE))),
+    "gzip": gzip.compress(saved(STATE)),
+    "bzip2": bz2.compress(saved(STATE)),
+    "mar": _zipped(**{"handler.py": b"", "net.pt": saved(STATE), "MAR-INF/MANIFEST.json": b"{}"}),
+    "npy": _arrays(np.save),
+    "npz": _arrays(np.savez),
+    "xml": b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>',
+    "safetensors": safetensors(),
+}
+"""Files that no function of torch loads."""
 FILES = {
     "torchscript": SCRIPTED,
     "state-dict": saved(STATE),
@@ -65,7 +108,7 @@ FILES = {
     "exported": EXPORTED,
     "pickle": pickle.dumps({name: tensor.numpy() for name, tensor in STATE.items()}),
     "safetensors": safetensors(),
-    "onnx": b"\x08\x09\x12\x07pytorch\x1a\x062.13.0:\x10graph",
+    "onnx": b"\x08\x09\x12\x07pytorch\x1a\x062.13.0:\x05graph",
     "library": b"\x7fELF" + bytes(60),
     "raw": bytes(range(256)) * 8,
     "empty": b"",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from model_archiver.core.problems import Problem
-from model_archiver.core.text import shortened
+from model_archiver.core.text import listed, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from model_archiver.checks.context import CheckContext, CheckedFile
+    from model_archiver.checks.source import Outline
     from model_archiver.checks.weights_file import WeightsFile
 
 # What loads the weights: a method of the server's handlers, or nothing because of the suffix.
 _STATE_DICT = "_load_pickled_model"
 _TORCHSCRIPT = "_load_torchscript_model"
+_ONNX = "onnxruntime"
 _NOTHING = "nothing"
 
 _DENSENET = "DenseNetHandler"
@@ -31,15 +33,8 @@ _ADD_CLASS = "add the model class with --model-file"
 _SAVE_STATE_DICT = "save its state_dict() with torch.save"
 _SAVE_TORCHSCRIPT = "save TorchScript as .pt (torch.jit.script(model).save(...))"
 _SUFFIXES = {"torchscript": ".pt", "onnx": ".onnx", "library": ".so"}
-_KINDS = {
-    "torchscript": "TorchScript",
-    "saved": "a file from torch.save",
-    "exported": "an exported program (torch.export)",
-    "pickle": "a plain pickle",
-    "safetensors": "a safetensors file",
-    "onnx": "an ONNX model",
-    "library": "a shared library",
-}
+_KINDS = ("unknown", "torchscript", "saved", "exported", "pickle", "onnx", "library")
+"""The kinds of which a model file, or a suffix, decides whether the server loads them."""
 _DAMAGES = {
     "empty": ("the file is empty", "save the weights again"),
     "truncated": ("the file is truncated", "copy or download it again, or save the weights again"),
@@ -52,7 +47,15 @@ _CHANGES_LOADING = (
 )
 _NEVER_ALLOWED = {*sys.stdlib_module_names, "__main__", "numpy", "torch"}
 _MOST_PACKAGES = 20
-_MOST_NAMED = 3
+
+# Classes, and packages of classes, that load a state_dict as torch.nn.Module does.
+_PLAIN_BASES = ("torch.nn.Module", "torch.nn.Sequential", "torchvision.models.", "pytorch_lightning.", "lightning.")
+_CALLS = {".load_state_dict", ".state_dict"}
+_ADDS = {".add_module", ".register_module", "._modules"}  # of an attribute whose name may be computed
+_WRAPPERS = ("module", "_orig_mod")  # what torch.nn.DataParallel and torch.compile put in front of all keys
+_MODEL_ENTRIES = ("state_dict", "model_state_dict", "model")  # of a checkpoint, in the order in which they are proposed
+_SEQUENCES: dict[type, str] = {list: "a list", tuple: "a tuple"}
+_WANTED = "the server loads a state_dict"
 
 
 def weights_missing(context: CheckContext) -> Iterator[Problem]:
@@ -70,10 +73,36 @@ def weights_unreadable(context: CheckContext) -> Iterator[Problem]:
     file, found = context.named_file("serializedFile"), context.weights
     if file is None or found is None or context.server != "torchserve" or not context.runs_python3:
         return
-    level: Literal["error", "warning"] = "error" if _loader(context, file) else "warning"
+    loader = _loader(context, file)
+    level: Literal["error", "warning"] = "error" if loader else "warning"
     is_placeholder = found.damage == "empty" and any(word in file.path.name.lower() for word in _PLACEHOLDERS)
     if found.damage and (level == "error" or not is_placeholder):
         yield Problem(level, "weights-unreadable", *_DAMAGES[found.damage], file.display_path)
+    if found.damage or not _is_foreign(loader, file, found):
+        return
+    if loader == _STATE_DICT and context.mentioned(_CHANGES_LOADING):
+        return
+    what = "not an ONNX model" if found.kind == "unknown" else f"{_what(found)}, which the server does not load"
+    yield Problem("error", "weights-unreadable", f"this is {what}", _hint(loader, found), file.display_path)
+
+
+def _is_foreign(loader: str, file: CheckedFile, found: WeightsFile) -> bool:
+    """Return whether a file is of a kind that the loader never takes."""
+    if loader == _ONNX:
+        return found.kind != "onnx"
+    # Newer versions of torch.load pass a file of this suffix to the safetensors package.
+    is_safetensors = found.kind == "safetensors" and file.path.suffix == ".safetensors"
+    return bool(loader) and found.kind not in _KINDS and not is_safetensors
+
+
+def _hint(loader: str, found: WeightsFile) -> str:
+    from model_archiver.reading.file_kind import HINTS  # noqa: PLC0415 - as few weights are of another kind
+
+    if loader == _ONNX:
+        hint = f"give it the suffix {_SUFFIXES[found.kind]}" if found.kind in _SUFFIXES else "export the model to ONNX"
+    else:
+        hint = _SAVE_STATE_DICT if loader == _STATE_DICT else _hint_without_model_file(found)
+    return HINTS.get(found.kind, hint)
 
 
 def weights_suffix(context: CheckContext) -> Iterator[Problem]:
@@ -105,10 +134,8 @@ def _hint_without_model_file(found: WeightsFile) -> str:
 def weights_with_model_file(context: CheckContext) -> Iterator[Problem]:
     """Report a file that ``torch.load`` rejects, or one that holds a whole model."""
     for file, found in _loaded_by(context, _STATE_DICT):
-        # Newer versions of torch.load pass a file of this suffix to the safetensors package.
-        is_taken = found.kind == "safetensors" and file.path.suffix == ".safetensors"
-        may_be_state_dict = found.kind == "unknown" or (found.kind == "saved" and not found.is_module)
-        if is_taken or may_be_state_dict or context.mentioned(_CHANGES_LOADING):
+        may_be_state_dict = found.kind in ("unknown", "safetensors") or (found.kind == "saved" and not found.is_module)
+        if may_be_state_dict or context.mentioned(_CHANGES_LOADING):
             return
         message = f"this is {_what(found)}, but with a model file the server loads only a state_dict"
         hint = f"remove --model-file, or {_SAVE_STATE_DICT}" if found.kind in _SUFFIXES else _SAVE_STATE_DICT
@@ -120,18 +147,78 @@ def weights_unsafe(context: CheckContext) -> Iterator[Problem]:
     for file, found in _loaded_by(context, _STATE_DICT):
         names = [] if found.is_module else _rejected_globals(context, found)
         if names and not context.mentioned(_CHANGES_LOADING):
-            shown = ", ".join(map(shortened, names[:_MOST_NAMED]))
-            more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-            message = f"the pickle imports {shown}{more}, which torch 2.6 rejects and older versions execute"
+            message = f"the pickle imports {listed(names)}, which torch 2.6 rejects and older versions execute"
             hint = "save only tensors, numbers and strings, as in a state_dict"
             yield Problem("warning", "weights-unsafe", message, hint, file.display_path)
 
 
+def weights_keys(context: CheckContext) -> Iterator[Problem]:
+    """Report an object that ``load_state_dict`` of the model's class certainly rejects."""
+    model_file = context.named_file("modelFile")
+    outline = context.outline(model_file) if model_file is not None else None
+    for file, found in _loaded_by(context, _STATE_DICT):
+        if outline is None or found.is_module or not _loads_plainly(outline):
+            return
+        message, hint = _misfit(outline, found.value)
+        if message and not context.mentioned((*_CHANGES_LOADING, b"Module.load_state_dict")):
+            yield Problem("warning", "weights-keys", message, hint, file.display_path)
+
+
+def _loads_plainly(outline: Outline) -> bool:
+    """Return whether the class in a model file loads a state_dict as ``torch.nn.Module`` does."""
+    own = outline.only_class
+    own_ways = {word for word in outline.words | outline.stored if "state_dict" in word} - _CALLS
+    return own is not None and not own_ways and all(base.startswith(_PLAIN_BASES) for base in own.bases)
+
+
+def _misfit(outline: Outline, value: object) -> tuple[str, str]:
+    """Return why a class does not load an object, and what to do; empty strings if it may load it."""
+    if not isinstance(value, dict):
+        kind = "a tensor" if getattr(value, "is_tensor", False) else _SEQUENCES.get(type(value))
+        return (f"this holds {kind}, but {_WANTED}", _SAVE_STATE_DICT) if kind else ("", "")
+    plain = [key for key, item in value.items() if "." not in key and not hasattr(item, "is_tensor")]
+    if not set(plain) - {"_extra_state"}:
+        prefix = _prefix(outline, value)
+        example = next((shortened(key) for key in value if key.startswith(prefix)), "")
+        message = f"all keys begin with {prefix!r}, such as {example}, but those of the model do not"
+        return (message, f"remove {prefix!r} from the keys and save them again") if prefix else ("", "")
+    message = f"this holds a checkpoint with the keys {listed(list(value), 5)}, but {_WANTED}"
+    dicts = {key: item for key, item in value.items() if isinstance(item, dict)}
+    states = [key for key, item in dicts.items() if any(getattr(one, "is_tensor", False) for one in item.values())]
+    if not states:
+        return message, _SAVE_STATE_DICT
+    entry = next((key for key in _MODEL_ENTRIES if key in states), states[0])
+    prefix = _prefix(outline, dicts[entry])
+    hint = f"save only its entry {shortened(entry)!r}"
+    return message, f"{hint}, without {prefix!r} in its keys" if prefix else hint
+
+
+def _prefix(outline: Outline, state: dict[str, object]) -> str:
+    """Return what stands in front of all keys of a state_dict and is certainly not in those of the model."""
+    keys = [key for key in state if key != "n_averaged"]
+    parts: list[str] = []
+    while keys and all("." in key for key in keys):
+        first = keys[0].partition(".")[0]
+        is_named = f".{first}" in outline.words or f'"{first}' in outline.words
+        if is_named or not all(key.startswith(f"{first}.") for key in keys):
+            break
+        parts.append(first)
+        keys = [key.partition(".")[2] for key in keys]
+    # The file sets each attribute of the class by its name, and the keys behind the prefix are some of these.
+    bases = outline.only_class.bases if outline.only_class else ()
+    is_shown = bases == ("torch.nn.Module",) and not outline.is_open and _ADDS.isdisjoint(outline.words)
+    if not is_shown or not all(f".{key.partition('.')[0]}" in outline.words for key in keys):
+        parts = parts[: next((place for place, part in enumerate(parts) if part not in _WRAPPERS), len(parts))]
+    return "".join(f"{part}." for part in parts)
+
+
 def _rejected_globals(context: CheckContext, found: WeightsFile) -> list[str]:
     """Return what ``torch.load`` rejects, unless an imported package may allow it, as torchao does for its own."""
+    if found.kind != "saved" or found.pickle is None:
+        return []
     from model_archiver.checks.weights_file import rejected_globals  # noqa: PLC0415 - as there are weights
 
-    names = rejected_globals(found.pickle) if found.kind == "saved" and found.pickle else ()
+    names = rejected_globals(found.pickle)
     others = {name.partition(".")[0] for name in names} - _NEVER_ALLOWED
     unknown = {name for name in others if context.importable(name) is None}
     if len(unknown) <= _MOST_PACKAGES:
@@ -141,13 +228,19 @@ def _rejected_globals(context: CheckContext, found: WeightsFile) -> list[str]:
 
 def _what(found: WeightsFile) -> str:
     maker = found.pickle.globals[0] if found.pickle is not None and found.is_module else ""
-    return f"a whole pickled model ({shortened(maker)})" if maker else _KINDS[found.kind]
+    if maker:
+        return f"a whole pickled model ({shortened(maker)})"
+    from model_archiver.reading.file_kind import describe  # noqa: PLC0415 - only for what is reported
+
+    return describe(found.kind)
 
 
 def _loaded_by(context: CheckContext, loader: str) -> Iterator[tuple[CheckedFile, WeightsFile]]:
-    """Yield the weights file and what it is, if it is not damaged and this loads it."""
+    """Yield the weights file and what it is, if this loads it and `weights_unreadable` does not report it."""
     file, found = context.named_file("serializedFile"), context.weights
-    if file is not None and found is not None and not found.damage and _loader(context, file) == loader:
+    if file is None or found is None or found.damage or _loader(context, file) != loader:
+        return
+    if not _is_foreign(loader, file, found):
         yield file, found
 
 
@@ -161,5 +254,5 @@ def _loader(context: CheckContext, file: CheckedFile) -> str:
     elif name.endswith(".pt") or _DENSENET in inherited.classes:
         loader = _TORCHSCRIPT
     else:
-        loader = {".onnx": "onnxruntime", ".so": ""}.get(file.path.suffix, _NOTHING)
+        loader = {".onnx": _ONNX, ".so": ""}.get(file.path.suffix, _NOTHING)
     return "" if loader in inherited.overridden else loader

@@ -1,7 +1,4 @@
-"""What a weights file is, by a few of its bytes: nothing is unpickled, and little is read.
-
-What a pickle would import is read from its opcodes. What they do to the stack is not followed.
-"""
+"""What a weights file is, by a few of its bytes: nothing is unpickled, and little is read."""
 
 from __future__ import annotations
 
@@ -12,30 +9,29 @@ from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pickletools import OpcodeInfo
     from typing import BinaryIO
 
     from model_archiver.core.plan import Member
     from model_archiver.reading.content import SampledFile
 
-LARGEST_PICKLE = 1 << 24  # bytes of the largest pickle that is judged
+_LARGEST_PICKLE = 1 << 24  # bytes of the largest pickle that is judged
 _LARGEST_DIRECTORY = 1 << 22
-_LARGEST_HEADER = 100_000_000  # of safetensors, as its documentation says
 _HEAD = 1024
 _ZIP = b"PK\x03\x04"
-_PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
-_HTML = (b"<!doctype html>", b"<!doctype html ", b"<html>", b"<html ", b"<html\n")
-_GIT_LFS = b"version https://git-lfs.github.com/spec/v1\n"
-_LIBRARY = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
-_MAGIC = b"\x8a\x0a" + 0x1950A86A20F9469CFC6C.to_bytes(10, "little") + b"."
-_WINDOWS = (1 << 16, 1 << 20, LARGEST_PICKLE)
+_DAMAGES = ("empty", "html", "git lfs")
+_MOST_FIELDS = 10_000  # of an ONNX model at its top level
+_ONNX_TAGS = {1 << 3, 7 << 3 | 2}  # of ir_version and of graph, which every ModelProto has (onnx/onnx.proto)
+_LONGEST_VARINT = 10
+_WINDOWS = (1 << 16, 1 << 20, _LARGEST_PICKLE)
 _FEWEST_OPCODES = 4  # random bytes that begin as a pickle hardly have more
 MOST_OPCODES = 500_000  # of a pickle that is judged; a state_dict has about thirty for each of its tensors
 _MOST_GLOBALS = 1000
 _LONGEST_NAME = 1024
 _LONGEST_LINE = 4096
 _PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
-_CONTAINERS = ("EMPTY_DICT", "EMPTY_LIST", "EMPTY_SET", "EMPTY_TUPLE")
+_DICTS = ("collections.OrderedDict", "collections.defaultdict", "builtins.dict")
 _ALLOWED = {
     *("collections.OrderedDict", "collections.Counter", "_codecs.encode", "builtins.set", "builtins.bytearray"),
     *("builtins.complex", "torch.Size", "torch.device", "torch.nn.parameter.Parameter"),
@@ -46,13 +42,35 @@ _ALLOWED_BEGINNINGS = (
     *("torch._utils._rebuild_", "torch.per_tensor_", "torch.per_channel_"),
     *(f"torch.{kind}" for kind in ("bool", "int", "uint", "qint", "quint", "bits", "float", "bfloat", "complex")),
 )
+_ITEM_SIZES = {"Half": 2, "BFloat16": 2, "Short": 2, "Float": 4, "Int": 4, "Double": 8, "Long": 8}  # 1 at least
+
+
+class Built:
+    """What stands for an object that is neither a string, a number, a list, a tuple nor a dict."""
+
+    __slots__ = ("maker", "state")
+
+    def __init__(self, maker: str, state: object = None) -> None:
+        self.maker = maker  # the dotted name of what it is, or of what makes it
+        self.state = state
+
+    @property
+    def is_tensor(self) -> bool:
+        """Return whether it certainly is a tensor."""
+        return self.maker.startswith("torch._utils._rebuild_")
+
+    @property
+    def is_module(self) -> bool:
+        """Return whether it certainly is a whole ``torch.nn.Module``."""
+        return isinstance(self.state, dict) and {"_parameters", "_modules"} <= self.state.keys()
 
 
 class Pickle(Record):
     """What a pickle would do."""
 
     globals: tuple[str, ...]  # the dotted names of what it imports, each once, in its order
-    is_module: bool  # whether it builds a torch.nn.Module, not something that holds one
+    value: object  # what it builds; of a dict only the keys that are strings, of a list nothing
+    storages: int  # the bytes that its tensors need at least behind it, where torch.save wrote no zip
     count: int  # how many opcodes it has
     end: int  # where it ends, or the data does
     is_whole: bool  # whether it ends before the data does
@@ -61,15 +79,19 @@ class Pickle(Record):
 class WeightsFile(Record):
     """What a weights file is."""
 
-    # Or "torchscript", "saved" (torch.save), "exported" (torch.export), "pickle", "safetensors", "onnx", "library".
-    kind: str = "unknown"
+    kind: str = "unknown"  # or another one of `kind_of` and `kind_of_zip`
     pickle: Pickle | None = None  # what its pickle would import and build; None without one, or if it is not judged
     damage: str = ""  # why nothing can read it: "empty", "truncated", "html" or "git lfs"
 
     @property
     def is_module(self) -> bool:
         """Return whether it certainly holds a whole ``torch.nn.Module``."""
-        return self.pickle is not None and self.pickle.is_module
+        return isinstance(self.value, Built) and self.value.is_module
+
+    @property
+    def value(self) -> object:
+        """Return what torch.save wrote, or None if that is not known."""
+        return self.pickle.value if self.pickle is not None and self.kind == "saved" else None
 
 
 def read_weights(weights: Member | SampledFile) -> WeightsFile | None:
@@ -79,37 +101,22 @@ def read_weights(weights: Member | SampledFile) -> WeightsFile | None:
             head, size = file.read(_HEAD), weights.size
             if head.startswith(_ZIP):
                 return _read_zip(file, size)
-            if head.startswith(_PICKLES):
-                return _read_pickles(file, size)
-            length = int.from_bytes(head[:8], "little")
-            if head[8:10] == b'{"' and length <= _LARGEST_HEADER:
-                return _read_safetensors(file, size, length)
-            return _read_head(head, size)
+            from model_archiver.reading.file_kind import kind_of  # noqa: PLC0415 - most weights are zips
+
+            kind = kind_of(head, size)
+            if kind in _DAMAGES:
+                return WeightsFile(damage=kind)
+            special = {"saved": _read_pickles, "pickle": _read_pickles, "safetensors": _read_safetensors}
+            return special.get(kind, _read_other)(file, size, kind)
     except NotSampledError:
         return None
 
 
-def _read_head(head: bytes, size: int) -> WeightsFile:
-    """Return what a file is whose first bytes show all that can be known."""
-    if not head:
-        return WeightsFile(damage="empty")
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:15].lower().startswith(_HTML):
-        return WeightsFile(damage="html")
-    if head.startswith(_GIT_LFS) and size < _HEAD:
-        return WeightsFile(damage="git lfs")
-    # The fields ir_version and producer_name of a ModelProto (onnx/onnx.proto).
-    if len(head) > 4 and head[0] == 0x08 and head[2] == 0x12 and 0 < head[1] < 0x20 and 0 < head[3] < 0x80:
-        name = head[4 : 4 + head[3]]
-        is_name = len(name) == head[3] and name.isascii() and name.decode().isprintable()
-        return WeightsFile("onnx" if is_name else "unknown")
-    return WeightsFile("library" if head.startswith(_LIBRARY) else "unknown")
-
-
 def _read_zip(file: BinaryIO, size: int) -> WeightsFile:
-    """Return what a zip is, by the names in it (caffe2/serialize/inline_container.cc)."""
+    """Return what a zip is, by the names in it, with the pickle of a file from torch.save."""
     from model_archiver.core.running import no_progress  # noqa: PLC0415 - only with a zip, as all of these
     from model_archiver.reading.archive import ArchiveFile  # noqa: PLC0415
-    from model_archiver.reading.zip_headers import find_end, read_central, read_local  # noqa: PLC0415
+    from model_archiver.reading.zip_headers import find_end, kind_of_zip, read_central, read_local  # noqa: PLC0415
 
     archive = ArchiveFile(file, size, no_progress)
     end = find_end(archive)
@@ -119,29 +126,26 @@ def _read_zip(file: BinaryIO, size: int) -> WeightsFile:
         return WeightsFile()
     headers = [header for header in read_central(archive, end.start, end.position) if header is not None]
     entries = {header.text: header for header in headers}
-    root = next(iter(entries), "").partition("/")[0]
-    has_code = any(name.startswith(f"{root}/code/") for name in entries)
-    if has_code or f"{root}/constants.pkl" in entries:
-        return WeightsFile("torchscript" if has_code and f"{root}/constants.pkl" in entries else "unknown")
-    saved = entries.get(f"{root}/data.pkl")
-    if saved is None:
-        return WeightsFile("exported" if f"{root}/archive_format" in entries else "unknown")
+    kind = kind_of_zip(entries)
+    if kind != "saved":
+        return WeightsFile(kind)
+    saved = entries[f"{next(iter(entries)).partition('/')[0]}/data.pkl"]
     # torch never compresses; and the system rejects a place that no file has.
-    is_read = saved.method == 0 and saved.size <= LARGEST_PICKLE and saved.offset < size
+    is_read = saved.method == 0 and saved.size <= _LARGEST_PICKLE and saved.offset < size
     local = read_local(archive, saved.offset, size) if is_read else None
     data = b"".join(archive.iter_range(local.data_start, local.data_start + saved.size)) if local is not None else b""
     pickle = read_pickle(data)
-    return WeightsFile("saved", pickle if pickle is not None and pickle.is_whole else None)
+    return WeightsFile(kind, pickle if pickle is not None and pickle.is_whole else None)
 
 
-def _read_pickles(file: BinaryIO, size: int) -> WeightsFile:
+def _read_pickles(file: BinaryIO, size: int, kind: str) -> WeightsFile:
     """Return what a pickle is, or the several ones that torch.save wrote before it wrote zips."""
     found = WeightsFile()
     for window in _WINDOWS:
         file.seek(0)
         data = file.read(window)
-        found = _read_torch_pickles(data) if _MAGIC in data[:64] else _read_plain_pickle(data)
-        if not found.damage or len(data) >= size:
+        found = _read_torch_pickles(data, size) if kind == "saved" else _read_plain_pickle(data)
+        if not found.damage or found.pickle is not None or len(data) >= size:
             return found
     return WeightsFile(found.kind)
 
@@ -156,7 +160,7 @@ def _read_plain_pickle(data: bytes) -> WeightsFile:
     return WeightsFile(damage="" if is_other else "truncated")
 
 
-def _read_torch_pickles(data: bytes) -> WeightsFile:
+def _read_torch_pickles(data: bytes, size: int) -> WeightsFile:
     """Read a magic number, a version, facts on the system, the object, and the keys of its tensors."""
     pickles: list[Pickle] = []
     for _ in range(5):
@@ -164,18 +168,49 @@ def _read_torch_pickles(data: bytes) -> WeightsFile:
         if pickle is None or not pickle.is_whole:
             return WeightsFile("saved", damage="" if pickle is None else "truncated")
         pickles.append(pickle)
-    return WeightsFile("saved", pickles[3])
+    return WeightsFile("saved", pickles[3], "truncated" if pickles[4].end + pickles[3].storages > size else "")
 
 
-def _read_safetensors(file: BinaryIO, size: int, length: int) -> WeightsFile:
+def _read_safetensors(file: BinaryIO, size: int, kind: str) -> WeightsFile:
     """Return whether all tensors are in a file whose header says where each of them ends."""
     import re  # noqa: PLC0415 - only with safetensors
 
-    file.seek(8)
-    header = file.read(length) if 8 + length <= size and length <= LARGEST_PICKLE else b""
+    file.seek(0)
+    length = int.from_bytes(file.read(8), "little")
+    header = file.read(length) if 8 + length <= size and length <= _LARGEST_PICKLE else b""
     ends = re.finditer(rb'"data_offsets"\s*:\s*\[\s*\d{1,18}\s*,\s*(\d{1,18})\s*\]', header)
     last = max((int(match[1]) for match in ends), default=0)
-    return WeightsFile(damage="truncated") if 8 + length + last > size else WeightsFile("safetensors")
+    return WeightsFile(damage="truncated") if 8 + length + last > size else WeightsFile(kind)
+
+
+def _read_other(file: BinaryIO, size: int, kind: str) -> WeightsFile:
+    """Return an ONNX model, which fields of protobuf fill, a graph among them; or else a file of the given kind."""
+    tags, position = set[int](), 0
+    for _ in range(_MOST_FIELDS):
+        if position >= size:
+            break
+        file.seek(position)
+        data = file.read(2 * _LONGEST_VARINT)
+        tag, start = _varint(data)
+        value, length = _varint(data[start:])
+        lengths = {0: length, 1: 8, 2: length + value, 5: 4}  # by the type of the field
+        if tag < 8 or tag & 7 not in lengths:
+            break
+        tags.add(tag)
+        position += start + lengths[tag & 7]
+    else:
+        position = size  # there may be very many; the graph comes early
+    return WeightsFile("onnx" if position == size and tags >= _ONNX_TAGS else kind)
+
+
+def _varint(data: bytes) -> tuple[int, int]:
+    """Return a number of protobuf, 7 bits in each byte, and how many bytes it has; zeros if its end is missing."""
+    value = 0
+    for place, byte in enumerate(data[:_LONGEST_VARINT]):
+        value |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            return value, place + 1
+    return 0, 0
 
 
 def read_pickle(data: bytes, start: int = 0) -> Pickle | None:
@@ -184,6 +219,7 @@ def read_pickle(data: bytes, start: int = 0) -> Pickle | None:
 
     file, machine, count = _File(data), _Machine(), 0
     end = file.seek(start)
+    is_whole = True
     try:
         for opcode, argument, _ in pickletools.genops(file):
             count, end = count + 1, file.tell()
@@ -193,9 +229,11 @@ def read_pickle(data: bytes, start: int = 0) -> Pickle | None:
     except LookupError:  # no unpickler takes it
         return None
     except (ValueError, AssertionError):  # the data ends, or is not what the opcode needs
-        is_cut = file.tell() == len(data)
-        return Pickle(tuple(machine.globals), machine.is_module, count, len(data), is_whole=False) if is_cut else None
-    return Pickle(tuple(machine.globals), machine.is_module, count, end, is_whole=True)
+        if file.tell() < len(data):
+            return None
+        is_whole, end = False, len(data)
+    storages = sum(machine.storages.values())
+    return Pickle(tuple(machine.globals), machine.value, storages, count, end, is_whole)
 
 
 class _File(BytesIO):
@@ -206,44 +244,100 @@ class _File(BytesIO):
 
 
 class _Machine:
-    """The names in a pickle. What no unpickler can do with them raises a LookupError."""
+    """The stack of an unpickler. What no unpickler can do raises a LookupError."""
 
     def __init__(self) -> None:
         self.globals: dict[str, None] = {}
-        self._first = ""
-        self._words: set[str] = set()
-        self._recent: list[object] = [None, None]
+        self.storages: dict[str, int] = {}  # bytes, by key
+        self._stack: list[object] = []
+        self._marks: list[int] = []
         self._memo: dict[object, object] = {}
 
     @property
-    def is_module(self) -> bool:
-        """Return whether the pickle builds a module: it begins with a class, and holds the names of its state."""
-        is_own = not all(map(_is_allowed, list(self.globals)[:1]))
-        return self._first not in _CONTAINERS and is_own and {"_parameters", "_modules"} <= self._words
+    def value(self) -> object:
+        """Return what was built last."""
+        return self._stack[-1] if self._stack else None
 
     def take(self, opcode: OpcodeInfo, argument: object) -> None:
-        """Note what an opcode names."""
+        """Follow an opcode."""
         name = opcode.name
-        self._first = self._first or ("" if name in ("PROTO", "FRAME") else name)
-        if name in ("GLOBAL", "INST"):
-            self._import(*str(argument).split(" ", 1))
-        elif name == "STACK_GLOBAL":
-            self._import(*self._recent[-2:])
-        if name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
-            self._memo[len(self._memo) if argument is None else argument] = self._recent[-1]
+        if name == "MARK":
+            self._marks.append(len(self._stack))
+        elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            self._memo[len(self._memo) if argument is None else argument] = self._stack[-1]
         elif name in ("GET", "BINGET", "LONG_BINGET"):
-            self._recent = [self._recent[-1], self._memo[argument]]
-        elif name not in ("POP", "MARK"):
-            self._recent = [self._recent[-1], argument if isinstance(argument, str) else None]
-            self._words.update({argument} if isinstance(argument, str) and argument.startswith("_") else ())
+            self._stack.append(self._memo[argument])
+        elif name == "POP" and self._marks[-1:] == [len(self._stack)]:
+            self._marks.pop()
+        elif name != "STOP":
+            taken = self._pop(opcode)
+            self._stack += self._results(opcode, argument, taken)
 
-    def _import(self, module: object, name: object) -> None:
+    def _pop(self, opcode: OpcodeInfo) -> list[object]:
+        """Return what an opcode takes from the stack."""
+        kinds = [kind.name for kind in opcode.stack_before]
+        count = kinds.index("mark") if "mark" in kinds else len(kinds)
+        start = (self._marks.pop() if "mark" in kinds else len(self._stack)) - count
+        if start < (self._marks[-1] if self._marks else 0):
+            raise LookupError
+        taken = self._stack[start:]
+        del self._stack[start:]
+        return taken
+
+    def _results(self, opcode: OpcodeInfo, argument: object, taken: list[object]) -> Sequence[object]:
+        """Return what an opcode puts on the stack."""
+        name = opcode.name
+        if name in ("GLOBAL", "INST", "STACK_GLOBAL"):
+            result: object = self._import(*(str(argument).split(" ", 1) if argument else taken))
+        elif name in ("EMPTY_DICT", "DICT", "SETITEM", "SETITEMS"):
+            result = {} if "DICT" in name else taken.pop(0)
+            if isinstance(result, dict):
+                pairs = zip(taken[::2], taken[1::2], strict=False)
+                result.update((key, value) for key, value in pairs if type(key) is str)
+        elif name in ("APPEND", "APPENDS", "ADDITEMS", "BUILD"):
+            result = taken[0]
+            if name == "BUILD" and isinstance(result, Built):
+                result.state = taken[1]
+        elif name in ("REDUCE", "OBJ", "NEWOBJ", "NEWOBJ_EX"):
+            result = _made(taken)
+        elif name == "BINPERSID":
+            result = self._persistent(taken[0])
+        elif "TUPLE" in name:
+            result = tuple(taken)
+        elif name in ("EMPTY_LIST", "LIST"):
+            result = []
+        else:
+            return [argument] * len(opcode.stack_after)
+        return [result]
+
+    def _import(self, module: object, name: object) -> Built:
         if type(module) is not str or type(name) is not str:
             raise LookupError
         found = f"{_PYTHON_2.get(module, module)}.{name}"
         self.globals[found] = None
         if len(found) > _LONGEST_NAME or len(self.globals) > _MOST_GLOBALS or not found.isprintable():
             raise LookupError
+        return Built(found)
+
+    def _persistent(self, key: object) -> object:
+        """Return what a persistent id of torch stands for: a class, or a storage, whose size is noted."""
+        kind, *facts = key if isinstance(key, tuple) and key else ("",)
+        if kind == "module" and facts:
+            return facts[0]
+        if kind == "storage" and len(facts) >= 4 and isinstance(facts[0], Built) and type(facts[3]) is int:
+            item = facts[0].maker.rpartition(".")[2].removesuffix("Storage")
+            self.storages[str(facts[1])[:_LONGEST_NAME]] = facts[3] * _ITEM_SIZES.get(item, 1)
+        return Built("")
+
+
+def _made(taken: list[object]) -> object:
+    """Return what a call makes; the state of an object may be among the arguments."""
+    maker, arguments = taken[0], taken[1:]
+    name = maker.maker if isinstance(maker, Built) else ""
+    if name in _DICTS:
+        return {}
+    given = arguments[0] if arguments and isinstance(arguments[0], tuple) else ()
+    return Built(name, next((each for each in given if type(each) is dict), None))
 
 
 def rejected_globals(pickle: Pickle) -> tuple[str, ...]:

@@ -44,6 +44,12 @@ def shortened(text: str, most: int = 80) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Return the first of some names, each as far as a printed line has room for it, and how many more there are."""
+    shown = ", ".join(map(shortened, names[:most]))
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
 def closest(given: str, known: Iterable[str]) -> str | None:
     """Return the known word that is closest to a given one, or None if none is close."""
     import difflib  # noqa: PLC0415 - most command lines are right

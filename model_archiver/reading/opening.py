@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
 from pathlib import Path, PurePosixPath
 
@@ -24,8 +25,9 @@ from model_archiver.reading.archive import (
     open_source,
 )
 from model_archiver.reading.content import read_content
+from model_archiver.reading.file_kind import HEAD, HINTS, describe, kind_of
 from model_archiver.reading.manifest import manifest_problems, read_manifest
-from model_archiver.reading.zip_headers import looks_like_zip
+from model_archiver.reading.zip_headers import kind_of_zip, looks_like_zip, read_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,15 +37,20 @@ if TYPE_CHECKING:
     from model_archiver.core.plan import FileSource
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
-    from model_archiver.reading.archive import Content
+    from model_archiver.reading.archive import ArchiveFile, Content
     from model_archiver.reading.content import SampledFile
 
 _ARGUMENT = "the archive"
 _GZIP = b"\x1f\x8b"
+_SUFFIXES = (".mar", ".tar.gz", ".tgz", ".tar", ".zip", ".gz")
 
 
 def open_archive(given: StrPath) -> Archive:
-    """Return the archive at a path: a ``.mar``, a ``.tar.gz`` or a folder; raise ModelArchiverError if it is none."""
+    """Return the archive at a path: a ``.mar``, a ``.tar.gz`` or a folder.
+
+    Raises:
+        ModelArchiverError: it is none of them, or has the name of another one.
+    """
     path = Path(given)
     problems = ProblemList()
     with convert_os_errors(path):
@@ -53,15 +60,51 @@ def open_archive(given: StrPath) -> Archive:
         source = None if status is None else regular_source(path, status, _ARGUMENT, problems)
         if source is None:
             raise error_of(problems)
-        return _open_file(source)
+        with open_source(source, no_progress) as file:
+            _check_kind(_archive_kind(file), path)
+        return open_by_content(source)
 
 
-def _open_file(source: FileSource) -> Archive:
+def _check_kind(kind: str, path: Path) -> None:
+    """Raise ModelArchiverError if the server does not read a file of this kind under this name.
+
+    TorchServe reads a file whose name ends in .mar as a zip, and any other file as a gzipped tar (ModelArchive.java).
+    """
+    is_mar = path.name.endswith(".mar")
+    if kind in (("archive", "zip") if is_mar else ("gzip",)):
+        return
+    end = next((end for end in _SUFFIXES if path.name.lower().endswith(end)), "")
+    stem, name = str(path)[: len(str(path)) - len(end)], shlex.quote(str(path))
+    tar = shlex.quote(f"{stem}.tar")
+    hints = {
+        **HINTS,
+        "empty": FETCH_AGAIN,
+        "archive": f"run mv {name} {shlex.quote(f'{stem}.mar')}",
+        "gzip": f"run mv {name} {shlex.quote(f'{stem}.tar.gz')}",
+        "tar": f"run gzip {tar}" if tar == name else f"run mv {name} {tar} && gzip {tar}",
+        "workflow": "register it at /workflows, and give the .mar file of one of its models here",
+        "unknown": "name a .mar file, a .tar.gz file or a model folder",
+    }
+    what = "not an archive" if kind == "unknown" else describe(kind)
+    reads = f"TorchServe reads a file of this name as a {'zip' if is_mar else 'gzipped tar'} and rejects it"
+    package = f"package it: torch-model-archiver --model-name NAME --serialized-file {name}"
+    raise error("archive-unknown", f"this is {what}, but {reads}", hints.get(kind, package), path)
+
+
+def _archive_kind(file: ArchiveFile) -> str:
+    """Return the kind of a file; of a zip, "archive" if it may be one of a model."""
+    kind = kind_of(file.read_at(0, HEAD), file.size)
+    if kind == "zip" or (kind == "unknown" and looks_like_zip(file)):
+        names = read_names(file)
+        inner = "unknown" if names is None else kind_of_zip(names)
+        return "archive" if inner == "unknown" else inner
+    return kind
+
+
+def open_by_content(source: FileSource) -> Archive:
+    """Return the archive in a file, whatever the file's name is; what is not gzip is taken for a zip."""
     with open_source(source, no_progress) as file:
         is_gzip = file.read_at(0, len(_GZIP)) == _GZIP
-        if not is_gzip and not looks_like_zip(file):
-            hint = "name a .mar file, a .tar.gz file or a model folder"
-            raise error("archive-unknown", "is not an archive", hint, source.path)
     # Each format is imported only where it is met.
     if is_gzip:
         from model_archiver.reading.tgz import TgzArchive  # noqa: PLC0415

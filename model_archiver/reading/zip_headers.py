@@ -26,7 +26,7 @@ from model_archiver.reading.archive import FETCH_AGAIN, DamageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from model_archiver.reading.archive import ArchiveFile, ReadContext
 
@@ -49,6 +49,7 @@ _UNICODE_PATH_FIELD = 0x7075
 _BEFORE_PATH = 5  # a version, and the CRC-32 of the plain name
 _MOST_INFLATED = 1032  # bytes that one byte of a deflate stream can stand for
 _LONGEST_COMMENT = 0xFFFF
+_LARGEST_LISTED = 1 << 22  # bytes of a directory of which only the names are read
 _TRUNCATED = "the archive is truncated"
 _WRONG_DIRECTORY = "the central directory is damaged, or its entries are not those that the end record counts"
 
@@ -175,6 +176,32 @@ class EndRecord(Record):
 def looks_like_zip(file: ArchiveFile) -> bool:
     """Return whether a file begins, or ends, as zips do."""
     return file.read_at(0, 4) == LOCAL_SIGNATURE or find_end(file) is not None
+
+
+def read_names(file: ArchiveFile) -> list[str] | None:
+    """Return the names in the central directory; None if it is damaged or large."""
+    end = find_end(file)
+    if end is None or end.size > min(end.position, _LARGEST_LISTED):
+        return None
+    headers = list(read_central(file, end.position - end.size, end.position))
+    return None if None in headers else [header.text for header in headers if header is not None]
+
+
+def kind_of_zip(names: Collection[str]) -> str:
+    """Return the kind of a zip by the names in it; "unknown" if torch may read it (inline_container.cc)."""
+    root = next(iter(names), "").partition("/")[0]
+    has_code, has_constants = any(name.startswith(f"{root}/code/") for name in names), f"{root}/constants.pkl" in names
+    tests = {
+        "archive": any(name.endswith("MAR-INF/MANIFEST.json") for name in names),
+        "workflow": "WAR-INF/MANIFEST.json" in names,
+        "torchscript": has_code and has_constants,
+        "unknown": has_code or has_constants,
+        "saved": f"{root}/data.pkl" in names,
+        "exported": f"{root}/archive_format" in names,
+        "NumPy": bool(names) and all(name.endswith(".npy") for name in names),
+        "zip": not any(name.rpartition("/")[2] == "version" for name in names),
+    }
+    return next((kind for kind, is_met in tests.items() if is_met), "unknown")
 
 
 def read_directory(file: ArchiveFile, context: ReadContext) -> tuple[list[ZipHeader], int]:

@@ -5,11 +5,13 @@ The archives are made with ``--no-checks``.
 
 from __future__ import annotations
 
+import gzip
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from model_archiver.cli import main
 from tests.trials import handlers, mms, weights
 from tests.trials.trial import Trial, every
 
@@ -69,6 +71,28 @@ def test_mms_does_not_serve(mms: MultiModelServer, tmp_path: Path, trial: Trial)
 @every(mms.SERVED)
 def test_mms_serves(mms: MultiModelServer, tmp_path: Path, trial: Trial):
     serves(mms, mms_archive(tmp_path / "out", "passed", *trial.write(tmp_path), "--no-checks"))
+
+
+@pytest.mark.parametrize(
+    ("archive_format", "name", "says"),
+    [
+        ("default", "refused.tar.gz", "Failed to save model"),
+        ("default", "refused.zip", "Failed to save model"),
+        ("tgz", "refused.mar", "Model name is not defined"),
+        ("tgz", "refused.tar", "Failed to save model"),
+    ],
+)
+def test_torchserve_does_not_read_an_archive_under_another_name(
+    torchserve: TorchServe, tmp_path: Path, capfd: pytest.CaptureFixture[str], archive_format: str, name: str, says: str
+):
+    (tmp_path / "h.py").write_text(handlers.FUNCTION)
+    archive = torch_archive(tmp_path, "m", "--handler", "h.py", archive_format=archive_format)
+    is_tar = name.endswith(".tar")
+    wrong = tmp_path / name
+    wrong.write_bytes(gzip.decompress(archive.read_bytes()) if is_tar else archive.read_bytes())
+    assert main(["verify", str(wrong)]) == 1
+    assert capfd.readouterr().err.endswith("[archive-unknown]\n")
+    refuses(torchserve, wrong, Trial("", says=says))
 
 
 def refuses(server: ModelServer, archive: Path, trial: Trial) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import tarfile
 import types
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +99,42 @@ def cut_short(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def zipped(path: Path) -> None:
+    """Save the network's parameters, and put the file into a zip."""
+    state_dict(path.with_suffix(".bin"))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(path.with_suffix(".bin"), "net.bin")
+
+
+def tarred(path: Path) -> None:
+    """Save the network's parameters, and put the file into a tar."""
+    state_dict(path.with_suffix(".bin"))
+    with tarfile.open(path, "w") as archive:
+        archive.add(path.with_suffix(".bin"), "net.bin")
+
+
+def array(path: Path) -> None:
+    """Save one parameter with NumPy."""
+    with path.open("wb") as file:
+        pytest.importorskip("numpy").save(file, net().linear.bias.detach().numpy())
+
+
+def prefixed(path: Path) -> None:
+    """Save the parameters as DataParallel names them."""
+    torch = pytest.importorskip("torch")
+    torch.save(torch.nn.DataParallel(net()).state_dict(), path)
+
+
+def checkpoint(path: Path) -> None:
+    """Save the parameters in a checkpoint."""
+    pytest.importorskip("torch").save({"epoch": 3, "state_dict": net().state_dict()}, path)
+
+
+def parameters(path: Path) -> None:
+    """Save a list of the parameters."""
+    pytest.importorskip("torch").save([parameter.detach() for parameter in net().parameters()], path)
+
+
 def _holding(net_class: type) -> types.ModuleType:
     module = types.ModuleType("net")
     module.Net = net_class
@@ -146,6 +184,16 @@ _REFUSED: dict[str, dict[str, tuple[str, dict[str, Content], str]]] = {
         "a Git LFS pointer": (SAVED, {"net.pt": POINTER}, NOT_ZIP),
         "empty, with a model file": (EAGER, MODEL | {"net.pt": b""}, "EOFError"),
         "a web page, with a model file": (EAGER, MODEL | {"net.pt": HTML}, "UnpicklingError"),
+        "a zip of the weights": (SAVED, {"net.pt": zipped}, "file in archive is not in a subdirectory"),
+        "a tar of the weights, with a model file": (EAGER, MODEL | {"net.pt": tarred}, "legacy .tar format"),
+        "an array, with a model file": (EAGER, MODEL | {"net.pt": array}, "UnpicklingError"),
+        "no ONNX": (SAVED.replace(".pt", ".onnx"), {"net.onnx": "not a protobuf"}, "INVALID_PROTOBUF"),
+        "parameters named .onnx": (SAVED.replace(".pt", ".onnx"), {"net.onnx": state_dict}, "INVALID_PROTOBUF"),
+    },
+    "weights-keys": {
+        "a prefix": (EAGER, MODEL | {"net.pt": prefixed}, "Missing key(s) in state_dict"),
+        "a checkpoint": (EAGER, MODEL | {"net.pt": checkpoint}, "Missing key(s) in state_dict"),
+        "a list": (EAGER, MODEL | {"net.pt": parameters}, "Expected state_dict to be dict-like"),
     },
     "model-file-name": {
         "a dot": (
@@ -176,7 +224,7 @@ _REFUSED: dict[str, dict[str, tuple[str, dict[str, Content], str]]] = {
     },
 }
 REFUSED: Trials = {
-    f"{code}: {name}": Trial(flags, files, code, says)
+    f"{code}: {name}": Trial(flags, files, code, says, "warning" if code == "weights-keys" else "error")
     for code, cases in _REFUSED.items()
     for name, (flags, files, says) in cases.items()
 }
