@@ -98,9 +98,10 @@ def _no_function(context: CheckContext, outline: Outline) -> tuple[str, str, int
     define = f"define {name}{_PARAMETERS}"
     if classes:
         return message, f"{define}, or move all classes but one to another module", None
-    names = [name for name in outline.scope.names if len(name) < _LONGEST_NEAR][:_MOST_NEAR]
+    values = outline.scope.names.items()
+    names = [name for name, value in values if value.kind in ("function", "unknown") and len(name) < _LONGEST_NEAR]
     hint = f"{define}, or name another function: --handler {shortened(handler.given.partition(':')[0])}:function"
-    return message, did_you_mean(handler.function[:_LONGEST_NEAR], names, hint), None
+    return message, did_you_mean(handler.function[:_LONGEST_NEAR], names[:_MOST_NEAR], hint), None
 
 
 def _function(context: CheckContext, outline: Outline, value: Value) -> Iterator[tuple[str, str, int | None]]:
