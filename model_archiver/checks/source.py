@@ -6,7 +6,17 @@ import _ast
 import sys
 from functools import cached_property
 
-from model_archiver.checks.names import FUNCTIONS, IMPORTS, UNKNOWN, Scope, Value, children, root_of, walk
+from model_archiver.checks.names import (
+    FUNCTIONS,
+    IMPORTS,
+    UNKNOWN,
+    Scope,
+    Value,
+    children,
+    root_of,
+    undefined_names,
+    walk,
+)
 from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
@@ -24,6 +34,7 @@ _DYNAMIC = {
     *("._convert_", "._getframe", ".currentframe", ".f_globals"),
 }
 """Words by which a file may bind, or change, what it does not show."""
+_BINDING = _DYNAMIC - {"ctypes", "delattr", "eval", "setattr", "vars"}  # by which it may bind new names of its own
 _EMPTY_BASES = {"abc.ABC", "builtins.object"}
 _PLAIN_BASES = ("abc.ABC", "builtins.object", "mms.", "torch.", "ts.")
 """Classes, and packages whose classes leave the methods of the classes that derive from them as they are written."""
@@ -41,18 +52,23 @@ class Outline:
         self._rebound: set[str] = set()  # the names that ``:=`` and functions may bind
         self._calls: list[_ast.Call] = []  # outside all functions
         self._is_package = is_package
-        body: list[_ast.stmt] = []
+        self.body: list[_ast.stmt] = []  # the statements that its import runs
+        self._elsewhere: list[_ast.stmt] = []  # the others
         for node in tree.body:
-            body += node.orelse if isinstance(node, _ast.If) and _never_runs(node) else [node]
-        for node in body:
+            if isinstance(node, _ast.If) and _never_runs(node):
+                self.body += node.orelse
+                self._elsewhere += node.body
+            else:
+                self.body.append(node)
+        for node in self.body:
             self._look(node, 1)
-        self.scope = Scope(body)  # the names that it binds at its top level
+        self.scope = Scope(self.body)  # the names that it binds at its top level
         self.scope.names.update(dict.fromkeys(self._rebound, UNKNOWN))
         self.is_active |= any(self.scope.value(call) is UNKNOWN for call in self._calls)
         # What it imports at its top level, under no condition: the line, the dotted name of the module, with the dots
         # of a relative import in front, and the names that are taken from it.
         self.imports: list[tuple[int, str, list[str]]] = []
-        for node in body:
+        for node in self.body:
             names = [alias.name for alias in node.names] if isinstance(node, IMPORTS) else []
             if isinstance(node, _ast.ImportFrom):
                 self.imports.append((node.lineno, f"{'.' * node.level}{node.module or ''}", names))
@@ -94,6 +110,13 @@ class Outline:
         """Return whether it may bind names that it does not show."""
         is_dynamic = not _DYNAMIC.isdisjoint(self.words) or {"sys", ".modules"} <= self.words
         return is_dynamic or self.scope.is_open or not {"__getattr__", "__name__"}.isdisjoint(self.scope.names)
+
+    @property
+    def undefined(self) -> dict[str, int]:
+        """Return the names that certainly nothing binds where they are read, each with its first line."""
+        if self._is_package or not _BINDING.isdisjoint(self.words) or {"sys", ".modules"} <= self.words:
+            return {}
+        return undefined_names(self.body, self.scope.names.keys() | Scope(self._elsewhere).names.keys())
 
     def value(self, name: str) -> Value:
         """Return what a top-level name stands for; unknown if it may not be bound."""
