@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from model_archiver.checks.source import Outline
 
 _PARSERS = ("argparse", "optparse")
-_MOST_CALLS = 5  # of functions, each in the one before
 _LEAVING = (_ast.Return, _ast.Raise, _ast.Break, _ast.Continue, _ast.Yield, _ast.YieldFrom)
 # Expressions of which a part may not be evaluated.
 _PARTIAL = (_ast.Lambda, _ast.IfExp, _ast.BoolOp, _ast.ListComp, _ast.SetComp, _ast.DictComp, _ast.GeneratorExp)
@@ -23,20 +22,21 @@ def parsing_line(outline: Outline) -> int | None:
     """Return the line of a ``parse_args()`` that certainly runs when the file is imported, or None."""
     if not outline.words.isdisjoint({"argv", ".argv"}):  # which may be another one by then
         return None
-    return next(_parsing_lines(outline.body, outline.scope, outline.scope, 1), None)
+    return next(_parsing_lines(outline.body, outline.scope, outline.scope, set()), None)
 
 
-def _parsing_lines(body: Iterable[_ast.stmt], scope: Scope, module: Scope, levels: int) -> Iterator[int]:
-    """Yield the lines for statements with these names, in a module with those."""
+def _parsing_lines(body: Iterable[_ast.stmt], scope: Scope, module: Scope, followed: set[str]) -> Iterator[int]:
+    """Yield the lines for statements with these names, in a module with those; follow each function once."""
     for statement in body:
         if isinstance(statement, (_ast.Assign, _ast.AnnAssign, _ast.Expr, _ast.Return)):
             for call in _calls(statement):
                 function = scope.names.get(getattr(call.func, "id", ""), UNKNOWN).node
                 if _parses(call, scope):
                     yield call.lineno
-                elif levels < _MOST_CALLS and isinstance(function, _ast.FunctionDef):
+                elif isinstance(function, _ast.FunctionDef) and function.name not in followed:
+                    followed.add(function.name)
                     names = module.names | {each.arg: UNKNOWN for each in parameters(function)}
-                    yield from _parsing_lines(function.body, Scope(function.body, names), module, levels + 1)
+                    yield from _parsing_lines(function.body, Scope(function.body, names), module, followed)
         is_definition = isinstance(statement, (*FUNCTIONS, _ast.ClassDef))
         if not is_definition and any(isinstance(node, _LEAVING) for node in walk(statement)):
             return

@@ -172,11 +172,12 @@ def undefined_names(body: Iterable[_ast.stmt], known: Iterable[str]) -> dict[str
     has_lazy_types = any(isinstance(node, _ast.ImportFrom) and node.module == "__future__" for node in outside)
     unused = ("type_params", "annotation", "returns") if has_lazy_types else ("type_params",)
     passed = {name for nodes in (outside, *functions) for node in nodes for name in _excused(node, unused)}
+    passed.update(known, dir(builtins), _ELSEWHERE)
     lines: dict[str, int] = {}
     for nodes in (outside, *functions):
-        bound = {name for node in nodes for name in _bound(node)}.union(known, passed, _ELSEWHERE)
+        bound = {name for node in nodes for name in _bound(node)}
         for node in nodes:
-            if isinstance(node, _ast.Name) and node.id not in bound and not hasattr(builtins, node.id):
+            if isinstance(node, _ast.Name) and node.id not in bound and node.id not in passed:
                 lines[node.id] = min(node.lineno, lines.get(node.id, node.lineno))
     return {name: line for name, line in lines.items() if not name.startswith("__")}
 

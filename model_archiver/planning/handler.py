@@ -65,7 +65,7 @@ def resolve_torchserve_handler(
     if not os.path.lexists(file) and os.path.lexists(module) and not os.path.isfile(module):  # noqa: PTH113 - no errors
         file = Path(module)  # a folder or a device, which is reported as such
     elif runtime != "LSP" and not os.path.lexists(file) and _may_be_installed(module):
-        is_here = Path(f"{module.replace('.', '/')}.py").is_file()
+        is_here = os.path.lexists(f"{module.replace('.', '/')}.py")
         hint = f"add --include {module.partition('.')[0]}" if is_here else "install it where the server runs"
         problems.warning("handler-outside", "is not a file and is not packed (--handler)", hint, path=given)
         return Handler(given)
@@ -111,10 +111,10 @@ def missing_handler(given: str, file: Path, problems: ProblemList) -> None:
 
 def _may_be_installed(module: str) -> bool:
     """Return whether this is the dotted name of a module, and not a file or a name whose suffix is mistyped."""
-    path = Path(module)
-    if "." not in module or path.suffix in _FILE_SUFFIXES or path.exists() or path.with_suffix(".py").exists():
+    if "." not in module or not all(part.isidentifier() for part in module.split(".")):
         return False
-    return all(part.isidentifier() for part in module.split("."))
+    path = Path(module)
+    return path.suffix not in _FILE_SUFFIXES and not any(map(os.path.lexists, (path, path.with_suffix(".py"))))
 
 
 def _library(module: str) -> Path:
