@@ -95,7 +95,7 @@ def handler_entry(context: CheckContext) -> Iterator[Problem]:
 def handler_undefined_name(context: CheckContext) -> Iterator[Problem]:
     """Report a name that nothing defines, in the handler or in a model file that TorchServe imports."""
     for file, outline in _imported_files(context):
-        names = sorted(outline.undefined.items(), key=lambda item: item[1])
+        names = sorted(outline.undefined.items(), key=lambda item: item[::-1])
         for name, line in names[:_MOST_NAMES]:
             message = f"{shortened(name)!r} is not defined, and this line fails when it runs"
             is_attribute = name in outline.stored and "self" in outline.loaded

@@ -12,7 +12,7 @@ from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
 _QUIET = (
@@ -29,6 +29,11 @@ _ELSEWHERE = {
 """Names that Python has in other versions, on other systems, or because of a module such as ``site``."""
 FUNCTIONS = (_ast.FunctionDef, _ast.AsyncFunctionDef)
 IMPORTS = (_ast.Import, _ast.ImportFrom)
+_ANNOTATED = (*FUNCTIONS, _ast.ClassDef, _ast.arg, _ast.AnnAssign, _ast.Try)
+_BINDING = (
+    *(*FUNCTIONS, _ast.ClassDef, _ast.arg, _ast.Name, _ast.alias, _ast.ExceptHandler),
+    *(_ast.MatchAs, _ast.MatchStar, _ast.MatchMapping),
+)
 _DISPLAYS = (_ast.Constant, _ast.JoinedStr, _ast.List, _ast.Tuple, _ast.Dict, _ast.Set)
 
 
@@ -152,32 +157,24 @@ def parameters(function: Any) -> list[_ast.arg]:  # noqa: ANN401 - as the defini
     return [node for node in walk(function.args) if isinstance(node, _ast.arg)]
 
 
-def undefined_names(body: Iterable[_ast.stmt], known: Iterable[str]) -> dict[str, int]:
+def undefined_names(
+    parts: Sequence[Sequence[_ast.AST]], known: Iterable[str], *, has_lazy_types: bool
+) -> dict[str, int]:
     """Return the names that certainly nothing binds where a module reads them, each with its first line.
 
     Args:
-        body: the statements of the module.
-        known: the names that it binds at its top level.
+        parts: all nodes outside functions, and for each outermost function its parameters and all nodes in its body.
+        known: the names that the module binds at its top level.
+        has_lazy_types: whether Python does not evaluate its annotations.
     """
-    functions, outside = [], []
-    waiting: list[_ast.AST] = list(body)
-    while waiting:
-        node = waiting.pop()
-        outside.append(node)
-        is_function = isinstance(node, (*FUNCTIONS, _ast.Lambda))
-        waiting += [child for field, child in children(node) if not (is_function and field == "body")]
-        if is_function:
-            inner = (child for field, child in children(node) if field == "body")
-            functions.append([*parameters(node), *(each for child in inner for each in walk(child))])
-    has_lazy_types = any(isinstance(node, _ast.ImportFrom) and node.module == "__future__" for node in outside)
     unused = ("type_params", "annotation", "returns") if has_lazy_types else ("type_params",)
-    passed = {name for nodes in (outside, *functions) for node in nodes for name in _excused(node, unused)}
-    passed.update(known, dir(builtins), _ELSEWHERE)
+    annotated = (node for nodes in parts for node in nodes if isinstance(node, _ANNOTATED))
+    defined = {name for node in annotated for name in _excused(node, unused)}.union(known, dir(builtins), _ELSEWHERE)
     lines: dict[str, int] = {}
-    for nodes in (outside, *functions):
-        bound = {name for node in nodes for name in _bound(node)}
+    for nodes in parts:
+        bound = {name for node in nodes if isinstance(node, _BINDING) for name in _bound(node)}
         for node in nodes:
-            if isinstance(node, _ast.Name) and node.id not in bound and node.id not in passed:
+            if isinstance(node, _ast.Name) and node.id not in bound and node.id not in defined:
                 lines[node.id] = min(node.lineno, lines.get(node.id, node.lineno))
     return {name: line for name, line in lines.items() if not name.startswith("__")}
 

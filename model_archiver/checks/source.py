@@ -13,6 +13,7 @@ from model_archiver.checks.names import (
     Scope,
     Value,
     children,
+    parameters,
     root_of,
     undefined_names,
     walk,
@@ -60,8 +61,9 @@ class Outline:
                 self._elsewhere += node.body
             else:
                 self.body.append(node)
+        self._parts: list[list[_ast.AST]] = [[]]  # the nodes outside functions, then those of each outermost function
         for node in self.body:
-            self._look(node, 1)
+            self._look(node, 1, self._parts[0])
         self.scope = Scope(self.body)  # the names that it binds at its top level
         self.scope.names.update(dict.fromkeys(self._rebound, UNKNOWN))
         self.is_active |= any(self.scope.value(call) is UNKNOWN for call in self._calls)
@@ -75,10 +77,12 @@ class Outline:
             else:
                 self.imports += [(node.lineno, name, []) for name in names]
 
-    def _look(self, node: _ast.AST, levels: int, *, is_inner: bool = False) -> None:
-        """Note what stands in a node of a statement; `is_inner` says whether it is in the body of a function."""
+    def _look(self, node: _ast.AST, levels: int, part: list[_ast.AST]) -> None:
+        """Note what stands in a node of a statement, and the node itself in its part of the file."""
         if levels > _DEEPEST:
             raise RecursionError
+        part.append(node)
+        is_inner = part is not self._parts[0]  # in the body of a function
         for field in node._fields:
             word = getattr(node, field, None)
             if isinstance(word, str):
@@ -101,9 +105,16 @@ class Outline:
                 self._calls.append(node)
             if getattr(node.func, "id", "") == "super":
                 return
+        body = self._part_of_body(node, part) if "body" in node._fields else part
         for field, child in children(node):
-            is_body = field == "body" and isinstance(node, (*FUNCTIONS, _ast.Lambda))
-            self._look(child, levels + 1, is_inner=is_inner or is_body)
+            self._look(child, levels + 1, body if field == "body" else part)
+
+    def _part_of_body(self, node: _ast.AST, part: list[_ast.AST]) -> list[_ast.AST]:
+        """Return the part for the body of a node: that of an outermost function is a new one."""
+        if part is not self._parts[0] or not isinstance(node, (*FUNCTIONS, _ast.Lambda)):
+            return part
+        self._parts.append([*parameters(node)])
+        return self._parts[-1]
 
     @cached_property
     def is_open(self) -> bool:
@@ -116,7 +127,9 @@ class Outline:
         """Return the names that certainly nothing binds where they are read, each with its first line."""
         if self._is_package or not _BINDING.isdisjoint(self.words) or {"sys", ".modules"} <= self.words:
             return {}
-        return undefined_names(self.body, self.scope.names.keys() | Scope(self._elsewhere).names.keys())
+        known = self.scope.names.keys() | Scope(self._elsewhere).names.keys()
+        has_lazy_types = any(module == "__future__" for _, module, _ in self.imports)
+        return undefined_names(self._parts, known, has_lazy_types=has_lazy_types)
 
     def value(self, name: str) -> Value:
         """Return what a top-level name stands for; unknown if it may not be bound."""
