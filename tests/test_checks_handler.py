@@ -36,6 +36,11 @@ def errors(run: Command, source: str, handler: str = "h.py", *more: object) -> l
 ENTRY = {
     "nothing": ("X = 1\n", "", f"{NONE} 'handle', and no class; define handle(data, context), {OTHER}"),
     "near": ("def predct(): ...\n", ":predict", f"{NONE} 'predict', and no class; did you mean predct?"),
+    "near, and not a function": (
+        "handel = 1\nimport os.path as handl\n",
+        "",
+        f"{NONE} 'handle', and no class; define handle(data, context), {OTHER}",
+    ),
     "long": ("X = 1\n", f":{LONG}", f"{NONE} {SHORT!r}, and no class; define {SHORT}(data, context), {OTHER}"),
     "two classes": (
         f"class Mode:\n    pass\n\n\n{SERVICE}",

@@ -324,7 +324,7 @@ OWN_INITIALIZE = "def initialize(self, context):\n        self.model = None"
         *((NO_STATE, kind, MODEL, "", "") for kind in ("whole", "settings", None)),
         *((OWN_INITIALIZE, kind, (), "", "") for kind in ("state-dict", None)),
         (OWN_INITIALIZE, "settings", MODEL, "", ""),
-        ("def preprocess(self, data):\n        return torch.load(data)", None, MODEL, "", ""),
+        ("def preprocess(self, data):\n        import torch\n\n        return torch.load(data)", None, MODEL, "", ""),
     ],
 )
 def test_handlers_that_derive_from_the_servers_own(pack, run: Command, body: str, kind, words, level, code) -> None:

@@ -88,8 +88,10 @@ def test_a_bracket_that_is_not_closed_makes_no_pattern(work, run: Command, piece
 
 
 def test_a_missing_path_is_an_error_with_advice(work, run: Command) -> None:
-    make("index_to_name.json", "d/vocab.txt", "net.py", "Labels.txt", "labelz.txt", ".hidden.txt")
-    given = "index_to_names.json,d/vocab.tx,zzz,no/where.txt,/gone/x,net.pt,labels.txt,hidden.txt"
+    make("index_to_name.json", "d/vocab.txt", "net.py", "Labels.txt", "labelz.txt", ".hidden.txt", ".assets/x")
+    make("cached.pyc", "TokenizerFiles/x", "weights.pth")
+    given = "index_to_names.json,d/vocab.tx,zzz,no/where.txt,/gone/x,net.pt,labels.txt,hidden.txt,assets,cached.py"
+    given += ",tokenizer_files,weights.pt,vocabs"
     errors = refused(run, "--extra-files", given)
     advice = {
         "index_to_names.json": "did you mean index_to_name.json?",
@@ -100,6 +102,11 @@ def test_a_missing_path_is_an_error_with_advice(work, run: Command) -> None:
         "net.pt": "paths are relative to the current folder",
         "labels.txt": "did you mean Labels.txt?",
         "hidden.txt": "paths are relative to the current folder",
+        "assets": "paths are relative to the current folder",
+        "cached.py": "paths are relative to the current folder",
+        "tokenizer_files": "did you mean TokenizerFiles?",
+        "weights.pt": "did you mean weights.pth?",
+        "vocabs": "paths are relative to the current folder",
     }
     assert errors == [
         f"{path}: no such file or folder (--extra-files); {hint} [file-missing]" for path, hint in advice.items()

@@ -136,14 +136,29 @@ WRONG = {
     "b.txt": "b.txt: no such file or folder (--handler)",
     "vlm_handler.pyc": "vlm_handler.pyc: no such file or folder (--handler); paths are relative",
     "src": "src: is a folder, not a file (--handler)",
+    "my_service.py": "my_service.py: no such file or folder (--handler); did you mean MyService.py? [file-missing]",
+    "my_service": "my_service.py: no such file or folder (--handler); did you mean MyService.py? [file-missing]",
+    "my-service.py:run": "did you mean MyService.py?",
+    "handler.oy": "handler.oy: no such file or folder (--handler); did you mean handler.py? [file-missing]",
+    "handler.handle": "did you mean handler.py?",
+    "vlm_handler": "did you mean vllm_handler?",
+    "text_clasifier": "did you mean text_classifier?",
+    # Nothing near: a built-in handler is not near to a file or a path, nor is every name with _handler.
+    "my_handler.py": "my_handler.py: no such file or folder (--handler); did you mean handler.py? [file-missing]",
+    "my_handler": "my_handler.py: no such file or folder (--handler); did you mean handler.py? [file-missing]",
+    "my_own_trt_handler": "my_own_trt_handler.py: no such file or folder (--handler); paths are relative",
+    "lib/vllm_handler": "lib/vllm_handler.py: no such file or folder (--handler); the folder lib does not exist",
+    "secret.py": "secret.py: no such file or folder (--handler); paths are relative",
+    "compiled.py": "compiled.py: no such file or folder (--handler); paths are relative",
+    "nothing.onnx": "nothing.onnx: no such file or folder (--handler); paths are relative",
 }
 
 
 @pytest.mark.parametrize("given", WRONG)
 def test_a_wrong_handler_is_refused_with_what_to_do(model, run: Command, given: str) -> None:
-    make("src/my_service.py", "folder.py/x", text=CODE)
+    make("src/my_service.py", "MyService.py", "our_service.py", ".secret.py", "compiled.pyc", "folder.py/x", text=CODE)
     [error] = refused(run, "--handler", given)
-    assert error.startswith(f"{given.removesuffix(':handle')}: ")
+    assert error.startswith(given.removesuffix(":handle").removesuffix(":run"))
     assert WRONG[given] in error
 
 
@@ -173,7 +188,35 @@ def test_mms_takes_a_handler_that_is_installed_with_the_server_with_a_warning(wo
     assert manifest(Path("m"))["model"]["handler"] == given
 
 
-@pytest.mark.parametrize("given", ["pkg.svce:handle", "svce.py", "pkg/svce.py:handle", "none"])
+INSTALLED = ("toolkit.handler_service", "toolkit.serving.svc:handle", "a.b.c.d")
+
+
+@pytest.mark.parametrize("given", INSTALLED)
+def test_a_handler_that_is_installed_with_the_server_gives_a_warning(model, run: Command, given: str) -> None:
+    words = ("--model-name", "m", "--serialized-file", "model.pt", "--extra-files", "model.py", "--handler", given)
+    result = run(*words)
+    outside = f"{given}: is not a file and is not packed (--handler); install it where the server runs"
+    assert (result.status, result.warnings) == (0, [f"{outside} [handler-outside]"]), result.err
+    assert members(output("m")) == {"model.pt", "model.py"}
+    assert _entry() == given
+    assert "[handler-outside]" in run("verify", "m.mar").warnings[0]
+    assert run(*words, "-f", "--strict").status == 1
+
+
+def test_a_handler_that_is_here_and_is_not_packed_gives_a_warning_with_the_flag(work, run: Command) -> None:
+    make("pkg/sub/svc.py", "my.svc.py", text=CODE)
+    [warning] = run("--model-name", "m", "--handler", "pkg.sub.svc").warnings
+    assert warning.endswith("; add --include pkg [handler-outside]")
+    assert packed(run, "-f", "--handler", "pkg.sub.svc", "--include", "pkg") == {"pkg/sub/svc.py"}
+    assert packed(run, "-f", "--handler", "my.svc", "--no-checks") == {"my.svc.py"}
+
+
+@pytest.mark.parametrize("given", ["weights.pt", "net.onnx", "svc.pyc", "notes.txt", "a b.c", "1.2", "a..b", "x/y.z"])
+def test_what_is_no_name_of_a_module_is_a_missing_file(work, run: Command, given: str) -> None:
+    assert "[file-missing]" in refused(run, "--handler", given)[0]
+
+
+@pytest.mark.parametrize("given", ["pkg.svce:handle", "svce.py", "pkg/svce.py:handle", "none", "none.txt"])
 def test_mms_refuses_a_mistyped_module_of_the_folder(work, run_mms: Command, given: str) -> None:
     make("d/pkg/svc.py", "d/svc.py", text=CODE)
     result = run_mms("--model-name", "m", "--model-path", "d", "--handler", given)

@@ -37,6 +37,7 @@ def _checks(context: CheckContext) -> Iterator[Callable[[CheckContext], Iterator
         from model_archiver.checks import handler  # noqa: PLC0415
 
         yield from (handler.handler_unreachable, handler.handler_syntax, handler.handler_entry, handler.handler_class)
+        yield from (handler.handler_undefined_name, handler.handler_parses_arguments)
         yield from (handler.model_file_name, handler.model_file_class)
     yield from (imports.handler_shadows, imports.import_relative, imports.import_not_packed)
     if context.inherited is not None or context.text_field("serializedFile"):

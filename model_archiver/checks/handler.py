@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _PARAMETERS = "(data, context)"
 _METHODS = {"initialize": "(self, context)", "handle": "(self, data, context)"}
 _MOST_LISTED = 5
+_MOST_NAMES = 20
 _LONGEST_MESSAGE = 200
 _MOST_NEAR = 300  # names among which a near one is looked for, which takes long
 _LONGEST_NEAR = 80  # letters of each
@@ -91,6 +92,38 @@ def handler_entry(context: CheckContext) -> Iterator[Problem]:
         yield Problem("error", "handler-entry", message, hint, context.handler.display_path, line)
 
 
+def handler_undefined_name(context: CheckContext) -> Iterator[Problem]:
+    """Report a name that nothing defines, in the handler or in a model file that TorchServe imports."""
+    for file, outline in _imported_files(context):
+        names = sorted(outline.undefined.items(), key=lambda item: item[::-1])
+        for name, line in names[:_MOST_NAMES]:
+            message = f"{shortened(name)!r} is not defined, and this line fails when it runs"
+            is_attribute = name in outline.stored and "self" in outline.loaded
+            hint = f"did you mean self.{shortened(name)}?" if is_attribute else "import it, or define it"
+            yield Problem("warning", "handler-undefined-name", message, hint, file.display_path, line)
+
+
+def handler_parses_arguments(context: CheckContext) -> Iterator[Problem]:
+    """Report a file that parses the arguments of the worker, and so ends it, when the worker imports it."""
+    for file, outline in _imported_files(context):
+        if ".parse_args" in outline.words:
+            from model_archiver.checks.arguments import parsing_line  # noqa: PLC0415 - few files parse arguments
+
+            if line := parsing_line(outline):
+                message = "parse_args() reads the command line of the server's worker, and ends the worker"
+                hint = "parse arguments only if __name__ is '__main__'"
+                yield Problem("error", "handler-parses-arguments", message, hint, file.display_path, line)
+
+
+def _imported_files(context: CheckContext) -> Iterator[tuple[CheckedFile, Outline]]:
+    """Yield the handler, and the model file if TorchServe's own code certainly imports it, each if it can be judged."""
+    if context.handler.file and context.handler_outline:
+        yield context.handler.file, context.handler_outline
+    model_file = _model_file(context)
+    if model_file and (outline := context.outline(model_file)):
+        yield model_file, outline
+
+
 def _no_function(context: CheckContext, outline: Outline) -> tuple[str, str, int | None]:
     handler, classes = context.handler, outline.classes
     name = shortened(handler.function)
@@ -98,9 +131,10 @@ def _no_function(context: CheckContext, outline: Outline) -> tuple[str, str, int
     define = f"define {name}{_PARAMETERS}"
     if classes:
         return message, f"{define}, or move all classes but one to another module", None
-    names = [name for name in outline.scope.names if len(name) < _LONGEST_NEAR][:_MOST_NEAR]
+    values = outline.scope.names.items()
+    names = [name for name, value in values if value.kind in ("function", "unknown") and len(name) < _LONGEST_NEAR]
     hint = f"{define}, or name another function: --handler {shortened(handler.given.partition(':')[0])}:function"
-    return message, did_you_mean(handler.function[:_LONGEST_NEAR], names, hint), None
+    return message, did_you_mean(handler.function[:_LONGEST_NEAR], names[:_MOST_NEAR], hint), None
 
 
 def _function(context: CheckContext, outline: Outline, value: Value) -> Iterator[tuple[str, str, int | None]]:

@@ -6,7 +6,18 @@ import _ast
 import sys
 from functools import cached_property
 
-from model_archiver.checks.names import FUNCTIONS, IMPORTS, UNKNOWN, Scope, Value, children, root_of, walk
+from model_archiver.checks.names import (
+    FUNCTIONS,
+    IMPORTS,
+    UNKNOWN,
+    Scope,
+    Value,
+    children,
+    parameters,
+    root_of,
+    undefined_names,
+    walk,
+)
 from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
@@ -24,6 +35,7 @@ _DYNAMIC = {
     *("._convert_", "._getframe", ".currentframe", ".f_globals"),
 }
 """Words by which a file may bind, or change, what it does not show."""
+_BINDING = _DYNAMIC - {"ctypes", "delattr", "eval", "setattr", "vars"}  # by which it may bind new names of its own
 _EMPTY_BASES = {"abc.ABC", "builtins.object"}
 _PLAIN_BASES = ("abc.ABC", "builtins.object", "mms.", "torch.", "ts.")
 """Classes, and packages whose classes leave the methods of the classes that derive from them as they are written."""
@@ -41,28 +53,36 @@ class Outline:
         self._rebound: set[str] = set()  # the names that ``:=`` and functions may bind
         self._calls: list[_ast.Call] = []  # outside all functions
         self._is_package = is_package
-        body: list[_ast.stmt] = []
+        self.body: list[_ast.stmt] = []  # the statements that its import runs
+        self._elsewhere: list[_ast.stmt] = []  # the others
         for node in tree.body:
-            body += node.orelse if isinstance(node, _ast.If) and _never_runs(node) else [node]
-        for node in body:
-            self._look(node, 1)
-        self.scope = Scope(body)  # the names that it binds at its top level
+            if isinstance(node, _ast.If) and _never_runs(node):
+                self.body += node.orelse
+                self._elsewhere += node.body
+            else:
+                self.body.append(node)
+        self._parts: list[list[_ast.AST]] = [[]]  # the nodes outside functions, then those of each outermost function
+        for node in self.body:
+            self._look(node, 1, self._parts[0])
+        self.scope = Scope(self.body)  # the names that it binds at its top level
         self.scope.names.update(dict.fromkeys(self._rebound, UNKNOWN))
         self.is_active |= any(self.scope.value(call) is UNKNOWN for call in self._calls)
         # What it imports at its top level, under no condition: the line, the dotted name of the module, with the dots
         # of a relative import in front, and the names that are taken from it.
         self.imports: list[tuple[int, str, list[str]]] = []
-        for node in body:
+        for node in self.body:
             names = [alias.name for alias in node.names] if isinstance(node, IMPORTS) else []
             if isinstance(node, _ast.ImportFrom):
                 self.imports.append((node.lineno, f"{'.' * node.level}{node.module or ''}", names))
             else:
                 self.imports += [(node.lineno, name, []) for name in names]
 
-    def _look(self, node: _ast.AST, levels: int, *, is_inner: bool = False) -> None:
-        """Note what stands in a node of a statement; `is_inner` says whether it is in the body of a function."""
+    def _look(self, node: _ast.AST, levels: int, part: list[_ast.AST]) -> None:
+        """Note what stands in a node of a statement, and the node itself in its part of the file."""
         if levels > _DEEPEST:
             raise RecursionError
+        part.append(node)
+        is_inner = part is not self._parts[0]  # in the body of a function
         for field in node._fields:
             word = getattr(node, field, None)
             if isinstance(word, str):
@@ -85,15 +105,31 @@ class Outline:
                 self._calls.append(node)
             if getattr(node.func, "id", "") == "super":
                 return
+        body = self._part_of_body(node, part) if "body" in node._fields else part
         for field, child in children(node):
-            is_body = field == "body" and isinstance(node, (*FUNCTIONS, _ast.Lambda))
-            self._look(child, levels + 1, is_inner=is_inner or is_body)
+            self._look(child, levels + 1, body if field == "body" else part)
+
+    def _part_of_body(self, node: _ast.AST, part: list[_ast.AST]) -> list[_ast.AST]:
+        """Return the part for the body of a node: that of an outermost function is a new one."""
+        if part is not self._parts[0] or not isinstance(node, (*FUNCTIONS, _ast.Lambda)):
+            return part
+        self._parts.append([*parameters(node)])
+        return self._parts[-1]
 
     @cached_property
     def is_open(self) -> bool:
         """Return whether it may bind names that it does not show."""
         is_dynamic = not _DYNAMIC.isdisjoint(self.words) or {"sys", ".modules"} <= self.words
         return is_dynamic or self.scope.is_open or not {"__getattr__", "__name__"}.isdisjoint(self.scope.names)
+
+    @property
+    def undefined(self) -> dict[str, int]:
+        """Return the names that certainly nothing binds where they are read, each with its first line."""
+        if self._is_package or not _BINDING.isdisjoint(self.words) or {"sys", ".modules"} <= self.words:
+            return {}
+        known = self.scope.names.keys() | Scope(self._elsewhere).names.keys()
+        has_lazy_types = any(module == "__future__" for _, module, _ in self.imports)
+        return undefined_names(self._parts, known, has_lazy_types=has_lazy_types)
 
     def value(self, name: str) -> Value:
         """Return what a top-level name stands for; unknown if it may not be bound."""

@@ -213,10 +213,16 @@ def _advice_on_missing(path: Path) -> str:
     except (OSError, ValueError):  # a ValueError: a NUL in a name that came from Python code
         return f"the folder {path.parent} does not exist"
     otherwise = "check the path" if path.is_absolute() else "paths are relative to the current folder"
+    shown = [path.parent / name for name in names if not name.startswith(".") and not name.endswith((".pyc", ".pyo"))]
     # Compared by their stems: model.py must not be suggested for model.pt.
-    shown = [path.parent / name for name in names if not name.startswith(".")]
-    stems = {other.stem: other for other in shown if other.suffix.startswith(path.suffix)}
-    near = [other for other in shown if other.name.casefold() == path.name.casefold()]
+    stems = {other.stem: other for other in shown if other.suffix == path.suffix}
+    near = [other for other in shown if _without_style(other.name) == _without_style(path.name)]
     near += [stems[stem] for stem in [closest(path.stem, stems)] if stem]
+    near += [other for other in shown if other.stem == path.stem and other.suffix.startswith(path.suffix)]
     near = [other for other in near if os.path.isfile(other) or os.path.isdir(other)]  # noqa: PTH112, PTH113 - no errors
     return f"did you mean {near[0]}?" if near else otherwise
+
+
+def _without_style(name: str) -> str:
+    """Return a name without what tells MyHandler.py from my_handler.py."""
+    return name.casefold().replace("_", "").replace("-", "")

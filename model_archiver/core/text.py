@@ -50,11 +50,11 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
-def closest(given: str, known: Iterable[str]) -> str | None:
-    """Return the known word that is closest to a given one, or None if none is close."""
+def closest(given: str, known: Iterable[str], least: float = 0.6) -> str | None:
+    """Return the known word that is closest to a given one, or None if none is as close as `least`, of 1."""
     import difflib  # noqa: PLC0415 - most command lines are right
 
-    return next(iter(difflib.get_close_matches(given, list(known), n=1)), None)
+    return next(iter(difflib.get_close_matches(given, list(known), 1, least)), None)
 
 
 def did_you_mean(given: str, known: Iterable[str], otherwise: str) -> str:

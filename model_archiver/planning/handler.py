@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from model_archiver.core.problems import FILE_MISSING
 from model_archiver.core.record import Record
-from model_archiver.core.text import did_you_mean
+from model_archiver.core.text import closest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +28,13 @@ BUILT_IN = {
     "densenet_handler": "vision",
 }
 LSP_BUILT_IN = {"BaseHandler", "TorchScriptHandler"}
+# A dotted name with one of these ends is the name of a file, and not of a module.
+_FILE_SUFFIXES = {
+    *(".py", ".pyc", ".pyi", ".pyo", ".pyx", ".ipynb", ".sh", ".java", ".jar", ".class", ".cpp", ".so", ".dylib"),
+    *(".pt", ".pth", ".pkl", ".jit", ".onnx", ".h5", ".bin", ".safetensors", ".json", ".yaml", ".yml", ".toml"),
+    *(".txt", ".md", ".mar", ".gz", ".tar", ".tgz", ".whl", ".zip"),
+}
+_NEAR = 0.85  # so that the built-in vllm_handler is not near to my_handler
 
 
 class Handler(Record):
@@ -38,9 +45,16 @@ class Handler(Record):
 
 
 def resolve_torchserve_handler(
-    given: str, runtime: str, model_path: Collection[PurePosixPath], packed: Collection[PurePosixPath]
+    given: str,
+    runtime: str,
+    model_path: Collection[PurePosixPath],
+    packed: Collection[PurePosixPath],
+    problems: ProblemList,
 ) -> Handler:
-    """Return the handler for TorchServe: a module of --model-path, a built-in one, a file, or another packed module."""
+    """Return the handler for TorchServe: a module of --model-path, a built-in one, a file, or another packed module.
+
+    A dotted name that is none of these may be a module that is installed with the server; add a warning then.
+    """
     module, function = split_function(given)
     is_built_in = given in BUILT_IN or (runtime == "LSP" and given in LSP_BUILT_IN)
     if packed_module(module, model_path) or is_built_in:
@@ -50,6 +64,11 @@ def resolve_torchserve_handler(
         return Handler(given)
     if not os.path.lexists(file) and os.path.lexists(module) and not os.path.isfile(module):  # noqa: PTH113 - no errors
         file = Path(module)  # a folder or a device, which is reported as such
+    elif runtime != "LSP" and not os.path.lexists(file) and _may_be_installed(module):
+        is_here = os.path.lexists(f"{module.replace('.', '/')}.py")
+        hint = f"add --include {module.partition('.')[0]}" if is_here else "install it where the server runs"
+        problems.warning("handler-outside", "is not a file and is not packed (--handler)", hint, path=given)
+        return Handler(given)
     return Handler(Path(module).name + function, file)
 
 
@@ -61,9 +80,9 @@ def resolve_mms_handler(given: str, model_path: Collection[PurePosixPath], probl
     module, _ = split_function(given)
     if packed_module(module, model_path):
         return Handler(given)
-    package, dot, _ = module.partition(".")
+    package = module.partition(".")[0]
     in_folder = any(path.parts[0] == package for path in model_path)
-    if Path(module).is_file() or (dot and "/" not in module and not module.endswith(".py") and not in_folder):
+    if Path(module).is_file() or (_may_be_installed(module) and not in_folder):
         message = "is not in the model's folder and is not packed (--handler)"
         hint = "install it where the server runs, or put it into the folder"
         problems.warning("handler-outside", message, hint, path=given)
@@ -81,11 +100,21 @@ def missing_handler(given: str, file: Path, problems: ProblemList) -> None:
         problems.error("handler-invalid", "names no function after its colon (--handler)", hint, path=given)
     elif Path(module).is_file():
         problems.error("handler-invalid", "is not a Python file (--handler)", "name a .py file", path=given)
-    elif "/" not in module and not Path(module).suffix and (suggestion := did_you_mean(module, BUILT_IN, "")):
+    elif "/" not in module and not Path(module).suffix and (near := closest(module, BUILT_IN, _NEAR)):
         message = "is not a built-in handler, and there is no such file (--handler)"
-        problems.error(FILE_MISSING, message, suggestion, path=given)
+        problems.error(FILE_MISSING, message, f"did you mean {near}?", path=given)
+    elif Path(module).suffix not in ("", ".py") and (other := Path(module).with_suffix(".py")).is_file():
+        problems.error(FILE_MISSING, "no such file or folder (--handler)", f"did you mean {other}?", path=module)
     else:
         problems.missing(Path(module) if Path(module).suffix else file, "--handler")
+
+
+def _may_be_installed(module: str) -> bool:
+    """Return whether this is the dotted name of a module, and not a file or a name whose suffix is mistyped."""
+    if "." not in module or not all(part.isidentifier() for part in module.split(".")):
+        return False
+    path = Path(module)
+    return path.suffix not in _FILE_SUFFIXES and not any(map(os.path.lexists, (path, path.with_suffix(".py"))))
 
 
 def _library(module: str) -> Path:

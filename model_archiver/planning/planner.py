@@ -107,7 +107,7 @@ def _resolve_handler(
     in_folder = {member.path for member in model_path}
     if config.server == "mms":  # an empty folder was reported already
         return resolve_mms_handler(given, in_folder, problems) if in_folder else Handler(given)
-    return resolve_torchserve_handler(given, runtime, in_folder, {member.path for member in packed})
+    return resolve_torchserve_handler(given, runtime, in_folder, {member.path for member in packed}, problems)
 
 
 def _named_files(

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 import signal
-from itertools import takewhile
-from pathlib import PurePosixPath
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 
 from model_archiver.core.problems import Problem
 from model_archiver.core.record import Record
 from model_archiver.core.text import counted, shortened
+from model_archiver.trial.tracebacks import find_cause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterable, Iterator
 
     from model_archiver.core.problems import Level
     from model_archiver.trial.report import TriedModel
+    from model_archiver.trial.tracebacks import LoggedException
 
 _LONGEST = 300
 _CODES = {"start": "trial-start", "import": "trial-import", "load": "trial-load"}
@@ -72,21 +74,18 @@ _IN_SERVER = (  # only where no code of the model raised it
     (r"'\w+' object has no attribute 'encode'$", "give set_response_header and set_response_content_type only strings"),
     (r"required argument is not an integer", "give set_response_status an integer as the status"),
 )
+# What says that a file is missing: Python and safetensors; torch.jit.load; ONNX Runtime; sentencepiece; transformers.
+_MISSING = re.compile(
+    r"""No such file or directory: ['"]?(.+?)['"]?$|The provided filename (.+) does not exist$"""
+    r"""|Load model from (.+?) failed:.* doesn't exist|(?:Not found|NOT_FOUND): "(.+)": No such file"""
+    r"""|(?:Repo id must .*: |path_or_model_id: |Can't load .+ for )'(.+?)'(?:\.|$)"""
+)
+_HUB = 5  # the group for which it may also be the name of a model on a hub
+_ON_PATH = re.compile(r"\s*sys\.path(?:\.\w+\(|\s*\+?=)")
+_QUOTED = re.compile(r"""["']([^"']+)["']""")
 _IN_REQUEST = (
     (r"JSON object must be str.* not (dict|list)", "leave out json.loads: the server has parsed the request already"),
 )
-
-# How Python writes an exception, and what ends its text.
-_START = "Traceback (most recent call last):"
-_FRAME = re.compile(r'\s+File "(.+)", line (\d+)(?:, in (.+))?$')
-_EXCEPTION = re.compile(r"([A-Za-z_][\w.]*)(?:: (.*))?$")
-_ENDS = re.compile(
-    r"Traceback \(most recent|Backend worker process died|Frontend disconnected|During handling of the above"
-    r"|The above exception was|\[INFO\]|\[WARN|\[ERROR|\d{4}-\d\d-\d\d[T ]"
-)
-_LONGEST_TEXT = 200  # lines of an exception's text
-# What the worker raises because of another exception that it logged before.
-_WRAPPERS = ("500 - Unknown exception", "507 - System out of memory")
 
 
 class Failure(Record):
@@ -99,42 +98,6 @@ class Failure(Record):
     count: int = 1  # how many requests were sent together
 
 
-class Frame(Record):
-    """A line of a traceback."""
-
-    file: str
-    line: int
-    function: str  # empty for the place of a syntax error
-
-
-class LoggedException(Record):
-    """An exception with its traceback."""
-
-    frames: tuple[Frame, ...]  # from the outermost to the innermost
-    kind: str  # the class, with its module if it is not built in
-    text: str  # what it says; may have several lines
-
-    @property
-    def absent_module(self) -> str | None:
-        """Return the module whose import failed because there is none, or None."""
-        match = re.match(r"No module named '([^']+)'", self.text)
-        return match[1] if match else None
-
-    @property
-    def is_from_import(self) -> bool:
-        """Return whether it was raised while the worker imported the handler."""
-        functions = [frame.function for frame in self.frames]
-        return "import_module" in functions and "initialize" not in functions
-
-    def place(self, root: str, files: Collection[str]) -> tuple[str, int] | None:
-        """Return the innermost line that is in a file of the archive, which is unpacked in a folder."""
-        for frame in reversed(self.frames):
-            path = frame.file.removeprefix(f"{root}/").replace("\\", "/")
-            if path in files:
-                return path, frame.line
-        return None
-
-
 def diagnose(failure: Failure, log: str, status: int | None, model: TriedModel) -> Problem:
     """Return the problem for a failure, with the user's own line and a hint where it is certain.
 
@@ -145,7 +108,8 @@ def diagnose(failure: Failure, log: str, status: int | None, model: TriedModel) 
         model: the model.
     """
     cause = find_cause(log, model.module)
-    stage, place = failure.stage, (model.display_path, None)
+    stage = failure.stage
+    place: tuple[str, int | None] = (model.display_path, None)
     if stage == "load" and failure.reason == "closed" and "Connection accepted" not in log:
         stage = "start"
     elif status is not None and failure.reason == "closed" and _DIED not in log:
@@ -157,6 +121,8 @@ def diagnose(failure: Failure, log: str, status: int | None, model: TriedModel) 
         hint = "parse arguments only if __name__ is '__main__'"
         if "unrecognized arguments" in log:
             hint = f"call parse_known_args() instead of parse_args(), or {hint}"
+        found = [(path, number) for path, number, line in _lines(model, model.files) if ".parse_args(" in line]
+        place = found[0] if len(found) == 1 else place
     elif failure.message in (_NO_LIST, _WRONG_COUNT):
         text, hint = _wrong_form(failure, log, model.envelope)
     elif failure.message == _NO_DATA:
@@ -193,7 +159,7 @@ def _raised(cause: LoggedException, model: TriedModel, level: Level, code: str, 
     said = cause.text
     if "TorchScript interpreter" in said:  # what went wrong is below two tracebacks of TorchScript
         said = said.splitlines()[-1].partition(": ")[2] or said
-    said = " ".join(_ESCAPES.sub("", said).split()).replace(f"{model.folder}/", "")
+    said = " ".join(_ESCAPES.sub("", said).split()).replace(f"{model.folder}/", "").replace(model.folder, "model_dir")
     text = shortened(said.rstrip("."), _LONGEST)
     line = f"{cause.kind}: {text}" if text else cause.kind
     place = cause.place(model.folder, model.files)
@@ -230,13 +196,15 @@ def _wrong_form(failure: Failure, log: str, envelope: str) -> tuple[str, str]:
     if failure.message == _WRONG_COUNT:
         match = re.search(r"mismatched, expect: \d+, got: (\d+)", log)
         got = counted(int(match[1]), "answer") if match else "another number of answers"
-        return f"the handler returned {got} for {counted(failure.count, 'request')}", _ONE_EACH
+        one = "; put what belongs to one request into one element" if match and int(match[1]) > failure.count else ""
+        return f"the handler returned {got} for {counted(failure.count, 'request')}", f"{_ONE_EACH}{one}"
     match = re.search(r"Invalid return type: <class '([^']+)'>", log)
     kind = match[1] if match else ""
     if kind == "coroutine":
         return "the handler returned a coroutine", "remove async from its definition, or set asyncCommunication: true"
     what = {"": "something else", "NoneType": "None"}.get(kind, f"a value of the type {kind}")
-    return f"the handler returned {what}; the server needs a list", _ONE_EACH
+    example = ", such as output.tolist()" if kind in ("torch.Tensor", "numpy.ndarray") else ""
+    return f"the handler returned {what}, not a list", f"{_ONE_EACH}{example}"
 
 
 def _killed(number: int) -> tuple[str, str]:
@@ -263,8 +231,27 @@ def _about_module(cause: LoggedException, model: TriedModel) -> str:
     if elsewhere:
         found = elsewhere[0].removesuffix("/__init__.py")
         return f"the archive has {found}, but the worker looks only at the root: pack {found} with --include"
+    if lost := _lost_folder(cause, model):
+        return f"{lost} on sys.path, and there is no such folder: pack {top} with --include"
     library = "add it to the requirements (-r)" if model.server == "torchserve" else "install it for the server"
     return f"if {top} is your own module, pack it with --include; if it is a library, {library}"
+
+
+def _lost_folder(cause: LoggedException, model: TriedModel) -> str:
+    """Return which line of the model puts a folder on ``sys.path`` that does not exist, or an empty string."""
+    for path, number, line in _lines(model, [frame.file.removeprefix(f"{model.folder}/") for frame in cause.frames]):
+        parts = _QUOTED.findall(line) if _ON_PATH.match(line) and "env" not in line else []
+        if parts and not Path(model.folder, *parts).is_dir():
+            return f"{path}:{number} puts {PurePosixPath(*parts)}"
+    return ""
+
+
+def _lines(model: TriedModel, paths: Iterable[str]) -> Iterator[tuple[str, int, str]]:
+    """Yield the lines of the Python files of the archive among some paths, each with its path and its number."""
+    for path in sorted(model.files.intersection(paths)):
+        with suppress(OSError):  # the model may have removed it
+            text = Path(model.folder, path).read_text("utf-8", "replace") if path.endswith(".py") else ""
+            yield from ((path, number, line) for number, line in enumerate(text.splitlines(), 1))
 
 
 def _normalized(name: str) -> str:
@@ -297,44 +284,26 @@ def _prefix(longer: set[str], shorter: set[str]) -> str:
 
 
 def _about_file(cause: LoggedException, model: TriedModel) -> str:
-    """Return what to do about a file that was not found."""
-    missing = re.search(r"\[Errno 2\] No such file or directory: '(.+)'$", cause.text)
-    if not missing:
-        return ""
-    wanted = PurePosixPath(missing[1].removeprefix(f"{model.folder}/"))
-    same = wanted.name if wanted.is_absolute() else wanted  # of another machine, or in another folder here
+    """Return what to do about a file or a folder that was not found."""
+    missing = _MISSING.search(" ".join(cause.text.split()))
+    given = missing[missing.lastindex] if missing and missing.lastindex else ""
+    wanted = PurePosixPath(given.removeprefix(f"{model.folder}/"))
+    if not wanted.name or (missing and missing.lastindex == _HUB and not given.startswith(("/", "./", "../"))):
+        return ""  # else it may be the name of a model on a hub
+    is_outside = wanted.is_absolute() or ".." in wanted.parts
+    same = wanted.name if is_outside else wanted
     found = sorted(path for path in model.files if f"/{path}".endswith(f"/{same}"))
-    if found and ".." not in wanted.parts:
+    if found:
         return f'in the archive it is {found[0]}: join that to context.system_properties["model_dir"]'
-    return "pack it with --include" if str(wanted) == wanted.name else ""
-
-
-def find_cause(log: str, handler_module: str) -> LoggedException | None:
-    """Return the exception for which something failed, the last one of a log, without those that hide it.
-
-    Args:
-        log: what the worker wrote since it was asked for what failed.
-        handler_module: the module of the handler, as the worker imports it.
-    """
-    # After a failed import of the handler, TorchServe looks for it among its own handlers.
-    hiding = (f"ts.torch_handler.{handler_module}", handler_module)
-    found = [each for each in _exceptions(log) if each.kind != "RuntimeError" or each.text not in _WRAPPERS]
-    ranks = (hiding.index(each.absent_module) if each.absent_module in hiding else 2 for each in found)
-    return max(zip(ranks, range(len(found)), found, strict=True), default=(0, 0, None))[2]
-
-
-def _exceptions(log: str) -> Iterator[LoggedException]:
-    """Yield the exceptions of a log, in its order."""
-    lines = log.splitlines()
-    for start in [number for number, line in enumerate(lines) if line.strip() == _START]:
-        frames = []
-        number, margin = start + 1, len(lines[start]) - len(lines[start].lstrip())
-        while number < len(lines) and (not lines[number][margin:].strip() or lines[number][margin:].startswith(" ")):
-            if match := _FRAME.match(lines[number]):
-                frames.append(Frame(match[1], int(match[2]), match[3] or ""))
-            number += 1
-        found = _EXCEPTION.match(lines[number][margin:]) if number < len(lines) else None
-        if found and frames:
-            rest = lines[number + 1 : number + _LONGEST_TEXT]
-            text = [found[2] or "", *takewhile(lambda line: not _ENDS.match(line.strip()), rest)]
-            yield LoggedException(tuple(frames), found[1], "\n".join(text).strip())
+    if is_outside:
+        join = 'join its name to context.system_properties["model_dir"]'
+        return f"if {wanted.name} belongs to the model, pack it with --include, and {join}"
+    top = wanted.parts[0]
+    named = sorted(path for path in model.files if f"/{path}".endswith(f"/{wanted.name}"))
+    if named:
+        return f"the archive has {named[0]} instead: pack the folder {top} with --include, which keeps its name"
+    return (
+        f"if the folder {top} belongs to the model, pack it with --include"
+        if top != str(wanted)
+        else f"pack {top} with --include"
+    )

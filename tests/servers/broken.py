@@ -93,6 +93,8 @@ def with_short_answers(broken: Broken) -> Broken:
     return Broken({**broken.files, "c.yaml": "responseTimeout: 4\n"}, f"{broken.flags} --config-file c.yaml")
 
 
+LOADED = "class Handler:\n    def initialize(self, context):\n        {}\n\n    def handle(self, data, context): ...\n"
+
 IMPORTS = {
     "a library that is missing": importing("import nosuch\n"),
     "a library that the requirements name": Broken(
@@ -106,8 +108,39 @@ IMPORTS = {
     ),
     "a syntax error": handler("\ndef handle(data, context)\n"),
     "an unknown name at import": importing("\nx = y\n"),
+    "a folder on sys.path that is not packed": importing("import sys\nsys.path.append('../src')\nimport own\n"),
+    "a folder on sys.path of another machine": importing(
+        "import sys\nsys.path.insert(0, '/home/me/src')\nimport own\n"
+    ),
+    "a folder on sys.path, next to the handler": importing(
+        "import os, sys\nHERE = os.path.dirname(os.path.abspath(__file__))\n"
+        "sys.path += [os.path.join(HERE, 'third_party', 'yolo')]\nfrom models.yolo import Model\n"
+    ),
+    "a folder on sys.path, in a module": Broken(
+        {
+            "handler.py": f"import helpers\n{ANSWER}",
+            "helpers.py": "import sys\nfrom pathlib import Path\n"
+            "sys.path.append(str(Path(__file__).resolve().parent / 'libs'))\nimport own\n",
+        },
+        flags="--handler handler.py --include helpers.py",
+    ),
+    "a folder on sys.path that is there": importing("import sys\nsys.path.append('data')\nimport nosuch\n"),
+    "a folder on sys.path that a variable names": importing(
+        "import os, sys\nsys.path.append(os.environ.get('LIBS', 'libs'))\nimport nosuch\n"
+    ),
+    "a module that is packed, and a folder on sys.path that is not": importing(
+        "import sys\nsys.path.append('src')\nimport own\n", **{"own.py": ""}
+    ),
+    "a handler that is not installed": Broken({}, flags="--handler toolkit.serving.handler"),
     "a relative import": importing("from .a import b\n"),
     "arguments that are parsed": importing("import argparse\nargparse.ArgumentParser().parse_args()\n"),
+    "arguments that a module parses": Broken(
+        {
+            "handler.py": f"import options\n{ANSWER}",
+            "options.py": "import argparse\nargs = argparse.ArgumentParser().parse_args()\n",
+        },
+        flags="--handler handler.py --include options.py",
+    ),
     "sys.exit": importing("import sys\nsys.exit(3)\n"),
     "arguments that are required": importing(
         "import argparse\np = argparse.ArgumentParser()\np.add_argument('--weights', required=True)\np.parse_args()\n"
@@ -152,6 +185,19 @@ LOADS = {
     "a file of a folder that another file has the name of": loading(
         "open('tokenizer/config.json')", **{"config.json": "{}"}
     ),
+    "a file of a folder in the archive's": loading(
+        "folder = context.system_properties['model_dir']\nopen(os.path.join(folder, 'words', 'english.txt'))"
+    ),
+    "a file of a folder whose contents are packed": Broken(
+        {"handler.py": LOADED.format("open('words/english.txt')"), "words/english.txt": ""},
+        flags="--handler handler.py --extra-files words",
+    ),
+    "a folder that is listed": loading("os.listdir('words')"),
+    "TorchScript that is not packed": loading("torch.jit.load('nets/net.pt')"),
+    "weights that are not packed": loading("torch.load('net.pt')"),
+    "safetensors that are not packed": loading("from safetensors.torch import load_file\nload_file('net.safetensors')"),
+    "ONNX that is not packed": loading("import onnxruntime\nonnxruntime.InferenceSession('nets/net.onnx')"),
+    "an image that is packed elsewhere": loading("from PIL import Image\nImage.open('logo.png')", **{"logo.png": ""}),
     "a text that is no path": loading("raise FileNotFoundError('No config \\'prod\\' in section \\'main\\'')"),
     "a MemoryError": loading("raise MemoryError"),
     "a tensor larger than memory": loading("torch.zeros(1 << 48)"),
@@ -187,6 +233,12 @@ ANSWERS = {
     "JSON that is parsed twice": answering("return [json.loads(data[0]['body'])]", head="import json"),
     "a tensor of a dict": answering("return torch.tensor([row['body'] for row in data])", head="import torch"),
     "a dict": answering("return {'label': 'cat'}"),
+    "a text": answering("return 'cat'"),
+    "a tuple": answering("return 'cat', 0.9"),
+    "a tensor": answering("return torch.zeros(1, 2)", head="import torch"),
+    "an array": answering("return numpy.zeros((1, 2))", head="import numpy"),
+    "a generator": answering("return (row for row in data)"),
+    "no answers": answering("return []"),
     "nothing": answering("pass"),
     "too many": answering("return [1, 2, 3]"),
     "one for both": many(answering("return [1]"), 2),
@@ -234,6 +286,7 @@ def answering_on_mms(source: str, body: str = "{}") -> Broken:
 BROKEN_ON_MMS = {
     "an import": on_mms(f"import nosuch\n{ANSWER}"),
     "an exit": on_mms(f"import os\nos._exit(3)\n{ANSWER}"),
+    "arguments that are parsed": on_mms(f"import argparse\nargs = argparse.ArgumentParser().parse_args()\n{ANSWER}"),
     "no entry": on_mms("x = 1\n"),
     "a dict": answering_on_mms("return {}"),
     "an exception": answering_on_mms("return 1 / 0"),

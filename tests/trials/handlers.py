@@ -54,6 +54,19 @@ REFUSED: Trials = {
         "handler-entry",
         "Service() takes no arguments",
     ),
+    "arguments that are parsed at import": Trial(
+        "--handler h.py",
+        {"h.py": f"import argparse\n\nargs = argparse.ArgumentParser().parse_args()\n\n\n{FUNCTION}"},
+        "handler-parses-arguments",
+        "model_service_worker.py: error: unrecognized arguments",
+    ),
+    "a name that nothing defines": Trial(
+        "--handler h.py",
+        {"h.py": f"x = y\n\n\n{FUNCTION}"},
+        "handler-undefined-name",
+        "name 'y' is not defined",
+        "warning",
+    ),
     "neither the function nor a class": Trial(
         "--handler h.py:predict",
         {"h.py": FUNCTION},
