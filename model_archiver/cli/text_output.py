@@ -77,13 +77,11 @@ def extracted_line(done: Extraction) -> str:
 
 def plan_table(plan: Plan) -> str:
     """Return what would be packed, a line for each file."""
-    from model_archiver.cli.json_output import planned_files  # noqa: PLC0415 - not needed for packaging
-
-    rows = [(str(path), f"{size:,}", source) for path, size, source in planned_files(plan)]
+    rows = [(str(path), f"{size:,}", source) for path, size, source in plan.listing()]
     lines = _columns(rows, TextStyle())
     paths = _paths(plan.target.path, *plan.sidecars)
     end = f"would stay in {paths}, where only {MANIFEST_PATH} would be written"
-    total = f"{counted(len(plan.members), 'file')}, {human_size(plan.size)}"
+    total = f"{counted(len(plan.members), 'file')}, {human_size(sum(member.size for member in plan.members))}"
     lines.append(f"{total}, {end if plan.target.in_place else f'would be written to {paths}'}")
     return "\n".join(map(printable, lines))
 
