@@ -202,6 +202,7 @@ def test_both_programs_and_python_take_them(here: Path, run_mms: Command) -> Non
             '[{"file": "a\\u0000"}]',
             "s/a\\x00: no such file (--samples, case 1); give its path relative to the file of cases ",
         ),
+        ('[{"file": "dog.jpg", "status": "x"}]', 's/cases.json: case 1: status must be an integer, not "x" '),
         ('[{"file": "a"}]', "s/a: is a folder, not a file (--samples, case 1); "),
         ('[{"file": ""}]', "s: is a folder, not a file (--samples, case 1); "),
         ('[{"file": "pipe"}]', "s/pipe: is a named pipe, not a file (--samples, case 1); "),
@@ -212,8 +213,9 @@ def test_what_cannot_be_packed_is_one_line(here: Path, run: Command, content: st
     os.mkfifo("s/pipe")
     Path("s/back\\slash").touch()
     Path("s/cases.json").write_text(content)
-    [line] = refused_with_pipe(run, "--samples", "s/cases.json")
-    assert line.startswith(said)
+    lines = refused_with_pipe(run, "--samples", "s/cases.json")
+    assert lines[0].startswith(said)
+    assert len(lines) == 1 + ("dog" in content and "status" in content)
 
 
 def refused_with_pipe(run: Command, *words: object) -> list[str]:
@@ -236,6 +238,16 @@ def test_all_problems_are_named_at_once(here: Path, run: Command) -> None:
         ModelArchiver.generate_model_archive(ModelArchiverConfig("m", handler="vllm_handler", samples="none.json"))
 
 
+def test_a_sample_or_a_file_of_cases_is_not_larger_than_servers_take(here: Path, run: Command) -> None:
+    write("s/large.bin", bytes(6_553_501))
+    said = "has 6,553,501 bytes; the limit for a request, and for a file of packed cases, is 6,553,500; "
+    [line] = refused(run, "--samples", cases({"file": "large.bin"}))
+    assert line.startswith(f"s/large.bin: {said}")
+    write("s/large.json", b"[{}]".ljust(6_553_501))
+    [line] = refused(run, "--samples", "s/large.json")
+    assert line.startswith(f"s/large.json: {said}")
+
+
 def test_a_build_in_place_takes_none(here: Path, run_mms: Command) -> None:
     write("m/service.py", HANDLER.encode())
     before = tree(here)
@@ -243,7 +255,7 @@ def test_a_build_in_place_takes_none(here: Path, run_mms: Command) -> None:
     result = run_mms(*words, "--samples", "s/cat.jpg", "--export-path", ".")
     assert result.status == 2
     [line] = result.errors
-    assert line.startswith("--samples: a build into the model's folder writes only a manifest; leave it out, or ")
+    assert line.startswith("--samples: is not for a build into the model's own folder; leave it out, or choose ")
     assert tree(here) == before
     assert run_mms(*words, "--export-path", ".").status == 0
 
@@ -251,11 +263,11 @@ def test_a_build_in_place_takes_none(here: Path, run_mms: Command) -> None:
 @pytest.mark.parametrize("words", [["--test-python", "x"], ["--test-timeout", "3"], ["--install-requirements"]])
 def test_a_flag_of_the_test_needs_the_test(work: Path, run: Command, words: list[str]) -> None:
     result = run(*MODEL, *words)
-    assert (result.status, result.errors) == (2, [f"{words[0]}: needs --test [usage-invalid]"])
+    assert (result.status, result.errors) == (2, [f"{words[0]}: needs --test; give --test too [usage-invalid]"])
     assert not any(work.iterdir())
 
 
-@pytest.mark.parametrize("given", ["0", "-1", "nan", "x", "1e999"])
+@pytest.mark.parametrize("given", ["0", "-1", "nan", "x", "1e999", "9999999999", "1e9"])
 def test_a_time_limit_is_a_number_of_seconds(work: Path, run: Command, given: str) -> None:
     result = run(*MODEL, "--test", "--test-timeout", given)
     assert result.status == 2
@@ -263,7 +275,7 @@ def test_a_time_limit_is_a_number_of_seconds(work: Path, run: Command, given: st
     assert line.startswith(f"argument --test-timeout: {given!r} is not a number of seconds; give one such as 30 or 0.5")
 
 
-@pytest.mark.parametrize("given", [0, -1.5, True, "30"])
+@pytest.mark.parametrize("given", [0, -1.5, True, "30", float("inf"), float("nan"), 2e9])
 def test_a_time_limit_in_python_is_a_number_of_seconds(work: Path, given: object) -> None:
     config = ModelArchiverConfig("m", handler="vllm_handler", test=True, test_timeout=given)  # type: ignore[arg-type]
     with pytest.raises(ModelArchiverError, match="give a number of seconds, more than 0"):

@@ -69,7 +69,9 @@ def test_the_parameters_of_a_type_are_for_the_header_only() -> None:
 def test_a_request_is_not_larger_than_servers_take() -> None:
     Path("large").write_bytes(b"x" * 6_553_501)
     _, [problem] = read("large")
-    assert problem.startswith("large: has 6,553,501 bytes, but by default a server takes 6,553,500 at most; ")
+    assert problem.startswith(
+        "large: has 6,553,501 bytes; the limit for a request, and for a file of packed cases, is 6,553,500; "
+    )
 
 
 @pytest.mark.parametrize(

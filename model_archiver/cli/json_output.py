@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from binascii import b2a_base64
-from pathlib import PurePosixPath
 
-from model_archiver.core.manifest import MANIFEST_PATH, SAMPLES_PATH, SUMS_PATH, is_sample, model_of
+from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, is_sample, model_of
 from model_archiver.planning.handler import packed_module, split_function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path, PurePosixPath
     from typing import Any
 
     from model_archiver.commands.diff import Difference
@@ -60,17 +59,9 @@ def plan_fields(plan: Plan) -> dict[str, Any]:
         "size": None,
         "digest": None,
         "manifest": plan.fields,
-        "files": [_file(path, size, plan.fields) for path, size, _ in planned_files(plan)],
+        "files": [_file(path, size, plan.fields) for path, size, _ in plan.listing()],
         **_sidecars(plan.sidecars),
     }
-
-
-def planned_files(plan: Plan) -> Iterator[tuple[PurePosixPath, int, str]]:
-    """Yield path, size in bytes and source of each file that would be packed."""
-    for member in (*plan.members, *plan.samples):
-        yield member.path, member.size, f"{member.flag} {member.source.path}"
-    if plan.cases:  # its content is made from the user's file
-        yield PurePosixPath(SAMPLES_PATH), len(plan.cases), "--samples"
 
 
 def difference_fields(difference: Difference) -> dict[str, Any]:

@@ -203,7 +203,7 @@ def _add_content_flags(group: Group, *, is_mms: bool) -> None:
     text += "hidden files, caches, compiled Python and archives are always left out; may be repeated"
     group.add_argument("--exclude", action="append", metavar="PATTERN", help=text)
 
-    text = "requests and expected answers to pack as the archive's own test: a JSON list, as for `test --cases`"
+    text = "requests and expected answers, a JSON list as for `test --cases`, to pack as the archive's own test"
     group.add_argument("--samples", metavar="FILE", help=text)
 
 
@@ -231,20 +231,25 @@ def _add_behavior_flags(group: Group) -> None:
     checks = group.add_mutually_exclusive_group()
     checks.add_argument("--strict", action="store_true", help="do not build if there is a warning")
     checks.add_argument("--no-checks", dest="checks", action="store_false", help="skip the checks of the model")
-    text = "run the finished archive in the server's own worker, with its samples, and write it only if it serves; "
-    text += "with --dry-run, run what would be packed"
+    text = "first run the archive with its samples in the server's own worker, and write it only if it serves; with "
+    text += "--dry-run, run what would be packed"
     group.add_argument("--test", action="store_true", help=text)
     add_worker_flags(group, "test-")
     group.add_argument("--dry-run", action="store_true", help="print what would be packed, and write nothing")
-    group.add_argument("-j", "--jobs", type=_JOBS, metavar="N", help="how many cores to use (default: all available)")
+    jobs = valid(int, "a number of cores; give 1 or more", "0*[1-9][0-9]{0,8}")
+    group.add_argument("-j", "--jobs", type=jobs, metavar="N", help="how many cores to use (default: all available)")
     add_common_flags(group)
 
 
 def add_worker_flags(group: Group | FlagParser, prefix: str = "") -> None:
-    """Add the flags that say how the server's worker runs; those that may mean something else have a prefix."""
+    """Add the flags that say how the server's worker runs; `prefix` goes before the names that packaging could mean."""
     text = "the Python with the server's package, or a virtual environment (default: the one of this tool)"
     group.add_argument(f"--{prefix}python", metavar="PATH", help=text)
-    seconds = valid(float, "a number of seconds; give one such as 30 or 0.5", f"(?=[0.]*[1-9]){NUMBER}")
+    seconds = valid(
+        float,
+        "a number of seconds; give one such as 30 or 0.5",
+        r"(?=[0.]*[1-9])([0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9})",
+    )
     text = "how long loading, and each answer, may take (default: from the configuration, or 120)"
     group.add_argument(f"--{prefix}timeout", type=seconds, metavar="SECONDS", help=text)
     text = "before the model is run, install its requirements into a private folder"
@@ -282,7 +287,7 @@ def _choice(*values: str) -> Callable[[str], str]:
 
 
 def valid(convert: Callable[[str], float | str], expected: str, pattern: str = "(?s:.*)") -> Callable[[str], object]:
-    """Return the type of a flag whose value matches a pattern and can be converted; else the message is `expected`."""
+    """Return the converter of a flag; a value that does not match the pattern is rejected as not `expected`."""
 
     def check(given: str) -> object:
         with contextlib.suppress(ValueError):
@@ -291,9 +296,6 @@ def valid(convert: Callable[[str], float | str], expected: str, pattern: str = "
         raise argparse.ArgumentTypeError(f"{given!r} is not {expected}")
 
     return check
-
-
-_JOBS = valid(int, "a number of cores; give 1 or more", "0*[1-9][0-9]{0,8}")
 
 
 def _without_dashes(flag: str) -> str:

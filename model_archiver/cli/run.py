@@ -46,7 +46,7 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
         return int(done.code or DONE)
     except KeyboardInterrupt:
         reporter.line(f"error: interrupted{f' after {completed[0]} was written' if completed else ''}")
-        return _print_failure(command, INTERRUPTED, args, ())
+        return _print_failure(command, INTERRUPTED, args, reporter)
     except (ModelArchiverError, OSError) as failure:
         error = as_error(failure)
         _print_traceback(args)
@@ -57,13 +57,13 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
         status = USAGE if isinstance(error, UsageError) else _failed(command)
         trial = getattr(error, "trial", None)  # of a TrialFailedError, which is not imported for every command
         fields = _report_trial(trial, args, reporter) if trial else {}
-        return _print_failure(command, status, args, error.problems, **fields)
+        return _print_failure(command, status, args, reporter, **fields)
     except Exception as failure:  # noqa: BLE001 - whatever it is, a user gets one line
         _print_traceback(args)
         hint = "" if args.debug else "; run it again with --debug to see where"
         text = f"internal error: {type(failure).__name__}: {failure}{hint}; please report it"
         reporter.line(f"error: {f'{failure}; install this tool again' if isinstance(failure, ImportError) else text}")
-        return _print_failure(command, _failed(command), args, ())
+        return _print_failure(command, _failed(command), args, reporter)
     finally:
         reporters.pop()
 
@@ -72,13 +72,11 @@ def _failed(command: str) -> int:
     return NOT_COMPARED if command == "diff" else FAILED
 
 
-def _print_failure(
-    command: str, status: int, args: argparse.Namespace, problems: Sequence[Problem], **fields: object
-) -> int:
+def _print_failure(command: str, status: int, args: argparse.Namespace, reporter: Reporter, **fields: object) -> int:
     """Print the JSON document of a command that failed, if that was asked for; return the status."""
-    if args.json and not any(problem.code == "stdout-unwritable" for problem in problems):
+    if args.json and not any(problem.code == "stdout-unwritable" for problem in reporter.reported):
         with contextlib.suppress(ModelArchiverError, SystemExit):  # stdout is closed or full; the status says it all
-            _print_json(command, status, problems, **fields)
+            _print_json(command, status, reporter.reported, **fields)
     return status
 
 
@@ -142,9 +140,9 @@ def _package(args: argparse.Namespace, reporter: Reporter, repeated: Iterable[Pr
 
 def _report_trial(report: TrialReport, args: argparse.Namespace, reporter: Reporter) -> dict[str, Any]:
     """Print what came of the trial of a build, and return its fields of the JSON document."""
-    from model_archiver.cli.text_output import terminal_style  # noqa: PLC0415 - only with --test
+    from model_archiver.cli.text_output import TextStyle  # noqa: PLC0415 - only with --test
 
-    lines, verdict, fields = _trial_output(report, args, terminal_style(sys.stderr))
+    lines, verdict, fields = _trial_output(report, args, TextStyle())
     for line in (*lines, *verdict.splitlines()):
         reporter.line(line)
     return fields

@@ -30,6 +30,7 @@ class Reporter:
 
     def __init__(self, program: str) -> None:
         self._program = program
+        self.reported: list[Problem] = []  # the problems so far
 
     def line(self, text: str) -> None:
         """Write a line."""
@@ -41,6 +42,7 @@ class Reporter:
     def problems(self, problems: Iterable[Problem]) -> None:
         """Write problems, a line each."""
         for problem in problems:
+            self.reported.append(problem)
             self.line(f"{problem.level}: {problem}")
 
 

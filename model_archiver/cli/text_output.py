@@ -82,15 +82,14 @@ def extracted_line(done: Extraction) -> str:
 
 def plan_table(plan: Plan) -> str:
     """Return what would be packed, a line for each file."""
-    from model_archiver.cli.json_output import planned_files  # noqa: PLC0415 - not needed for packaging
-
-    rows = [(str(path), f"{size:,}", source) for path, size, source in planned_files(plan)]
+    rows = [(str(path), f"{size:,}", source) for path, size, source in plan.listing()]
     lines = _columns(rows, TextStyle())
     end = f"would be written to {_paths(plan.target.path, *plan.sidecars)}"
     if plan.target.in_place:
         end = f"would stay in {as_seen(plan.target.path)}, where only {MANIFEST_PATH} would be written"
         end += "".join(f"; {as_seen(path)} would be written too" for path in plan.sidecars)
-    lines.append(f"{counted(len(plan.members), 'file')}, {human_size(plan.size)}, {end}")
+    total = f"{counted(len(plan.members), 'file')}, {human_size(sum(member.size for member in plan.members))}"
+    lines.append(f"{total}, {end}")
     return "\n".join(map(printable, lines))
 
 

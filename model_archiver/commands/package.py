@@ -39,11 +39,9 @@ def package(config: object, manifest: str | None = None, progress: Progress = no
 def _log(warnings: Iterable[Problem], notes: Iterable[str]) -> None:
     import logging  # noqa: PLC0415 - the commands print warnings themselves and start faster without it
 
-    logger = logging.getLogger("model_archiver")
-    for warning in warnings:
-        logger.warning("%s", warning)
-    for note in notes:
-        logger.info("%s", note)
+    for level, lines in ((logging.WARNING, warnings), (logging.INFO, notes)):
+        for line in lines:
+            logging.getLogger("model_archiver").log(level, "%s", line)
 
 
 def plan_package(
@@ -62,7 +60,7 @@ def plan_package(
     problems.extend(found)
     for name in ("test_python", "test_timeout", "install_requirements"):
         if getattr(request, name) and not request.test:
-            problems.error("usage-invalid", "needs --test", path=f"--{name.replace('_', '-')}")
+            problems.error("usage-invalid", "needs --test", "give --test too", path=f"--{name.replace('_', '-')}")
     try:
         plan = make_plan(request, manifest, problems)
         if dry_run:

@@ -1,4 +1,4 @@
-"""``--test``: run in the server's own worker what a build makes, or would make, before it takes its place."""
+"""``--test``: run the result of a build in the server's own worker before it is moved to its target."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import PurePosixPath
 from model_archiver.checks.context import CheckContext
 from model_archiver.core.manifest import MANIFEST_PATH, SAMPLES_PATH
 from model_archiver.core.problems import ModelArchiverError, ProblemList, error_of
-from model_archiver.core.report import ArchiveEntry, ArchiveReport
+from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.running import no_progress
 from model_archiver.planning.gathering import FolderWalk
 from model_archiver.reading.manifest import manifest_problems, missing_files
 from model_archiver.reading.opening import open_archive
 from model_archiver.trial.report import TrialFailedError, TrialReport
 from model_archiver.trial.trial import Trial, TrialSettings
+from model_archiver.writing.build import plan_report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
 
     from model_archiver.core.plan import Plan
     from model_archiver.core.problems import Problem
+    from model_archiver.core.report import ArchiveReport
     from model_archiver.core.request import ModelArchiverConfig
     from model_archiver.trial.private_tree import PrivateTree
 
 
 class BuildTrial:
-    """The trial of what one build makes; `report` is there once it was tried."""
+    """The trial of what one build makes; `report` is set by calling it."""
 
     report: TrialReport
 
@@ -38,7 +40,7 @@ class BuildTrial:
         Raises:
             ModelArchiverError: the model cannot be tried, for example because no server is installed.
         """
-        samples = str(request.samples)
+        samples = str(request.samples or SAMPLES_PATH)
         settings = TrialSettings(request.test_python, request.test_timeout, request.install_requirements, samples)
         self._plan, self._is_strict = plan, request.strict
         try:
@@ -59,16 +61,17 @@ class BuildTrial:
         plan = self._plan
         files = {member.path: member.source for member in (*plan.members, *plan.samples)}
         if plan.target.in_place:  # the server sees everything that is in the folder
-            files = dict(FolderWalk("in the folder", None, ProblemList()).files(plan.target.path))
+            problems = ProblemList()
+            files = dict(FolderWalk("in the folder", None, problems).files(plan.target.path))
+            problems.raise_errors(strict=False)
         texts = {PurePosixPath(MANIFEST_PATH): plan.manifest.encode()}
         texts |= {PurePosixPath(SAMPLES_PATH): plan.cases} if plan.cases else {}
-        entries = tuple(ArchiveEntry(path, source.size, None, None) for path, source in files.items())
-        facts = (plan.target.path, plan.archive_format, plan.size, None, plan.fields, entries)
-        self._run(ArchiveReport(*facts, layout=plan.layout), lambda tree: tree.copy(files, texts))
+        entries = [ArchiveEntry(path, source.size, None, None) for path, source in files.items()]
+        self._run(plan_report(plan, plan.size, None, entries), lambda tree: tree.copy(files, texts))
 
     def _run(self, archive: ArchiveReport, fill: Callable[[PrivateTree], object]) -> None:
         manifest, paths = archive.manifest, {entry.path for entry in archive.files}
-        wrong = [*manifest_problems(manifest), *missing_files(manifest, paths)]  # in one that the caller gave
+        wrong = [*manifest_problems(manifest), *missing_files(manifest, paths)]  # only in one that a caller gave
         found = TrialReport(archive, [each for each in wrong if each.level == "error"], [], [], {}, {})
         self.report = found
         try:

@@ -8,7 +8,9 @@ import os
 import stat
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import PurePosixPath
 
+from model_archiver.core.manifest import SAMPLES_PATH
 from model_archiver.core.problems import FILE_MISSING, error
 from model_archiver.core.record import Record
 
@@ -16,11 +18,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path, PurePosixPath
+    from pathlib import Path
     from typing import Any, BinaryIO
 
     from model_archiver.core.problems import ModelArchiverError
-    from model_archiver.core.report import Layout
     from model_archiver.core.request import ArchiveFormat, Deflate, Server
 
 
@@ -119,7 +120,7 @@ class Plan(Record):
     archive_format: ArchiveFormat
     target: Target
     members: tuple[Member, ...]  # sorted by path
-    cases: bytes  # of ``MAR-INF/samples.json``, which names the samples; empty without one
+    cases: bytes  # the content of ``MAR-INF/samples.json``; empty if there are no samples
     samples: tuple[Member, ...]  # below ``MAR-INF/samples``, sorted by path
     manifest: str  # the text of ``MAR-INF/MANIFEST.json``
     deflate: Deflate  # which members are deflated; the format may have decided it
@@ -136,12 +137,14 @@ class Plan(Record):
         fields: dict[str, Any] = json.loads(self.manifest)
         return fields
 
+    def listing(self) -> Iterator[tuple[PurePosixPath, int, str]]:
+        """Yield path in the archive, size in bytes, and flag and source of each file to be packed."""
+        for member in (*self.members, *self.samples):
+            yield member.path, member.size, f"{member.flag} {member.source.path}"
+        if self.cases:  # which are made from the user's file
+            yield PurePosixPath(SAMPLES_PATH), len(self.cases), "--samples"
+
     @property
     def size(self) -> int:
         """The bytes of all members and samples, uncompressed."""
         return sum(member.source.size for member in (*self.members, *self.samples))
-
-    @property
-    def layout(self) -> Layout | None:
-        """The layout of the archive where it is not that of TorchServe."""
-        return None if self.top else "sagemaker"

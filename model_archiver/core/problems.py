@@ -163,7 +163,7 @@ def raise_errors(problems: Sequence[Problem]) -> None:
 
 
 def error_of(problems: Iterable[Problem]) -> ModelArchiverError:
-    """Return the exception that carries these problems: of invalid usage, of a missing input, or of anything else."""
+    """Return a UsageError, a MissingInputError or a ModelArchiverError with these problems, as their codes say."""
     carried = tuple(problems)
     codes = {problem.code for problem in carried}
     kind = MissingInputError if FILE_MISSING in codes else ModelArchiverError

@@ -206,7 +206,7 @@ def _is_paths(value: object) -> bool:
 
 
 def _is_seconds(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+    return isinstance(value, (int, float)) and value is not True and 0 < value <= 1e9
 
 
 _PATH = (_is_path, "a path: a string that can be one, or a path object")

@@ -203,7 +203,7 @@ def _manifest_text(
         serialized_file=_base_name(config.serialized_file),
         handler=handler.manifest_name,
         model_file=_base_name(config.model_file),
-        model_version=_version(config),
+        model_version=_DEFAULT_VERSION if config.version is None else str(config.version),
         requirements_file=requirements and str(platforms.path_for(platform, "--requirements-file", requirements)),
         config_file=_base_name(config.config_file),
     )
@@ -227,10 +227,6 @@ def _given_manifest(manifest: str | None, problems: ProblemList) -> str | None:
     message = "the given manifest must be a JSON object, and its model must be one too"
     problems.error("manifest-invalid", message, "give what ModelExportUtils.generate_manifest_json returns")
     return None
-
-
-def _version(config: ModelArchiverConfig) -> str:
-    return _DEFAULT_VERSION if config.version is None else str(config.version)
 
 
 def _base_name(value: StrPath | None) -> str | None:

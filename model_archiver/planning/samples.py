@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from model_archiver.core.request import StrPath
     from model_archiver.planning.gathering import Gatherer
 
+LARGEST_MESSAGE = 6_553_500  # max_request_size and max_response_size of both servers by default, in bytes
 _FLAG = "--samples"
 _INVALID = "trial-input"
 
@@ -36,12 +37,17 @@ def gather_samples(
 ) -> tuple[bytes, tuple[Member, ...]]:
     """Return a file of cases as it is packed, and the files that it names, each under its own name."""
     if target.in_place:
-        hint = "leave it out, or choose another --export-path"
-        problems.error("usage-invalid", "a build into the model's folder writes only a manifest", hint, path=_FLAG)
+        message, hint = (
+            "is not for a build into the model's own folder",
+            "leave it out, or choose another --export-path",
+        )
+        problems.error("usage-invalid", message, hint, path=_FLAG)
         return b"", ()
     packed: list[str] = []
     samples: dict[str, Member] = {}
     for found in gatherer.single_file(value, _FLAG):
+        if not check_size(found.size, value, problems):
+            break
         with found.open() as opened:
             text = opened.read()
         for name, case in read_cases(text, str(value), _FLAG, problems):
@@ -56,6 +62,7 @@ def gather_samples(
             packed.append(json.dumps(case))
     members = sorted(samples.values(), key=lambda member: str(member.path))
     for member in members:
+        check_size(member.size, member.source.path, problems)
         if problem := path_problem(member.path):
             problems.error("path-invalid", f"the name {problem} ({member.flag})", "rename it", path=member.source.path)
     cases = ",\n  ".join(packed)
@@ -77,18 +84,28 @@ def read_cases(text: bytes, path: str, flag: str, problems: ProblemList) -> Iter
         if not isinstance(case, dict) or ("file" in case) == ("body" in case):
             message = "must be an object that has either file or body"
             problems.error(_INVALID, message, "name the request's file, or write its body", path=place)
-        elif wrong := [key for key in case if not _is_right(key, case[key])]:
-            for key in wrong:
-                problems.error(_INVALID, f"{key} must be {_FIELDS[key][1]}, not {json.dumps(case[key])}", path=place)
-        else:
-            yield place, case
+            continue
+        wrong = [key for key in case if not _is_right(key, case[key])]
+        for key in wrong:
+            problems.error(_INVALID, f"{key} must be {_FIELDS[key][1]}, not {json.dumps(case[key])}", path=place)
+        if "file" not in wrong:  # which may be missing too
+            yield place, {key: value for key, value in case.items() if key not in wrong}
+
+
+def check_size(size: int, path: object, problems: ProblemList) -> bool:
+    """Return whether a request, or a file of packed cases, has not too many bytes; add an error if it has."""
+    if size > LARGEST_MESSAGE:
+        message = f"has {size:,} bytes; the limit for a request, and for a file of packed cases, is {LARGEST_MESSAGE:,}"
+        hint = "send less; on a server, max_request_size in config.properties is the limit"
+        problems.error(_INVALID, message, hint, path=path)
+    return size <= LARGEST_MESSAGE
 
 
 def parse_json(text: bytes, path: object, flag: str, problems: ProblemList) -> object:
     """Return the JSON value that a file is; add an error and return None if it is not JSON."""
     try:
         value: object = json.loads(text)
-        json.dumps(value)  # it may be nested too deeply for that
+        json.dumps(value)  # dumps() has a lower nesting limit than loads()
     except (ValueError, RecursionError) as failure:
         problems.error(_INVALID, f"is not JSON: {failure} ({flag})", "correct the file, or name another one", path=path)
         return None
@@ -96,7 +113,7 @@ def parse_json(text: bytes, path: object, flag: str, problems: ProblemList) -> o
 
 
 def _is_right(key: str, value: object) -> bool:
-    """Return whether a value of a case has the type of its key; other keys are not ours."""
+    """Return whether a value of a case has the type of its key; other keys are ignored."""
     types, _ = _FIELDS.get(key, ((object,), ""))
     is_negative = key == "tolerance" and isinstance(value, (int, float)) and not value >= 0
     return isinstance(value, types) and not is_negative and (object in types or not isinstance(value, bool))

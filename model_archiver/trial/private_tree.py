@@ -51,7 +51,7 @@ class PrivateTree:
             unpack(archive, report, self._folder, max_size, progress)
 
     def copy(self, files: Mapping[PurePosixPath, FileSource], texts: Mapping[PurePosixPath, bytes]) -> None:
-        """Copy or link files into it, by their paths in it, and write further ones.
+        """Copy or link `files` to their paths in the folder, and write `texts`.
 
         Raises:
             ModelArchiverError: there is too little space.
@@ -72,8 +72,8 @@ class PrivateTree:
             except OSError:
                 is_same = False
             if not is_same:
-                message = "the model changed this file of your folder"
-                hint = "restore it, and let the handler write to a new file"
+                message = "the model changed this file, which was linked"
+                hint = "let the handler write to a new file; if this one is your own, restore it"
                 yield Problem("error", "trial-file-changed", message, hint, path)
 
     def _check_space(self, needed: int) -> None:
@@ -87,7 +87,8 @@ class PrivateTree:
         target = self._folder / path
         make_folders(target.parent)
         if source.size <= _LARGE:
-            shutil.copyfile(source.path, target)
+            with source.open() as original, target.open("wb") as copied:
+                shutil.copyfileobj(original, copied)
         elif not share_blocks(source.path, target):
             target.symlink_to(os.path.abspath(source.path))  # noqa: PTH100 - a link in it is followed by the system
             self._linked[path] = source

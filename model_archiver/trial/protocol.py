@@ -11,6 +11,7 @@ import struct
 import time
 from itertools import chain
 
+from model_archiver.planning.samples import LARGEST_MESSAGE
 from model_archiver.trial.report import TrialAnswer
 
 TYPE_CHECKING = False
@@ -28,7 +29,6 @@ _INTEGER = struct.Struct("!i")
 _END = _INTEGER.pack(-1)
 _DONE = 200
 _MOST_HEADERS = 1000
-LARGEST_MESSAGE = 6_553_500  # max_request_size and max_response_size of both servers by default
 _LARGEST_STREAM = 1 << 24
 _PIECE = 1 << 20
 _LEAST = 0.001  # seconds; 0 would mean not to wait at all, even for what is there

@@ -90,11 +90,7 @@ class TriedModel(Record):
 
 
 class TrialFailedError(ModelArchiverError):
-    """A build was not written, because what it made does not serve.
-
-    Attributes:
-        trial: what was found.
-    """
+    """The result of a build does not serve, so it was not written; `trial` is what was found."""
 
     def __init__(self, trial: TrialReport) -> None:
         super().__init__(problems=trial.problems)

@@ -7,19 +7,18 @@ import os
 import re
 import sys
 from mimetypes import MimeTypes
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from model_archiver.core.manifest import MAR_INF, SAMPLES_FOLDER, SAMPLES_PATH, is_sample
+from model_archiver.core.manifest import MAR_INF, SAMPLES_FOLDER, SAMPLES_PATH
 from model_archiver.core.problems import ProblemList, error, system_hint
 from model_archiver.core.text import counted
-from model_archiver.planning.samples import parse_json, read_cases
+from model_archiver.planning.samples import check_size, parse_json, read_cases
 from model_archiver.reading.archive import REPACK
-from model_archiver.trial.protocol import LARGEST_MESSAGE
 from model_archiver.trial.report import Expectation, Part, TrialRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from model_archiver.core.request import StrPath
@@ -56,7 +55,8 @@ def read_requests(  # noqa: PLR0913, PLR0917 - a flag each
         requests = [TrialRequest("--form", tuple(_part(given, files) for given in form), "multipart/form-data")]
     else:
         requests = [_plain(str(path), files.read(path, "--input"), content_type or guess_type(path)) for path in inputs]
-    _check_sizes(requests, files)
+    for request in requests:
+        check_size(sum(len(part.value) for part in request.parts), request.name, files.problems)
     expectations = [_expectation(path, tolerance, files) for path in expect]
     files.problems.raise_errors(strict=False)
     if not expect:
@@ -66,21 +66,20 @@ def read_requests(  # noqa: PLR0913, PLR0917 - a flag each
 
 
 def packed_requests(folder: Path, shown: str) -> tuple[TrialRequest, ...]:
-    """Return the requests that an unpacked archive carries, `shown` as their file in messages; none without samples.
+    """Return the requests that an unpacked archive carries; `shown` is the name of their file in messages.
 
     Raises:
-        ModelArchiverError: they are not what they must be.
+        ModelArchiverError: a case is not valid.
     """
     path, files, requests = folder / SAMPLES_PATH, _Files(), []
     if not path.is_file():
         return ()
-    for place, case in read_cases(path.read_bytes(), shown, "the archive's samples", files.problems):
-        name = case.get("file")
-        if name is None or (is_sample(PurePosixPath(MAR_INF, name)) and (path.parent / name).is_file()):
+    text = path.read_bytes() if check_size(path.stat().st_size, shown, files.problems) else b"[]"
+    for place, case in read_cases(text, shown, "the archive's samples", files.problems):
+        if re.fullmatch(rf"{SAMPLES_FOLDER}/[^/\\]+", case.get("file", f"{SAMPLES_FOLDER}/-")):
             requests.append(_case_request(case, place, path.parent, files))
         else:
-            files.invalid(place, f"names {name}, which is not packed in {MAR_INF}/{SAMPLES_FOLDER}", REPACK)
-    _check_sizes(requests, files)
+            files.invalid(place, f"names {case['file']!r}, which is not in {MAR_INF}/{SAMPLES_FOLDER}", REPACK)
     files.problems.raise_errors(strict=False)
     return tuple(requests)
 
@@ -88,15 +87,6 @@ def packed_requests(folder: Path, shown: str) -> tuple[TrialRequest, ...]:
 def guess_type(path: StrPath) -> str:
     """Return the content type that the end of a file's name stands for, the same on every system."""
     return MimeTypes().types_map[True].get(Path(path).suffix.lower(), _UNKNOWN)
-
-
-def _check_sizes(requests: Iterable[TrialRequest], files: _Files) -> None:
-    for request in requests:
-        size = sum(len(part.value) for part in request.parts)
-        if size > LARGEST_MESSAGE:
-            message = f"has {size:,} bytes, but by default a server takes {LARGEST_MESSAGE:,} at most"
-            hint = "send less; on a server, max_request_size in config.properties is the limit"
-            files.invalid(request.name, message, hint)
 
 
 def _listed(given: Sequence[StrPath]) -> Sequence[StrPath]:
@@ -136,6 +126,8 @@ class _Files:
         try:
             if os.fspath(path) == STDIN:
                 return sys.stdin.buffer.read() if sys.stdin else b""
+            if of_case and not check_size(Path(path).stat().st_size, flag, self.problems):
+                return b""
             return Path(path).read_bytes()
         except FileNotFoundError:
             if of_case:

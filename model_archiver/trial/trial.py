@@ -39,9 +39,6 @@ _UNSUPPORTED = ("sequenceBatching", "continuousBatching")
 _OTHER_RUNTIMES = ("LSP", "python2")
 _SHOWN_LINES = 15
 _LOADED = 200
-_NO_REQUEST = (
-    "No request was sent: pack some with --samples FILE when you package the model, or give `test` an --input."
-)
 
 
 class TrialSettings(Record):
@@ -50,7 +47,7 @@ class TrialSettings(Record):
     python: StrPath | None = None  # the interpreter; None for the running one
     timeout: float | None = None  # the seconds that loading, and each answer, may take
     install_requirements: bool = False
-    samples: str = ""  # what messages call the file of the archive's own requests
+    samples: str = ""  # the path of the samples file in messages
     batch_size: int | None = None  # the most requests that are sent together
     device: str | None = None  # cpu, cuda or cuda:N
     envelope: str = ""
@@ -161,7 +158,9 @@ class Trial:
         if self._requests:
             found.answers, found.seconds["answer"] = True, 0.0
         else:
-            found.notes.append(_NO_REQUEST)
+            found.notes.append(
+                "No request was sent: package the model with --samples FILE, or run test with --input FILE."
+            )
         return True
 
     def _ask_all(self, worker: Worker, model: TriedModel) -> None:

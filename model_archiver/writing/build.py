@@ -19,9 +19,10 @@ from model_archiver.writing.staging import StagingDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from model_archiver.core.plan import Plan
+    from model_archiver.core.report import Layout
     from model_archiver.core.running import Progress
     from model_archiver.writing.destination import Destination
 
@@ -36,8 +37,8 @@ def build(plan: Plan, progress: Progress, test: Test | None = None) -> ArchiveRe
     Args:
         plan: what to write.
         progress: is called with the source bytes just read.
-        test: is called with the report and the finished archive, before it takes its place, and raises an error if it
-            must not. A build in place calls it without them.
+        test: is called with the report and the finished archive, before the archive is moved to its target; raises an
+            error to stop that. A build in place passes no arguments.
 
     Raises:
         ModelArchiverError: a source changed, the disk is full, or another build created the target meanwhile; the
@@ -69,7 +70,7 @@ def _build_archive(plan: Plan, progress: Progress, test: Test | None) -> Archive
                 _check_space(plan, staging, archive)
             entries = _write_contents(plan, archive)
             archive.finish()
-        report = _report(plan, archive.size, content_digest(entries, plan.fields), entries)
+        report = plan_report(plan, archive.size, content_digest(entries, plan.fields), entries)
         with unblocked():  # a signal that came meanwhile ends the build here
             if test:
                 test(report, archive.built)
@@ -122,9 +123,11 @@ def _build_in_place(plan: Plan, test: Test | None) -> ArchiveReport:
         sync_tree(staging.path)
         publish_file(staging.new, path, replace=plan.target.force)
         completed[:] = [path]
-    return _report(plan, plan.size, None, [])
+    return plan_report(plan, plan.size, None, [])
 
 
-def _report(plan: Plan, size: int, digest: str | None, entries: list[ArchiveEntry]) -> ArchiveReport:
+def plan_report(plan: Plan, size: int, digest: str | None, entries: Sequence[ArchiveEntry]) -> ArchiveReport:
+    """Return the report on what a plan describes, with its entries as far as they are known."""
+    layout: Layout | None = None if plan.top else "sagemaker"
     archive = (plan.target.path, plan.archive_format, size, digest, plan.fields, tuple(entries))
-    return ArchiveReport(*archive, excluded=plan.excluded, sidecars=plan.sidecars, layout=plan.layout)
+    return ArchiveReport(*archive, excluded=plan.excluded, sidecars=plan.sidecars, layout=layout)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
 import signal
 import subprocess
 import sys
 import time
 import zipfile
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from model_archiver import ModelArchiver, ModelArchiverConfig, ModelArchiverError
+from model_archiver.commands.package import plan_package
 from model_archiver.model_packaging import package_model
 from tests.archives import FORMATS, contents, output, tree
 
@@ -175,7 +179,7 @@ def test_without_samples_it_is_only_loaded(run: Command, mms_python: Path) -> No
     assert "note: No request was sent" in result.err
     assert "answers: not asked" in result.err
     result = run("test", "m.mar", "--python", mms_python)
-    assert (result.status, "pack some with --samples FILE" in result.err) == (0, True)
+    assert (result.status, "package the model with --samples FILE" in result.err) == (0, True)
     Path("src/handler.py").write_text("import nosuchmodule\n" + DOUBLES)
     [line] = run(*words, "-f").errors
     assert line.startswith("src/handler.py:1: import: ModuleNotFoundError: No module named 'nosuchmodule'; ")
@@ -236,6 +240,14 @@ def test_a_build_in_place_is_tried_before_its_manifest_is_written(
                 assert tree(Path("m")) == before
             else:
                 assert tree(Path("m")).keys() - before.keys() == {"MAR-INF", "MAR-INF/MANIFEST.json"}
+    Path("m/service.py").write_text(source)
+    Path("m/MAR-INF/samples.json").write_text('[{"body": 1, "expected": 8}]')
+    [line] = run_mms(*words).errors
+    assert line == "MAR-INF/samples.json: case 1: $: expected 8, got 7 [trial-expect]"
+    Path("m/.link").symlink_to("nowhere")
+    [line] = run_mms(*words).errors
+    assert line.endswith("[link-dangling]")
+    Path("m/.link").unlink()
     Path("m/.hidden").unlink()
 
 
@@ -254,6 +266,9 @@ def test_the_dry_run_tries_the_sources_and_writes_nothing(build: Callable[..., R
     )
     Path("m.mar").write_text("existing")
     assert build("--dry-run", handler=BROKEN).errors == failed.errors
+    problems = json.loads(build("--dry-run", "--json", handler=BROKEN).out)["problems"]
+    assert [problem["code"] for problem in problems] == ["target-exists", "trial-answer"]
+    Path("src/handler.py").write_text(DOUBLES)
     found = json.loads(build("--dry-run", "--json").out)
     assert (found["digest"], found["trial"]["answers"]) == (None, True)
     assert found["files"]
@@ -293,6 +308,29 @@ def test_requirements_are_installed_for_the_test_only(
         assert {path for path in contents(Path("m.mar")) if not path.startswith("MAR-INF")} == {
             *("handler.py", "own_library-1-py3-none-any.whl", "requirements.txt")
         }
+
+
+def test_a_source_that_changes_before_it_is_tried_is_an_error(mms_python: Path) -> None:
+    config = ModelArchiverConfig("m", handler="src/handler.py", test=True, test_python=mms_python)
+    _, _, trial = plan_package(config)
+    assert trial is not None
+    trial()
+    Path("src/handler.py").write_text(DOUBLES + "\n")
+    with pytest.raises(ModelArchiverError, match=r"handler\.py: changed while it was read"):
+        trial()
+
+
+def test_a_terminal_shows_no_escapes(mms_python: Path) -> None:
+    words = ["--model-name", "m", "--handler", "src/handler.py", "--test", "--test-python", str(mms_python)]
+    reading, writing = pty.openpty()
+    done = subprocess.run([sys.executable, "-m", "model_archiver", *words], stderr=writing, check=False)
+    os.close(writing)
+    shown = []
+    with suppress(OSError):  # at the end, on Linux
+        shown.extend(iter(lambda: os.read(reading, 1 << 16), b""))
+    os.close(reading)
+    assert done.returncode == 0
+    assert b"loads: yes, " in b"".join(shown)
 
 
 def test_what_cannot_be_tried_is_not_built(build: Callable[..., Result], here: Path) -> None:
@@ -371,14 +409,15 @@ def test_an_archive_brings_its_own_requests(run: Command, mms_python: Path, arch
 @pytest.mark.parametrize(
     ("case", "said"),
     [
-        ({"file": "/etc/passwd"}, "names /etc/passwd, which is not packed in MAR-INF/samples; "),
-        ({"file": "../handler.py"}, "names ../handler.py, which is not packed in MAR-INF/samples; "),
-        ({"file": "samples/../MANIFEST.json"}, "names samples/../MANIFEST.json, which is not packed in "),
-        ({"file": "samples/.."}, "names samples/.., which is not packed in MAR-INF/samples; "),
-        ({"file": "samples"}, "names samples, which is not packed in MAR-INF/samples; "),
-        ({"file": ""}, "names , which is not packed in MAR-INF/samples; "),
-        ({"file": "samples.json"}, ""),
-        ({"file": "samples/absent"}, "names samples/absent, which is not packed in MAR-INF/samples; "),
+        ({"file": "/etc/passwd"}, "names '/etc/passwd', which is not in MAR-INF/samples; "),
+        ({"file": "../handler.py"}, "names '../handler.py', which is not in MAR-INF/samples; "),
+        ({"file": "samples/../MANIFEST.json"}, "names 'samples/../MANIFEST.json', which is not in "),
+        ({"file": "samples/.."}, ""),
+        ({"file": "samples"}, "names 'samples', which is not in "),
+        ({"file": ""}, "names '', which is not in "),
+        ({"file": "samples.json"}, "names 'samples.json', which is not in "),
+        ({"file": "samples/..\\handler.py"}, "names 'samples/..\\\\handler.py', which is not in "),
+        ({"file": "samples/absent"}, "no such file: samples/absent; "),
         ({"file": "samples/two.json", "body": 1}, "must be an object that has either file or body; "),
     ],
 )
