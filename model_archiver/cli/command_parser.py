@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from model_archiver.cli.parser import NUMBER, FlagParser, HelpFormatter, add_common_flags, add_worker_flags, valid
+from model_archiver.cli.parser import (
+    NUMBER,
+    FlagParser,
+    HelpFormatter,
+    add_common_flags,
+    add_ignore_flag,
+    add_worker_flags,
+    valid,
+)
 from model_archiver.commands import COMMANDS
 from model_archiver.core.problems import error
 from model_archiver.core.text import did_you_mean, parse_size
@@ -52,6 +60,8 @@ def command_parser(program: str, name: str) -> FlagParser:
         flag("--strict", action="store_true", help="treat warnings as errors")
     if name == "test":
         _add_trial_flags(parser)
+    if name in ("verify", "test"):
+        add_ignore_flag(parser)
     size = valid(parse_size, "a size; give one such as 500M or 20G")
     limit = "unpacked size limit, such as 20G (default: 1G or 100 times the archive, whichever is more)"
     flag("--max-size", type=size, metavar="SIZE", help=limit)

@@ -47,6 +47,7 @@ def report_fields(report: ArchiveReport) -> dict[str, Any]:
         "files": [_entry(entry, report.manifest) for entry in report.files],
         **_sidecars(report.sidecars),
         **({"layout": report.layout} if report.layout else {}),
+        **ignored_field(report.ignored),
         **({} if report.checksums_compared is None else {"checksums_compared": report.checksums_compared}),
     }
 
@@ -62,6 +63,11 @@ def plan_fields(plan: Plan) -> dict[str, Any]:
         "files": [_file(path, size, plan.fields) for path, size, _ in plan.listing()],
         **_sidecars(plan.sidecars),
     }
+
+
+def ignored_field(count: int) -> dict[str, int]:
+    """Return the field for the number of warnings that were ignored, only where there are any."""
+    return {"ignored": count} if count else {}
 
 
 def difference_fields(difference: Difference) -> dict[str, Any]:
@@ -95,7 +101,8 @@ def trial_fields(report: TrialReport, log: Sequence[str] | None) -> dict[str, An
         "results": [_answer_fields(answer) for answer in report.results],
         "log": None if log is None else "\n".join(log),
     }
-    return {"archive": str(report.archive.path), "digest": report.archive.digest, "trial": trial}
+    archive = {"archive": str(report.archive.path), "digest": report.archive.digest}
+    return {**archive, "trial": trial, **ignored_field(report.ignored)}
 
 
 def _answer_fields(answer: TrialAnswer) -> dict[str, Any]:

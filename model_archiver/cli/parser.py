@@ -235,10 +235,17 @@ def _add_behavior_flags(group: Group) -> None:
     text += "--dry-run, run what would be packed"
     group.add_argument("--test", action="store_true", help=text)
     add_worker_flags(group, "test-")
+    add_ignore_flag(group)
     group.add_argument("--dry-run", action="store_true", help="print what would be packed, and write nothing")
     jobs = valid(int, "a number of cores; give 1 or more", "0*[1-9][0-9]{0,8}")
     group.add_argument("-j", "--jobs", type=jobs, metavar="N", help="how many cores to use (default: all available)")
     add_common_flags(group)
+
+
+def add_ignore_flag(group: Group | FlagParser) -> None:
+    """Add ``--ignore``, for packaging and the commands that check an archive."""
+    text = "do not report warnings with these codes, comma-separated; errors stay"
+    group.add_argument("--ignore", action="append", metavar="CODES", help=text)
 
 
 def add_worker_flags(group: Group | FlagParser, prefix: str = "") -> None:

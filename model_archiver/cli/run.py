@@ -11,6 +11,7 @@ from model_archiver.cli.terminal import Reporter, interrupted_by_signals, print_
 from model_archiver.core.problems import ModelArchiverError, ProblemList, UsageError, as_error
 from model_archiver.core.record import Record
 from model_archiver.core.running import add_total, completed, reporters
+from model_archiver.core.text import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,8 +110,8 @@ def _package(args: argparse.Namespace, reporter: Reporter, repeated: Iterable[Pr
     from model_archiver.cli import text_output  # noqa: PLC0415
     from model_archiver.commands.package import plan_package  # noqa: PLC0415
 
-    plan, warnings, trial = plan_package(args, dry_run=args.dry_run, found=repeated)
-    reporter.problems(warnings)
+    plan, problems, trial = plan_package(args, dry_run=args.dry_run, found=repeated)
+    reporter.problems(problems)
     for note in plan.notes:
         reporter.line(f"note: {note}")
     report, tried = None, {}
@@ -125,17 +126,25 @@ def _package(args: argparse.Namespace, reporter: Reporter, repeated: Iterable[Pr
             print_result(text_output.plan_table(plan))
         if trial:
             trial()
+    ignored = problems.ignored
     if trial:
         reporter.problems(trial.report.problems)
-        warnings, tried = (*warnings, *trial.report.problems), _report_trial(trial.report, args, reporter)
-    if report and not args.quiet:  # first: the archive exists, whether or not its JSON can be printed
-        reporter.line(text_output.written_line(report))
+        ignored, tried = ignored + trial.report.ignored, _report_trial(trial.report, args, reporter)
+    # First: the archive exists, whether or not its JSON can be printed.
+    for line in (
+        () if args.quiet else (*_ignored_note(ignored), *([text_output.written_line(report)] if report else ()))
+    ):
+        reporter.line(line)
     if args.json:
         from model_archiver.cli import json_output  # noqa: PLC0415
 
         fields = json_output.report_fields(report) if report else json_output.plan_fields(plan)
-        _print_json("package", DONE, warnings, **{**tried, **fields})
+        _print_json("package", DONE, reporter.reported, **{**tried, **fields, **json_output.ignored_field(ignored)})
     return DONE
+
+
+def _ignored_note(count: int) -> list[str]:
+    return [f"note: {counted(count, 'warning')} ignored"] if count else []
 
 
 def _report_trial(report: TrialReport, args: argparse.Namespace, reporter: Reporter) -> dict[str, Any]:
@@ -156,6 +165,7 @@ def _trial_output(
 
     log = json_output.log_lines(report, whole=whole_log)
     lines = [f"note: {note}" for note in report.notes] + [f"log: {line}" for line in log if not args.json]
+    lines += _ignored_note(report.ignored)
     verdict = "" if args.quiet else text_output.trial_verdict(report, style)
     return lines, verdict, json_output.trial_fields(report, log if whole_log or log else None)
 
@@ -213,7 +223,8 @@ def _verify(args: argparse.Namespace, flags: dict[str, Any], style: TextStyle) -
 
     report = verify(**flags)
     text = "" if args.quiet else text_output.verdict(report, style)
-    return _Found(report.is_ok, report.problems, json_output.report_fields(report) if args.json else text)
+    shown = json_output.report_fields(report) if args.json else text
+    return _Found(report.is_ok, report.problems, shown, [] if args.quiet else _ignored_note(report.ignored))
 
 
 def _extract(args: argparse.Namespace, flags: dict[str, Any], _style: TextStyle) -> _Found:

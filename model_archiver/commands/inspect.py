@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from model_archiver.checks import run_checks
+from model_archiver.core.codes import ignored_codes
 from model_archiver.core.entries import check_model_name
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, model_of
 from model_archiver.core.problems import ProblemList
@@ -17,7 +18,7 @@ from model_archiver.reading.opening import OpenedArchive, add_recorded_sums, che
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from model_archiver.core.problems import Problem
     from model_archiver.core.report import ArchiveReport
@@ -49,7 +50,12 @@ def inspect(archive: StrPath, *, max_size: int | None = None, progress: Progress
 
 
 def verify(
-    archive: StrPath, *, strict: bool = False, max_size: int | None = None, progress: Progress = no_progress
+    archive: StrPath,
+    *,
+    strict: bool = False,
+    ignore: str | Sequence[str] = (),
+    max_size: int | None = None,
+    progress: Progress = no_progress,
 ) -> ArchiveReport:
     """Read all of an archive, front to back as servers do, and return what it is and everything that is wrong with it.
 
@@ -58,15 +64,18 @@ def verify(
     Args:
         archive: a ``.mar``, a ``.tar.gz`` or a model folder.
         strict: report warnings as errors.
+        ignore: codes of warnings to ignore; each string may be a comma-separated list of them.
         max_size: how much it may unpack to, in bytes; None means 1 GiB or 100 times its size.
         progress: is called with the size of each block that was read.
 
     Raises:
         ModelArchiverError: it cannot be read at all.
     """
+    kept = ProblemList(ignored_codes(ignore))
     report, _, _ = read_and_check(archive, max_size, progress)
-    problems = tuple(problem.replace(level="error") if strict else problem for problem in report.problems)
-    return report.replace(problems=problems)
+    kept.extend(report.problems)
+    problems = tuple(problem.replace(level="error") if strict else problem for problem in kept)
+    return report.replace(problems=problems, ignored=kept.ignored)
 
 
 def read_and_check(

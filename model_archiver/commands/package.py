@@ -9,7 +9,7 @@ from model_archiver.planning.planner import make_plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from model_archiver.commands.try_build import BuildTrial
     from model_archiver.core.plan import Plan
@@ -27,13 +27,14 @@ def package(config: object, manifest: str | None = None, progress: Progress = no
     """
     from model_archiver.writing.build import build  # noqa: PLC0415 - not needed for --dry-run
 
-    plan, warnings, trial = plan_package(config, manifest)
+    plan, problems, trial = plan_package(config, manifest)
+    warnings, ignored = problems.warnings, problems.ignored
     _log(warnings, plan.notes)
     report = build(plan, progress, trial)
     if trial is not None:
         _log(trial.report.problems, trial.report.notes)
-        warnings = (*warnings, *trial.report.problems)
-    return report.replace(problems=warnings)
+        warnings, ignored = (*warnings, *trial.report.problems), ignored + trial.report.ignored
+    return report.replace(problems=warnings, ignored=ignored)
 
 
 def _log(warnings: Iterable[Problem], notes: Iterable[str]) -> None:
@@ -46,7 +47,7 @@ def _log(warnings: Iterable[Problem], notes: Iterable[str]) -> None:
 
 def plan_package(
     config: object, manifest: str | None = None, *, dry_run: bool = False, found: Iterable[Problem] = ()
-) -> tuple[Plan, tuple[Problem, ...], BuildTrial | None]:
+) -> tuple[Plan, ProblemList, BuildTrial | None]:
     """Return what packaging would write, the warnings that it would give, and the trial for ``--test``. Write nothing.
 
     For a `dry_run`, after which nothing is written, an existing target is only a warning. What was `found` to be wrong
@@ -56,7 +57,8 @@ def plan_package(
         ModelArchiverError: everything that is wrong with the request.
     """
     request = ModelArchiverConfig.from_args(config)
-    problems, trial = ProblemList(), None
+    ignored = _ignored(request)
+    problems, trial = ProblemList(ignored), None
     problems.extend(found)
     for name in ("test_python", "test_timeout", "install_requirements"):
         if getattr(request, name) and not request.test:
@@ -72,10 +74,18 @@ def plan_package(
         if request.test and not problems.has_errors:
             from model_archiver.commands.try_build import BuildTrial  # noqa: PLC0415 - only with --test
 
-            trial = BuildTrial(plan, request)
+            trial = BuildTrial(plan, request, ignored)
     except (ModelArchiverError, OSError) as error:  # a source cannot be read, or changed since it was found
         problems.extend(as_error(error).problems)
         problems.raise_errors(strict=request.strict)
         raise
     problems.raise_errors(strict=request.strict)
-    return plan, problems.warnings, trial
+    return plan, problems, trial
+
+
+def _ignored(request: ModelArchiverConfig) -> Collection[str]:
+    if not request.ignore:
+        return ()
+    from model_archiver.core.codes import ignored_codes  # noqa: PLC0415 - only with --ignore
+
+    return ignored_codes(request.ignore)

@@ -6,6 +6,7 @@ import re
 
 from model_archiver.checks.context import CheckContext
 from model_archiver.commands.inspect import read_and_check
+from model_archiver.core.codes import ignored_codes
 from model_archiver.core.manifest import SAMPLES_PATH
 from model_archiver.core.problems import ModelArchiverError, Problem, raise_errors
 from model_archiver.core.running import no_progress
@@ -39,6 +40,7 @@ def try_archive(  # noqa: PLR0913 - a flag each
     device: str | None = None,
     envelope: str = "",
     install_requirements: bool = False,
+    ignore: str | Sequence[str] = (),
     max_size: int | None = None,
     progress: Progress = no_progress,
 ) -> TrialReport:
@@ -61,6 +63,7 @@ def try_archive(  # noqa: PLR0913 - a flag each
         device: ``cpu``, ``cuda`` or ``cuda:N``; None means what the configuration says.
         envelope: TorchServe's service envelope.
         install_requirements: install the archive's requirements into the private folder first.
+        ignore: codes of warnings to ignore; each string may be a comma-separated list of them.
         max_size: how much it may unpack to, in bytes; None means 1 GiB or 100 times its size.
         progress: is called with the size of each block that was read; the archive is read twice.
 
@@ -74,6 +77,7 @@ def try_archive(  # noqa: PLR0913 - a flag each
         "device": device is not None and not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", device),
     }
     raise_errors([Problem("error", "value-invalid", "is not valid", "", name) for name in wrong if wrong[name]])
+    ignored = ignored_codes(ignore)
     requests = read_requests(inputs, form, content_type, expect, tolerance, cases)
     report, opened, checked = read_and_check(archive, max_size, progress)
     found = TrialReport(report, list(report.problems), [], [], {}, {})
@@ -86,6 +90,7 @@ def try_archive(  # noqa: PLR0913 - a flag each
         trial.run(found, lambda tree: tree.unpack(opened, report, max_size, progress))
     except ModelArchiverError as failure:
         found.problems += failure.problems
+    found.leave_out(ignored)
     errors = [problem for problem in found.problems if problem.level == "error"]
     if doubted and found.answers and errors == doubted:
         found.problems = [each.replace(level="warning") for each in found.problems]

@@ -19,7 +19,7 @@ from model_archiver.writing.build import plan_report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from model_archiver.core.plan import Plan
@@ -34,7 +34,7 @@ class BuildTrial:
 
     report: TrialReport
 
-    def __init__(self, plan: Plan, request: ModelArchiverConfig) -> None:
+    def __init__(self, plan: Plan, request: ModelArchiverConfig, ignored_codes: Collection[str]) -> None:
         """Find the interpreter, before anything is built.
 
         Raises:
@@ -42,7 +42,7 @@ class BuildTrial:
         """
         samples = str(request.samples or SAMPLES_PATH)
         settings = TrialSettings(request.test_python, request.test_timeout, request.install_requirements, samples)
-        self._plan, self._is_strict = plan, request.strict
+        self._plan, self._is_strict, self._ignored_codes = plan, request.strict, ignored_codes
         try:
             self._trial = Trial(CheckContext(plan), settings)
         except ModelArchiverError as failure:
@@ -79,6 +79,7 @@ class BuildTrial:
                 self._trial.run(found, fill)
         except ModelArchiverError as failure:
             found.problems += failure.problems
+        found.leave_out(self._ignored_codes)
         found.problems = [self._of_build(problem) for problem in found.problems]
         if not found.is_ok:
             raise TrialFailedError(found)

@@ -11,7 +11,7 @@ from model_archiver.core.text import closest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
     from typing import Literal
 
@@ -93,8 +93,11 @@ class NotSampledError(ModelArchiverError):
 class ProblemList:
     """The problems found so far, in the order in which they were found; equal ones count once."""
 
-    def __init__(self) -> None:
+    def __init__(self, ignored_codes: Collection[str] = ()) -> None:
+        """Create an empty list that takes no warnings of some codes, and only counts them."""
         self._problems: dict[Problem, None] = {}
+        self._ignored_codes = ignored_codes
+        self.ignored = 0  # how many warnings it did not take
 
     def __iter__(self) -> Iterator[Problem]:
         return iter(tuple(self._problems))
@@ -120,8 +123,11 @@ class ProblemList:
         self.error(FILE_MISSING, f"no such file or folder ({flag})", hint, path=path)
 
     def add(self, problem: Problem) -> None:
-        """Add a problem."""
-        self._problems[problem] = None
+        """Add a problem, unless it is a warning that is ignored."""
+        if problem.level == "warning" and problem.code in self._ignored_codes:
+            self.ignored += 1
+        else:
+            self._problems[problem] = None
 
     def extend(self, problems: Iterable[Problem]) -> None:
         """Add several problems."""
@@ -130,8 +136,9 @@ class ProblemList:
 
     def downgrade(self, code: str) -> None:
         """Turn the errors with this code into warnings."""
-        found = (problem.replace(level="warning") if problem.code == code else problem for problem in self._problems)
-        self._problems = dict.fromkeys(found)
+        found = [problem.replace(level="warning") if problem.code == code else problem for problem in self._problems]
+        self._problems = {}
+        self.extend(found)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:

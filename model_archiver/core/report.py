@@ -46,6 +46,7 @@ class ArchiveReport(Record):
         problems: of a build the warnings, of an archive that was read the errors too.
         sidecars: the files that a platform needs next to the archive.
         layout: ``sagemaker`` for a tar without a top folder, which only SageMaker serves; else None.
+        ignored: how many warnings `--ignore` left out of the problems.
         checksums_compared: how many files `verify` compared with MAR-INF/SHA256SUMS; None where it was not asked.
     """
 
@@ -60,6 +61,7 @@ class ArchiveReport(Record):
     sidecars: tuple[Path, ...] = ()
     checksums_compared: int | None = None
     layout: Layout | None = None
+    ignored: int = 0
 
     @property
     def is_ok(self) -> bool:

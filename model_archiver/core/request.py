@@ -96,6 +96,7 @@ class ModelArchiverConfig(Record, frozen=False):
         checks: check whether the model will serve.
         server: the server that the archive is for, ``torchserve`` or ``mms``.
         target: the platform whose layout the output has: ``torchserve``, ``kserve``, ``vertex`` or ``sagemaker``.
+        ignore: codes of warnings to ignore; each string may be a comma-separated list of them.
         samples: a JSON file of requests and expected answers, which is packed as the archive's own test.
         test: run the archive in the server's worker, and write it only if it serves. This runs the model's code.
         test_python: the interpreter that has the server's package, or the folder of a virtual environment.
@@ -130,6 +131,7 @@ class ModelArchiverConfig(Record, frozen=False):
     checks: bool = True
     server: Server = "torchserve"
     target: Literal["torchserve", "kserve", "vertex", "sagemaker"] = "torchserve"
+    ignore: str | Sequence[str] = ()
     samples: StrPath | None = None
     test: bool = False
     test_python: StrPath | None = None
@@ -218,6 +220,7 @@ _TYPES: dict[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(("handler", "serialized_file", "model_file", "export_path"), _PATH),
     **dict.fromkeys(("requirements_file", "config_file", "model_path", "samples", "test_python"), _PATH),
     **dict.fromkeys(("extra_files", "include", "exclude"), _PATHS),
+    "ignore": (_is_paths, "a code or a list of codes"),
     **dict.fromkeys(("force", "link", "strict", "checks", "test", "install_requirements"), _SWITCH),
     "deflate": (lambda value: value in DEFLATE, "auto, always or never"),
     "server": (lambda value: value in ("torchserve", "mms"), "torchserve or mms"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from model_archiver.core.problems import ModelArchiverError
+from model_archiver.core.problems import ModelArchiverError, ProblemList
 from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from model_archiver.core.problems import Problem
     from model_archiver.core.report import ArchiveReport
@@ -112,6 +112,7 @@ class TrialReport(Record, frozen=False):
         results: every answer, of the single requests first.
         notes: what a user should know, a sentence each.
         log: the last lines that the worker wrote.
+        ignored: how many warnings `--ignore` left out of the problems.
     """
 
     archive: ArchiveReport
@@ -125,6 +126,13 @@ class TrialReport(Record, frozen=False):
     loads: bool = False
     answers: bool | None = None
     log: str = ""
+    ignored: int = 0
+
+    def leave_out(self, codes: Collection[str]) -> None:
+        """Leave out the warnings of some codes."""
+        kept = ProblemList(codes)
+        kept.extend(self.problems)
+        self.problems, self.ignored = list(kept), kept.ignored
 
     @property
     def is_ok(self) -> bool:
