@@ -101,19 +101,17 @@ def test_a_line_that_pip_rejects(judged, line: str, why: str) -> None:
     assert judged(f"torch\n\n{line}\n") == [f"requirements.txt:3: {why} [requirements-invalid]"]
 
 
-CONDA = "is in a folder in which conda built it, and which the server does not have"
+CONDA = "is in a folder of conda, which the server does not have; write NAME==VERSION"
 ELSEWHERE_ONLY = {
     "ours @ https://example.invalid/ours-latest.whl#sha256=2cf24d": f"'ours-latest.whl' {WHEEL}",
     "ours @ file:///opt/ours-1.0.whl": f"'ours-1.0.whl' {WHEEL}",
-    "python": "pip cannot install 'python'; remove it: the server's Python is used",
-    "python>=3.8,<3.12": "pip cannot install 'python'; remove it: the server's Python is used",
-    "pkg-resources==0.0.0": "pip cannot install 'pkg-resources'; remove it: pip freeze of Debian adds it by mistake",
-    "pkg_resources": "pip cannot install 'pkg_resources'; remove it: pip freeze of Debian adds it by mistake",
+    "python": "pip cannot install 'python'; remove it",
+    "python>=3.8,<3.12": "pip cannot install 'python'; remove it",
+    "pkg-resources==0.0.0": "pip cannot install 'pkg-resources'; remove it",
+    "pkg_resources": "pip cannot install 'pkg_resources'; remove it",
     "pytorch==1.13.0": "pip cannot install 'pytorch'; write torch",
-    "PIL": "pip cannot install 'PIL'; write pillow",
-    "cv2>=4 # OpenCV": "pip cannot install 'cv2'; write opencv-python-headless",
     **{
-        f"{name} @ file:///{folder}/work/{name}": f"'{name}' {CONDA}; write {name} or {name}==VERSION"
+        f"{name} @ file:///{folder}/{name}": f"'{name} @ file:///{folder}/{name}' {CONDA}"
         for name, folder in {
             "certifi": "croot/certifi_1690232220950",
             "six": "home/conda/feedstock_root/build_artifacts/six_1620240208055",

@@ -31,14 +31,7 @@ _COMMAND_OPTIONS = (
     *("--force-reinstall", "--ignore-installed", "-I", "--timeout", "--retries", "--proxy", "--root", "--prefix"),
 )
 _WHEEL = r"[^-]+-[^-]+(-\d[^-]*)?(-[^-]+){3}\.whl"  # PEP 427: name, version, build, and three tags
-_NOT_INSTALLABLE = {
-    "python": "remove it: the server's Python is used",
-    "pkg-resources": "remove it: pip freeze of Debian adds it by mistake",
-    "pytorch": "write torch",
-    "pil": "write pillow",
-    "cv2": "write opencv-python-headless",
-}
-_CONDA_BUILD = r"@\s*file:///(\S*/)?(croot|feedstock_root|tmp/build)/"
+_NOT_INSTALLABLE = {"python": "remove it", "pkg-resources": "remove it", "pytorch": "write torch"}
 
 
 def requirements_invalid(context: CheckContext) -> Iterator[Problem]:
@@ -123,8 +116,10 @@ def _mistake(line: str) -> tuple[str, str] | None:
     option = line[len(text) :].partition(" ")[0]
     if option in _COMMAND_OPTIONS:
         return f"pip does not accept {option} in a file", "remove it"
+    if re.search(r"@\s*file:///(\S*/)?(croot|feedstock_root|tmp/build)/", text):
+        return f"{_quoted(text)} is in a folder of conda, which the server does not have", "write NAME==VERSION"
     if not text or "://" in text or "file:" in text or _target(line)[1] or text.count("(") > _MAX_PARENTHESES:
-        return _source_mistake(text)
+        return _wheel_mistake(text)
     from packaging.markers import InvalidMarker, Marker  # noqa: PLC0415 - only for a model with requirements
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
 
@@ -143,17 +138,12 @@ def _mistake(line: str) -> tuple[str, str] | None:
     return (f"pip cannot install {_quoted(package)}", hint) if hint else None
 
 
-def _source_mistake(text: str) -> tuple[str, str] | None:
-    """Return what is wrong with a path or a URL that pip installs from, and what to do."""
+def _wheel_mistake(text: str) -> tuple[str, str] | None:
     wheel = re.search(r"(?:^|[/\s@])([^/\s@?#=%\[]+\.whl)(?=[\s#\[;]|$)", text)
-    if wheel and not re.fullmatch(_WHEEL, wheel[1]):
-        hint = "write the name that the wheel was built with, such as NAME-1.0-py3-none-any.whl"
-        return f"{_quoted(wheel[1])} is not a wheel's name", hint
-    if re.search(_CONDA_BUILD, text):
-        name = text.partition("@")[0].strip()
-        message = f"{_quoted(name)} is in a folder in which conda built it, and which the server does not have"
-        return message, f"write {name} or {name}==VERSION"
-    return None
+    if wheel is None or re.fullmatch(_WHEEL, wheel[1]):
+        return None
+    hint = "write the name that the wheel was built with, such as NAME-1.0-py3-none-any.whl"
+    return f"{_quoted(wheel[1])} is not a wheel's name", hint
 
 
 def _invalid_requirement(text: str) -> tuple[str, str]:
