@@ -83,18 +83,14 @@ def config_misplaced(context: CheckContext) -> Iterator[Problem]:
     settings = config_settings(context)
     if not settings or (context.handler.file is None and context.handler.built_in is None):
         return
-    keys, torchrun_keys = set(KEYS) - set(settings), set(TORCHRUN_KEYS) - set(settings.below("torchrun"))
-    others = [key for key in settings if key not in _TABLES]
+    keys, others = set(KEYS) - set(settings), [key for key in settings if key not in _TABLES]
     found = {key: table for key in others for table in _tables(settings[key]) if not keys.isdisjoint(table)}
-    places = [("at the top level", settings, torchrun_keys, "below torchrun")]
-    places += [(f"below {key}", table, keys, "at the top level of the file") for key, table in found.items()]
-    words = {str(key).encode() for _, table, known, _ in places for key in known.intersection(table)}
-    mentioned = context.mentioned(words)
-    for place, table, known, right_place in places if len(places) <= _MAX_UNKNOWN else ():
-        wrong = [str(key) for key in table if key in known and str(key).encode() not in mentioned]
+    mentioned = context.mentioned(str(key).encode() for table in found.values() for key in keys.intersection(table))
+    for place, table in found.items() if len(found) <= _MAX_UNKNOWN else ():
+        wrong = [str(key) for key in table if key in keys and str(key).encode() not in mentioned]
         if wrong:
-            message = f"the server does not read {' and '.join(wrong)} {shortened(place)}"
-            hint = f"write {'them' if len(wrong) > 1 else 'it'} {right_place}"
+            message = f"the server does not read {' and '.join(wrong)} below {shortened(str(place))}"
+            hint = "write each setting at the top level of the file"
             yield Problem("warning", "config-misplaced", message, hint, _path(context), table.lines[wrong[0]])
 
 
@@ -189,12 +185,10 @@ def _wrong_pt2(settings: YamlMapping) -> Iterator[tuple[str, str, int]]:
 
 def _tables(value: Any, depth: int = 3) -> Iterator[YamlMapping]:  # noqa: ANN401 - any value of the file
     """Yield the mappings in a value, itself too: below models, those of a name and of its version."""
-    is_table = hasattr(value, "lines")
-    if is_table:
+    if hasattr(value, "lines"):
         yield value
-    inside = value.values() if is_table else value if isinstance(value, list) else ()
-    for each in islice(inside, _MOST_TABLES if depth else 0):
-        yield from _tables(each, depth - 1)
+        for each in islice(value.values(), _MOST_TABLES if depth else 0):
+            yield from _tables(each, depth - 1)
 
 
 def _misspelt(context: CheckContext) -> dict[str, tuple[str, int]]:

@@ -116,10 +116,8 @@ def _mistake(line: str) -> tuple[str, str] | None:
     option = line[len(text) :].partition(" ")[0]
     if option in _COMMAND_OPTIONS:
         return f"pip does not accept {option} in a file", "remove it"
-    if re.search(r"@\s*file:///(\S*/)?(croot|feedstock_root|tmp/build)/", text):
-        return f"{_quoted(text)} is in a folder of conda, which the server does not have", "write NAME==VERSION"
     if not text or "://" in text or "file:" in text or _target(line)[1] or text.count("(") > _MAX_PARENTHESES:
-        return _wheel_mistake(text)
+        return _source_mistake(text)
     from packaging.markers import InvalidMarker, Marker  # noqa: PLC0415 - only for a model with requirements
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
 
@@ -138,7 +136,9 @@ def _mistake(line: str) -> tuple[str, str] | None:
     return (f"pip cannot install {_quoted(package)}", hint) if hint else None
 
 
-def _wheel_mistake(text: str) -> tuple[str, str] | None:
+def _source_mistake(text: str) -> tuple[str, str] | None:
+    if re.search(r"@\s*file:///(\S*/)?(croot|feedstock_root|tmp/build)/", text):
+        return f"{_quoted(text)} is in a folder of conda, which the server does not have", "write NAME==VERSION"
     wheel = re.search(r"(?:^|[/\s@])([^/\s@?#=%\[]+\.whl)(?=[\s#\[;]|$)", text)
     if wheel is None or re.fullmatch(_WHEEL, wheel[1]):
         return None
