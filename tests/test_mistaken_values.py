@@ -78,7 +78,7 @@ def test_extract_refuses_such_a_folder_too(model, run: Command, value: str) -> N
 def test_two_values_of_a_flag_that_takes_one_are_a_warning_and_the_last_one_counts(model, run: Command) -> None:
     result = run(*MODEL, "--version", "1.0", "--version", "2.0")
     assert (result.status, manifest(Path("m.mar"))["model"]["modelVersion"]) == (0, "2.0")
-    line = "--version: is given as '1.0' and as '2.0', and only the last value counts; remove the others"
+    line = "--version: is given as '1.0' and as '2.0', and only the last value counts; remove the other"
     assert result.warnings == [f"{line} [flag-repeated]"]
     assert json.loads(run(*MODEL, "-f", "-v1", "--ver=2", "--json").out)["problems"][0]["code"] == "flag-repeated"
     assert refused(run, "--version", "1.0", "--version", "2.0", "-f", "--strict") == result.warnings
@@ -88,7 +88,7 @@ def test_two_values_of_a_flag_that_takes_one_are_a_warning_and_the_last_one_coun
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ("-v 1 --version 2 -v=3", "--version: is given as '1', as '2' and as '3', and"),
+        ("-v 1 --version 1 -v=3", "--version: is given as '1' and as '3', and"),
         ("--serialized-file model.pt --serial model.py", "--serialized-file: is given as 'model.pt' and as 'model.py'"),
         ("--handler handler.py", "--handler: is given as 'vllm_handler' and as 'handler.py', and"),
         ("--export-path out --export-path .", "--export-path: is given as 'out' and as '.', and"),
@@ -170,26 +170,19 @@ def test_a_comma_in_the_name_of_a_missing_file_means_nothing(model, run: Command
 
 # Patterns that the shell expands
 
+QUOTES = "put a pattern, or a value with spaces, into quotes; separate --extra-files with commas"
+
 
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (
-            ["--extra-files", *"abc"],
-            "--extra-files takes one value: put a pattern into quotes, or repeat the flag, or separate",
-        ),
-        (
-            ["--extra=a", "b"],
-            "--extra-files takes one value: put a pattern into quotes, or repeat the flag, or separate paths with",
-        ),
-        (["--extra-files", "a,", "b", "--force"], "--extra-files takes one value: put a pattern into quotes"),
-        (["--exclude", "a", "b"], "--exclude takes one value: put a pattern into quotes, or repeat the flag"),
-        (["--include", "a", "b"], "--include takes one value: put a pattern into quotes, or repeat the flag"),
-        (["--serialized-file", "a", "b"], "--serialized-file takes one value: put a value with spaces into quotes"),
-        (["-r", "a", "b"], "--requirements-file takes one value: put a value with spaces into quotes"),
-        (["--force", "yes"], "see torch-model-archiver --help"),
+        (["--extra-files", *"abc"], QUOTES),
+        (["--extra=a", "b"], QUOTES),
+        (["--extra-files", "a,", "b", "--force"], QUOTES),
+        (["--exclude", "a", "b"], QUOTES),
+        (["--serialized-file", "a", "b"], QUOTES),
         (["-x"], "see torch-model-archiver --help"),
-        (["--extra-files", "a", "b", "-x"], "--extra-files takes one value"),
+        (["--extra-files", "a", "b", "-x"], QUOTES),
     ],
 )
 def test_words_after_the_value_of_a_flag(model, run: Command, words: list[str], hint: str) -> None:
@@ -203,8 +196,4 @@ def test_words_after_the_value_of_a_flag(model, run: Command, words: list[str], 
 
 def test_words_after_the_value_of_a_flag_of_a_command(model, run: Command) -> None:
     [error] = run("test", "m.mar", "--input", "a.json", "b.json").errors
-    assert error.startswith(
-        "unrecognized arguments: b.json; --input takes one value: put a pattern into quotes, or repeat the flag"
-    )
-    [error] = run("verify", "a.mar", "b.mar").errors
-    assert error.startswith("unrecognized arguments: b.mar; see torch-model-archiver verify --help")
+    assert error.startswith("unrecognized arguments: b.json; see torch-model-archiver test --help")

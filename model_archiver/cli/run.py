@@ -40,7 +40,7 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
         with interrupted_by_signals():
             if command == "package":
                 _parse(parser, words, args)
-                return _package(args, reporter, parser.repeated_flags())
+                return _package(args, reporter, parser.repeated)
             return _run_reader(parser.prog, words, args, reporter)
     except SystemExit as done:  # of --help and --tool-version, or nobody reads stdout
         return int(done.code or DONE)
@@ -170,7 +170,7 @@ def _run_reader(program: str, words: Sequence[str], args: argparse.Namespace, re
     parser = command_parser(program, name)
     _parse(parser, rest, args)
     problems = ProblemList()
-    problems.extend(parser.repeated_flags())
+    problems.extend(parser.repeated)
     problems.raise_errors(strict=getattr(args, "strict", False))
     from model_archiver.cli.text_output import terminal_style  # noqa: PLC0415 - not for --help
 
