@@ -66,8 +66,10 @@ REFUSED = {
             "https://example.invalid/whl/ours.whl": "ours.whl",
         }.items()
     },
-    "numpy=1.26": "'numpy=1.26' has a single =; write == to require one version",
-    "numpy=1.26=py311": "'numpy=1.26=py311' is a line of conda; write the file with pip list --format=freeze",
+    **{
+        line: f"{line!r} has a single =; write NAME==VERSION to require one version"
+        for line in ("numpy=1.26", "numpy=1.26=py311")
+    },
     "pip install numpy": "'pip install numpy' is a command; write only the names of the packages",
     **{f"numpy; {marker}": f"{marker!r} {CONDITION}" for marker in ("python_version", "python > 3", "os_name == a")},
     **{
@@ -249,9 +251,7 @@ def test_a_line_too_long_to_be_a_requirement_is_not_judged(judged) -> None:
 
 def test_few_of_many_mistakes_are_reported(judged) -> None:
     lines = judged("?\n-r gone.txt\n" * 10_000)
-    end = "(later lines are not checked)"
     assert [line.split(":")[1] for line in lines] == [*map(str, range(1, 40, 2)), *map(str, range(2, 41, 2))]
-    assert [end in line for line in lines] == [*[False] * 19, True] * 2
 
 
 @pytest.mark.parametrize("text", ["-r " + "x" * 900, "-e ./" + "x" * 900, "x=" + "1" * 900, "x; " + "y" * 900])

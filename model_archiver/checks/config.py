@@ -65,10 +65,11 @@ def config_value(context: CheckContext) -> Iterator[Problem]:
             message = f"{key} is {_shown(mapping[key])}, which the server does not accept"
             yield Problem("warning", "config-value", message, f"write {wanted}", _path(context), mapping.lines[key])
     settings = config_settings(context)
-    if settings and "pt2" in settings and context.inherited and context.inherited.runs("initialize"):
-        for message, hint, line in _wrong_pt2(settings):
-            text = f"{message}, so the handler does not load"
-            yield Problem("error", "config-value", text, hint, _path(context), line)
+    is_read = settings and "pt2" in settings and context.inherited and context.inherited.runs("initialize")
+    if settings and is_read and not _loads_with(settings["pt2"]):
+        message = f"with {_shown(settings['pt2'])} as pt2, the handler does not load"
+        hint = "write a backend, such as inductor, or compile: {enable: true} below it"
+        yield Problem("error", "config-value", message, hint, _path(context), settings.lines["pt2"])
 
 
 def config_unknown_key(context: CheckContext) -> Iterator[Problem]:
@@ -169,18 +170,12 @@ def _is_integer(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= _LARGEST
 
 
-def _wrong_pt2(settings: YamlMapping) -> Iterator[tuple[str, str, int]]:
-    """Yield a message, a hint and a line (TorchServe: ts/torch_handler/base_handler.py, `initialize`)."""
-    pt2 = settings["pt2"]
-    if isinstance(pt2, dict) and "compile" in pt2:
-        line = settings.below("pt2").lines["compile"]
-        if not isinstance(pt2["compile"], dict):
-            yield f"compile is {_shown(pt2['compile'])}", "write compile: {enable: true}", line
-        elif "enable" not in pt2["compile"]:
-            yield "compile does not have the key enable", "add enable: true, or enable: false, to it", line
-    elif not isinstance(pt2, (str, list, dict)) or "compile" in pt2 or (isinstance(pt2, list) and "export" not in pt2):
-        hint = "write a backend, such as inductor, or compile: with enable: and backend: below it"
-        yield f"pt2 is {_shown(pt2)}", hint, settings.lines["pt2"]
+def _loads_with(pt2: object) -> bool:
+    """Return whether BaseHandler accepts a ``pt2`` (TorchServe: ts/torch_handler/base_handler.py, `initialize`)."""
+    if isinstance(pt2, dict):
+        options = pt2.get("compile", {"enable": False})
+        return isinstance(options, dict) and "enable" in options
+    return (isinstance(pt2, str) or (isinstance(pt2, list) and "export" in pt2)) and "compile" not in pt2
 
 
 def _tables(value: Any, depth: int = 3) -> Iterator[YamlMapping]:  # noqa: ANN401 - any value of the file
@@ -258,11 +253,8 @@ def _shown(value: object) -> str:
     """Return a value roughly as it is written in the file."""
     if value is None:
         return "empty"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        items = ", ".join("a list" if isinstance(item, list) else _shown(item) for item in value[:9])
-        return f"[{items}]" if len(value) < 9 else "a list"
+    if isinstance(value, (dict, list)):
+        return "a mapping" if isinstance(value, dict) else "a list"
     if isinstance(value, bool):
         return str(value).lower()
     return shortened(repr(value) if isinstance(value, str) else str(value), 40)

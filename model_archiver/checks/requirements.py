@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from itertools import islice
 from pathlib import PurePosixPath
 
 from model_archiver.core.problems import Problem
@@ -48,15 +49,11 @@ def requirements_local(context: CheckContext) -> Iterator[Problem]:
 
 
 def _problems(context: CheckContext, code: str, judge: Callable[[str], tuple[str, str] | None]) -> Iterator[Problem]:
-    """Yield the problems of the first wrong lines; the last of them says that the check ends there."""
-    count = 0
-    for file, number, line in _lines(context):
-        if found := judge(line):
-            count += 1
-            end = " (later lines are not checked)" if count == _MAX_PROBLEMS else ""
-            yield Problem("warning", code, f"{found[0]}{end}", found[1], file.display_path, number or None)
-            if end:
-                return
+    """Yield the problems of the first wrong lines."""
+    judged = ((file, number, judge(line)) for file, number, line in _lines(context))
+    wrong = ((file, number, found) for file, number, found in judged if found)
+    for file, number, (message, hint) in islice(wrong, _MAX_PROBLEMS):
+        yield Problem("warning", code, message, hint, file.display_path, number or None)
 
 
 def _not_packed(line: str, folder: PurePosixPath, packed: Collection[PurePosixPath]) -> tuple[str, str] | None:
@@ -150,9 +147,7 @@ def _invalid_requirement(text: str) -> tuple[str, str]:
     if text.startswith(("pip ", "pip3 ", "conda ", "python ")):
         return f"{_quoted(text)} is a command", "write only the names of the packages"
     if "=" in text and not re.search(r"[=<>!~]=|[<>]", text):
-        if text.count("=") > 1:  # name=version=build
-            return f"{_quoted(text)} is a line of conda", "write the file with pip list --format=freeze"
-        return f"{_quoted(text)} has a single =", "write == to require one version"
+        return f"{_quoted(text)} has a single =", "write NAME==VERSION to require one version"
     return f"{_quoted(text)} is not a requirement", "write a name, or one with versions such as numpy>=1.26,<3"
 
 

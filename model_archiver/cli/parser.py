@@ -211,7 +211,8 @@ def _add_behavior_flags(group: Group) -> None:
     group.add_argument("--test", action="store_true", help=text)
     add_worker_flags(group, "test-")
     group.add_argument("--dry-run", action="store_true", help="print what would be packed, and write nothing")
-    group.add_argument("-j", "--jobs", type=_JOBS, metavar="N", help="how many cores to use (default: all available)")
+    jobs = valid(int, "a number of cores; give 1 or more", "0*[1-9][0-9]{0,8}")
+    group.add_argument("-j", "--jobs", type=jobs, metavar="N", help="how many cores to use (default: all available)")
     add_common_flags(group)
 
 
@@ -266,9 +267,6 @@ def valid(convert: Callable[[str], float | str], expected: str, pattern: str = "
         raise argparse.ArgumentTypeError(f"{given!r} is not {expected}")
 
     return check
-
-
-_JOBS = valid(int, "a number of cores; give 1 or more", "0*[1-9][0-9]{0,8}")
 
 
 def _long(flag: str) -> str:

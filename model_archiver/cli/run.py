@@ -31,6 +31,7 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
     """Run what the arguments, or those of the process, ask for, and return the exit status."""
     words = sys.argv[1:] if argv is None else list(argv)
     command = words[0] if words and not words[0].startswith("-") else "package"
+    failed = NOT_COMPARED if command == "diff" else FAILED
     # Needed before the arguments are parsed; the parser also knows these flags where they are abbreviated.
     args = argparse.Namespace(debug="--debug" in words, json="--json" in words)
     reporter = Reporter(parser.prog)
@@ -54,7 +55,7 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
             reporter.problems(error.problems)
         else:
             reporter.line(f"error: {error}")
-        status = USAGE if isinstance(error, UsageError) else _failed(command)
+        status = USAGE if isinstance(error, UsageError) else failed
         trial = getattr(error, "trial", None)  # of a TrialFailedError, which is not imported for every command
         fields = _report_trial(trial, args, reporter) if trial else {}
         return _print_failure(command, status, args, error.problems, **fields)
@@ -63,13 +64,9 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
         hint = "" if args.debug else "; run it again with --debug to see where"
         text = f"internal error: {type(failure).__name__}: {failure}{hint}; please report it"
         reporter.line(f"error: {f'{failure}; install this tool again' if isinstance(failure, ImportError) else text}")
-        return _print_failure(command, _failed(command), args, ())
+        return _print_failure(command, failed, args, ())
     finally:
         reporters.pop()
-
-
-def _failed(command: str) -> int:
-    return NOT_COMPARED if command == "diff" else FAILED
 
 
 def _print_failure(

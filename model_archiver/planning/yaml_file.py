@@ -57,11 +57,8 @@ def read_yaml(raw: bytes, path: str) -> YamlMapping | Problem:
         return _rejected(error, path)
     if isinstance(content, YamlMapping):
         return content
-    if root is None or content is None:
-        return Problem("error", "config-invalid", "contains no settings", "add some, or omit --config-file", path)
-    message = f"must be a mapping of settings, not a {'list' if isinstance(content, list) else 'single value'}"
-    hint = "write each setting as key: value, with a space after the colon"
-    return Problem("error", "config-invalid", message, hint, path, _line(root))
+    message, hint = "must be a mapping of settings", "write each setting as key: value, with a space after the colon"
+    return Problem("error", "config-invalid", message, hint, path, _line(root) if root else None)
 
 
 class _IgnoredFileError(yaml.MarkedYAMLError, ModelArchiverError):
