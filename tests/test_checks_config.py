@@ -27,7 +27,6 @@ IGNORED = "simplify it: the server ignores all settings of this file [config-inv
 VALUE = "as pt2, the handler does not load; write a backend, such as inductor, or compile: {enable: true} below it"
 INTEGER = "an integer from {} to 2147483647, without quotes"
 KINDS = "set parallelType to pp, tp, pptp or custom"
-NO_WORKER = "no worker starts with parallelType tp and without torchrun"
 TORCHRUN = "add torchrun, with nproc-per-node and a number below it"
 END = "set sequenceMaxIdleMSec to the number of milliseconds after which a sequence ends"
 LARGER = "because minWorkers (3) is larger than 2; set maxWorkers to 3 or more"
@@ -56,7 +55,6 @@ INVALID = [
     ("handler: a: b\n", f":1: {YAML} mapping values are not allowed here (column 11)"),
     ("handler: {d: 2001-13-45}\n", f":1: {YAML} month must be in 1..12 (column 14)"),
     ("a: *b\n", f":1: {YAML} found undefined alias 'b' (column 4)"),
-    ("a: &x 1\nb: &x 2\n", f":2: {YAML} this anchor (&name) exists already (column 4); rename it"),
     ("a: 1\n---\nb: 2\n", f":2: {YAML} {SECOND}"),
     ("handler: {{ name }}\n", f":1: {YAML} {BRACES}"),
     ("a: !!python/tuple [1]\n", f":1: {YAML} {TAG.format(repr('tag:yaml.org,2002:python/tuple'))}"),
@@ -70,7 +68,7 @@ INVALID = [
     ("a: 1\n5: b\n", f":2: the key 5 {KEY}"),
     ("on: 1\n", f":1: the key true {KEY}"),
     ("~: 1\n", f":1: the key null {KEY}"),
-    ("0: cat\n1: dog\n2: cow\n", ":1: the key 0 is not a string (and 2 more like it); put it into quotes"),
+    ("0: cat\n1: dog\n2: cow\n", f":1: the key 0 {KEY}"),
     ("parallelType: pp\ntorchrun:\n  2: a\n", f":3: the key 2 {KEY}"),
 ]
 
@@ -121,7 +119,7 @@ COMBINATIONS = [
     ("minWorkers: 1\n", "1: the server ignores minWorkers without maxWorkers; set maxWorkers too"),
     ("maxWorkers: 1\n", "1: the server ignores maxWorkers without minWorkers; set minWorkers too"),
     ("minWorkers: 3\nmaxWorkers: 2\n", f"2: the server ignores minWorkers and maxWorkers, {LARGER}"),
-    ("parallelType: PP\n", f"1: the server ignores parallelType pp without torchrun; {TORCHRUN}"),
+    ("parallelType: PP\n", f"1: parallelType pp does not work without torchrun; {TORCHRUN}"),
     ("parallelLevel: 2\n", f"1: the server ignores parallelLevel without parallelType; {KINDS}"),
     ("torchrun:\n  nnodes: 2\n", f"1: the server ignores torchrun without parallelType; {KINDS}"),
 ]
@@ -156,7 +154,10 @@ ERRORS = [
     ("pt2: [compile, export]\n", f"1: with a list {VALUE} [config-value]"),
     ("pt2:\n  compile: inductor\n", f"1: with a mapping {VALUE} [config-value]"),
     ("pt2: {compile: {}}\n", f"1: with a mapping {VALUE} [config-value]"),
-    ("parallelType: tp\nparallelLevel: 2\n", f"1: {NO_WORKER}; {TORCHRUN} [config-combination]"),
+    (
+        "parallelType: tp\nparallelLevel: 2\n",
+        f"1: parallelType tp does not work without torchrun; {TORCHRUN} [config-combination]",
+    ),
     ("sequenceBatching: true\n", f"1: {SEQUENCES}; {END} [config-combination]"),
 ]
 

@@ -514,7 +514,7 @@ def test_code_that_the_manifest_would_hide_is_refused(model, run: Command) -> No
 def test_two_files_for_one_place_in_code_are_refused(model, run: Command) -> None:
     make("extra/code/handler.py", text="def handle(data, context):\n    return [1]\n")
     error = refusal(run, "sagemaker", "--extra-files", "extra")
-    assert ": goes to code/handler.py, but " in error
+    assert ": goes to code/handler.py, and " in error
     assert "handler.py (--handler, for sagemaker)" in error
 
 

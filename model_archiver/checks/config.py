@@ -53,8 +53,7 @@ def config_invalid(context: CheckContext) -> Iterator[Problem]:
         wrong = [key for key in mapping if not isinstance(key, str)]
         if wrong:
             line, shown = mapping.lines[wrong[0]], "null" if wrong[0] is None else _shown(wrong[0])
-            more = f" (and {len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
-            message = f"the key {shown} is not a string{more}"
+            message = f"the key {shown} is not a string"
             yield Problem("error", "config-invalid", message, "put it into quotes", _path(context), line)
 
 
@@ -232,10 +231,8 @@ def _combinations(valid: Mapping[str, Any], absent: Collection[str]) -> Iterator
     kind, level = valid.get("parallelType", "").lower(), valid.get("parallelLevel", 0)
     if kind in ("pp", "tp", "pptp") and "torchrun" in absent:
         hint = "add torchrun, with nproc-per-node and a number below it"
-        if level:
-            yield "error", "parallelType", f"no worker starts with parallelType {kind} and without torchrun", hint
-        else:
-            yield "warning", "parallelType", f"the server ignores parallelType {kind} without torchrun", hint
+        message = f"parallelType {kind} does not work without torchrun"
+        yield "error" if level else "warning", "parallelType", message, hint
     if not kind and ("parallelType" in valid or "parallelType" in absent):
         for key, is_set in (("parallelLevel", level), ("torchrun", "torchrun" in valid)):
             if is_set:

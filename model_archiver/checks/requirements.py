@@ -37,8 +37,7 @@ _NOT_INSTALLABLE = {"python": "remove it", "pkg-resources": "remove it", "pytorc
 
 def requirements_invalid(context: CheckContext) -> Iterator[Problem]:
     """Report lines that pip rejects, or cannot install on any server."""
-    not_utf8 = ("is not UTF-8", "save it as UTF-8")
-    return _problems(context, "requirements-invalid", lambda line: _mistake(line) if line else not_utf8)
+    return _problems(context, "requirements-invalid", _mistake)
 
 
 def requirements_local(context: CheckContext) -> Iterator[Problem]:
@@ -53,7 +52,7 @@ def _problems(context: CheckContext, code: str, judge: Callable[[str], tuple[str
     judged = ((file, number, judge(line)) for file, number, line in _lines(context))
     wrong = ((file, number, found) for file, number, found in judged if found)
     for file, number, (message, hint) in islice(wrong, _MAX_PROBLEMS):
-        yield Problem("warning", code, message, hint, file.display_path, number or None)
+        yield Problem("warning", code, message, hint, file.display_path, number)
 
 
 def _not_packed(line: str, folder: PurePosixPath, packed: Collection[PurePosixPath]) -> tuple[str, str] | None:
@@ -64,14 +63,12 @@ def _not_packed(line: str, folder: PurePosixPath, packed: Collection[PurePosixPa
     paths = [PurePosixPath(posixpath.normpath(base / name)) for base in bases]
     if not name or name.startswith(("/", "~")) or ":" in name or "@" in name or any(path in packed for path in paths):
         return None
-    hint = f"pack it as {shortened(str(paths[0]))}, with --include or --extra-files"
-    if ".." in paths[0].parts:
-        hint = "move it into the model's folder"
+    hint = "pack it with --include or --extra-files, and name its path in the archive"
     return f"{shortened(f'{option} {name}'.strip())} is not in the archive, where pip looks for it", hint
 
 
 def _lines(context: CheckContext) -> Iterator[tuple[CheckedFile, int, str]]:
-    """Yield each line that can be checked, with the file and its number; an empty line 0 if it is not UTF-8."""
+    """Yield each line that can be checked, with the file and its number."""
     file = context.named_file("requirementsFile")
     is_read = file and context.server == "torchserve" and context.runs_python3 and file.size <= _MAX_SIZE
     raw = context.text(file) if file and is_read else None
@@ -80,9 +77,7 @@ def _lines(context: CheckContext) -> Iterator[tuple[CheckedFile, int, str]]:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = ""
-        if b"coding" not in raw:
-            yield file, 0, ""
+        return
     is_continued = False
     for number, line in enumerate(text.splitlines(), 1):
         is_part, is_continued = is_continued, line.endswith("\\")

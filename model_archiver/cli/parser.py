@@ -137,7 +137,8 @@ def _program(name: str, description: str, example: str) -> FlagParser:
     behavior = parser.add_argument_group("behavior")
     _add_behavior_flags(behavior)
     if is_mms:
-        behavior.add_argument("-c", "--convert", action=_Convert, help="no longer available: MXNet has been retired")
+        text = "no longer available: MXNet has been retired"
+        behavior.add_argument("-c", "--convert", action=_Convert, nargs=0, help=text)
     return parser
 
 
@@ -177,7 +178,6 @@ def _add_content_flags(group: Group, *, is_mms: bool) -> None:
     text = "inside folders, skip what has this name or relative path, such as 'tests' or '*.log'; "
     text += "hidden files, caches, compiled Python and archives are always left out; may be repeated"
     group.add_argument("--exclude", action="append", metavar="PATTERN", help=text)
-
     text = "requests and expected answers to pack as the archive's own test: a JSON list, as for `test --cases`"
     group.add_argument("--samples", metavar="FILE", help=text)
 
@@ -236,9 +236,6 @@ def add_common_flags(group: Group | FlagParser) -> None:
 
 class _Convert(argparse.Action):
     """Answers ``--convert``."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:  # noqa: A002
-        super().__init__(option_strings, dest, nargs=0, help=help)
 
     def __call__(self, *_: object) -> None:
         message = "ONNX models can no longer be converted to MXNet, because MXNet has been retired"

@@ -180,7 +180,7 @@ def _have_same_content(one: Member, other: Member) -> bool:
 
 
 def _report_clash(one: Member, other: Member, problems: ProblemList) -> None:
-    message = f"goes to {other.path}, but {_named(one)} goes to {one.path}"
+    message = f"goes to {other.path}, and {_named(one)} to {one.path}"
     hint = "rename one, or pack its folder under its own name with --include"
     problems.error("path-clash", message, hint, path=_named(other))
 

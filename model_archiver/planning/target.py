@@ -146,17 +146,12 @@ def _check_folder(folder: Path, problems: ProblemList) -> bool:
 
 
 def _check_existing(target: Target, archive_format: ArchiveFormat, other: str, problems: ProblemList) -> None:
-    path = target.path
-    if not os.path.lexists(path):
-        return
-    wanted = "folder" if archive_format is ArchiveFormat.NO_ARCHIVE else "file"
-    if target.in_place:
-        if os.path.lexists(path / MANIFEST_PATH) and not target.force:
-            problems.error("target-exists", "already exists", "use -f to replace it", path=path / MANIFEST_PATH)
-    elif not path.is_symlink() and not (path.is_dir() if wanted == "folder" else path.is_file()):
-        message = f"is not a {wanted}, but the output goes there"
+    path = target.path / MANIFEST_PATH if target.in_place else target.path
+    is_file = target.in_place or archive_format is not ArchiveFormat.NO_ARCHIVE
+    if os.path.lexists(path) and not path.is_symlink() and not (path.is_file() if is_file else path.is_dir()):
+        message = f"is not a {'file' if is_file else 'folder'}, but the output goes there"
         problems.error("target-in-the-way", message, f"move it away, or {other}", path=path)
-    elif not target.force:
+    elif os.path.lexists(path) and not target.force:
         problems.error("target-exists", "already exists", f"use -f to replace it, or {other}", path=path)
 
 
