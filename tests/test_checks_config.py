@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 from pathlib import Path
 
@@ -14,26 +15,22 @@ from tests.steps import counted
 PACK = ("--model-name", "m", "--handler", "handler.py", "--config-file", "config.yaml", "--dry-run")
 BASE = ("--model-name", "m", "--handler", "base_handler", "--model-file", "model.py", *PACK[-3:])
 YAML = "is not valid YAML:"
-MAPPING = "write each setting as key: value, with a space after the colon"
+MAPPING = "must be a mapping of settings; write each setting as key: value, with a space after the colon"
 TAB = f"{YAML} this is a tab, and only spaces are allowed here (column {{}}); replace it with spaces"
 OPEN = f"{YAML} this bracket or quote is not closed (column {{}}); close it"
 SECOND = "a second document starts here (column 1); remove the line --- and what follows, or join the two"
 TAG = "could not determine a constructor for the tag {} (column 4); remove the tag, or put the value into quotes"
 BRACES = "a key must not be a list or a mapping (column 11); put a value that starts with { or [ into quotes"
 MERGE = "expected a mapping or list of mappings for merging, but found scalar (column 5)"
-NONE = "contains no settings; add some, or omit --config-file"
 KEY = "is not a string; put it into quotes"
 IGNORED = "simplify it: the server ignores all settings of this file [config-invalid]"
-BACKEND = "write a backend, such as inductor, or compile: with enable: and backend: below it"
+VALUE = "as pt2, the handler does not load; write a backend, such as inductor, or compile: {enable: true} below it"
 INTEGER = "an integer from {} to 2147483647, without quotes"
 KINDS = "set parallelType to pp, tp, pptp or custom"
-ENABLE, ENABLE_OR_NOT = "write compile: {enable: true}", "add enable: true, or enable: false, to it"
-NO_WORKER = "no worker starts with parallelType tp and without torchrun"
 TORCHRUN = "add torchrun, with nproc-per-node and a number below it"
 END = "set sequenceMaxIdleMSec to the number of milliseconds after which a sequence ends"
 LARGER = "because minWorkers (3) is larger than 2; set maxWorkers to 3 or more"
 SEQUENCES = "with sequenceBatching and without sequenceMaxIdleMSec, the server answers every request with an error"
-VALUE = "so the handler does not load"
 
 
 @pytest.fixture
@@ -46,9 +43,11 @@ def judged(model: Path, run: Command):
 
 
 INVALID = [
-    *((text, f": {NONE}") for text in ("", "# batchSize: 4\n", "~\n")),
-    ("\nbatchSize:4\n", f":2: must be a mapping of settings, not a single value; {MAPPING}"),
-    ("- batchSize: 4\n", f":1: must be a mapping of settings, not a list; {MAPPING}"),
+    ("", f": {MAPPING}"),
+    ("# batchSize: 4\n", f": {MAPPING}"),
+    ("~\n", f":1: {MAPPING}"),
+    ("\nbatchSize:4\n", f":2: {MAPPING}"),
+    ("- batchSize: 4\n", f":1: {MAPPING}"),
     ("batchSize: 4\n\tmaxBatchDelay: 10\n", f":2: {TAB.format(1)}"),
     ("batchSize: 4\t# four\n", f":1: {TAB.format(13)}"),
     ("a: 1\ndeviceIds: [0, 1\n", f":2: {OPEN.format(12)}"),
@@ -56,7 +55,6 @@ INVALID = [
     ("handler: a: b\n", f":1: {YAML} mapping values are not allowed here (column 11)"),
     ("handler: {d: 2001-13-45}\n", f":1: {YAML} month must be in 1..12 (column 14)"),
     ("a: *b\n", f":1: {YAML} found undefined alias 'b' (column 4)"),
-    ("a: &x 1\nb: &x 2\n", f":2: {YAML} this anchor (&name) exists already (column 4); rename it"),
     ("a: 1\n---\nb: 2\n", f":2: {YAML} {SECOND}"),
     ("handler: {{ name }}\n", f":1: {YAML} {BRACES}"),
     ("a: !!python/tuple [1]\n", f":1: {YAML} {TAG.format(repr('tag:yaml.org,2002:python/tuple'))}"),
@@ -70,7 +68,7 @@ INVALID = [
     ("a: 1\n5: b\n", f":2: the key 5 {KEY}"),
     ("on: 1\n", f":1: the key true {KEY}"),
     ("~: 1\n", f":1: the key null {KEY}"),
-    ("0: cat\n1: dog\n2: cow\n", ":1: the key 0 is not a string (and 2 more like it); put it into quotes"),
+    ("0: cat\n1: dog\n2: cow\n", f":1: the key 0 {KEY}"),
     ("parallelType: pp\ntorchrun:\n  2: a\n", f":3: the key 2 {KEY}"),
 ]
 
@@ -91,13 +89,16 @@ WRONG = {
     "its settings below it, indented, such as nproc-per-node: 2": "torchrun: 2; torchrun: 'x'",
 }
 VALUES = [
-    *((text, 1, text.replace(":", " is"), wanted) for wanted, texts in WRONG.items() for text in texts.split("; ")),
+    *(
+        (text, 1, re.sub(r"\[.*\]", "a list", text.replace(":", " is")), wanted)
+        for wanted, texts in WRONG.items()
+        for text in texts.split("; ")
+    ),
     ("\nbatchSize: yes\n", 2, "batchSize is true", INTEGER.format(1)),
     ("batchSize: 08\n", 1, "batchSize is '08'", INTEGER.format(1)),
     ("batchSize:\n", 1, "batchSize is empty", INTEGER.format(1)),
     ("batchSize: {a: 4}\n", 1, "batchSize is a mapping", INTEGER.format(1)),
     (f"batchSize: {'1' * 900}\n", 1, f"batchSize is {'1' * 40}...", INTEGER.format(1)),
-    ("batchSize: [[0]]\n", 1, "batchSize is [a list]", INTEGER.format(1)),
     ("parallelType: pp\ntorchrun:\n  nnodes: a\n", 3, "nnodes is 'a'", INTEGER.format(1)),
     ("parallelType: pp\ntorchrun:\n  rdzv-endpoint: 9\n", 3, "rdzv-endpoint is 9", "a string, in quotes"),
 ]
@@ -118,7 +119,7 @@ COMBINATIONS = [
     ("minWorkers: 1\n", "1: the server ignores minWorkers without maxWorkers; set maxWorkers too"),
     ("maxWorkers: 1\n", "1: the server ignores maxWorkers without minWorkers; set minWorkers too"),
     ("minWorkers: 3\nmaxWorkers: 2\n", f"2: the server ignores minWorkers and maxWorkers, {LARGER}"),
-    ("parallelType: PP\n", f"1: the server ignores parallelType pp without torchrun; {TORCHRUN}"),
+    ("parallelType: PP\n", f"1: parallelType pp does not work without torchrun; {TORCHRUN}"),
     ("parallelLevel: 2\n", f"1: the server ignores parallelLevel without parallelType; {KINDS}"),
     ("torchrun:\n  nnodes: 2\n", f"1: the server ignores torchrun without parallelType; {KINDS}"),
 ]
@@ -147,12 +148,16 @@ def test_a_setting_that_the_server_ignores(judged, text: str, line: str) -> None
 
 
 ERRORS = [
-    ("pt2:\n", f"1: pt2 is empty, {VALUE}; {BACKEND} [config-value]"),
-    ("pt2: yes\n", f"1: pt2 is true, {VALUE}; {BACKEND} [config-value]"),
-    ("pt2: compile\n", f"1: pt2 is 'compile', {VALUE}; {BACKEND} [config-value]"),
-    ("pt2:\n  compile: inductor\n", f"2: compile is 'inductor', {VALUE}; {ENABLE} [config-value]"),
-    ("pt2: {compile: {}}\n", f"1: compile does not have the key enable, {VALUE}; {ENABLE_OR_NOT} [config-value]"),
-    ("parallelType: tp\nparallelLevel: 2\n", f"1: {NO_WORKER}; {TORCHRUN} [config-combination]"),
+    ("pt2:\n", f"1: with empty {VALUE} [config-value]"),
+    ("pt2: yes\n", f"1: with true {VALUE} [config-value]"),
+    ("pt2: compile\n", f"1: with 'compile' {VALUE} [config-value]"),
+    ("pt2: [compile, export]\n", f"1: with a list {VALUE} [config-value]"),
+    ("pt2:\n  compile: inductor\n", f"1: with a mapping {VALUE} [config-value]"),
+    ("pt2: {compile: {}}\n", f"1: with a mapping {VALUE} [config-value]"),
+    (
+        "parallelType: tp\nparallelLevel: 2\n",
+        f"1: parallelType tp does not work without torchrun; {TORCHRUN} [config-combination]",
+    ),
     ("sequenceBatching: true\n", f"1: {SEQUENCES}; {END} [config-combination]"),
 ]
 

@@ -66,8 +66,10 @@ REFUSED = {
             "https://example.invalid/whl/ours.whl": "ours.whl",
         }.items()
     },
-    "numpy=1.26": "'numpy=1.26' has a single =; write == to require one version",
-    "numpy=1.26=py311": "'numpy=1.26=py311' is a line of conda; write the file with pip list --format=freeze",
+    **{
+        line: f"{line!r} has a single =; write NAME==VERSION to require one version"
+        for line in ("numpy=1.26", "numpy=1.26=py311")
+    },
     "pip install numpy": "'pip install numpy' is a command; write only the names of the packages",
     **{f"numpy; {marker}": f"{marker!r} {CONDITION}" for marker in ("python_version", "python > 3", "os_name == a")},
     **{
@@ -101,19 +103,17 @@ def test_a_line_that_pip_rejects(judged, line: str, why: str) -> None:
     assert judged(f"torch\n\n{line}\n") == [f"requirements.txt:3: {why} [requirements-invalid]"]
 
 
-CONDA = "is in a folder in which conda built it, and which the server does not have"
+CONDA = "is in a folder of conda, which the server does not have; write NAME==VERSION"
 ELSEWHERE_ONLY = {
     "ours @ https://example.invalid/ours-latest.whl#sha256=2cf24d": f"'ours-latest.whl' {WHEEL}",
     "ours @ file:///opt/ours-1.0.whl": f"'ours-1.0.whl' {WHEEL}",
-    "python": "pip cannot install 'python'; remove it: the server's Python is used",
-    "python>=3.8,<3.12": "pip cannot install 'python'; remove it: the server's Python is used",
-    "pkg-resources==0.0.0": "pip cannot install 'pkg-resources'; remove it: pip freeze of Debian adds it by mistake",
-    "pkg_resources": "pip cannot install 'pkg_resources'; remove it: pip freeze of Debian adds it by mistake",
+    "python": "pip cannot install 'python'; remove it",
+    "python>=3.8,<3.12": "pip cannot install 'python'; remove it",
+    "pkg-resources==0.0.0": "pip cannot install 'pkg-resources'; remove it",
+    "pkg_resources": "pip cannot install 'pkg_resources'; remove it",
     "pytorch==1.13.0": "pip cannot install 'pytorch'; write torch",
-    "PIL": "pip cannot install 'PIL'; write pillow",
-    "cv2>=4 # OpenCV": "pip cannot install 'cv2'; write opencv-python-headless",
     **{
-        f"{name} @ file:///{folder}/work/{name}": f"'{name}' {CONDA}; write {name} or {name}==VERSION"
+        f"{name} @ file:///{folder}/{name}": f"'{name} @ file:///{folder}/{name}' {CONDA}"
         for name, folder in {
             "certifi": "croot/certifi_1690232220950",
             "six": "home/conda/feedstock_root/build_artifacts/six_1620240208055",
@@ -180,22 +180,22 @@ def test_real_pip_agrees(tmp_path: Path) -> None:
 
 MISSING = "is not in the archive, where pip looks for it"
 LOCAL = [
-    ("-r base.txt", "-r base.txt", "base.txt"),
-    ("--requirement=base.txt", "-r base.txt", "base.txt"),
-    ("-c sub/constraints.txt", "-c sub/constraints.txt", "sub/constraints.txt"),
-    ("-e ./package[extra]", "-e ./package", "package"),
-    ("-e package", "-e package", "package"),
-    ("./package", "./package", "package"),
-    ("wheels/a-1.0-py3-none-any.whl", "wheels/a-1.0-py3-none-any.whl", "wheels/a-1.0-py3-none-any.whl"),
-    ("a-1.0.tar.gz[extra] ; python_version > '3'", "a-1.0.tar.gz", "a-1.0.tar.gz"),
-    ("./a-1.0.ZIP", "./a-1.0.ZIP", "a-1.0.ZIP"),
-    *((line, line, "") for line in ("-r ../base.txt", "-e ..", "../wheels/a-1.0-py3-none-any.whl")),
+    ("-r base.txt", "-r base.txt"),
+    ("--requirement=base.txt", "-r base.txt"),
+    ("-c sub/constraints.txt", "-c sub/constraints.txt"),
+    ("-e ./package[extra]", "-e ./package"),
+    ("-e package", "-e package"),
+    ("./package", "./package"),
+    ("wheels/a-1.0-py3-none-any.whl", "wheels/a-1.0-py3-none-any.whl"),
+    ("a-1.0.tar.gz[extra] ; python_version > '3'", "a-1.0.tar.gz"),
+    ("./a-1.0.ZIP", "./a-1.0.ZIP"),
+    *((line, line) for line in ("-r ../base.txt", "-e ..", "../wheels/a-1.0-py3-none-any.whl")),
 ]
 
 
-@pytest.mark.parametrize(("line", "what", "path"), LOCAL)
-def test_a_file_or_folder_that_is_not_in_the_archive(judged, line: str, what: str, path: str) -> None:
-    hint = f"pack it as {path}, with --include or --extra-files" if path else "move it into the model's folder"
+@pytest.mark.parametrize(("line", "what"), LOCAL)
+def test_a_file_or_folder_that_is_not_in_the_archive(judged, line: str, what: str) -> None:
+    hint = "pack it with --include or --extra-files, and name its path in the archive"
     assert judged(f"torch\n{line}\n") == [f"requirements.txt:2: {what} {MISSING}; {hint} [requirements-local]"]
 
 
@@ -228,10 +228,8 @@ def test_a_line_of_several_parts_is_not_judged(judged, text: str) -> None:
 
 
 def test_the_encoding(judged) -> None:
-    line = "requirements.txt: is not UTF-8; save it as UTF-8 [requirements-invalid]"
-    assert judged("# grün\nnumpy\n".encode("latin-1")) == [line]
     for text in (
-        "# coding: latin-1\n# grün\nnumpy=1\n".encode("latin-1"),
+        "# grün\nnumpy=1\n".encode("latin-1"),
         *map("numpy=1\n".encode, ("utf-16", "utf-32")),
     ):
         assert judged(text) == []
@@ -251,9 +249,7 @@ def test_a_line_too_long_to_be_a_requirement_is_not_judged(judged) -> None:
 
 def test_few_of_many_mistakes_are_reported(judged) -> None:
     lines = judged("?\n-r gone.txt\n" * 10_000)
-    end = "(later lines are not checked)"
     assert [line.split(":")[1] for line in lines] == [*map(str, range(1, 40, 2)), *map(str, range(2, 41, 2))]
-    assert [end in line for line in lines] == [*[False] * 19, True] * 2
 
 
 @pytest.mark.parametrize("text", ["-r " + "x" * 900, "-e ./" + "x" * 900, "x=" + "1" * 900, "x; " + "y" * 900])

@@ -32,7 +32,7 @@ def test_equal_bytes_are_fine(work, run: Command) -> None:
 def test_different_bytes_are_refused_naming_both(work, run: Command) -> None:
     make("d/vocab", "e/vocab")
     assert refused(run, "--extra-files", "d,e") == [
-        "e/vocab (--extra-files): goes to vocab, like d/vocab (--extra-files); "
+        "e/vocab (--extra-files): goes to vocab, and d/vocab (--extra-files) to vocab; "
         "rename one, or pack its folder under its own name with --include [path-clash]"
     ]
     assert packed(run, "--include", "d", "--include", "e") == {"d/vocab", "e/vocab"}
@@ -68,7 +68,7 @@ def test_a_file_and_a_folder_of_one_name_clash(work, run: Command) -> None:
     make("d/helpers/x", "e/helpers")
     [error] = refused(run, "--extra-files", "d", "--extra-files", "e")
     assert "goes to helpers/x" in error
-    assert "is a file with the path helpers" in error
+    assert "and e/helpers (--extra-files) to helpers; " in error
     [swapped] = refused(run, "--extra-files", "e", "--extra-files", "d")
     assert "path-clash" in swapped
 

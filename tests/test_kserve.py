@@ -128,16 +128,6 @@ def test_processes_that_build_at_the_same_time_lose_no_entry(model, archive_form
         }
 
 
-def test_requirements_need_a_server_that_installs_them(model, run: Command) -> None:
-    make("requirements.txt", text="numpy\n")
-    lay_out(run, "-r", "requirements.txt")
-    assert run(*words_for("-f", "-r", "requirements.txt")).warnings == []
-    CONFIG.write_text(CONFIG.read_text().replace("install_py_dep_per_model=true\n", ""))
-    [warning] = run(*words_for("-f", "-r", "requirements.txt")).warnings
-    assert "config.properties: has no install_py_dep_per_model=true, so the model's requirements are not" in warning
-    assert run(*words_for("-f")).warnings == []
-
-
 # Folders
 
 

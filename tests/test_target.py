@@ -56,8 +56,8 @@ def test_a_folder_instead_of_a_file_or_the_other_way_round_is_refused(model, run
     target = output("m", archive_format)
     target.touch() if archive_format == "no-archive" else target.mkdir()
     [error] = refused(run, *WORDS, "--archive-format", archive_format, *force)
-    kind = "a file" if archive_format == "no-archive" else "a folder"
-    assert f"is {kind}, but the output goes there" in error
+    kind = "folder" if archive_format == "no-archive" else "file"
+    assert f"is not a {kind}, but the output goes there" in error
 
 
 @pytest.mark.parametrize("leads_to", ["a file", "a folder", "a previous build", "nothing", "itself"])
@@ -115,7 +115,7 @@ def test_an_export_path_that_is_a_link_is_followed_or_made(model, run: Command, 
 @pytest.mark.parametrize("path", ["model.pt", "model.pt/deeper/still"])
 def test_an_export_path_that_is_a_file_is_refused(model, run: Command, path: str) -> None:
     [error] = refused(run, *WORDS, "--export-path", path)
-    assert error.startswith(f"{Path('model.pt').absolute()}: is a file, not a folder (--export-path); ")
+    assert error.startswith(f"{Path('model.pt').absolute()}: is not a folder (--export-path); ")
     assert error.endswith("[export-path-invalid]")
 
 

@@ -53,8 +53,7 @@ def config_invalid(context: CheckContext) -> Iterator[Problem]:
         wrong = [key for key in mapping if not isinstance(key, str)]
         if wrong:
             line, shown = mapping.lines[wrong[0]], "null" if wrong[0] is None else _shown(wrong[0])
-            more = f" (and {len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
-            message = f"the key {shown} is not a string{more}"
+            message = f"the key {shown} is not a string"
             yield Problem("error", "config-invalid", message, "put it into quotes", _path(context), line)
 
 
@@ -65,10 +64,11 @@ def config_value(context: CheckContext) -> Iterator[Problem]:
             message = f"{key} is {_shown(mapping[key])}, which the server does not accept"
             yield Problem("warning", "config-value", message, f"write {wanted}", _path(context), mapping.lines[key])
     settings = config_settings(context)
-    if settings and "pt2" in settings and context.inherited and context.inherited.runs("initialize"):
-        for message, hint, line in _wrong_pt2(settings):
-            text = f"{message}, so the handler does not load"
-            yield Problem("error", "config-value", text, hint, _path(context), line)
+    is_read = settings and "pt2" in settings and context.inherited and context.inherited.runs("initialize")
+    if settings and is_read and not _loads_with(settings["pt2"]):
+        message = f"with {_shown(settings['pt2'])} as pt2, the handler does not load"
+        hint = "write a backend, such as inductor, or compile: {enable: true} below it"
+        yield Problem("error", "config-value", message, hint, _path(context), settings.lines["pt2"])
 
 
 def config_unknown_key(context: CheckContext) -> Iterator[Problem]:
@@ -83,18 +83,14 @@ def config_misplaced(context: CheckContext) -> Iterator[Problem]:
     settings = config_settings(context)
     if not settings or (context.handler.file is None and context.handler.built_in is None):
         return
-    keys, torchrun_keys = set(KEYS) - set(settings), set(TORCHRUN_KEYS) - set(settings.below("torchrun"))
-    others = [key for key in settings if key not in _TABLES]
+    keys, others = set(KEYS) - set(settings), [key for key in settings if key not in _TABLES]
     found = {key: table for key in others for table in _tables(settings[key]) if not keys.isdisjoint(table)}
-    places = [("at the top level", settings, torchrun_keys, "below torchrun")]
-    places += [(f"below {key}", table, keys, "at the top level of the file") for key, table in found.items()]
-    words = {str(key).encode() for _, table, known, _ in places for key in known.intersection(table)}
-    mentioned = context.mentioned(words)
-    for place, table, known, right_place in places if len(places) <= _MAX_UNKNOWN else ():
-        wrong = [str(key) for key in table if key in known and str(key).encode() not in mentioned]
+    mentioned = context.mentioned(str(key).encode() for table in found.values() for key in keys.intersection(table))
+    for place, table in found.items() if len(found) <= _MAX_UNKNOWN else ():
+        wrong = [str(key) for key in table if key in keys and str(key).encode() not in mentioned]
         if wrong:
-            message = f"the server does not read {' and '.join(wrong)} {shortened(place)}"
-            hint = f"write {'them' if len(wrong) > 1 else 'it'} {right_place}"
+            message = f"the server does not read {' and '.join(wrong)} below {shortened(str(place))}"
+            hint = "write each setting at the top level of the file"
             yield Problem("warning", "config-misplaced", message, hint, _path(context), table.lines[wrong[0]])
 
 
@@ -173,28 +169,20 @@ def _is_integer(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= _LARGEST
 
 
-def _wrong_pt2(settings: YamlMapping) -> Iterator[tuple[str, str, int]]:
-    """Yield a message, a hint and a line (TorchServe: ts/torch_handler/base_handler.py, `initialize`)."""
-    pt2 = settings["pt2"]
-    if isinstance(pt2, dict) and "compile" in pt2:
-        line = settings.below("pt2").lines["compile"]
-        if not isinstance(pt2["compile"], dict):
-            yield f"compile is {_shown(pt2['compile'])}", "write compile: {enable: true}", line
-        elif "enable" not in pt2["compile"]:
-            yield "compile does not have the key enable", "add enable: true, or enable: false, to it", line
-    elif not isinstance(pt2, (str, list, dict)) or "compile" in pt2 or (isinstance(pt2, list) and "export" not in pt2):
-        hint = "write a backend, such as inductor, or compile: with enable: and backend: below it"
-        yield f"pt2 is {_shown(pt2)}", hint, settings.lines["pt2"]
+def _loads_with(pt2: object) -> bool:
+    """Return whether BaseHandler accepts a ``pt2`` (TorchServe: ts/torch_handler/base_handler.py, `initialize`)."""
+    if isinstance(pt2, dict):
+        options = pt2.get("compile", {"enable": False})
+        return isinstance(options, dict) and "enable" in options
+    return (isinstance(pt2, str) or (isinstance(pt2, list) and "export" in pt2)) and "compile" not in pt2
 
 
 def _tables(value: Any, depth: int = 3) -> Iterator[YamlMapping]:  # noqa: ANN401 - any value of the file
     """Yield the mappings in a value, itself too: below models, those of a name and of its version."""
-    is_table = hasattr(value, "lines")
-    if is_table:
+    if hasattr(value, "lines"):
         yield value
-    inside = value.values() if is_table else value if isinstance(value, list) else ()
-    for each in islice(inside, _MOST_TABLES if depth else 0):
-        yield from _tables(each, depth - 1)
+        for each in islice(value.values(), _MOST_TABLES if depth else 0):
+            yield from _tables(each, depth - 1)
 
 
 def _misspelt(context: CheckContext) -> dict[str, tuple[str, int]]:
@@ -243,10 +231,8 @@ def _combinations(valid: Mapping[str, Any], absent: Collection[str]) -> Iterator
     kind, level = valid.get("parallelType", "").lower(), valid.get("parallelLevel", 0)
     if kind in ("pp", "tp", "pptp") and "torchrun" in absent:
         hint = "add torchrun, with nproc-per-node and a number below it"
-        if level:
-            yield "error", "parallelType", f"no worker starts with parallelType {kind} and without torchrun", hint
-        else:
-            yield "warning", "parallelType", f"the server ignores parallelType {kind} without torchrun", hint
+        message = f"parallelType {kind} does not work without torchrun"
+        yield "error" if level else "warning", "parallelType", message, hint
     if not kind and ("parallelType" in valid or "parallelType" in absent):
         for key, is_set in (("parallelLevel", level), ("torchrun", "torchrun" in valid)):
             if is_set:
@@ -264,11 +250,8 @@ def _shown(value: object) -> str:
     """Return a value roughly as it is written in the file."""
     if value is None:
         return "empty"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        items = ", ".join("a list" if isinstance(item, list) else _shown(item) for item in value[:9])
-        return f"[{items}]" if len(value) < 9 else "a list"
+    if isinstance(value, (dict, list)):
+        return "a mapping" if isinstance(value, dict) else "a list"
     if isinstance(value, bool):
         return str(value).lower()
     return shortened(repr(value) if isinstance(value, str) else str(value), 40)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from itertools import islice
 from pathlib import PurePosixPath
 
 from model_archiver.core.problems import Problem
@@ -31,20 +32,12 @@ _COMMAND_OPTIONS = (
     *("--force-reinstall", "--ignore-installed", "-I", "--timeout", "--retries", "--proxy", "--root", "--prefix"),
 )
 _WHEEL = r"[^-]+-[^-]+(-\d[^-]*)?(-[^-]+){3}\.whl"  # PEP 427: name, version, build, and three tags
-_NOT_INSTALLABLE = {
-    "python": "remove it: the server's Python is used",
-    "pkg-resources": "remove it: pip freeze of Debian adds it by mistake",
-    "pytorch": "write torch",
-    "pil": "write pillow",
-    "cv2": "write opencv-python-headless",
-}
-_CONDA_BUILD = r"@\s*file:///(\S*/)?(croot|feedstock_root|tmp/build)/"
+_NOT_INSTALLABLE = {"python": "remove it", "pkg-resources": "remove it", "pytorch": "write torch"}
 
 
 def requirements_invalid(context: CheckContext) -> Iterator[Problem]:
     """Report lines that pip rejects, or cannot install on any server."""
-    not_utf8 = ("is not UTF-8", "save it as UTF-8")
-    return _problems(context, "requirements-invalid", lambda line: _mistake(line) if line else not_utf8)
+    return _problems(context, "requirements-invalid", _mistake)
 
 
 def requirements_local(context: CheckContext) -> Iterator[Problem]:
@@ -55,15 +48,11 @@ def requirements_local(context: CheckContext) -> Iterator[Problem]:
 
 
 def _problems(context: CheckContext, code: str, judge: Callable[[str], tuple[str, str] | None]) -> Iterator[Problem]:
-    """Yield the problems of the first wrong lines; the last of them says that the check ends there."""
-    count = 0
-    for file, number, line in _lines(context):
-        if found := judge(line):
-            count += 1
-            end = " (later lines are not checked)" if count == _MAX_PROBLEMS else ""
-            yield Problem("warning", code, f"{found[0]}{end}", found[1], file.display_path, number or None)
-            if end:
-                return
+    """Yield the problems of the first wrong lines."""
+    judged = ((file, number, judge(line)) for file, number, line in _lines(context))
+    wrong = ((file, number, found) for file, number, found in judged if found)
+    for file, number, (message, hint) in islice(wrong, _MAX_PROBLEMS):
+        yield Problem("warning", code, message, hint, file.display_path, number)
 
 
 def _not_packed(line: str, folder: PurePosixPath, packed: Collection[PurePosixPath]) -> tuple[str, str] | None:
@@ -74,14 +63,12 @@ def _not_packed(line: str, folder: PurePosixPath, packed: Collection[PurePosixPa
     paths = [PurePosixPath(posixpath.normpath(base / name)) for base in bases]
     if not name or name.startswith(("/", "~")) or ":" in name or "@" in name or any(path in packed for path in paths):
         return None
-    hint = f"pack it as {shortened(str(paths[0]))}, with --include or --extra-files"
-    if ".." in paths[0].parts:
-        hint = "move it into the model's folder"
+    hint = "pack it with --include or --extra-files, and name its path in the archive"
     return f"{shortened(f'{option} {name}'.strip())} is not in the archive, where pip looks for it", hint
 
 
 def _lines(context: CheckContext) -> Iterator[tuple[CheckedFile, int, str]]:
-    """Yield each line that can be checked, with the file and its number; an empty line 0 if it is not UTF-8."""
+    """Yield each line that can be checked, with the file and its number."""
     file = context.named_file("requirementsFile")
     is_read = file and context.server == "torchserve" and context.runs_python3 and file.size <= _MAX_SIZE
     raw = context.text(file) if file and is_read else None
@@ -90,9 +77,7 @@ def _lines(context: CheckContext) -> Iterator[tuple[CheckedFile, int, str]]:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = ""
-        if b"coding" not in raw:
-            yield file, 0, ""
+        return
     is_continued = False
     for number, line in enumerate(text.splitlines(), 1):
         is_part, is_continued = is_continued, line.endswith("\\")
@@ -144,25 +129,20 @@ def _mistake(line: str) -> tuple[str, str] | None:
 
 
 def _source_mistake(text: str) -> tuple[str, str] | None:
-    """Return what is wrong with a path or a URL that pip installs from, and what to do."""
+    if re.search(r"@\s*file:///(\S*/)?(croot|feedstock_root|tmp/build)/", text):
+        return f"{_quoted(text)} is in a folder of conda, which the server does not have", "write NAME==VERSION"
     wheel = re.search(r"(?:^|[/\s@])([^/\s@?#=%\[]+\.whl)(?=[\s#\[;]|$)", text)
-    if wheel and not re.fullmatch(_WHEEL, wheel[1]):
-        hint = "write the name that the wheel was built with, such as NAME-1.0-py3-none-any.whl"
-        return f"{_quoted(wheel[1])} is not a wheel's name", hint
-    if re.search(_CONDA_BUILD, text):
-        name = text.partition("@")[0].strip()
-        message = f"{_quoted(name)} is in a folder in which conda built it, and which the server does not have"
-        return message, f"write {name} or {name}==VERSION"
-    return None
+    if wheel is None or re.fullmatch(_WHEEL, wheel[1]):
+        return None
+    hint = "write the name that the wheel was built with, such as NAME-1.0-py3-none-any.whl"
+    return f"{_quoted(wheel[1])} is not a wheel's name", hint
 
 
 def _invalid_requirement(text: str) -> tuple[str, str]:
     if text.startswith(("pip ", "pip3 ", "conda ", "python ")):
         return f"{_quoted(text)} is a command", "write only the names of the packages"
     if "=" in text and not re.search(r"[=<>!~]=|[<>]", text):
-        if text.count("=") > 1:  # name=version=build
-            return f"{_quoted(text)} is a line of conda", "write the file with pip list --format=freeze"
-        return f"{_quoted(text)} has a single =", "write == to require one version"
+        return f"{_quoted(text)} has a single =", "write NAME==VERSION to require one version"
     return f"{_quoted(text)} is not a requirement", "write a name, or one with versions such as numpy>=1.26,<3"
 
 

@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-
-from model_archiver.cli.parser import (
-    NUMBER,
-    FlagParser,
-    HelpFormatter,
-    add_common_flags,
-    add_ignore_flag,
-    add_worker_flags,
-    valid,
-)
+from model_archiver.cli.parser import NUMBER, FlagParser, HelpFormatter, add_common_flags, add_worker_flags, valid
 from model_archiver.commands import COMMANDS
 from model_archiver.core.problems import error
 from model_archiver.core.text import did_you_mean, parse_size
@@ -48,11 +38,12 @@ def command_parser(program: str, name: str) -> FlagParser:
         formatter_class=HelpFormatter,
     )
     flag = parser.add_argument
+    archive = valid(str, "an archive; name a .mar, a .tar.gz or a model's folder", "(?s:.+)")
     if name == "diff":
-        flag("a", type=_archive, metavar="A", help=_ARCHIVE)
-        flag("b", type=_archive, metavar="B", help="another one, of any format")
+        flag("a", type=archive, metavar="A", help=_ARCHIVE)
+        flag("b", type=archive, metavar="B", help="another one, of any format")
     else:
-        flag("archive", type=_archive, metavar="ARCHIVE", help=_ARCHIVE)
+        flag("archive", type=archive, metavar="ARCHIVE", help=_ARCHIVE)
     if name == "extract":
         flag("--to", metavar="DIR", help="the folder to unpack to (default: the model's name)")
         flag("-f", "--force", action="store_true", help="replace an existing folder")
@@ -60,12 +51,10 @@ def command_parser(program: str, name: str) -> FlagParser:
         flag("--strict", action="store_true", help="treat warnings as errors")
     if name == "test":
         _add_trial_flags(parser)
-    if name in ("verify", "test"):
-        add_ignore_flag(parser)
     size = valid(parse_size, "a size; give one such as 500M or 20G")
     limit = "unpacked size limit, such as 20G (default: 1G or 100 times the archive, whichever is more)"
     flag("--max-size", type=size, metavar="SIZE", help=limit)
-    add_common_flags(parser)
+    add_common_flags(parser, has_checks=name in ("verify", "test"))
     return parser
 
 
@@ -91,9 +80,3 @@ def _add_trial_flags(parser: FlagParser) -> None:
     parser.set_defaults(tolerance=0.0, envelope="")
     add_worker_flags(parser)
     parser.add_argument("--log", action="store_true", help="show what the worker writes, not only after a failure")
-
-
-def _archive(given: str) -> str:
-    if not given:  # an empty path would mean the current folder
-        raise argparse.ArgumentTypeError("the value is empty; name a .mar, a .tar.gz or a model's folder")
-    return given

@@ -16,7 +16,7 @@ from model_archiver.core.text import did_you_mean, invalid_choice, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any, NoReturn
 
     Group = argparse._ArgumentGroup
@@ -29,10 +29,6 @@ NUMBER = r"[0-9]{0,9}\.?[0-9]{1,9}(e-?[0-9]{1,2})?"
 class FlagParser(argparse.ArgumentParser):
     """A parser that raises its errors, and that suggests the flag that was likely meant."""
 
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - those of argparse
-        super().__init__(**settings)
-        self._values: dict[str, list[str]] = {}  # the values of each flag that takes one
-
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override] # noqa: ANN401
         """Return the arguments as a namespace.
 
@@ -41,11 +37,14 @@ class FlagParser(argparse.ArgumentParser):
         """
         given = sys.argv[1:] if args is None else list(args)
         raise_errors([self._unknown_flag(word) for word in given if self._is_unknown(word)])
-        self._values.clear()
+        self._values: dict[str, object] = {}  # the last value of each flag that takes one
+        self.repeated: list[Problem] = []  # a warning for each value that does not count
         args, rest = self.parse_known_args(given, namespace)
         if rest:
-            message = f"unrecognized arguments: {shortened(' '.join(rest))}"
-            raise error("usage-invalid", message, self._hint_on_rest(given, rest[0]))
+            hint = f"see {self.prog} --help"
+            if "--extra-files" in self._option_string_actions and not rest[0].startswith("-"):
+                hint = "put a pattern, or a value with spaces, into quotes; separate --extra-files with commas"
+            raise error("usage-invalid", f"unrecognized arguments: {shortened(' '.join(rest))}", hint)
         return args
 
     def error(self, message: str) -> NoReturn:
@@ -56,30 +55,12 @@ class FlagParser(argparse.ArgumentParser):
     def _get_values(self, action: argparse.Action, words: list[str]) -> Any:  # noqa: ANN401 - as in argparse
         value = super()._get_values(action, words)
         if isinstance(action, argparse._StoreAction) and action.option_strings:
-            self._values.setdefault(action.option_strings[-1], []).append(str(value))
+            flag = action.option_strings[-1]
+            before, self._values[flag] = self._values.get(flag, value), value
+            if before != value and str(before).strip():  # an empty value means nothing
+                message = f"is given as {str(before)!r} and as {str(value)!r}, and only the last value counts"
+                self.repeated.append(Problem("warning", "flag-repeated", message, "remove the other", flag))
         return value
-
-    def repeated_flags(self) -> Iterator[Problem]:
-        """Yield a warning for each flag that was given different values; an empty one before the last means nothing."""
-        for flag, values in self._values.items():
-            different = dict.fromkeys([*filter(str.strip, values[:-1]), values[-1]])
-            if len(different) > 1:
-                *others, last = (f"as {value!r}" for value in different)
-                message = f"is given {', '.join(others)} and {last}, and only the last value counts"
-                yield Problem("warning", "flag-repeated", message, "remove the others", flag)
-
-    def _hint_on_rest(self, given: list[str], first: str) -> str:
-        """Return what to do about words that no flag takes; those after a value may be a pattern that was expanded."""
-        before = [] if first.startswith("-") else given[: given.index(first)]  # some versions split short flags
-        flags = ["?", *(word.partition("=")[0] for word in before if word.startswith("-"))]
-        found = (action for flag, action in self._option_string_actions.items() if flag.startswith(flags[-1]))
-        action = next(found, None)
-        if action is None or action.nargs == 0:
-            return f"see {self.prog} --help"
-        is_list = isinstance(action, argparse._AppendAction)
-        do = "put a pattern into quotes, or repeat the flag" if is_list else "put a value with spaces into quotes"
-        commas = ", or separate paths with commas" if action.dest == "extra_files" else ""
-        return f"{action.option_strings[-1]} takes one value: {do}{commas}"
 
     def _is_unknown(self, word: str) -> bool:
         flag = word.partition("=")[0]
@@ -88,18 +69,12 @@ class FlagParser(argparse.ArgumentParser):
         if flag.startswith("--"):
             return not any(known.startswith(flag) for known in self._option_string_actions)
         # A long flag with one dash: argparse would take -force for -f with a value, -version for version "ersion".
-        is_short = flag[:2] in self._option_string_actions and self._same_name(flag) not in self._option_string_actions
+        is_short = flag[:2] in self._option_string_actions and _long(flag) not in self._option_string_actions
         return re.match("-[a-z][a-z_-]{2}", flag) is not None and not is_short
-
-    def _same_name(self, flag: str) -> str:
-        """Return the known flag that differs only in dashes and underscores; else the given one with two dashes."""
-        name = _without_dashes(flag)
-        known = (known for known in self._option_string_actions if _without_dashes(known) == name)
-        return next(known, f"--{flag.lstrip('-')}")
 
     def _unknown_flag(self, word: str) -> Problem:
         flag = word.partition("=")[0]
-        hint = did_you_mean(self._same_name(flag), self._option_string_actions, f"see {self.prog} --help")
+        hint = did_you_mean(_long(flag), self._option_string_actions, f"see {self.prog} --help")
         return Problem("error", "flag-unknown", f"unknown flag {flag}", hint)
 
 
@@ -162,7 +137,8 @@ def _program(name: str, description: str, example: str) -> FlagParser:
     behavior = parser.add_argument_group("behavior")
     _add_behavior_flags(behavior)
     if is_mms:
-        behavior.add_argument("-c", "--convert", action=_Convert, help="no longer available: MXNet has been retired")
+        text = "no longer available: MXNet has been retired"
+        behavior.add_argument("-c", "--convert", action=_Convert, nargs=0, help=text)
     return parser
 
 
@@ -202,7 +178,6 @@ def _add_content_flags(group: Group, *, is_mms: bool) -> None:
     text = "inside folders, skip what has this name or relative path, such as 'tests' or '*.log'; "
     text += "hidden files, caches, compiled Python and archives are always left out; may be repeated"
     group.add_argument("--exclude", action="append", metavar="PATTERN", help=text)
-
     text = "requests and expected answers, a JSON list as for `test --cases`, to pack as the archive's own test"
     group.add_argument("--samples", metavar="FILE", help=text)
 
@@ -235,17 +210,10 @@ def _add_behavior_flags(group: Group) -> None:
     text += "--dry-run, run what would be packed"
     group.add_argument("--test", action="store_true", help=text)
     add_worker_flags(group, "test-")
-    add_ignore_flag(group)
     group.add_argument("--dry-run", action="store_true", help="print what would be packed, and write nothing")
     jobs = valid(int, "a number of cores; give 1 or more", "0*[1-9][0-9]{0,8}")
     group.add_argument("-j", "--jobs", type=jobs, metavar="N", help="how many cores to use (default: all available)")
     add_common_flags(group)
-
-
-def add_ignore_flag(group: Group | FlagParser) -> None:
-    """Add ``--ignore``, for packaging and the commands that check an archive."""
-    text = "do not report warnings with these codes, comma-separated; errors stay"
-    group.add_argument("--ignore", action="append", metavar="CODES", help=text)
 
 
 def add_worker_flags(group: Group | FlagParser, prefix: str = "") -> None:
@@ -263,8 +231,11 @@ def add_worker_flags(group: Group | FlagParser, prefix: str = "") -> None:
     group.add_argument("--install-requirements", action="store_true", help=text)
 
 
-def add_common_flags(group: Group | FlagParser) -> None:
-    """Add the flags that packaging and all commands have."""
+def add_common_flags(group: Group | FlagParser, *, has_checks: bool = True) -> None:
+    """Add the flags that packaging and all commands have, and --ignore for those that check a model."""
+    if has_checks:
+        text = "do not report warnings with these codes, comma-separated; errors stay"
+        group.add_argument("--ignore", action="append", metavar="CODES", help=text)
     group.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
     group.add_argument("--quiet", action="store_true", help="no progress bar and no summary; warnings stay")
     group.add_argument("--debug", action="store_true", help="show where in the code an error came from")
@@ -272,9 +243,6 @@ def add_common_flags(group: Group | FlagParser) -> None:
 
 class _Convert(argparse.Action):
     """Answers ``--convert``."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:  # noqa: A002
-        super().__init__(option_strings, dest, nargs=0, help=help)
 
     def __call__(self, *_: object) -> None:
         message = "ONNX models can no longer be converted to MXNet, because MXNet has been retired"
@@ -305,5 +273,5 @@ def valid(convert: Callable[[str], float | str], expected: str, pattern: str = "
     return check
 
 
-def _without_dashes(flag: str) -> str:
-    return flag.replace("-", "").replace("_", "")
+def _long(flag: str) -> str:
+    return f"--{flag.lstrip('-').replace('_', '-')}"

@@ -32,6 +32,7 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
     """Run what the arguments, or those of the process, ask for, and return the exit status."""
     words = sys.argv[1:] if argv is None else list(argv)
     command = words[0] if words and not words[0].startswith("-") else "package"
+    failed = NOT_COMPARED if command == "diff" else FAILED
     # Needed before the arguments are parsed; the parser also knows these flags where they are abbreviated.
     args = argparse.Namespace(debug="--debug" in words, json="--json" in words)
     reporter = Reporter(parser.prog)
@@ -41,7 +42,7 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
         with interrupted_by_signals():
             if command == "package":
                 _parse(parser, words, args)
-                return _package(args, reporter, parser.repeated_flags())
+                return _package(args, reporter, parser.repeated)
             return _run_reader(parser.prog, words, args, reporter)
     except SystemExit as done:  # of --help and --tool-version, or nobody reads stdout
         return int(done.code or DONE)
@@ -55,7 +56,7 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
             reporter.problems(error.problems)
         else:
             reporter.line(f"error: {error}")
-        status = USAGE if isinstance(error, UsageError) else _failed(command)
+        status = USAGE if isinstance(error, UsageError) else failed
         trial = getattr(error, "trial", None)  # of a TrialFailedError, which is not imported for every command
         fields = _report_trial(trial, args, reporter) if trial else {}
         return _print_failure(command, status, args, reporter, **fields)
@@ -64,13 +65,9 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
         hint = "" if args.debug else "; run it again with --debug to see where"
         text = f"internal error: {type(failure).__name__}: {failure}{hint}; please report it"
         reporter.line(f"error: {f'{failure}; install this tool again' if isinstance(failure, ImportError) else text}")
-        return _print_failure(command, _failed(command), args, reporter)
+        return _print_failure(command, failed, args, reporter)
     finally:
         reporters.pop()
-
-
-def _failed(command: str) -> int:
-    return NOT_COMPARED if command == "diff" else FAILED
 
 
 def _print_failure(command: str, status: int, args: argparse.Namespace, reporter: Reporter, **fields: object) -> int:
@@ -178,7 +175,7 @@ def _run_reader(program: str, words: Sequence[str], args: argparse.Namespace, re
     parser = command_parser(program, name)
     _parse(parser, rest, args)
     problems = ProblemList()
-    problems.extend(parser.repeated_flags())
+    problems.extend(parser.repeated)
     problems.raise_errors(strict=getattr(args, "strict", False))
     from model_archiver.cli.text_output import terminal_style  # noqa: PLC0415 - not for --help
 

@@ -12,7 +12,6 @@ from model_archiver.core.problems import Problem, ProblemList, raise_errors
 from model_archiver.core.record import Record
 from model_archiver.core.running import block_signals, completed, no_progress
 from model_archiver.planning.gathering import resolved
-from model_archiver.planning.target import folder_mistake
 from model_archiver.reading.archive import convert_os_errors
 from model_archiver.reading.opening import check_sums, read_files
 from model_archiver.writing.folder import publish_folder
@@ -67,8 +66,6 @@ def extract(
     Raises:
         ModelArchiverError: the archive is damaged or unsafe to unpack, or the folder already exists.
     """
-    if to and (mistake := folder_mistake(to, "--to")):
-        raise_errors([mistake])
     opened, content, report = read_files(archive, max_size, progress, times=2)
     with convert_os_errors("the current folder"):  # it may have been removed
         target = _target(to, report)
@@ -129,9 +126,7 @@ def _case_clashes(entries: Iterable[ArchiveEntry]) -> Iterator[tuple[PurePosixPa
 def _target_problems(target: Path, archive: Path, *, force: bool) -> Iterator[Problem]:
     source = Path(os.path.realpath(archive))
     if target == source or target in source.parents or source in target.parents:
-        inside = "is inside the archive" if source in target.parents else "is the archive itself"
-        message = "contains the archive" if target in source.parents else inside
-        yield Problem("error", "target-in-the-way", message, _CHOOSE_FOLDER, str(target))
+        yield Problem("error", "target-in-the-way", "overlaps the archive", _CHOOSE_FOLDER, str(target))
     elif not os.path.lexists(target):
         return
     elif not target.is_dir() and not target.is_symlink():

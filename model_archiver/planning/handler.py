@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from model_archiver.core.problems import FILE_MISSING
 from model_archiver.core.record import Record
-from model_archiver.core.text import closest
+from model_archiver.core.text import closest, listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +88,9 @@ def resolve_mms_handler(given: str, model_path: Collection[PurePosixPath], probl
         problems.warning("handler-outside", message, hint, path=given)
     else:
         message = "there is no such module in the model's folder (--handler)"
-        problems.error("handler-missing", message, _modules_there(model_path), path=given)
+        modules = [str(path) for path in sorted(model_path) if path.suffix == ".py"]
+        hint = f"choose from {listed(modules)}" if modules else "put one there; the folder has no Python file"
+        problems.error("handler-missing", message, hint, path=given)
     return Handler(given)
 
 
@@ -135,10 +137,3 @@ def packed_module(module: str, packed: Collection[PurePosixPath]) -> PurePosixPa
     plain = f"{module.removesuffix('.py')}.py"
     paths = (PurePosixPath(plain), PurePosixPath(f"{dotted}.py"), PurePosixPath(dotted, "__init__.py"))
     return next((path for path in paths if path in packed), None)
-
-
-def _modules_there(packed: Collection[PurePosixPath]) -> str:
-    modules = [str(path) for path in sorted(packed) if path.suffix == ".py"]
-    if not modules:
-        return "put one there; the folder has no Python file"
-    return f"choose from {', '.join(modules[:3])}{', ...' if modules[3:] else ''}, with :function if needed"

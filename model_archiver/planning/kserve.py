@@ -53,7 +53,7 @@ def check_config(plan: Plan, path: Path, problems: ProblemList) -> None:
     """Check whether the model can be entered in the configuration; add what is wrong with an existing one."""
     try:
         config_content(plan, path)
-        for message, hint in _doubts(_read(path), plan):
+        for message, hint in _doubts(_read(path), plan.target.path):
             problems.warning("platform-config", message, hint, path=path)
     except ModelArchiverError as failure:
         problems.extend(failure.problems)
@@ -174,7 +174,7 @@ def _snapshot(lines: list[str]) -> dict[str, Any]:
     return {"name": "startup.cfg", "modelCount": 0, **snapshot, "models": models}
 
 
-def _doubts(lines: list[str], plan: Plan) -> Iterator[tuple[str, str]]:
+def _doubts(lines: list[str], archive: Path) -> Iterator[tuple[str, str]]:
     """Yield what will not work in an existing configuration, and what to do about it."""
     values = _values(lines)
     if values.get("model_store") != KSERVE_STORE:
@@ -182,10 +182,6 @@ def _doubts(lines: list[str], plan: Plan) -> Iterator[tuple[str, str]]:
     for key in ("inference_address", "management_address"):
         if key not in values:
             yield f"has no {key}, which KServe needs", f"set {key}=http://0.0.0.0:8085"
-    install = "install_py_dep_per_model"
-    if model_of(plan.fields).get("requirementsFile") and values.get(install) != "true":
-        yield f"has no {install}=true, so the model's requirements are not installed", f"set {install}=true"
-    archive = plan.target.path
     for name, versions in _snapshot(lines)["models"].items():
         for version, settings in versions.items():
             other = settings.get("marName")

@@ -62,9 +62,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     if target.in_place or (archive_format is ArchiveFormat.NO_ARCHIVE and target.force):
         check_folder(target, [*members, *samples], problems)
     elif config.link and archive_format is not ArchiveFormat.NO_ARCHIVE:
-        takes_folders = ArchiveFormat.NO_ARCHIVE in platforms.LAYOUTS[platform].formats
-        hint = f"leave it out{', or choose --archive-format no-archive' if takes_folders else ''}"
-        problems.error("link-impossible", "only a folder can hold links", hint, path="--link")
+        problems.error("link-impossible", "works only with --archive-format no-archive", "leave it out", path="--link")
     text = _given_manifest(manifest, problems) or _manifest_text(config, platform, runtime, handler, problems)
     note = f"no --handler is given, so {handler.manifest_name} is used"
     if runtime != "LSP" and platform is not Platform.KSERVE:  # which wraps JSON requests in an envelope itself
@@ -182,10 +180,7 @@ def _have_same_content(one: Member, other: Member) -> bool:
 
 
 def _report_clash(one: Member, other: Member, problems: ProblemList) -> None:
-    if one.path == other.path:
-        message = f"goes to {one.path}, like {_named(one)}"
-    else:
-        message = f"goes to {other.path}, but {_named(one)} is a file with the path {one.path}"
+    message = f"goes to {other.path}, and {_named(one)} to {one.path}"
     hint = "rename one, or pack its folder under its own name with --include"
     problems.error("path-clash", message, hint, path=_named(other))
 

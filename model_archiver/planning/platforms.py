@@ -11,7 +11,6 @@ The rules are those of the platforms' own start scripts:
 
 from __future__ import annotations
 
-import re
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.problems import error
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 KSERVE_STORE = "/mnt/models/model-store"
 _CODE = PurePosixPath("code")
-_SCRIPT = rb"(?m)^def (model|input|predict|output|transform)_fn\("  # of SageMaker's script mode
 
 
 class Layout(Record):
@@ -78,31 +76,20 @@ def check_handler(platform: Platform, config: ModelArchiverConfig, packed: list[
     """Check that the platform would serve no other code than the handler that the manifest names.
 
     Raises:
-        ModelArchiverError: there is such code, and no handler was given.
+        ModelArchiverError: there is SageMaker's own script, and no handler was given.
     """
-    for member in packed if LAYOUTS[platform].has_code and not config.handler else ():
-        if member.path.parent != _CODE or member.path.suffix != ".py":
-            continue
-        with member.open() as file:
-            text = file.read()
-        is_default = member.path.name == "inference.py"
-        if re.search(_SCRIPT, text) or (is_default and not re.search(rb"\bhandle\b", text)):
-            message = "is a script of SageMaker's script mode, which needs no model archive"
-            raise error("platform-handler", message, _tar_command(config, member, packed), member.source.path)
-        if is_default:
-            message = "is not used, because the manifest names the handler"
-            hint = f"to use it, name it and its function: --handler {member.path}:handle"
-            raise error("platform-handler", message, hint, member.source.path)
-
-
-def _tar_command(config: ModelArchiverConfig, script: Member, packed: list[Member]) -> str:
-    """Return how to pack what SageMaker serves without a manifest: the folder in which the script's folder is."""
+    script = next((member for member in packed if member.path == _CODE / "inference.py"), None)
+    if script is None or config.handler or not LAYOUTS[platform].has_code:
+        return
     import shlex  # noqa: PLC0415 - only for this error
 
     root, weights = script.source.path.parent.parent, Path(config.serialized_file or "")
     names = sorted({member.path.parts[0] for member in packed} | {*weights.parts[-1:]})
+    command = shlex.join(["tar", "-czf", "model.tar.gz", "-C", str(root), *names])
     begin = f"put {weights} into {root}, then " if weights.name and weights.parent != root else ""
-    return f"{begin}run {shlex.join(['tar', '-czf', 'model.tar.gz', '-C', str(root), *names])}"
+    message = "is a script of SageMaker's script mode, which needs no model archive"
+    hint = f"{begin}run {command}; or, if it is a handler, add --handler {script.path}:handle"
+    raise error("platform-handler", message, hint, script.source.path)
 
 
 def handler_for(platform: Platform, handler: Handler) -> Handler:

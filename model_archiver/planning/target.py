@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from model_archiver.core.problems import ProblemList
     from model_archiver.core.request import ModelArchiverConfig, Platform, StrPath
 
-_LOCAL_URLS = ("file:///", "file://localhost/")
+_LOCAL_URL = "file:///"
 _NOT_FOLDERS = (  # a pattern, a message and a hint
     ("^~(?:/|$)", "begins with a ~ that the shell did not expand", "write $HOME instead"),
     (r"^[A-Za-z][\w+.-]+:/", "is a URL, and URLs are not supported", "name a local folder, and upload what is in it"),
-    (r"\s(--[a-z][a-z-]+)", "contains the flag {}", "end the quotes before it"),
+    (r"\s--[a-z]", "contains a flag", "end the quotes before it"),
     (r"(?i)\.(?:mar|war|tar\.gz|tgz)$", "is the name of an archive, not of a folder", "name only the folder"),
 )
 
@@ -51,10 +51,8 @@ def choose_target(
     path = resolved(folder / layout.folder) / f"{name}{archive_format.suffix}"
     in_place = archive_format is ArchiveFormat.NO_ARCHIVE and _is_model_path(path, config)
     target = Target(resolved(path) if in_place else path, config.force, in_place)
-    mistake = folder_mistake(config.export_path or folder, "--export-path")
-    if mistake:
-        problems.add(mistake)
-    elif _check_folder(path.parent, problems) and is_named:
+    is_writable = _names_folder(config.export_path, problems) and _check_folder(path.parent, problems)
+    if is_writable and is_named:
         other = "--export-path" if layout.fixed_name else "--model-name or --export-path"
         _check_existing(target, archive_format, f"choose another {other}", problems)
     return target
@@ -63,22 +61,23 @@ def choose_target(
 def _export_folder(config: ModelArchiverConfig) -> Path:
     """Return the export path, of which ``file:///x`` is another spelling of ``/x``."""
     given = os.fspath(config.export_path or Path.cwd())
-    if given.lower().startswith(_LOCAL_URLS):
+    if given.startswith(_LOCAL_URL):
         from urllib.request import url2pathname  # noqa: PLC0415 - few need it
 
-        given = url2pathname(f"/{given.split('/', 3)[3]}")
+        given = url2pathname(given.removeprefix("file://"))
     return Path(given)
 
 
-def folder_mistake(given: StrPath, flag: str) -> Problem | None:
-    """Return the error for a value of a flag that does not mean a local folder; None if it does, or if it exists."""
-    text = os.fspath(given)
-    if os.path.isdir(text) or text.lower().startswith(_LOCAL_URLS):  # noqa: PTH112 - no errors
-        return None
+def _names_folder(export_path: StrPath | None, problems: ProblemList) -> bool:
+    """Return whether an export path exists or means a local folder; add an error if not."""
+    given = os.fspath(export_path or "")
+    if os.path.isdir(given) or given.startswith(_LOCAL_URL):  # noqa: PTH112 - no errors
+        return True
     for pattern, message, hint in _NOT_FOLDERS:
-        if found := re.search(pattern, text):
-            return Problem("error", "export-path-invalid", f"{message.format(*found.groups())} ({flag})", hint, text)
-    return None
+        if re.search(pattern, given):
+            problems.error("export-path-invalid", f"{message} (--export-path)", hint, path=given)
+            return False
+    return True
 
 
 def check_folder(target: Target, members: Sequence[Member], problems: ProblemList) -> None:
@@ -140,32 +139,19 @@ def _check_folder(folder: Path, problems: ProblemList) -> bool:
     existing = folder
     while not os.path.lexists(existing) and existing != existing.parent:
         existing = existing.parent
-    if not existing.is_dir():
-        kind = "a file, not a folder" if existing.is_file() else "not a folder"
-        problems.error("export-path-invalid", f"is {kind} (--export-path)", "name a folder", path=existing)
-        return False
-    if not os.access(existing, os.W_OK | os.X_OK):
+    if problem := _folder_problem(existing):
         hint = "choose a folder that you may write to"
-        problems.error("export-path-invalid", "is not writable (--export-path)", hint, path=existing)
-        return False
-    return True
+        problems.error("export-path-invalid", f"{problem} (--export-path)", hint, path=existing)
+    return not problem
 
 
 def _check_existing(target: Target, archive_format: ArchiveFormat, other: str, problems: ProblemList) -> None:
-    path = target.path
-    if not os.path.lexists(path):
-        return
-    is_link = path.is_symlink()
-    if target.in_place:
-        if os.path.lexists(path / MANIFEST_PATH) and not target.force:
-            problems.error("target-exists", "already exists", "use -f to replace it", path=path / MANIFEST_PATH)
-    elif not is_link and not path.is_dir() and not path.is_file():
-        message = "is neither a file nor a folder, but the output goes there"
-        problems.error("target-in-the-way", message, other, path=path)
-    elif not is_link and path.is_dir() != (archive_format is ArchiveFormat.NO_ARCHIVE):
-        message = f"is a {'folder' if path.is_dir() else 'file'}, but the output goes there"
-        problems.error("target-in-the-way", message, "remove it, or choose another --export-path", path=path)
-    elif not target.force:
+    path = target.path / MANIFEST_PATH if target.in_place else target.path
+    is_file = target.in_place or archive_format is not ArchiveFormat.NO_ARCHIVE
+    if os.path.lexists(path) and not path.is_symlink() and not (path.is_file() if is_file else path.is_dir()):
+        message = f"is not a {'file' if is_file else 'folder'}, but the output goes there"
+        problems.error("target-in-the-way", message, f"move it away, or {other}", path=path)
+    elif os.path.lexists(path) and not target.force:
         problems.error("target-exists", "already exists", f"use -f to replace it, or {other}", path=path)
 
 

@@ -20,7 +20,6 @@ _MAX_ALIASES = 50
 _MAX_SCALAR = 1000  # characters: no number or date is longer, and PyYAML takes long to read a number of many digits
 _FREQUENT = (  # a part of PyYAML's message, a plainer message, and what to do
     (r"'\t'", "this is a tab, and only spaces are allowed here", "replace it with spaces"),
-    ("duplicate anchor", "this anchor (&name) exists already", "rename it"),
     ("single document", "a second document starts here", "remove the line --- and what follows, or join the two"),
     ("unhashable key", "a key must not be a list or a mapping", "put a value that starts with { or [ into quotes"),
     ("determine a constructor", "", "remove the tag, or put the value into quotes"),
@@ -57,11 +56,8 @@ def read_yaml(raw: bytes, path: str) -> YamlMapping | Problem:
         return _rejected(error, path)
     if isinstance(content, YamlMapping):
         return content
-    if root is None or content is None:
-        return Problem("error", "config-invalid", "contains no settings", "add some, or omit --config-file", path)
-    message = f"must be a mapping of settings, not a {'list' if isinstance(content, list) else 'single value'}"
-    hint = "write each setting as key: value, with a space after the colon"
-    return Problem("error", "config-invalid", message, hint, path, _line(root))
+    message, hint = "must be a mapping of settings", "write each setting as key: value, with a space after the colon"
+    return Problem("error", "config-invalid", message, hint, path, _line(root) if root else None)
 
 
 class _IgnoredFileError(yaml.MarkedYAMLError, ModelArchiverError):
