@@ -359,7 +359,7 @@ def test_an_archive_that_no_file_system_can_hold_is_missing(model, run: Command,
 @pytest.mark.parametrize("first", ["kserve", "sagemaker"])
 @pytest.mark.parametrize("second", ["torchserve", "kserve", "vertex", "sagemaker"])
 def test_what_a_build_for_another_platform_left_is_not_packed(model, run: Command, first: str, second: str) -> None:
-    words = ("--model-name", "m", "--model-path", ".", "--handler", "handler", "-f")
+    words = ("--model-name", "m", "--model-path", ".", "--handler", "vllm_handler", "-f")
     assert run(*words, "--target", first).status == 0
     assert run(*words, "--target", second, "--json").status == 0
     planned = json.loads(run(*words, "--target", second, "--dry-run", "--json").out)
@@ -490,6 +490,18 @@ def test_a_tar_without_a_top_folder_and_with_its_handler_at_the_root_has_no_mani
             tar.add(Path("m", path), path)
     for command in ("verify", "extract"):
         assert "[manifest-missing]" in run(command, "flat.tar.gz").errors[0]
+
+
+@pytest.mark.parametrize("handler", ["service", "service:entry", "service.py:handle"])
+def test_sagemaker_finds_no_handler_at_the_root(work, run: Command, run_mms: Command, handler: str) -> None:
+    make("folder/service.py", text=HANDLER)
+    words = ("--model-name", "m", "--model-path", "folder", "--handler", handler, "--target", "sagemaker")
+    function = handler.partition(":")[2] or "handle"
+    for program in (run, run_mms):
+        [line] = program(*words).errors
+        hint = f"move it to the folder code, and give --handler code/service.py:{function}"
+        assert line == f"service.py: is not in code/, where SageMaker looks for it; {hint} [platform-handler]"
+    assert not Path("model.tar.gz").exists()
 
 
 def test_a_folder_that_has_sagemakers_layout_keeps_it(work, run_mms: Command) -> None:

@@ -50,7 +50,8 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     packed = [*model_path, *(member for value in as_list(config.include) for member in gatherer.include(value))]
     packed += [member for value in as_list(config.extra_files) for member in gatherer.extra_files(value)]
     platforms.check_handler(platform, config, packed)
-    handler = platforms.handler_for(platform, _resolve_handler(config, runtime, model_path, packed, problems))
+    handler = _resolve_handler(config, runtime, model_path, packed, problems)
+    handler = platforms.handler_for(platform, handler, packed, problems)
     named_files = _named_files(config, handler, gatherer, problems)
     members = _resolve_collisions([*packed, *(_placed(member, platform) for member in named_files)], problems)
     cases = b""

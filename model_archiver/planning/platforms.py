@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from model_archiver.core.problems import error
 from model_archiver.core.record import Record
 from model_archiver.core.request import ArchiveFormat, Platform
-from model_archiver.planning.handler import split_function
+from model_archiver.planning.handler import packed_module, split_function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,15 +92,21 @@ def check_handler(platform: Platform, config: ModelArchiverConfig, packed: list[
     raise error("platform-handler", message, hint, script.source.path)
 
 
-def handler_for(platform: Platform, handler: Handler) -> Handler:
-    """Return the handler as the manifest names it on the platform.
+def handler_for(platform: Platform, handler: Handler, packed: list[Member], problems: ProblemList) -> Handler:
+    """Return the handler as the manifest names it on the platform; add an error if the platform does not find it.
 
     A file in ``code/`` is found by its path only if a function is named too: TorchServe's front end then puts its
     folder on the path. ``handle`` may be the method of a class instead.
     """
-    if handler.file is None or not LAYOUTS[platform].has_code:
+    module, function = split_function(handler.manifest_name)
+    if not LAYOUTS[platform].has_code:
         return handler
-    _, function = split_function(handler.manifest_name)
+    if handler.file is None:
+        found = packed_module(module, [member.path for member in packed if len(member.path.parts) == 1])
+        if found:
+            hint = f"move it to the folder {_CODE}, and give --handler {_CODE / found}{function or ':handle'}"
+            problems.error("platform-handler", f"is not in {_CODE}/, where SageMaker looks for it", hint, path=found)
+        return handler
     return handler.replace(manifest_name=f"{_CODE / handler.file.name}{function or ':handle'}")
 
 
