@@ -494,7 +494,7 @@ def test_a_tar_without_a_top_folder_and_with_its_handler_at_the_root_has_no_mani
 
 @pytest.mark.parametrize("handler", ["service", "service:entry", "service.py:handle"])
 def test_sagemaker_finds_no_handler_at_the_root(work, run: Command, run_mms: Command, handler: str) -> None:
-    make("folder/service.py", text=HANDLER)
+    make("folder/service.py", text=f"{HANDLER}\n\nentry = handle\n")
     words = ("--model-name", "m", "--model-path", "folder", "--handler", handler, "--target", "sagemaker")
     function = handler.partition(":")[2] or "handle"
     for program in (run, run_mms):
