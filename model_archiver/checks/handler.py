@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from model_archiver.checks.imports import modules_found_first
 from model_archiver.checks.names import is_generator, takes, walk
 from model_archiver.core.problems import Problem
-from model_archiver.core.text import did_you_mean, shortened
+from model_archiver.core.text import did_you_mean, listed, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -166,11 +166,8 @@ def _call(context: CheckContext, function: Any, name: str, parameters: str) -> I
     elif type(function).__name__ == "AsyncFunctionDef":
         or_set = ", or set asyncCommunication in the config file" if context.server == "torchserve" else ""
         if not or_set or not context.text_field("configFile"):  # which may make the server await it
-            yield (
-                f"{name!r} is async, but the server does not await it",
-                f"make it a plain def{or_set}",
-                function.lineno,
-            )
+            message = f"{name!r} is async, but the server does not await it"
+            yield message, f"make it a plain def{or_set}", function.lineno
     elif is_generator(function):
         message = f"{name!r} is a generator, but the server needs a list"
         yield message, "return a list with one answer per request", function.lineno
@@ -219,9 +216,8 @@ def _parameters(function: Any) -> str:  # noqa: ANN401 - as the definition of a 
 
 def _listed(classes: Sequence[Class]) -> str:
     """Return how many classes there are, and their names, each with its line."""
-    names = [f"{shortened(found.name)} (line {found.line})" for found in classes[:_MOST_LISTED]]
-    more = f" and {len(classes) - _MOST_LISTED} more" if len(classes) > _MOST_LISTED else ""
-    return f"{len(classes)} classes: {', '.join(names)}{more}"
+    names = [f"{shortened(found.name, 40)} (line {found.line})" for found in classes]
+    return f"{len(classes)} classes: {listed(names, _MOST_LISTED)}"
 
 
 def model_file_name(context: CheckContext) -> Iterator[Problem]:
