@@ -6,13 +6,14 @@ densenet_handler.py, `_load_pickled_model`. Multi Model Server: mms/model_loader
 
 from __future__ import annotations
 
+import _ast
 import sys
 from pathlib import PurePosixPath
 
 from model_archiver.checks.imports import modules_found_first
-from model_archiver.checks.names import is_generator, takes
+from model_archiver.checks.names import is_generator, takes, walk
 from model_archiver.core.problems import Problem
-from model_archiver.core.text import did_you_mean, shortened
+from model_archiver.core.text import did_you_mean, listed, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from model_archiver.checks.source import Class, Outline
 
 _PARAMETERS = "(data, context)"
+_PARTIAL = (_ast.Lambda, _ast.IfExp, _ast.BoolOp, _ast.ListComp, _ast.SetComp, _ast.DictComp, _ast.GeneratorExp)
 _METHODS = {"initialize": "(self, context)", "handle": "(self, data, context)"}
 _MOST_LISTED = 5
 _MOST_NAMES = 20
@@ -106,13 +108,20 @@ def handler_undefined_name(context: CheckContext) -> Iterator[Problem]:
 def handler_parses_arguments(context: CheckContext) -> Iterator[Problem]:
     """Report a file that parses the arguments of the worker, and so ends it, when the worker imports it."""
     for file, outline in _imported_files(context):
-        if ".parse_args" in outline.words:
-            from model_archiver.checks.arguments import parsing_line  # noqa: PLC0415 - few files parse arguments
+        is_sure = ".parse_args" in outline.words and outline.words.isdisjoint({"argv", ".argv"})
+        for statement in [each for each in outline.body if is_sure and _parses_arguments(each, outline)][:1]:
+            message = "parse_args() reads the command line of the server's worker, and ends the worker"
+            hint = "parse arguments only if __name__ is '__main__'"
+            yield Problem("error", "handler-parses-arguments", message, hint, file.display_path, statement.lineno)
 
-            if line := parsing_line(outline):
-                message = "parse_args() reads the command line of the server's worker, and ends the worker"
-                hint = "parse arguments only if __name__ is '__main__'"
-                yield Problem("error", "handler-parses-arguments", message, hint, file.display_path, line)
+
+def _parses_arguments(statement: _ast.stmt, outline: Outline) -> bool:
+    """Return whether a statement certainly calls ``parser.parse_args()``, without arguments."""
+    nodes = list(walk(statement)) if isinstance(statement, (_ast.Assign, _ast.AnnAssign, _ast.Expr)) else []
+    plain = [node.func for node in nodes if isinstance(node, _ast.Call) and not node.args and not node.keywords]
+    called = [node for node in plain if isinstance(node, _ast.Attribute) and node.attr == "parse_args"]
+    is_parser = any(outline.scope.value(node.value).origin in ("argparse", "optparse") for node in called)
+    return is_parser and not any(isinstance(node, _PARTIAL) for node in nodes)
 
 
 def _imported_files(context: CheckContext) -> Iterator[tuple[CheckedFile, Outline]]:
@@ -157,11 +166,8 @@ def _call(context: CheckContext, function: Any, name: str, parameters: str) -> I
     elif type(function).__name__ == "AsyncFunctionDef":
         or_set = ", or set asyncCommunication in the config file" if context.server == "torchserve" else ""
         if not or_set or not context.text_field("configFile"):  # which may make the server await it
-            yield (
-                f"{name!r} is async, but the server does not await it",
-                f"make it a plain def{or_set}",
-                function.lineno,
-            )
+            message = f"{name!r} is async, but the server does not await it"
+            yield message, f"make it a plain def{or_set}", function.lineno
     elif is_generator(function):
         message = f"{name!r} is a generator, but the server needs a list"
         yield message, "return a list with one answer per request", function.lineno
@@ -210,9 +216,8 @@ def _parameters(function: Any) -> str:  # noqa: ANN401 - as the definition of a 
 
 def _listed(classes: Sequence[Class]) -> str:
     """Return how many classes there are, and their names, each with its line."""
-    names = [f"{shortened(found.name)} (line {found.line})" for found in classes[:_MOST_LISTED]]
-    more = f" and {len(classes) - _MOST_LISTED} more" if len(classes) > _MOST_LISTED else ""
-    return f"{len(classes)} classes: {', '.join(names)}{more}"
+    names = [f"{shortened(found.name, 40)} (line {found.line})" for found in classes]
+    return f"{len(classes)} classes: {listed(names, _MOST_LISTED)}"
 
 
 def model_file_name(context: CheckContext) -> Iterator[Problem]:

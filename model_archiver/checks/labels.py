@@ -11,7 +11,6 @@ from model_archiver.core.text import shortened
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
     from model_archiver.checks.context import CheckContext
 
@@ -57,27 +56,16 @@ def _wrong_file(raw: bytes) -> Iterator[tuple[str, str, int | None]]:
             yield "the file is not JSON in UTF-8", "save it as UTF-8", None
         else:
             yield f"the file is not valid JSON: {error.msg} (column {error.colno})", _EXAMPLE, error.lineno
+        return
     except (ValueError, RecursionError):  # nested too deeply, or a number too long, for this Python
         return
-    else:
-        yield from _wrong_labels(labels, text)
-
-
-def _wrong_labels(labels: Any, text: str) -> Iterator[tuple[str, str, int | None]]:  # noqa: ANN401 - any JSON
     if not isinstance(labels, dict):
         yield f"the file must hold a JSON object, not {_kind(labels)}", _EXAMPLE, None
-        return
-    if isinstance(labels.get("object_type_names"), list):
-        return
-    names = {key: label[-1] if isinstance(label, list) and label else label for key, label in labels.items()}
-    wrong = [key for key, name in names.items() if not isinstance(name, str)]
-    if wrong:
-        key = wrong[0]
-        more = f" ({len(wrong) - 1} more are wrong too)" if len(wrong) > 1 else ""
-        message = f"the name of class {shortened(key)!r} must be a string, not {_kind(labels[key])}{more}"
-        spelling = json.dumps(key, ensure_ascii=False)
-        line = text.count("\n", 0, text.find(spelling)) + 1 if text.count(spelling) == 1 else None
-        yield message, "write a string, or a list that ends with one", line
+    elif not isinstance(labels.get("object_type_names"), list):
+        names = {key: label[-1] if isinstance(label, list) and label else label for key, label in labels.items()}
+        for key in [key for key, name in names.items() if not isinstance(name, str)][:1]:
+            message = f"the name of class {shortened(key)!r} must be a string, not {_kind(labels[key])}"
+            yield message, "write a string, or a list that ends with one", None
 
 
 def _kind(value: object) -> str:

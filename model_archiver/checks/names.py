@@ -12,7 +12,7 @@ from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
 _QUIET = (
@@ -21,18 +21,12 @@ _QUIET = (
     "torch.device",
 )
 """Functions that give no class, and change nothing in what they are given."""
-_ELSEWHERE = {
-    *("basestring", "buffer", "cmp", "execfile", "file", "intern", "long", "raw_input", "reduce", "reload", "unichr"),
-    *("unicode", "xrange", "BaseExceptionGroup", "ExceptionGroup", "PythonFinalizationError", "WindowsError"),
-    *("_", "copyright", "credits", "exit", "help", "license", "quit"),
-}
-"""Names that Python has in other versions, on other systems, or because of a module such as ``site``."""
 FUNCTIONS = (_ast.FunctionDef, _ast.AsyncFunctionDef)
 IMPORTS = (_ast.Import, _ast.ImportFrom)
-_ANNOTATED = (*FUNCTIONS, _ast.ClassDef, _ast.arg, _ast.AnnAssign, _ast.Try)
-_BINDING = (
+BINDING = (
     *(*FUNCTIONS, _ast.ClassDef, _ast.arg, _ast.Name, _ast.alias, _ast.ExceptHandler),
     *(_ast.MatchAs, _ast.MatchStar, _ast.MatchMapping),
+    *(getattr(_ast, name, _ast.arg) for name in ("TypeVar", "ParamSpec", "TypeVarTuple")),  # of Python 3.12
 )
 _DISPLAYS = (_ast.Constant, _ast.JoinedStr, _ast.List, _ast.Tuple, _ast.Dict, _ast.Set)
 
@@ -52,10 +46,10 @@ UNKNOWN = Value("unknown")
 
 
 class Scope:
-    """The names that a module, or the body of a class or a function, binds."""
+    """The names that a module, or the body of a class, binds."""
 
-    def __init__(self, body: Iterable[_ast.stmt], outer: Mapping[str, Value] | None = None) -> None:
-        self.names = dict(outer or {})
+    def __init__(self, body: Iterable[_ast.stmt]) -> None:
+        self.names: dict[str, Value] = {}
         self.is_open = False  # whether a decorator from another module may bind more names: its argument names this one
         for node in body:
             if isinstance(node, IMPORTS):
@@ -78,7 +72,7 @@ class Scope:
     def _run_perhaps(self, statement: _ast.AST) -> None:
         """Bind what a compound statement, a deletion or an assignment to several targets may bind."""
         for node in walk(statement):
-            self.names.update(dict.fromkeys(_bound(node), UNKNOWN))
+            self.names.update(dict.fromkeys(bound_names(node), UNKNOWN))
 
     def _defined(self, node: _ast.FunctionDef | _ast.AsyncFunctionDef | _ast.ClassDef) -> Value:
         kind = "class" if isinstance(node, _ast.ClassDef) else "function"
@@ -152,34 +146,7 @@ def walk(node: _ast.AST) -> Iterator[_ast.AST]:
         waiting.extend(child for _, child in children(node))
 
 
-def parameters(function: Any) -> list[_ast.arg]:  # noqa: ANN401 - as the definition of a function or a lambda
-    """Return the parameters of a function."""
-    return [node for node in walk(function.args) if isinstance(node, _ast.arg)]
-
-
-def undefined_names(
-    parts: Sequence[Sequence[_ast.AST]], known: Iterable[str], *, has_lazy_types: bool
-) -> dict[str, int]:
-    """Return the names that certainly nothing binds where a module reads them, each with its first line.
-
-    Args:
-        parts: all nodes outside functions, and for each outermost function its parameters and all nodes in its body.
-        known: the names that the module binds at its top level.
-        has_lazy_types: whether Python does not evaluate its annotations.
-    """
-    unused = ("type_params", "annotation", "returns") if has_lazy_types else ("type_params",)
-    annotated = (node for nodes in parts for node in nodes if isinstance(node, _ANNOTATED))
-    defined = {name for node in annotated for name in _excused(node, unused)}.union(known, dir(builtins), _ELSEWHERE)
-    lines: dict[str, int] = {}
-    for nodes in parts:
-        bound = {name for node in nodes if isinstance(node, _BINDING) for name in _bound(node)}
-        for node in nodes:
-            if isinstance(node, _ast.Name) and node.id not in bound and node.id not in defined:
-                lines[node.id] = min(node.lineno, lines.get(node.id, node.lineno))
-    return {name: line for name, line in lines.items() if not name.startswith("__")}
-
-
-def _bound(node: _ast.AST) -> Iterator[str]:
+def bound_names(node: _ast.AST) -> Iterator[str]:
     """Yield the names that a node itself may bind."""
     is_read = isinstance(getattr(node, "ctx", None), _ast.Load)
     name = getattr(node, "asname", None) or getattr(node, "name", None)
@@ -188,22 +155,6 @@ def _bound(node: _ast.AST) -> Iterator[str]:
             yield word.partition(".")[0]
     if isinstance(node, _ast.arg):
         yield node.arg
-
-
-def _excused(node: _ast.AST, unused: Collection[str]) -> Iterator[str]:
-    """Yield names that may be undefined: in fields that Python does not evaluate, or for an ``except``."""
-    is_variable = isinstance(node, _ast.AnnAssign)  # whose annotation Python does not evaluate in functions
-    parts = [child for field, child in children(node) if field in unused or (is_variable and field == "annotation")]
-    if isinstance(node, _ast.Try) and any(map(_is_for_names, node.handlers)):
-        parts += node.body
-    for part in parts:
-        for each in walk(part):
-            yield getattr(each, "id", getattr(each, "name", ""))
-
-
-def _is_for_names(handler: _ast.ExceptHandler) -> bool:
-    """Return whether an ``except`` is for a name that is not defined, or for everything."""
-    return handler.type is None or any(getattr(node, "id", "") == "NameError" for node in walk(handler.type))
 
 
 def _imported(node: _ast.Import | _ast.ImportFrom) -> dict[str, Value]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import _ast
+import builtins
 import sys
 from functools import cached_property
 
 from model_archiver.checks.names import (
+    BINDING,
     FUNCTIONS,
     IMPORTS,
     UNKNOWN,
     Scope,
     Value,
+    bound_names,
     children,
-    parameters,
     root_of,
-    undefined_names,
     walk,
 )
 from model_archiver.core.record import Record
@@ -35,7 +36,14 @@ _DYNAMIC = {
     *("._convert_", "._getframe", ".currentframe", ".f_globals"),
 }
 """Words by which a file may bind, or change, what it does not show."""
-_BINDING = _DYNAMIC - {"ctypes", "delattr", "eval", "setattr", "vars"}  # by which it may bind new names of its own
+_BINDING_WORDS = {"NameError", *_DYNAMIC} - {"ctypes", "delattr", "eval", "setattr", "vars"}
+"""Words by which a file may bind new names of its own, or use names that nothing binds."""
+_ELSEWHERE = {
+    *("basestring", "buffer", "cmp", "execfile", "file", "intern", "long", "raw_input", "reduce", "reload", "unichr"),
+    *("unicode", "xrange", "BaseExceptionGroup", "ExceptionGroup", "PythonFinalizationError", "WindowsError"),
+    *("_", "copyright", "credits", "exit", "help", "license", "quit"),
+}
+"""Names that Python has in other versions, on other systems, or because of a module such as ``site``."""
 _EMPTY_BASES = {"abc.ABC", "builtins.object"}
 _PLAIN_BASES = ("abc.ABC", "builtins.object", "mms.", "torch.", "ts.")
 """Classes, and packages whose classes leave the methods of the classes that derive from them as they are written."""
@@ -47,23 +55,23 @@ class Outline:
 
     def __init__(self, tree: _ast.Module, *, is_package: bool = False) -> None:
         self.words: set[str] = set()  # names, attributes with a dot in front, and strings with a quote in front
-        self.loaded: set[str] = set()  # the names that are read, but not by ``super``
+        self.loaded: dict[str, int] = {}  # the names that are read, but not by ``super``, each with a line
+        self._bound: set[str] = set()  # the names that are bound, in any scope
         self.stored: set[str] = set()  # the attributes that are set, on any object
         self.is_active = False  # whether its import may do more than bind names
         self._rebound: set[str] = set()  # the names that ``:=`` and functions may bind
         self._calls: list[_ast.Call] = []  # outside all functions
         self._is_package = is_package
         self.body: list[_ast.stmt] = []  # the statements that its import runs
-        self._elsewhere: list[_ast.stmt] = []  # the others
         for node in tree.body:
             if isinstance(node, _ast.If) and _never_runs(node):
                 self.body += node.orelse
-                self._elsewhere += node.body
+                self._bound.update(Scope(node.body).names)
             else:
                 self.body.append(node)
-        self._parts: list[list[_ast.AST]] = [[]]  # the nodes outside functions, then those of each outermost function
+        self._is_lazy = any(getattr(node, "module", "") == "__future__" for node in self.body)  # in annotations
         for node in self.body:
-            self._look(node, 1, self._parts[0])
+            self._look(node, 1)
         self.scope = Scope(self.body)  # the names that it binds at its top level
         self.scope.names.update(dict.fromkeys(self._rebound, UNKNOWN))
         self.is_active |= any(self.scope.value(call) is UNKNOWN for call in self._calls)
@@ -77,18 +85,19 @@ class Outline:
             else:
                 self.imports += [(node.lineno, name, []) for name in names]
 
-    def _look(self, node: _ast.AST, levels: int, part: list[_ast.AST]) -> None:
-        """Note what stands in a node of a statement, and the node itself in its part of the file."""
+    def _look(self, node: _ast.AST, levels: int, *, is_inner: bool = False) -> None:
+        """Note what stands in a node of a statement; `is_inner` says whether it is in the body of a function."""
         if levels > _DEEPEST:
             raise RecursionError
-        part.append(node)
-        is_inner = part is not self._parts[0]  # in the body of a function
         for field in node._fields:
             word = getattr(node, field, None)
             if isinstance(word, str):
                 self.words.add({"attr": ".", "value": '"'}.get(field, "") + word)
+        self._bound.update(bound_names(node) if isinstance(node, BINDING) else ())
         if isinstance(node, _ast.Name) and isinstance(node.ctx, _ast.Load):
-            self.loaded.add(node.id)
+            self.loaded.setdefault(node.id, node.lineno)
+        elif isinstance(node, _ast.ExceptHandler) and node.type is None:
+            self.words.add("NameError")  # which it catches too
         elif isinstance(node, (_ast.Attribute, _ast.Subscript)) and not isinstance(node.ctx, _ast.Load):
             self.stored.add(getattr(node, "attr", ""))
             self.is_active |= not is_inner
@@ -101,20 +110,13 @@ class Outline:
             is_given = any(getattr(argument, "id", "") == "__name__" for argument in node.args)
             if is_given and "log" not in root_of(node).lower():
                 self.words.add("globals")
-            if not is_inner:
-                self._calls.append(node)
+            self._calls += [] if is_inner else [node]
             if getattr(node.func, "id", "") == "super":
                 return
-        body = self._part_of_body(node, part) if "body" in node._fields else part
-        for field, child in children(node):
-            self._look(child, levels + 1, body if field == "body" else part)
-
-    def _part_of_body(self, node: _ast.AST, part: list[_ast.AST]) -> list[_ast.AST]:
-        """Return the part for the body of a node: that of an outermost function is a new one."""
-        if part is not self._parts[0] or not isinstance(node, (*FUNCTIONS, _ast.Lambda)):
-            return part
-        self._parts.append([*parameters(node)])
-        return self._parts[-1]
+        unread = ("annotation", "returns") if self._is_lazy or isinstance(node, _ast.AnnAssign) else ()
+        for field, child in [(field, child) for field, child in children(node) if field not in unread]:
+            is_body = field == "body" and isinstance(node, (*FUNCTIONS, _ast.Lambda))
+            self._look(child, levels + 1, is_inner=is_inner or is_body)
 
     @cached_property
     def is_open(self) -> bool:
@@ -124,12 +126,11 @@ class Outline:
 
     @property
     def undefined(self) -> dict[str, int]:
-        """Return the names that certainly nothing binds where they are read, each with its first line."""
-        if self._is_package or not _BINDING.isdisjoint(self.words) or {"sys", ".modules"} <= self.words:
+        """Return the names that it reads, and that certainly nothing in it binds in any scope, each with a line."""
+        if self._is_package or not _BINDING_WORDS.isdisjoint(self.words) or {"sys", ".modules"} <= self.words:
             return {}
-        known = self.scope.names.keys() | Scope(self._elsewhere).names.keys()
-        has_lazy_types = any(module == "__future__" for _, module, _ in self.imports)
-        return undefined_names(self._parts, known, has_lazy_types=has_lazy_types)
+        known = self._bound.union(self.scope.names, dir(builtins), _ELSEWHERE)
+        return {name: line for name, line in self.loaded.items() if name not in known and not name.startswith("__")}
 
     def value(self, name: str) -> Value:
         """Return what a top-level name stands for; unknown if it may not be bound."""

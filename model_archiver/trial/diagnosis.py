@@ -56,8 +56,7 @@ _HINTS = (
         "define preprocess in the handler, and make a tensor from the request there; or, if the request is"
         ' {"instances": [...]}, run `test` with --envelope json',
     ),
-    (r"^MemoryError|not enough memory|can't allocate memory", _MORE_MEMORY),
-    (r"CUDA out of memory", "use a smaller batch size or model, or a GPU with more memory"),
+    (r"^MemoryError|not enough memory|can't allocate memory|CUDA out of memory", _MORE_MEMORY),
     (r"Expected only one class as model definition", "keep only the model's class in the model file"),
     (r"Expected only one class", "define handle(data, context), or one class only, with initialize and handle"),
     (
@@ -69,10 +68,6 @@ _HINTS = (
         "move the class from the script that saved the file to a module, save it again, and pack the module too",
     ),
     (r"not compiled with CUDA|No CUDA GPUs|NVIDIA driver", "use the CPU in the handler if torch finds no GPU"),
-)
-_IN_SERVER = (  # only where no code of the model raised it
-    (r"'\w+' object has no attribute 'encode'$", "give set_response_header and set_response_content_type only strings"),
-    (r"required argument is not an integer", "give set_response_status an integer as the status"),
 )
 # What says that a file is missing: Python and safetensors; torch.jit.load; ONNX Runtime; sentencepiece; transformers.
 _MISSING = re.compile(
@@ -119,8 +114,6 @@ def diagnose(failure: Failure, log: str, status: int | None, model: TriedModel) 
     elif "model_service_worker.py: error:" in log:
         text = "code of the model parses the worker's command line"
         hint = "parse arguments only if __name__ is '__main__'"
-        if "unrecognized arguments" in log:
-            hint = f"call parse_known_args() instead of parse_args(), or {hint}"
         found = [(path, number) for path, number, line in _lines(model, model.files) if ".parse_args(" in line]
         place = found[0] if len(found) == 1 else place
     elif failure.message in (_NO_LIST, _WRONG_COUNT):
@@ -162,9 +155,8 @@ def _raised(cause: LoggedException, model: TriedModel, level: Level, code: str, 
     said = " ".join(_ESCAPES.sub("", said).split()).replace(f"{model.folder}/", "").replace(model.folder, "model_dir")
     text = shortened(said.rstrip("."), _LONGEST)
     line = f"{cause.kind}: {text}" if text else cause.kind
-    place = cause.place(model.folder, model.files)
-    path, number = place or (model.display_path, None)
-    known = (*_HINTS, *(() if place else _IN_SERVER), *(_IN_REQUEST if stage.startswith("request") else ()))
+    path, number = cause.place(model.folder, model.files) or (model.display_path, None)
+    known = (*_HINTS, *(_IN_REQUEST if stage.startswith("request") else ()))
     advice = (hint for sign, hint in known if re.search(sign, line))
     hint = _about_module(cause, model) or _about_keys(cause.text) or _about_file(cause, model) or next(advice, "")
     return Problem(level, code, f"{stage}: {line}", hint, path, number)
@@ -196,8 +188,7 @@ def _wrong_form(failure: Failure, log: str, envelope: str) -> tuple[str, str]:
     if failure.message == _WRONG_COUNT:
         match = re.search(r"mismatched, expect: \d+, got: (\d+)", log)
         got = counted(int(match[1]), "answer") if match else "another number of answers"
-        one = "; put what belongs to one request into one element" if match and int(match[1]) > failure.count else ""
-        return f"the handler returned {got} for {counted(failure.count, 'request')}", f"{_ONE_EACH}{one}"
+        return f"the handler returned {got} for {counted(failure.count, 'request')}", _ONE_EACH
     match = re.search(r"Invalid return type: <class '([^']+)'>", log)
     kind = match[1] if match else ""
     if kind == "coroutine":
@@ -259,7 +250,7 @@ def _normalized(name: str) -> str:
 
 
 def _about_keys(text: str) -> str:
-    """Return what to do about a state_dict whose keys differ from the model's by a prefix, or a checkpoint."""
+    """Return what to do about a checkpoint, or a state_dict whose keys have a prefix that the model's do not have."""
     missing, _, unexpected = text.partition("Unexpected key(s)")
     # Only the keys are quoted; sizes that differ come last.
     absent = set(re.findall(r'"([^"]+)"', missing.partition("Missing key(s)")[2]))
@@ -269,18 +260,11 @@ def _about_keys(text: str) -> str:
     for name in ("state_dict", "model_state_dict", "model"):
         if name in found - absent:
             return f'the file is a checkpoint: save its item alone, torch.save(checkpoint["{name}"], path)'
-    for verb, prefix in (("remove", _prefix(found, absent)), ("add", _prefix(absent, found))):
-        if prefix:
-            where = "from" if verb == "remove" else "to"
-            return f"{verb} the prefix {prefix} {where} the keys of the state_dict before you save it"
+    first = min(found)
+    for prefix in [first.removesuffix(key) for key in absent if first.endswith(f".{key}")]:
+        if {f"{prefix}{key}" for key in absent} == found:
+            return f"remove the prefix {prefix} from the keys of the state_dict before you save it"
     return ""
-
-
-def _prefix(longer: set[str], shorter: set[str]) -> str:
-    """Return what all longer keys have in front of the shorter ones, or an empty string."""
-    key = min(longer, key=len, default="")
-    prefixes = (key.removesuffix(other) for other in shorter if key.endswith(f".{other}"))
-    return next((prefix for prefix in prefixes if {f"{prefix}{each}" for each in shorter} == longer), "")
 
 
 def _about_file(cause: LoggedException, model: TriedModel) -> str:
@@ -293,17 +277,13 @@ def _about_file(cause: LoggedException, model: TriedModel) -> str:
     is_outside = wanted.is_absolute() or ".." in wanted.parts
     same = wanted.name if is_outside else wanted
     found = sorted(path for path in model.files if f"/{path}".endswith(f"/{same}"))
+    folder = 'context.system_properties["model_dir"]'
     if found:
-        return f'in the archive it is {found[0]}: join that to context.system_properties["model_dir"]'
+        return f"in the archive it is {found[0]}: join that to {folder}"
     if is_outside:
-        join = 'join its name to context.system_properties["model_dir"]'
-        return f"if {wanted.name} belongs to the model, pack it with --include, and {join}"
+        return f"if {wanted.name} belongs to the model, pack it with --include, and join its name to {folder}"
     top = wanted.parts[0]
     named = sorted(path for path in model.files if f"/{path}".endswith(f"/{wanted.name}"))
     if named:
         return f"the archive has {named[0]} instead: pack the folder {top} with --include, which keeps its name"
-    return (
-        f"if the folder {top} belongs to the model, pack it with --include"
-        if top != str(wanted)
-        else f"pack {top} with --include"
-    )
+    return f"if {top} belongs to the model, pack it with --include"

@@ -385,7 +385,7 @@ TORCHSERVE_REFUSES = {
     "killed at load": refused(
         "--handler h.py", {"h.py": "import os\n\nos.kill(os.getpid(), 9)\n"}, "SIGKILL", slow=True
     ),
-    "parse_args at import": refused("--handler h.py", {"h.py": ARGUMENTS.format("parse_args")}, "parse_known_args"),
+    "parse_args at import": refused("--handler h.py", {"h.py": ARGUMENTS.format("parse_args")}, "__main__"),
     "status 404": refused("--handler h.py", {"h.py": STATUS.format(404, "Not Found")}, "the status 404"),
     "status as a string": refused("--handler h.py", {"h.py": STATUS.format("'404'", "x")}, "not an integer", slow=True),
     "reason that is not ASCII": refused(
