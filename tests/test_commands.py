@@ -76,12 +76,12 @@ def test_the_commands_have_the_flags_that_are_promised() -> None:
     }
     assert flags == {
         "inspect": shared,
-        "verify": shared | {"--strict"},
+        "verify": shared | {"--strict", "--ignore"},
         "extract": shared | {"--to", "-f", "--force"},
         "diff": shared,
         "test": shared
         | {"--input", "--form", "--content-type", "--expect", "--tolerance", "--cases", "--python", "--batch-size"}
-        | {"--timeout", "--device", "--envelope", "--install-requirements", "--log"},
+        | {"--timeout", "--device", "--envelope", "--install-requirements", "--log", "--ignore"},
     }
 
 
