@@ -53,14 +53,14 @@ BARE = "a tar archive without compression"
 WORKFLOWS = "register it at /workflows, and give the .mar file of one of its models here"
 PACK = "package it: torch-model-archiver --model-name NAME --serialized-file"
 WRONG = {
-    "a zip named .tar.gz": ("m.tar.gz", WHOLE, "a zip file", "run mv m.tar.gz m.tar.mar"),
+    "a zip named .tar.gz": ("m.tar.gz", WHOLE, "a zip file", "run mv m.tar.gz m.mar"),
     "a zip named .zip": ("m.zip", WHOLE, "a zip file", "run mv m.zip m.mar"),
     "a zip named .MAR": ("m.MAR", WHOLE, "a zip file", "run mv m.MAR m.mar"),
     "a zip without a suffix": ("my model", WHOLE, "a zip file", "run mv 'my model' 'my model.mar'"),
     "a truncated zip named .zip": ("m.zip", WHOLE[:-40], "a zip file", "run mv m.zip m.mar"),
     "a tar.gz named .mar": ("m.mar", gzip.compress(TAR), "a gzip file", "run mv m.mar m.tar.gz"),
     "a tar named .tar": ("m.tar", TAR, BARE, "run gzip m.tar"),
-    "a tar named .tar.gz": ("m.tar.gz", TAR, BARE, "run mv m.tar.gz m.tar.tar && gzip m.tar.tar"),
+    "a tar named .tar.gz": ("m.tar.gz", TAR, BARE, "run mv m.tar.gz m.tar && gzip m.tar"),
     "a tar named .mar": ("m.mar", TAR, BARE, "run mv m.mar m.tar && gzip m.tar"),
     "a GNU tar": ("m.tar", tarred(form=tarfile.GNU_FORMAT, x=b""), BARE, "run gzip m.tar"),
     "a web page": ("m.mar", b"<!DOCTYPE html>\n<html></html>", "an HTML page", DOWNLOAD),

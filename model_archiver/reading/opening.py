@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _ARGUMENT = "the archive"
 _GZIP = b"\x1f\x8b"
+_SUFFIXES = (".mar", ".tar.gz", ".tgz", ".tar", ".zip", ".gz")
 
 
 def open_archive(given: StrPath) -> Archive:
@@ -72,12 +73,14 @@ def _check_kind(kind: str, path: Path) -> None:
     is_mar = path.name.endswith(".mar")
     if kind in (("archive", "zip") if is_mar else ("gzip",)):
         return
-    name, tar = shlex.quote(str(path)), shlex.quote(str(path.with_suffix(".tar")))
+    end = next((end for end in _SUFFIXES if path.name.lower().endswith(end)), "")
+    stem, name = str(path)[: len(str(path)) - len(end)], shlex.quote(str(path))
+    tar = shlex.quote(f"{stem}.tar")
     hints = {
         **HINTS,
         "empty": FETCH_AGAIN,
-        "archive": f"run mv {name} {shlex.quote(str(path.with_suffix('.mar')))}",
-        "gzip": f"run mv {name} {tar}.gz",
+        "archive": f"run mv {name} {shlex.quote(f'{stem}.mar')}",
+        "gzip": f"run mv {name} {shlex.quote(f'{stem}.tar.gz')}",
         "tar": f"run gzip {tar}" if tar == name else f"run mv {name} {tar} && gzip {tar}",
         "workflow": "register it at /workflows, and give the .mar file of one of its models here",
         "unknown": "name a .mar file, a .tar.gz file or a model folder",
