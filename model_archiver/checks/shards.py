@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from model_archiver.checks.context import CheckContext, CheckedFile
 
-_SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}(\.safetensors|\.bin)")
+_SHARD = re.compile(r"(.+)-\d{5}-of-00\d{3}(\.safetensors|\.bin)")
 _INDEX = re.compile(r"(.+\.[a-z0-9]+)\.index(?:\..+)?\.json")  # ".index.fp16.json" is that of a variant
 _READS_WITHOUT_INDEX = (b"glob", b"listdir", b"iterdir", b"scandir", b"-of-", b"safe_open", b"load_file", b"vllm")
 _MOST_FOLDERS = 100
