@@ -75,15 +75,15 @@ def test_an_index_of_other_weights_counts_only_if_none_is_whole(pack) -> None:
     assert pack([*WHOLE[:1], *PARTS[:2]], index=WHOLE, other=PARTS) == missing(PARTS[2], f"weights/{OTHER}")
 
 
-@pytest.mark.parametrize(("count", "names"), [(3, ""), (2, f"{WHOLE[2]}, "), (1, f"{', '.join(WHOLE[1:])}, ")])
-def test_shards_without_an_index_are_reported(pack, count: int, names: str) -> None:
-    assert pack(WHOLE[:count]) == missing(f"{names}{INDEX}", f"weights/{WHOLE[0]}")
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_shards_without_an_index_are_reported(pack, count: int) -> None:
+    assert pack(WHOLE[:count]) == missing(INDEX, f"weights/{WHOLE[0]}")
 
 
 def test_shards_at_the_root_that_count_from_zero_are_reported(pack) -> None:
     names = shards(3, "pytorch_model-{:05}-of-{:05}.bin", start=0)
     found = pack(names[:2], words="--handler own.py --extra-files weights")
-    assert found == missing(f"{names[2]}, {OTHER}", f"weights/{names[0]}")
+    assert found == missing(OTHER, f"weights/{names[0]}")
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,6 @@ ONNX = FILES["onnx"]
 WEIGHTS = {
     **FILES,
     **OTHER,
-    "half an onnx": ONNX[:-1],
-    "onnx without a graph": ONNX[:-7],
     "text": b"not a protobuf",
     "onnx in another order": ONNX[2:] + ONNX[:2],
     "numbers": saved({"epoch": np.float64(1), **STATE}),
@@ -237,12 +235,10 @@ def test_what_else_a_handler_may_load_is_not_reported(pack, kind: str) -> None:
     ("kind", "report"),
     [
         ("state-dict", f"this is a file from torch.save, {NOT_LOADED}; export the model to ONNX"),
-        ("torchscript", f"this is TorchScript, {NOT_LOADED}; give it the suffix .pt"),
+        ("torchscript", f"this is TorchScript, {NOT_LOADED}; export the model to ONNX"),
         ("safetensors", f"this is a safetensors file, {NOT_LOADED}; export the model to ONNX"),
         ("tar.gz", f"this is a gzip file, {NOT_LOADED}; {UNPACK}"),
         *((kind, "this is not an ONNX model; export the model to ONNX") for kind in ("text", "raw")),
-        ("onnx without a graph", "this is not an ONNX model; export the model to ONNX"),
-        ("half an onnx", "this is not an ONNX model; export the model to ONNX"),
         ("html", DAMAGED["html"]),
     ],
 )

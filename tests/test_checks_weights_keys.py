@@ -81,7 +81,7 @@ WRONG = {
     ),
     "a checkpoint of DataParallel": (
         {"model_state_dict": behind("module."), "step": 1},
-        checkpoint("model_state_dict, step", "save only its entry 'model_state_dict', without 'module.' in its keys"),
+        checkpoint("model_state_dict, step", "save only its entry 'model_state_dict'"),
     ),
     "numbers beside the tensors": (
         {"epoch": 1, **STATE},

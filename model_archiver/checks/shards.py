@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from model_archiver.checks.context import CheckContext, CheckedFile
 
-_SHARD = re.compile(r"(.+)-(\d{5})-of-(00\d{3})(\.safetensors|\.bin)")
+_SHARD = re.compile(r"(.+)-\d{5}-of-00\d{3}(\.safetensors|\.bin)")
 _INDEX = re.compile(r"(.+\.[a-z0-9]+)\.index(?:\..+)?\.json")  # ".index.fp16.json" is that of a variant
 _READS_WITHOUT_INDEX = (b"glob", b"listdir", b"iterdir", b"scandir", b"-of-", b"safe_open", b"load_file", b"vllm")
 _MOST_FOLDERS = 100
@@ -32,7 +32,8 @@ def weights_shards(context: CheckContext) -> Iterator[Problem]:
     for files in list(folders.values())[:_MOST_FOLDERS]:
         needed = [(index, _named(context, index)) for index in files if _INDEX.fullmatch(index.path.name)]
         if not needed and needs_index:
-            needed = [(files[0], _of_shard(context, files[0]))]
+            name = _SHARD.sub(r"\1\2.index.json", files[0].path.name)
+            needed = [(files[0], {files[0].path.with_name(name)})]
         found = [(sorted(paths - context.by_path.keys()), file.display_path) for file, paths in needed]
         missing, path = min(found, key=lambda one: len(one[0]), default=([], ""))
         if missing:
@@ -51,14 +52,3 @@ def _named(context: CheckContext, index: CheckedFile) -> set[PurePosixPath]:
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return set()
     return {index.path.parent / name for name in names if isinstance(name, str)}
-
-
-def _of_shard(context: CheckContext, shard: CheckedFile) -> set[PurePosixPath]:
-    """Return the files of the set that a shard belongs to, with the index; the first one has the number 0 or 1."""
-    match = _SHARD.fullmatch(shard.path.name)
-    if match is None:
-        return set()
-    stem, _, count, suffix = match.groups()
-    paths = [shard.path.with_name(f"{stem}-{number:05}-of-{count}{suffix}") for number in range(int(count) + 1)]
-    shards = paths[:-1] if paths[0] in context.by_path else paths[1:]
-    return {*shards, shard.path.with_name(f"{stem}{suffix}.index.json")}

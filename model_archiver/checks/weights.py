@@ -98,11 +98,8 @@ def _is_foreign(loader: str, file: CheckedFile, found: WeightsFile) -> bool:
 def _hint(loader: str, found: WeightsFile) -> str:
     from model_archiver.reading.file_kind import HINTS  # noqa: PLC0415 - as few weights are of another kind
 
-    if loader == _ONNX:
-        hint = f"give it the suffix {_SUFFIXES[found.kind]}" if found.kind in _SUFFIXES else "export the model to ONNX"
-    else:
-        hint = _SAVE_STATE_DICT if loader == _STATE_DICT else _hint_without_model_file(found)
-    return HINTS.get(found.kind, hint)
+    hints = {_ONNX: "export the model to ONNX", _STATE_DICT: _SAVE_STATE_DICT}
+    return HINTS.get(found.kind) or hints.get(loader) or _hint_without_model_file(found)
 
 
 def weights_suffix(context: CheckContext) -> Iterator[Problem]:
@@ -188,9 +185,7 @@ def _misfit(outline: Outline, value: object) -> tuple[str, str]:
     if not states:
         return message, _SAVE_STATE_DICT
     entry = next((key for key in _MODEL_ENTRIES if key in states), states[0])
-    prefix = _prefix(outline, dicts[entry])
-    hint = f"save only its entry {shortened(entry)!r}"
-    return message, f"{hint}, without {prefix!r} in its keys" if prefix else hint
+    return message, f"save only its entry {shortened(entry)!r}"
 
 
 def _prefix(outline: Outline, state: dict[str, object]) -> str:

@@ -21,9 +21,6 @@ _LARGEST_DIRECTORY = 1 << 22
 _HEAD = 1024
 _ZIP = b"PK\x03\x04"
 _DAMAGES = ("empty", "html", "git lfs")
-_MOST_FIELDS = 10_000  # of an ONNX model at its top level
-_ONNX_TAGS = {1 << 3, 7 << 3 | 2}  # of ir_version and of graph, which every ModelProto has (onnx/onnx.proto)
-_LONGEST_VARINT = 10
 _WINDOWS = (1 << 16, 1 << 20, _LARGEST_PICKLE)
 _FEWEST_OPCODES = 4  # random bytes that begin as a pickle hardly have more
 MOST_OPCODES = 500_000  # of a pickle that is judged; a state_dict has about thirty for each of its tensors
@@ -42,7 +39,6 @@ _ALLOWED_BEGINNINGS = (
     *("torch._utils._rebuild_", "torch.per_tensor_", "torch.per_channel_"),
     *(f"torch.{kind}" for kind in ("bool", "int", "uint", "qint", "quint", "bits", "float", "bfloat", "complex")),
 )
-_ITEM_SIZES = {"Half": 2, "BFloat16": 2, "Short": 2, "Float": 4, "Int": 4, "Double": 8, "Long": 8}  # 1 at least
 
 
 class Built:
@@ -70,7 +66,6 @@ class Pickle(Record):
 
     globals: tuple[str, ...]  # the dotted names of what it imports, each once, in its order
     value: object  # what it builds; of a dict only the keys that are strings, of a list nothing
-    storages: int  # the bytes that its tensors need at least behind it, where torch.save wrote no zip
     count: int  # how many opcodes it has
     end: int  # where it ends, or the data does
     is_whole: bool  # whether it ends before the data does
@@ -107,7 +102,7 @@ def read_weights(weights: Member | SampledFile) -> WeightsFile | None:
             if kind in _DAMAGES:
                 return WeightsFile(damage=kind)
             special = {"saved": _read_pickles, "pickle": _read_pickles, "safetensors": _read_safetensors}
-            return special.get(kind, _read_other)(file, size, kind)
+            return special[kind](file, size, kind) if kind in special else WeightsFile(kind)
     except NotSampledError:
         return None
 
@@ -144,8 +139,8 @@ def _read_pickles(file: BinaryIO, size: int, kind: str) -> WeightsFile:
     for window in _WINDOWS:
         file.seek(0)
         data = file.read(window)
-        found = _read_torch_pickles(data, size) if kind == "saved" else _read_plain_pickle(data)
-        if not found.damage or found.pickle is not None or len(data) >= size:
+        found = _read_torch_pickles(data) if kind == "saved" else _read_plain_pickle(data)
+        if not found.damage or len(data) >= size:
             return found
     return WeightsFile(found.kind)
 
@@ -160,7 +155,7 @@ def _read_plain_pickle(data: bytes) -> WeightsFile:
     return WeightsFile(damage="" if is_other else "truncated")
 
 
-def _read_torch_pickles(data: bytes, size: int) -> WeightsFile:
+def _read_torch_pickles(data: bytes) -> WeightsFile:
     """Read a magic number, a version, facts on the system, the object, and the keys of its tensors."""
     pickles: list[Pickle] = []
     for _ in range(5):
@@ -168,7 +163,7 @@ def _read_torch_pickles(data: bytes, size: int) -> WeightsFile:
         if pickle is None or not pickle.is_whole:
             return WeightsFile("saved", damage="" if pickle is None else "truncated")
         pickles.append(pickle)
-    return WeightsFile("saved", pickles[3], "truncated" if pickles[4].end + pickles[3].storages > size else "")
+    return WeightsFile("saved", pickles[3])
 
 
 def _read_safetensors(file: BinaryIO, size: int, kind: str) -> WeightsFile:
@@ -181,36 +176,6 @@ def _read_safetensors(file: BinaryIO, size: int, kind: str) -> WeightsFile:
     ends = re.finditer(rb'"data_offsets"\s*:\s*\[\s*\d{1,18}\s*,\s*(\d{1,18})\s*\]', header)
     last = max((int(match[1]) for match in ends), default=0)
     return WeightsFile(damage="truncated") if 8 + length + last > size else WeightsFile(kind)
-
-
-def _read_other(file: BinaryIO, size: int, kind: str) -> WeightsFile:
-    """Return an ONNX model, which fields of protobuf fill, a graph among them; or else a file of the given kind."""
-    tags, position = set[int](), 0
-    for _ in range(_MOST_FIELDS):
-        if position >= size:
-            break
-        file.seek(position)
-        data = file.read(2 * _LONGEST_VARINT)
-        tag, start = _varint(data)
-        value, length = _varint(data[start:])
-        lengths = {0: length, 1: 8, 2: length + value, 5: 4}  # by the type of the field
-        if tag < 8 or tag & 7 not in lengths:
-            break
-        tags.add(tag)
-        position += start + lengths[tag & 7]
-    else:
-        position = size  # there may be very many; the graph comes early
-    return WeightsFile("onnx" if position == size and tags >= _ONNX_TAGS else kind)
-
-
-def _varint(data: bytes) -> tuple[int, int]:
-    """Return a number of protobuf, 7 bits in each byte, and how many bytes it has; zeros if its end is missing."""
-    value = 0
-    for place, byte in enumerate(data[:_LONGEST_VARINT]):
-        value |= (byte & 0x7F) << 7 * place
-        if byte < 0x80:
-            return value, place + 1
-    return 0, 0
 
 
 def read_pickle(data: bytes, start: int = 0) -> Pickle | None:
@@ -232,8 +197,7 @@ def read_pickle(data: bytes, start: int = 0) -> Pickle | None:
         if file.tell() < len(data):
             return None
         is_whole, end = False, len(data)
-    storages = sum(machine.storages.values())
-    return Pickle(tuple(machine.globals), machine.value, storages, count, end, is_whole)
+    return Pickle(tuple(machine.globals), machine.value, count, end, is_whole)
 
 
 class _File(BytesIO):
@@ -248,7 +212,6 @@ class _Machine:
 
     def __init__(self) -> None:
         self.globals: dict[str, None] = {}
-        self.storages: dict[str, int] = {}  # bytes, by key
         self._stack: list[object] = []
         self._marks: list[int] = []
         self._memo: dict[object, object] = {}
@@ -300,8 +263,6 @@ class _Machine:
                 result.state = taken[1]
         elif name in ("REDUCE", "OBJ", "NEWOBJ", "NEWOBJ_EX"):
             result = _made(taken)
-        elif name == "BINPERSID":
-            result = self._persistent(taken[0])
         elif "TUPLE" in name:
             result = tuple(taken)
         elif name in ("EMPTY_LIST", "LIST"):
@@ -318,16 +279,6 @@ class _Machine:
         if len(found) > _LONGEST_NAME or len(self.globals) > _MOST_GLOBALS or not found.isprintable():
             raise LookupError
         return Built(found)
-
-    def _persistent(self, key: object) -> object:
-        """Return what a persistent id of torch stands for: a class, or a storage, whose size is noted."""
-        kind, *facts = key if isinstance(key, tuple) and key else ("",)
-        if kind == "module" and facts:
-            return facts[0]
-        if kind == "storage" and len(facts) >= 4 and isinstance(facts[0], Built) and type(facts[3]) is int:
-            item = facts[0].maker.rpartition(".")[2].removesuffix("Storage")
-            self.storages[str(facts[1])[:_LONGEST_NAME]] = facts[3] * _ITEM_SIZES.get(item, 1)
-        return Built("")
 
 
 def _made(taken: list[object]) -> object:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 HEAD = 1024  # bytes that `kind_of` is given, or all of a smaller file
 _LARGEST_SAFETENSORS_HEADER = 100_000_000  # as its documentation says
 _PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 _TORCH_MAGIC = b"\x8a\x0a" + 0x1950A86A20F9469CFC6C.to_bytes(10, "little") + b"."  # of its older format
 _HTML = (b"<!doctype html>", b"<!doctype html ", b"<html>", b"<html ", b"<html\n")
 _GIT_LFS = b"version https://git-lfs.github.com/spec/v1\n"
+# The first field of a ModelProto, ir_version or producer_name, and the tag of the next one (onnx/onnx.proto).
+_ONNX = re.compile(rb"(?:\x08[\x01-\x1f]|\x12[\x00-\x7f][\x20-\x7e]*)[\x12\x1a\x22\x28\x32\x3a\x42]")
 _SIGNATURES: dict[str, bytes | tuple[bytes, ...]] = {
     "zip": b"PK\x03\x04",
     "gzip": b"\x1f\x8b",
@@ -51,6 +55,7 @@ def kind_of(head: bytes, size: int) -> str:
         "saved": head.startswith(_PICKLES) and _TORCH_MAGIC in head[:64],
         "pickle": head.startswith(_PICKLES),
         "safetensors": head[8:10] == b'{"' and length <= _LARGEST_SAFETENSORS_HEADER,
+        "onnx": _ONNX.match(head) is not None,
         "tar": head[257:262] == b"ustar",
         **{kind: head.startswith(signature) for kind, signature in _SIGNATURES.items()},
     }
