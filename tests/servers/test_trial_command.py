@@ -104,7 +104,7 @@ def test_an_answer_that_is_not_the_expected_one(digits: str, run: Command, torch
 def test_without_a_request_it_is_only_loaded(tried) -> None:
     result = tried(ECHO)
     assert (result.status, lines(result)[1:]) == (0, ["loads: yes, # s", "answers: not asked"])
-    note = "No request was sent: pack some with --samples FILE when you package the model, or give `test` an --input."
+    note = "No request was sent: package the model with --samples FILE, or run test with --input FILE."
     assert result.err == f"torch-model-archiver: note: {note}\n"
 
 

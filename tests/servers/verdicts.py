@@ -213,7 +213,7 @@ from ts.handler_utils.utils import send_intermediate_predict_response as send
 STATUS = f"{HANDLE}    context.set_response_status(code={{}}, phrase={{!r}}, idx=0)\n    return ['x']\n"
 EACH = "def handle(data, context):\n    return [str(len(row['body'])) for row in data or ()]\n"
 FIRST = "def handle(data, context):\n    return [str(len(data[0]['body']))] if data else None\n"
-BATCHES = "minWorkers: 1\nmaxWorkers: 1\nbatchSize: 2\nmaxBatchDelay: 600\n"
+BATCHES = "minWorkers: 1\nmaxWorkers: 1\nbatchSize: 2\nmaxBatchDelay: 5000\n"
 TWO = {"a.json": b"[1, 2]", "b.json": b"[1, 2, 3]"}
 LATE = f"import time\n\n\n{HANDLE}    time.sleep(8)\n    return ['x']\n"
 LOGGED = """\
