@@ -11,7 +11,7 @@ from model_archiver.planning.handler import packed_module, split_function
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path, PurePosixPath
+    from pathlib import PurePosixPath
     from typing import Any
 
     from model_archiver.commands.diff import Difference
@@ -45,9 +45,7 @@ def report_fields(report: ArchiveReport) -> dict[str, Any]:
         **_archive(report),
         "manifest": report.manifest,
         "files": [_entry(entry, report.manifest) for entry in report.files],
-        **_sidecars(report.sidecars),
-        **({"layout": report.layout} if report.layout else {}),
-        **ignored_field(report.ignored),
+        **given(sidecars=list(map(str, report.sidecars)), layout=report.layout, ignored=report.ignored),
         **({} if report.checksums_compared is None else {"checksums_compared": report.checksums_compared}),
     }
 
@@ -61,13 +59,13 @@ def plan_fields(plan: Plan) -> dict[str, Any]:
         "digest": None,
         "manifest": plan.fields,
         "files": [_file(path, size, plan.fields) for path, size, _ in plan.listing()],
-        **_sidecars(plan.sidecars),
+        **given(sidecars=list(map(str, plan.sidecars))),
     }
 
 
-def ignored_field(count: int) -> dict[str, int]:
-    """Return the field for the number of warnings that were ignored, only where there are any."""
-    return {"ignored": count} if count else {}
+def given(**fields: object) -> dict[str, object]:
+    """Return the fields that have a value; without one, they are left out."""
+    return {name: value for name, value in fields.items() if value}
 
 
 def difference_fields(difference: Difference) -> dict[str, Any]:
@@ -102,7 +100,7 @@ def trial_fields(report: TrialReport, log: Sequence[str] | None) -> dict[str, An
         "log": None if log is None else "\n".join(log),
     }
     archive = {"archive": str(report.archive.path), "digest": report.archive.digest}
-    return {**archive, "trial": trial, **ignored_field(report.ignored)}
+    return {**archive, "trial": trial, **given(ignored=report.ignored)}
 
 
 def _answer_fields(answer: TrialAnswer) -> dict[str, Any]:
@@ -151,9 +149,3 @@ def _entry(entry: ArchiveEntry, manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def _file(path: PurePosixPath, size: int, manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {"path": str(path), "size": size, "compressed_size": None, "sha256": None, "role": role(path, manifest)}
-
-
-def _sidecars(paths: Iterable[Path]) -> dict[str, list[str]]:
-    """Return the field for files next to the archive, only where there are any."""
-    names = [str(path) for path in paths]
-    return {"sidecars": names} if names else {}

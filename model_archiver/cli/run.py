@@ -128,15 +128,14 @@ def _package(args: argparse.Namespace, reporter: Reporter, repeated: Iterable[Pr
         reporter.problems(trial.report.problems)
         ignored, tried = ignored + trial.report.ignored, _report_trial(trial.report, args, reporter)
     # First: the archive exists, whether or not its JSON can be printed.
-    for line in (
-        () if args.quiet else (*_ignored_note(ignored), *([text_output.written_line(report)] if report else ()))
-    ):
+    written = [text_output.written_line(report)] if report else []
+    for line in () if args.quiet else (*_ignored_note(ignored), *written):
         reporter.line(line)
     if args.json:
         from model_archiver.cli import json_output  # noqa: PLC0415
 
         fields = json_output.report_fields(report) if report else json_output.plan_fields(plan)
-        _print_json("package", DONE, reporter.reported, **{**tried, **fields, **json_output.ignored_field(ignored)})
+        _print_json("package", DONE, reporter.reported, **{**tried, **fields, **json_output.given(ignored=ignored)})
     return DONE
 
 
@@ -188,11 +187,10 @@ def _run_reader(program: str, words: Sequence[str], args: argparse.Namespace, re
     for line in found.lines:
         reporter.line(line)
     status = DONE if found.is_ok else FAILED
-    if isinstance(found.shown, str):
-        if found.shown:
-            print_result(found.shown)
-    else:
+    if not isinstance(found.shown, str):
         _print_json(name, status, tuple(problems), **found.shown)
+    elif found.shown:
+        print_result(found.shown)
     return status
 
 

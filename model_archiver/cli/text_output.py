@@ -153,13 +153,10 @@ def trial_verdict(report: TrialReport, style: TextStyle) -> str:
     server = f"{_SERVERS[report.server]} {versions.get('server', '')}".rstrip()
     others = [f"{name} {versions[key]}" for key, name in (("torch", "torch"), ("python", "Python")) if key in versions]
     lines = [f"{name}: tried with {server}, {', '.join(others)} ({printable(str(as_seen(Path(report.python))))})"]
-    lines.append(f"loads: {_yes_or_no(report.loads, style)}{_seconds(report, 'load')}")
+    lines.append(f"loads: {_outcome(report.loads, report.seconds.get('load'), style)}")
     lines += [_answer_line(answer, style) for answer in report.results]
-    if report.answers is None:
-        lines.append("answers: not asked")
-    else:
-        lines.append(f"answers: {_yes_or_no(report.answers, style)}{_seconds(report, 'answer')}")
-    return "\n".join(lines)
+    answers = "not asked" if report.answers is None else _outcome(report.answers, report.seconds.get("answer"), style)
+    return "\n".join([*lines, f"answers: {answers}"])
 
 
 def _facts(report: ArchiveReport) -> list[tuple[str, str]]:
@@ -179,12 +176,9 @@ def _facts(report: ArchiveReport) -> list[tuple[str, str]]:
     return [(label, _or_dash(value)) for label, value in facts.items()]
 
 
-def _yes_or_no(value: bool, style: TextStyle) -> str:
-    return style.colorize("yes", GREEN) if value else style.colorize("no", RED)
-
-
-def _seconds(report: TrialReport, stage: str) -> str:
-    return f", {report.seconds[stage]:.2f} s" if stage in report.seconds else ""
+def _outcome(value: bool, seconds: float | None, style: TextStyle) -> str:
+    shown = style.colorize("yes", GREEN) if value else style.colorize("no", RED)
+    return shown if seconds is None else f"{shown}, {seconds:.2f} s"
 
 
 def _answer_line(answer: TrialAnswer, style: TextStyle) -> str:

@@ -25,49 +25,29 @@ if TYPE_CHECKING:
 
 
 class FieldChange(Record):
-    """A field of the manifest that differs.
+    """A field of the manifest that differs."""
 
-    Attributes:
-        field: its name; that of a field of the model is ``model.modelName``.
-        a: its value in the first archive, or None if it is absent.
-        b: its value in the second archive.
-    """
-
-    field: str
-    a: Any
-    b: Any
+    field: str  # its name; that of a field of the model is ``model.modelName``
+    a: Any  # its value in the first archive, or None if it is absent
+    b: Any  # in the second archive
 
 
 class FileChange(Record):
-    """A file that differs.
+    """A file that differs."""
 
-    Attributes:
-        path: its path in the archive.
-        change: what happened from the first archive to the second.
-        a: the file in the first archive, or None if it is absent.
-        b: the file in the second archive.
-    """
-
-    path: PurePosixPath
-    change: Literal["added", "removed", "changed"]
-    a: ArchiveEntry | None
-    b: ArchiveEntry | None
+    path: PurePosixPath  # in the archive
+    change: Literal["added", "removed", "changed"]  # from the first archive to the second
+    a: ArchiveEntry | None  # the file in the first archive, or None if it is absent
+    b: ArchiveEntry | None  # in the second archive
 
 
 class Difference(Record):
-    """What differs between two archives.
-
-    Attributes:
-        a: the first archive.
-        b: the second archive.
-        fields: the fields of the manifest that differ, without those that say when and by which version it was built.
-        files: the files of the model, and its samples, that differ, sorted by path. The digest does not count samples.
-    """
+    """What differs between two archives."""
 
     a: ArchiveReport
     b: ArchiveReport
-    fields: tuple[FieldChange, ...]
-    files: tuple[FileChange, ...]
+    fields: tuple[FieldChange, ...]  # of the manifest, without those that say when and by which version it was built
+    files: tuple[FileChange, ...]  # of the model, and its samples, sorted by path
 
     @property
     def same(self) -> bool:

@@ -33,14 +33,9 @@ _CHOOSE_FOLDER = "name another folder with --to"
 
 
 class Extraction(Record):
-    """An archive that was unpacked.
+    """An archive that was unpacked."""
 
-    Attributes:
-        folder: the model folder that was written.
-        archive: the report on the archive.
-    """
-
-    folder: Path
+    folder: Path  # the model folder that was written
     archive: ArchiveReport
 
 

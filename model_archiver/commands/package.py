@@ -57,7 +57,11 @@ def plan_package(
         ModelArchiverError: everything that is wrong with the request.
     """
     request = ModelArchiverConfig.from_args(config)
-    ignored = _ignored(request)
+    ignored: Collection[str] = ()
+    if request.ignore:
+        from model_archiver.core.codes import ignored_codes  # noqa: PLC0415 - only with --ignore
+
+        ignored = ignored_codes(request.ignore)
     problems, trial = ProblemList(ignored), None
     problems.extend(found)
     for name in ("test_python", "test_timeout", "install_requirements"):
@@ -81,11 +85,3 @@ def plan_package(
         raise
     problems.raise_errors(strict=request.strict)
     return plan, problems, trial
-
-
-def _ignored(request: ModelArchiverConfig) -> Collection[str]:
-    if not request.ignore:
-        return ()
-    from model_archiver.core.codes import ignored_codes  # noqa: PLC0415 - only with --ignore
-
-    return ignored_codes(request.ignore)

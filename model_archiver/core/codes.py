@@ -36,8 +36,7 @@ def ignored_codes(given: str | Sequence[str] | None) -> frozenset[str]:
             hint = did_you_mean(code, table, "docs/errors.md lists all codes")
             problems.error("usage-invalid", f"unknown code {code}", hint, path="--ignore")
         elif table[code]["level"] == "error":
-            problems.error(
-                "usage-invalid", f"{code} is always an error", "only warnings can be ignored", path="--ignore"
-            )
+            hint = "only warnings can be ignored"
+            problems.error("usage-invalid", f"{code} is always an error", hint, path="--ignore")
     problems.raise_errors(strict=False)
     return frozenset(codes)

@@ -37,11 +37,8 @@ def gather_samples(
 ) -> tuple[bytes, tuple[Member, ...]]:
     """Return a file of cases as it is packed, and the files that it names, each under its own name."""
     if target.in_place:
-        message, hint = (
-            "is not for a build into the model's own folder",
-            "leave it out, or choose another --export-path",
-        )
-        problems.error("usage-invalid", message, hint, path=_FLAG)
+        hint = "leave it out, or choose another --export-path"
+        problems.error("usage-invalid", "is not for a build into the model's own folder", hint, path=_FLAG)
         return b"", ()
     packed: list[str] = []
     samples: dict[str, Member] = {}

@@ -52,6 +52,10 @@ _HINTS = (
         " own handler, call torch.load with weights_only=False",
     ),
     (
+        r"loading state_dict for .*Missing key",
+        "save the state_dict of this very class, without a checkpoint around it or a prefix before its keys",
+    ),
+    (
         r"Could not infer dtype of dict",
         "define preprocess in the handler, and make a tensor from the request there; or, if the request is"
         ' {"instances": [...]}, run `test` with --envelope json',
@@ -158,7 +162,7 @@ def _raised(cause: LoggedException, model: TriedModel, level: Level, code: str, 
     path, number = cause.place(model.folder, model.files) or (model.display_path, None)
     known = (*_HINTS, *(_IN_REQUEST if stage.startswith("request") else ()))
     advice = (hint for sign, hint in known if re.search(sign, line))
-    hint = _about_module(cause, model) or _about_keys(cause.text) or _about_file(cause, model) or next(advice, "")
+    hint = _about_module(cause, model) or _about_file(cause, model) or next(advice, "")
     return Problem(level, code, f"{stage}: {line}", hint, path, number)
 
 
@@ -247,24 +251,6 @@ def _lines(model: TriedModel, paths: Iterable[str]) -> Iterator[tuple[str, int, 
 
 def _normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name.strip().lower())
-
-
-def _about_keys(text: str) -> str:
-    """Return what to do about a checkpoint, or a state_dict whose keys have a prefix that the model's do not have."""
-    missing, _, unexpected = text.partition("Unexpected key(s)")
-    # Only the keys are quoted; sizes that differ come last.
-    absent = set(re.findall(r'"([^"]+)"', missing.partition("Missing key(s)")[2]))
-    found = set(re.findall(r'"([^"]+)"', unexpected.partition("size mismatch")[0]))
-    if "loading state_dict" not in text or not found:
-        return ""
-    for name in ("state_dict", "model_state_dict", "model"):
-        if name in found - absent:
-            return f'the file is a checkpoint: save its item alone, torch.save(checkpoint["{name}"], path)'
-    first = min(found)
-    for prefix in [first.removesuffix(key) for key in absent if first.endswith(f".{key}")]:
-        if {f"{prefix}{key}" for key in absent} == found:
-            return f"remove the prefix {prefix} from the keys of the state_dict before you save it"
-    return ""
 
 
 def _about_file(cause: LoggedException, model: TriedModel) -> str:

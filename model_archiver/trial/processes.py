@@ -26,14 +26,11 @@ class GuardedProcess:
     """A process that is killed with all that it started when it is closed, or when this process ends, however it does.
 
     On Linux that includes processes that left its session. See `guardian`, the program between the two.
-
-    Attributes:
-        log: what the process writes to stdout and stderr.
     """
 
     def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
         """Start it in a folder. The first word of the command is a Python 3, which runs the guardian too."""
-        self.log = WorkerLog()
+        self.log = WorkerLog()  # what the process writes to stdout and stderr
         reading, writing = os.pipe()
         try:
             self._guardian = subprocess.Popen(  # noqa: S603 - what runs is what the user asked for

@@ -35,11 +35,9 @@ _LEAST = 0.001  # seconds; 0 would mean not to wait at all, even for what is the
 
 
 class AnswerError(Exception):
-    """An answer that does not come.
+    """An answer that does not come, for a reason.
 
-    Attributes:
-        reason: why: the worker closed the connection, nothing came in time, only a part of the answer came in time,
-            what came is not an answer, or it is too large.
+    The worker closed the connection, nothing or only a part came in time, or what came is not an answer or too large.
     """
 
     def __init__(self, reason: Reason) -> None:
@@ -96,10 +94,7 @@ class Connection:
     def predict(
         self, message: bytes, requests: Sequence[TrialRequest], seconds: float
     ) -> tuple[str, list[TrialAnswer]]:
-        """Return what the worker says if the batch failed, else an empty string, and the answers as clients get them.
-
-        The pieces of a streamed answer are joined.
-        """
+        """Return what the worker says if the batch failed, else an empty text, and the answers as clients get them."""
         start = time.monotonic()
         self._send(message, seconds)
         code, said, answers = self._read_batch(requests)

@@ -31,11 +31,7 @@ _ENDING = 2.0  # seconds that a worker has to end by itself
 
 
 class Worker:
-    """A worker that runs.
-
-    Attributes:
-        log: what it writes.
-    """
+    """A worker that runs."""
 
     def __init__(self, interpreter: Interpreter, model: TriedModel, private: Path) -> None:
         """Start it; its socket and its temporary files are in a private folder."""
@@ -47,7 +43,7 @@ class Worker:
         self._writers: list[int] = []
         command = self._command(interpreter.executable, Path(interpreter.package))
         self._process = GuardedProcess(command, Path(model.folder), self._environment())
-        self.log = self._process.log
+        self.log = self._process.log  # what it writes
 
     def load(self, seconds: float) -> tuple[int, str]:
         """Have it load the model, and return status and message of its answer.

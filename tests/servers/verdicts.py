@@ -347,9 +347,9 @@ TORCHSERVE_REFUSES = {
     "own package whose contents are at the root": refused(
         "--handler h.py --extra-files greetings", {"h.py": INCLUDES, **GREETINGS}, "No module named 'greetings'"
     ),
-    "weights with a prefix": refused(EAGER, MODEL | {"net.pt": prefixed}, "remove the prefix module."),
+    "weights with a prefix": refused(EAGER, MODEL | {"net.pt": prefixed}, "a prefix before its keys"),
     "weights of another size": refused(EAGER, MODEL | {"net.pt": of_another_size}, "size mismatch", slow=True),
-    "checkpoint": refused(EAGER, MODEL | {"net.pt": checkpoint}, 'checkpoint["state_dict"]', slow=True),
+    "checkpoint": refused(EAGER, MODEL | {"net.pt": checkpoint}, "without a checkpoint", slow=True),
     "whole module as weights": refused(EAGER, MODEL | {"net.pt": whole}, "Weights only load failed", slow=True),
     "state_dict without a model file": refused(SAVED, {"net.pt": state_dict}, "constants.pkl", slow=True),
     "truncated weights": refused(SAVED, {"net.pt": cut_short}, "PytorchStreamReader failed", slow=True),
