@@ -45,8 +45,8 @@ _GZIP = b"\x1f\x8b"
 _SUFFIXES = (".mar", ".tar.gz", ".tgz", ".tar", ".zip", ".gz")
 
 
-def open_archive(given: StrPath) -> Archive:
-    """Return the archive at a path: a ``.mar``, a ``.tar.gz`` or a folder.
+def open_archive(given: StrPath, *, has_own_name: bool = True) -> Archive:
+    """Return the archive at a path: a ``.mar``, a ``.tar.gz`` or a folder. One in a staging directory has another name.
 
     Raises:
         ModelArchiverError: it is none of them, or has the name of another one.
@@ -60,8 +60,9 @@ def open_archive(given: StrPath) -> Archive:
         source = None if status is None else regular_source(path, status, _ARGUMENT, problems)
         if source is None:
             raise error_of(problems)
-        with open_source(source, no_progress) as file:
-            _check_kind(_archive_kind(file), path)
+        if has_own_name:
+            with open_source(source, no_progress) as file:
+                _check_kind(_archive_kind(file), path)
         return open_by_content(source)
 
 
