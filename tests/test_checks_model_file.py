@@ -20,16 +20,14 @@ def errors(run: Command, name: str, text: str, *more: object) -> list[str]:
     return run("--model-name", "m", "--model-file", name, "--serialized-file", name, *more).errors
 
 
-def takes(parameters: str) -> str:
-    """Return the error of a class that needs arguments."""
-    return f":5: the server calls Net(), but __init__ takes (self, {parameters}); give each parameter a default"
+NEEDS = ":5: the server calls Net(), but __init__ needs arguments; give each parameter a default"
 
 
 CLASSES = {
     "one": (NET.format(""), ""),
     "defaults": (NET.format(", size=3, *layers, bias=True, **options"), ""),
-    "an argument": (NET.format(", size, classes=3"), takes("size, classes=3")),
-    "a keyword": (NET.format(", *, size"), takes("*, size")),
+    "an argument": (NET.format(", size, classes=3"), NEEDS),
+    "a keyword": (NET.format(", *, size"), NEEDS),
     "none": ("from torch.nn import Module\n", f": {ONE} none; define the model's class in it"),
     "none for certain": ("from torch.nn import Module\nfrom mine import make\nNet = make()\n", ""),
     "two and an alias": (
