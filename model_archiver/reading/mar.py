@@ -161,10 +161,8 @@ def _blocks(
     found, recorded = (checksum, end - header.data_start, size), header.numbers
     if header.has_descriptor:
         recorded, end = _read_descriptor(file, end, listed.end, found)
-    if found[1:] != recorded[1:]:
-        raise DamageError("entry-damaged", "size mismatch: the data does not have the recorded sizes")
     if found != recorded:
-        raise DamageError("entry-damaged", "CRC-32 mismatch: the content is damaged")
+        raise DamageError("entry-damaged", "CRC-32 or size mismatch: the content is damaged")
     member.compressed_size, listed.end = found[1], end
     if listed.numbers != recorded:
         context.problems.error("headers-differ", _DIFFERENCE, FETCH_AGAIN, path=member.name)
