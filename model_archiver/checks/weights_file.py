@@ -55,11 +55,6 @@ class Built:
         """Return whether it certainly is a tensor."""
         return self.maker.startswith("torch._utils._rebuild_")
 
-    @property
-    def is_module(self) -> bool:
-        """Return whether it certainly is a whole ``torch.nn.Module``."""
-        return isinstance(self.state, dict) and {"_parameters", "_modules"} <= self.state.keys()
-
 
 class Pickle(Record):
     """What a pickle would do."""
@@ -81,7 +76,8 @@ class WeightsFile(Record):
     @property
     def is_module(self) -> bool:
         """Return whether it certainly holds a whole ``torch.nn.Module``."""
-        return isinstance(self.value, Built) and self.value.is_module
+        state = getattr(self.value, "state", None)
+        return isinstance(state, dict) and {"_parameters", "_modules"} <= state.keys()
 
     @property
     def value(self) -> object:
