@@ -21,6 +21,7 @@ BASE = "from ts.torch_handler.base_handler import BaseHandler\n\n\nclass Mine(Ba
 ASYNC = "is async, but the server does not await it; make it a plain def, or set asyncCommunication in the config file"
 NONE = ": this file has no function"
 OTHER = "or name another function: --handler h.py:function"
+FUNCTION = "name a function that takes (data, context), or only the file if it has one class and no function handle"
 ONE = "define handle(data, context), or move all classes but one to another module"
 LONG = "h" * 1000
 SHORT = f"{'h' * 80}..."
@@ -59,13 +60,12 @@ ENTRY = {
     "class after the colon": (
         SERVICE,
         ":Service",
-        ":1: 'Service' is a class, but the server calls it as a function; "
-        "remove ':Service', as the server finds the only class of a file by itself",
+        f":1: 'Service' is a class, but the server calls it as a function; {FUNCTION}",
     ),
     "one of two classes": (
         f"{SERVICE}\n\nclass Mode:\n    pass\n",
         ":Service",
-        ":1: 'Service' is a class, but the server calls it as a function; name a function that takes (data, context)",
+        f":1: 'Service' is a class, but the server calls it as a function; {FUNCTION}",
     ),
     "class that is a list": ("class Rows(list):\n    def __init__(self, data, context): ...\n", ":Rows", ""),
     "async": ("async def handle(data, context):\n    return data\n", "", f":1: 'handle' {ASYNC}"),

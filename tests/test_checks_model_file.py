@@ -59,12 +59,15 @@ def test_a_handler_that_does_not_load_it_may_take_any_file(work: Path, run: Comm
     assert errors(run, "net.onnx", "", "--handler", handler) == []
 
 
-DOT = "the server imports the name up to the first dot, 'net'; rename the file to net_v2.py"
+DOT = (
+    "the model file must be a Python file without another dot in its name: the server imports 'net'; "
+    "rename it, or name the .py file that defines the model's class"
+)
 NAMES = {
     "net-v2.py": ("", ""),
     "net.v2.py": ("", DOT),
     "net.v2.py and net.pt": ("net.pt", DOT),
-    "net.txt": ("", "the model file must be a Python file; name the .py file that defines the model's class"),
+    "net.txt": ("", DOT),
     **{f"net.v2.py and {other}": (other, "") for other in ("net.py", "net/layers.py", "net.so", "deep/net.py")},
 }
 

@@ -146,8 +146,7 @@ def _function(context: CheckContext, outline: Outline, value: Value) -> Iterator
     elif value.kind == "function":
         yield from _call(context, value.node, name, _PARAMETERS)
     elif any(found.node is value.node and found.is_plain for found in outline.classes):
-        remove = f"remove ':{name}', as the server finds the only class of a file by itself"
-        hint = remove if outline.only_class and outline.lacks("handle") else f"name a function that takes {_PARAMETERS}"
+        hint = f"name a function that takes {_PARAMETERS}, or only the file if it has one class and no function handle"
         yield f"{name!r} is a class, but the server calls it as a function", hint, value.line
 
 
@@ -212,12 +211,8 @@ def model_file_name(context: CheckContext) -> Iterator[Problem]:
     importable = (module, ".py", ".pyc", ".pyd", ".so")
     if file is None or file.path.name == f"{module}.py" or any(part.endswith(importable) for part in found):
         return
-    name = file.path.name
-    if name.endswith(".py"):
-        message = f"the server imports the name up to the first dot, {module!r}"
-        hint = f"rename the file to {name.removesuffix('.py').replace('.', '_')}.py"
-    else:
-        message, hint = "the model file must be a Python file", "name the .py file that defines the model's class"
+    message = f"the model file must be a Python file without another dot in its name: the server imports {module!r}"
+    hint = "rename it, or name the .py file that defines the model's class"
     yield Problem("error", "model-file-name", message, hint, file.display_path)
 
 
