@@ -216,12 +216,9 @@ def _rejected_globals(context: CheckContext, found: WeightsFile) -> list[str]:
 
 
 def _what(found: WeightsFile) -> str:
-    maker = found.pickle.globals[0] if found.pickle is not None and found.is_module else ""
-    if maker:
-        return f"a whole pickled model ({shortened(maker)})"
     from model_archiver.reading.file_kind import describe  # noqa: PLC0415 - only for what is reported
 
-    return describe(found.damage or found.kind)
+    return "a whole pickled model" if found.is_module else describe(found.damage or found.kind)
 
 
 def _loaded_by(context: CheckContext, loader: str) -> Iterator[tuple[CheckedFile, WeightsFile]]:
