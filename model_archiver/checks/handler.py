@@ -32,11 +32,7 @@ _LONGEST_MESSAGE = 200
 
 
 def handler_unreachable(context: CheckContext) -> Iterator[Problem]:
-    """Report a handler file that is packed where the server's import does not find it.
-
-    The servers drop the folders of a handler and import the rest, with the root of the archive on the path. The folders
-    are on it too only if the handler names a function.
-    """
+    """Report a handler file that is packed where the server, which drops its folders, does not find it."""
     handler = context.handler
     if handler.file is None or context.fields.get("runtime") == "LSP":
         return

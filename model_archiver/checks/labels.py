@@ -33,10 +33,7 @@ def labels_invalid(context: CheckContext) -> Iterator[Problem]:
 
 
 def vocabulary_missing(context: CheckContext) -> Iterator[Problem]:
-    """Report a text handler without the vocabulary that it reads.
-
-    TorchServe: ts/torch_handler/text_handler.py, `initialize` and `get_source_vocab_path`.
-    """
+    """Report a text handler without the vocabulary that it reads (ts/torch_handler/text_handler.py, `initialize`)."""
     is_read = context.inherited is not None and context.inherited.runs("get_source_vocab_path", "TextHandler")
     if is_read and VOCABULARY not in context.by_path and not context.text_field("sourceVocab"):
         message = f"this handler reads {VOCABULARY}, which is not at the root of the archive"

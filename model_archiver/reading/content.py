@@ -37,10 +37,7 @@ _LONG_NAME = 64
 
 
 def read_content(archive: Archive, context: ReadContext, sink: Sink | None = None) -> Content:
-    """Read an archive front to back; `sink` receives each file.
-
-    The problems of the context collect everything that is wrong, except what only the manifest and the sums show.
-    """
+    """Read an archive front to back; `sink` receives each file, and the problems of the context what is wrong."""
     try:
         return _read(archive, context, sink)
     except OtherLayoutError:

@@ -46,11 +46,7 @@ class MarArchive(Archive):
     archive_format = ArchiveFormat.DEFAULT
 
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
-        """Yield the files and folders, one behind the other, which is what the central directory must list.
-
-        Raises:
-            DamageError: it cannot be known which entries there are.
-        """
+        """Yield the files and folders; raise DamageError if it cannot be known which entries there are."""
         with open_source(self._source, context.progress) as file:
             entries, start = read_directory(file, context)
             try:

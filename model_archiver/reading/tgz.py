@@ -63,11 +63,7 @@ class TgzArchive(Archive):
     archive_format = ArchiveFormat.TGZ
 
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
-        """Yield the files and folders, up to the first damage.
-
-        Raises:
-            OtherLayoutError: the manifest has no folder above it, as SageMaker unpacks a tar as it is.
-        """
+        """Yield the files and folders, up to the first damage; raise OtherLayoutError for the layout of SageMaker."""
         served = PurePosixPath if self.layout else _served_path
         has_manifest = False
         with open_source(self._source, context.progress) as file:

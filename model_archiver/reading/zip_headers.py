@@ -202,9 +202,7 @@ def kind_of_zip(names: Collection[str]) -> str:
 def read_directory(file: ArchiveFile, context: ReadContext) -> tuple[list[ZipHeader], int]:
     """Return the entries of the central directory, the last one first, and where the directory begins.
 
-    Raises:
-        DamageError: it cannot be known which entries there are.
-        TooLargeError: there are too many.
+    It raises DamageError if it cannot be known which entries there are, and TooLargeError if they are too many.
     """
     end = find_end(file)
     if end is None or end.start > end.position - end.size:
