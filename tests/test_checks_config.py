@@ -15,6 +15,7 @@ from tests.steps import counted
 PACK = ("--model-name", "m", "--handler", "handler.py", "--config-file", "config.yaml", "--dry-run")
 BASE = ("--model-name", "m", "--handler", "base_handler", "--model-file", "model.py", *PACK[-3:])
 YAML = "is not valid YAML:"
+CHARACTER = "is not UTF-8, or has a character that YAML does not allow; remove it, or save the file as UTF-8"
 MAPPING = "must be a mapping of settings; write each setting as key: value, with a space after the colon"
 TAB = f"{YAML} this is a tab, and only spaces are allowed here (column {{}}); replace it with spaces"
 OPEN = f"{YAML} this bracket or quote is not closed (column {{}}); close it"
@@ -62,9 +63,9 @@ INVALID = [
     ("a: !!bool maybe\n", f":1: {YAML} not a value of tag:yaml.org,2002:bool (column 4)"),
     ("a: !!timestamp foo\n", f":1: {YAML} not a value of tag:yaml.org,2002:timestamp (column 4)"),
     ("<<: 3\n", f":1: {YAML} {MERGE}"),
-    ("a: 1\nb: x\x01\n", ":2: contains the character U+0001, which YAML does not allow; remove it"),
-    ("a: 1\nb: grün\n".encode("latin-1"), ":2: is not UTF-8; save it as UTF-8"),
-    ("batchSize: 4\n".encode("utf-16"), ":1: is not UTF-8; save it as UTF-8"),
+    ("a: 1\nb: x\x01\n", f":2: {CHARACTER}"),
+    ("a: 1\nb: grün\n".encode("latin-1"), f":2: {CHARACTER}"),
+    ("batchSize: 4\n".encode("utf-16"), f":1: {CHARACTER}"),
     ("a: 1\n5: b\n", f":2: the key 5 {KEY}"),
     ("on: 1\n", f":1: the key true {KEY}"),
     ("~: 1\n", f":1: the key null {KEY}"),

@@ -21,6 +21,7 @@ BASE = "from ts.torch_handler.base_handler import BaseHandler\n\n\nclass Mine(Ba
 ASYNC = "is async, but the server does not await it; make it a plain def, or set asyncCommunication in the config file"
 NONE = ": this file has no function"
 OTHER = "or name another function: --handler h.py:function"
+FUNCTION = "name a function that takes (data, context), or only the file if it has one class and no function handle"
 ONE = "define handle(data, context), or move all classes but one to another module"
 LONG = "h" * 1000
 SHORT = f"{'h' * 80}..."
@@ -35,7 +36,11 @@ def errors(run: Command, source: str, handler: str = "h.py", *more: object) -> l
 # The source, the part of --handler from its colon on, the error without path and code; or nothing.
 ENTRY = {
     "nothing": ("X = 1\n", "", f"{NONE} 'handle', and no class; define handle(data, context), {OTHER}"),
-    "near": ("def predct(): ...\n", ":predict", f"{NONE} 'predict', and no class; did you mean predct?"),
+    "near": (
+        "def predct(): ...\n",
+        ":predict",
+        f"{NONE} 'predict', and no class; define predict(data, context), {OTHER}",
+    ),
     "near, and not a function": (
         "handel = 1\nimport os.path as handl\n",
         "",
@@ -55,31 +60,29 @@ ENTRY = {
     "class after the colon": (
         SERVICE,
         ":Service",
-        ":1: 'Service' is a class, but the server calls it as a function; "
-        "remove ':Service', as the server finds the only class of a file by itself",
+        f":1: 'Service' is a class, but the server calls it as a function; {FUNCTION}",
     ),
     "one of two classes": (
         f"{SERVICE}\n\nclass Mode:\n    pass\n",
         ":Service",
-        ":1: 'Service' is a class, but the server calls it as a function; name a function that takes (data, context)",
+        f":1: 'Service' is a class, but the server calls it as a function; {FUNCTION}",
     ),
     "class that is a list": ("class Rows(list):\n    def __init__(self, data, context): ...\n", ":Rows", ""),
     "async": ("async def handle(data, context):\n    return data\n", "", f":1: 'handle' {ASYNC}"),
     "one parameter": (
         "def handle(data):\n    return data\n",
         "",
-        ":1: the server calls handle(data, context), but this function takes (data); make it handle(data, context)",
+        ":1: the server calls handle(data, context), which this function does not take; make it handle(data, context)",
     ),
     "all kinds of parameters": (
         "def handle(data, /, size: int=3, *, more, **rest):\n    pass\n",
         "",
-        ":1: the server calls handle(data, context), but this function takes (data, /, size: int=3, *, more, **rest); "
-        "make it handle(data, context)",
+        ":1: the server calls handle(data, context), which this function does not take; make it handle(data, context)",
     ),
     "number of many digits": (
         f"def handle(data=0x{'f' * 6000}):\n    pass\n",
         "",
-        ":1: the server calls handle(data, context), but this function takes (...); make it handle(data, context)",
+        ":1: the server calls handle(data, context), which this function does not take; make it handle(data, context)",
     ),
     "generator": (
         "def handle(data, context):\n    yield data\n",
@@ -121,19 +124,19 @@ CLASS = {
     ),
     "constructor": (
         SERVICE.replace(":\n", ":\n    def __init__(self, model): ...\n\n", 1),
-        "2: the server calls Service(), but __init__ takes (self, model); give each parameter a default",
+        "2: the server calls Service(), but __init__ needs arguments; give each parameter a default",
     ),
     "initialize without context": (
         f"class Service:\n    def initialize(self): ...\n\n{METHOD}",
-        "2: the server calls initialize(context), but this method takes (self); make it initialize(self, context)",
+        "2: the server calls initialize(context), which this method does not take; make it initialize(self, context)",
     ),
     "initialize of a derived class": (
         f"{BASE}    def __init__(self):\n        super(Mine, self).__init__()\n\n    def initialize(self): ...\n",
-        "8: the server calls initialize(context), but this method takes (self); make it initialize(self, context)",
+        "8: the server calls initialize(context), which this method does not take; make it initialize(self, context)",
     ),
     "handle without context": (
         f"class Service:\n{INITIALIZE}    def handle(self, data): ...\n",
-        "5: the server calls handle(data, context), but this function takes (self, data); "
+        "5: the server calls handle(data, context), which this function does not take; "
         "make it handle(self, data, context)",
     ),
     "async handle": (SERVICE.replace("def handle", "async def handle"), f"5: 'handle' {ASYNC}"),
@@ -282,7 +285,7 @@ UNREACHABLE = {
     "behind a module": (
         "k.mod",
         "k/mod.py,k.py",
-        "the server cannot import this file, because k.py shadows its folder; rename one of them",
+        "the server cannot import this file, because a module shadows its folder; rename the folder",
         "",
     ),
     "folder with a name of Python's": (

@@ -20,16 +20,14 @@ def errors(run: Command, name: str, text: str, *more: object) -> list[str]:
     return run("--model-name", "m", "--model-file", name, "--serialized-file", name, *more).errors
 
 
-def takes(parameters: str) -> str:
-    """Return the error of a class that needs arguments."""
-    return f":5: the server calls Net(), but __init__ takes (self, {parameters}); give each parameter a default"
+NEEDS = ":5: the server calls Net(), but __init__ needs arguments; give each parameter a default"
 
 
 CLASSES = {
     "one": (NET.format(""), ""),
     "defaults": (NET.format(", size=3, *layers, bias=True, **options"), ""),
-    "an argument": (NET.format(", size, classes=3"), takes("size, classes=3")),
-    "a keyword": (NET.format(", *, size"), takes("*, size")),
+    "an argument": (NET.format(", size, classes=3"), NEEDS),
+    "a keyword": (NET.format(", *, size"), NEEDS),
     "none": ("from torch.nn import Module\n", f": {ONE} none; define the model's class in it"),
     "none for certain": ("from torch.nn import Module\nfrom mine import make\nNet = make()\n", ""),
     "two and an alias": (
@@ -61,12 +59,15 @@ def test_a_handler_that_does_not_load_it_may_take_any_file(work: Path, run: Comm
     assert errors(run, "net.onnx", "", "--handler", handler) == []
 
 
-DOT = "the server imports the name up to the first dot, 'net'; rename the file to net_v2.py"
+DOT = (
+    "the model file must be a Python file without another dot in its name: the server imports 'net'; "
+    "rename it, or name the .py file that defines the model's class"
+)
 NAMES = {
     "net-v2.py": ("", ""),
     "net.v2.py": ("", DOT),
     "net.v2.py and net.pt": ("net.pt", DOT),
-    "net.txt": ("", "the model file must be a Python file; name the .py file that defines the model's class"),
+    "net.txt": ("", DOT),
     **{f"net.v2.py and {other}": (other, "") for other in ("net.py", "net/layers.py", "net.so", "deep/net.py")},
 }
 

@@ -46,11 +46,13 @@ WEIGHTS = {
     "foreign": old_save_of(b"\x80\x02ctensorlib.rows\nRows\n0}."),
     "many foreign": old_save_of(b"\x80\x02" + b"".join(b"cpackage%d\nX\n0" % number for number in range(30)) + b"}."),
 }
+NOT_LOADED = "which the server does not load"
+AGAIN = "copy or download it again, or save the weights again"
 DAMAGED = {
-    "empty": "the file is empty; save the weights again",
-    "html": "this is an HTML page, not the weights; download the file itself",
-    "git lfs": "this is a Git LFS pointer, not the weights; run git lfs pull",
-    "truncated": "the file is truncated; copy or download it again, or save the weights again",
+    "empty": f"this is an empty file, {NOT_LOADED}; {AGAIN}",
+    "html": f"this is an HTML page, {NOT_LOADED}; download the file itself",
+    "git lfs": f"this is a Git LFS pointer, {NOT_LOADED}; run git lfs pull",
+    "truncated": f"this is a truncated file, {NOT_LOADED}; {AGAIN}",
 }
 SAVE_STATE = "save its state_dict() with torch.save"
 SCRIPT = "save TorchScript as .pt (torch.jit.script(model).save(...))"
@@ -83,8 +85,8 @@ WITHOUT_MODEL_FILE = {
     "state-dict": ("a file from torch.save", CLASS_OR_SCRIPT),
     "old-state-dict": ("a file from torch.save", CLASS_OR_SCRIPT),
     "numbers": ("a file from torch.save", CLASS_OR_SCRIPT),
-    "whole": ("a whole pickled model (tests.torch_files.Net)", SCRIPT_OR_CLASS),
-    "old-whole": ("a whole pickled model (tests.torch_files.Net)", SCRIPT_OR_CLASS),
+    "whole": ("a whole pickled model", SCRIPT_OR_CLASS),
+    "old-whole": ("a whole pickled model", SCRIPT_OR_CLASS),
     "exported": ("an exported program (torch.export)", SCRIPT_OR_CLASS),
     "pickle": ("a plain pickle", SCRIPT_OR_CLASS),
     "onnx": ("an ONNX model", "give it the suffix .onnx"),
@@ -162,7 +164,7 @@ def test_mms_may_load_anything(work: Path, run_mms: Command) -> None:
         ("state-dict", "net.bin", CLASS_OR_SCRIPT),
         ("exported", "net.pt2", SCRIPT_OR_CLASS),
         ("safetensors", "n.safetensors", SCRIPT_OR_CLASS),
-        ("raw", "net.mar.zip", f"{ADD_CLASS}, or give it the suffix .pt if it is TorchScript"),
+        ("raw", "net.mar.zip", SCRIPT_OR_CLASS),
     ],
 )
 def test_a_suffix_that_nothing_loads(pack, kind: str, name: str, hint: str) -> None:
@@ -189,7 +191,6 @@ def test_a_file_that_nothing_can_read(pack, run: Command, kind: str, report: str
     assert (done.errors, done.warnings) == ([], expected)
 
 
-NOT_LOADED = "which the server does not load"
 UNPACK = "unpack it and give what is in it"
 FOREIGN = {
     **dict.fromkeys(("zip", "zip of a folder", "mar"), ("a zip file", UNPACK)),
@@ -238,7 +239,10 @@ def test_what_else_a_handler_may_load_is_not_reported(pack, kind: str) -> None:
         ("torchscript", f"this is TorchScript, {NOT_LOADED}; export the model to ONNX"),
         ("safetensors", f"this is a safetensors file, {NOT_LOADED}; export the model to ONNX"),
         ("tar.gz", f"this is a gzip file, {NOT_LOADED}; {UNPACK}"),
-        *((kind, "this is not an ONNX model; export the model to ONNX") for kind in ("text", "raw")),
+        *(
+            (kind, f"this is a file of an unknown kind, {NOT_LOADED}; export the model to ONNX")
+            for kind in ("text", "raw")
+        ),
         ("html", DAMAGED["html"]),
     ],
 )

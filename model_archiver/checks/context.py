@@ -108,11 +108,10 @@ class CheckContext:
 
     @cached_property
     def roots(self) -> tuple[PurePosixPath, ...]:
-        """Return the folders of the archive in which a worker looks for a module, in their order.
+        """Return the folders of the archive in which a worker looks for a module, the root last.
 
-        The last one is the root. Both front ends put the part of the handler before its colon in front of it, without
-        its last part if it has folders. Multi Model Server does so without a colon too, and keeps all of it
-        (EnvironmentUtils.java, `getEnvString`). Some of these folders may not exist, which changes nothing.
+        The front ends add the part of the handler before its colon, without its last part if it has folders; Multi
+        Model Server adds it without a colon too, and keeps all of it (EnvironmentUtils.java, `getEnvString`).
         """
         module, colon, _ = self.text_field("handler").partition(":")
         if colon:
@@ -209,10 +208,7 @@ class CheckContext:
 
     @cached_property
     def config(self) -> YamlMapping | Problem | None:
-        """Return the settings of the config file, or the problem for which the server rejects it.
-
-        It is None without a config file, if the server does not read it, or if it cannot be checked.
-        """
+        """Return the settings of the config file, or why the server rejects it; None if the server reads none."""
         file = self.named_file("configFile")
         if file is None or file.size > LARGEST_CONFIG or self.server != "torchserve" or not self.runs_python3:
             return None

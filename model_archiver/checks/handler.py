@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import _ast
 import sys
-from pathlib import PurePosixPath
 
 from model_archiver.checks.imports import modules_found_first
 from model_archiver.checks.names import is_generator, takes, walk
 from model_archiver.core.problems import Problem
-from model_archiver.core.text import did_you_mean, listed, shortened
+from model_archiver.core.text import listed, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,20 +29,14 @@ _METHODS = {"initialize": "(self, context)", "handle": "(self, data, context)"}
 _MOST_LISTED = 5
 _MOST_NAMES = 20
 _LONGEST_MESSAGE = 200
-_MOST_NEAR = 300  # names among which a near one is looked for, which takes long
-_LONGEST_NEAR = 80  # letters of each
 
 
 def handler_unreachable(context: CheckContext) -> Iterator[Problem]:
-    """Report a handler file that is packed where the server's import does not find it.
-
-    The servers drop the folders of a handler and import the rest, with the root of the archive on the path. The folders
-    are on it too only if the handler names a function.
-    """
+    """Report a handler file that is packed where the server, which drops its folders, does not find it."""
     handler = context.handler
     if handler.file is None or context.fields.get("runtime") == "LSP":
         return
-    path, given, hint, top = handler.file.path, handler.given, "rename one of them", handler.module.partition(".")[0]
+    path, given, top = handler.file.path, handler.given, handler.module.partition(".")[0]
     if handler.is_reachable:
         is_package = any(folder / top / "__init__.py" in context.by_path for folder in context.roots)
         if top == handler.module or is_package or top not in modules_found_first(context.server):
@@ -57,9 +50,7 @@ def handler_unreachable(context: CheckContext) -> Iterator[Problem]:
         message = f"the server drops the folder of {given} and does not find this file"
         hint = f"name the function too: --handler {given}:handle"
     else:
-        files = (PurePosixPath(f"{folder}.py") for folder in path.parents)
-        other = next((file for file in files if file in context.by_path), "another module")
-        message = f"the server cannot import this file, because {other} shadows its folder"
+        message, hint = "the server cannot import this file, because a module shadows its folder", "rename the folder"
     yield Problem("error", "handler-unreachable", message, hint, handler.file.display_path)
 
 
@@ -140,10 +131,8 @@ def _no_function(context: CheckContext, outline: Outline) -> tuple[str, str, int
     define = f"define {name}{_PARAMETERS}"
     if classes:
         return message, f"{define}, or move all classes but one to another module", None
-    values = outline.scope.names.items()
-    names = [name for name, value in values if value.kind in ("function", "unknown") and len(name) < _LONGEST_NEAR]
-    hint = f"{define}, or name another function: --handler {shortened(handler.given.partition(':')[0])}:function"
-    return message, did_you_mean(handler.function[:_LONGEST_NEAR], names[:_MOST_NEAR], hint), None
+    other = f"--handler {shortened(handler.given.partition(':')[0])}:function"
+    return message, f"{define}, or name another function: {other}", None
 
 
 def _function(context: CheckContext, outline: Outline, value: Value) -> Iterator[tuple[str, str, int | None]]:
@@ -153,15 +142,14 @@ def _function(context: CheckContext, outline: Outline, value: Value) -> Iterator
     elif value.kind == "function":
         yield from _call(context, value.node, name, _PARAMETERS)
     elif any(found.node is value.node and found.is_plain for found in outline.classes):
-        remove = f"remove ':{name}', as the server finds the only class of a file by itself"
-        hint = remove if outline.only_class and outline.lacks("handle") else f"name a function that takes {_PARAMETERS}"
+        hint = f"name a function that takes {_PARAMETERS}, or only the file if it has one class and no function handle"
         yield f"{name!r} is a class, but the server calls it as a function", hint, value.line
 
 
 def _call(context: CheckContext, function: Any, name: str, parameters: str) -> Iterator[tuple[str, str, int | None]]:  # noqa: ANN401
     """Report a function that the server cannot call with data and context, or whose result it cannot use."""
     if not takes(function, parameters.count(",") + 1):
-        message = f"the server calls {name}{_PARAMETERS}, but this function takes {_parameters(function)}"
+        message = f"the server calls {name}{_PARAMETERS}, which this function does not take"
         yield message, f"make it {name}{parameters}", function.lineno
     elif type(function).__name__ == "AsyncFunctionDef":
         or_set = ", or set asyncCommunication in the config file" if context.server == "torchserve" else ""
@@ -191,7 +179,7 @@ def _class_problems(context: CheckContext, found: Class) -> Iterator[tuple[str, 
     yield from _constructor_problems(found)
     initialize, handle = found.method("initialize"), found.method("handle")
     if initialize and is_torchserve and not takes(initialize, 2):  # Multi Model Server goes on if the call fails
-        message = f"the server calls initialize(context), but this method takes {_parameters(initialize)}"
+        message = "the server calls initialize(context), which this method does not take"
         yield message, f"make it initialize{_METHODS['initialize']}", initialize.lineno
     if handle:
         yield from _call(context, handle, "handle", _METHODS["handle"])
@@ -201,17 +189,8 @@ def _constructor_problems(found: Class) -> Iterator[tuple[str, str, int | None]]
     """Report a class that cannot be called without arguments."""
     function = found.method("__init__")
     if function is not None and not takes(function, 1):
-        message = f"the server calls {shortened(found.node.name)}(), but __init__ takes {_parameters(function)}"
+        message = f"the server calls {shortened(found.node.name)}(), but __init__ needs arguments"
         yield message, "give each parameter a default", function.lineno
-
-
-def _parameters(function: Any) -> str:  # noqa: ANN401 - as the definition of a function or a lambda
-    import ast  # noqa: PLC0415 - only for a message
-
-    try:
-        return f"({shortened(ast.unparse(function.args))})"
-    except (ValueError, RecursionError):  # a number of many digits, or values in values
-        return "(...)"
 
 
 def _listed(classes: Sequence[Class]) -> str:
@@ -228,12 +207,8 @@ def model_file_name(context: CheckContext) -> Iterator[Problem]:
     importable = (module, ".py", ".pyc", ".pyd", ".so")
     if file is None or file.path.name == f"{module}.py" or any(part.endswith(importable) for part in found):
         return
-    name = file.path.name
-    if name.endswith(".py"):
-        message = f"the server imports the name up to the first dot, {module!r}"
-        hint = f"rename the file to {name.removesuffix('.py').replace('.', '_')}.py"
-    else:
-        message, hint = "the model file must be a Python file", "name the .py file that defines the model's class"
+    message = f"the model file must be a Python file without another dot in its name: the server imports {module!r}"
+    hint = "rename it, or name the .py file that defines the model's class"
     yield Problem("error", "model-file-name", message, hint, file.display_path)
 
 

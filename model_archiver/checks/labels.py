@@ -33,10 +33,7 @@ def labels_invalid(context: CheckContext) -> Iterator[Problem]:
 
 
 def vocabulary_missing(context: CheckContext) -> Iterator[Problem]:
-    """Report a text handler without the vocabulary that it reads.
-
-    TorchServe: ts/torch_handler/text_handler.py, `initialize` and `get_source_vocab_path`.
-    """
+    """Report a text handler without the vocabulary that it reads (ts/torch_handler/text_handler.py, `initialize`)."""
     is_read = context.inherited is not None and context.inherited.runs("get_source_vocab_path", "TextHandler")
     if is_read and VOCABULARY not in context.by_path and not context.text_field("sourceVocab"):
         message = f"this handler reads {VOCABULARY}, which is not at the root of the archive"
@@ -46,28 +43,20 @@ def vocabulary_missing(context: CheckContext) -> Iterator[Problem]:
 
 def _wrong_file(raw: bytes) -> Iterator[tuple[str, str, int | None]]:
     text = raw.decode(errors="replace")  # a worker uses the encoding of its locale, which may be another one
-    if text.startswith("\ufeff"):
-        yield "the file begins with a byte order mark, which a worker cannot read", "save it as UTF-8 without one", 1
-        return
     try:
         labels = json.loads(text)
     except json.JSONDecodeError as error:
-        if "\ufffd" in text:
-            yield "the file is not JSON in UTF-8", "save it as UTF-8", None
+        if "\ufffd" in text or text.startswith("\ufeff"):
+            yield "the file is not JSON in UTF-8 without a byte order mark", "save it as UTF-8 without one", None
         else:
             yield f"the file is not valid JSON: {error.msg} (column {error.colno})", _EXAMPLE, error.lineno
         return
     except (ValueError, RecursionError):  # nested too deeply, or a number too long, for this Python
         return
     if not isinstance(labels, dict):
-        yield f"the file must hold a JSON object, not {_kind(labels)}", _EXAMPLE, None
+        yield "the file must hold a JSON object", _EXAMPLE, None
     elif not isinstance(labels.get("object_type_names"), list):
         names = {key: label[-1] if isinstance(label, list) and label else label for key, label in labels.items()}
         for key in [key for key, name in names.items() if not isinstance(name, str)][:1]:
-            message = f"the name of class {shortened(key)!r} must be a string, not {_kind(labels[key])}"
+            message = f"the name of class {shortened(key)!r} must be a string"
             yield message, "write a string, or a list that ends with one", None
-
-
-def _kind(value: object) -> str:
-    kinds: dict[type, str] = {list: "a list", dict: "an object", str: "a string"}
-    return kinds.get(type(value)) or json.dumps(value)[:20]

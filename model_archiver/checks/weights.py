@@ -35,12 +35,6 @@ _SAVE_TORCHSCRIPT = "save TorchScript as .pt (torch.jit.script(model).save(...))
 _SUFFIXES = {"torchscript": ".pt", "onnx": ".onnx", "library": ".so"}
 _KINDS = ("unknown", "torchscript", "saved", "exported", "pickle", "onnx", "library")
 """The kinds of which a model file, or a suffix, decides whether the server loads them."""
-_DAMAGES = {
-    "empty": ("the file is empty", "save the weights again"),
-    "truncated": ("the file is truncated", "copy or download it again, or save the weights again"),
-    "html": ("this is an HTML page, not the weights", "download the file itself"),
-    "git lfs": ("this is a Git LFS pointer, not the weights", "run git lfs pull"),
-}
 _CHANGES_LOADING = (
     *(b"weights_only", b"WEIGHTS_ONLY", b"safe_globals", b"load =", b"load=", b'load"', b"load'"),
     b"ultralytics",  # importing it replaces torch.load
@@ -76,14 +70,14 @@ def weights_unreadable(context: CheckContext) -> Iterator[Problem]:
     loader = _loader(context, file)
     level: Literal["error", "warning"] = "error" if loader else "warning"
     is_placeholder = found.damage == "empty" and any(word in file.path.name.lower() for word in _PLACEHOLDERS)
-    if found.damage and (level == "error" or not is_placeholder):
-        yield Problem(level, "weights-unreadable", *_DAMAGES[found.damage], file.display_path)
-    if found.damage or not _is_foreign(loader, file, found):
-        return
-    if loader == _STATE_DICT and context.mentioned(_CHANGES_LOADING):
-        return
-    what = "not an ONNX model" if found.kind == "unknown" else f"{_what(found)}, which the server does not load"
-    yield Problem("error", "weights-unreadable", f"this is {what}", _hint(loader, found), file.display_path)
+    if found.damage:
+        is_reported = level == "error" or not is_placeholder
+    else:
+        may_load = loader == _STATE_DICT and context.mentioned(_CHANGES_LOADING)
+        is_reported = _is_foreign(loader, file, found) and not may_load
+    if is_reported:
+        message = f"this is {_what(found)}, which the server does not load"
+        yield Problem(level, "weights-unreadable", message, _hint(loader, found), file.display_path)
 
 
 def _is_foreign(loader: str, file: CheckedFile, found: WeightsFile) -> bool:
@@ -98,6 +92,8 @@ def _is_foreign(loader: str, file: CheckedFile, found: WeightsFile) -> bool:
 def _hint(loader: str, found: WeightsFile) -> str:
     from model_archiver.reading.file_kind import HINTS  # noqa: PLC0415 - as few weights are of another kind
 
+    if found.damage:
+        return HINTS.get(found.damage, "copy or download it again, or save the weights again")
     hints = {_ONNX: "export the model to ONNX", _STATE_DICT: _SAVE_STATE_DICT}
     return HINTS.get(found.kind) or hints.get(loader) or _hint_without_model_file(found)
 
@@ -106,9 +102,7 @@ def weights_suffix(context: CheckContext) -> Iterator[Problem]:
     """Report a suffix for which BaseHandler has no way to load the file."""
     for file, found in _loaded_by(context, _NOTHING):
         message = "without a model file, the server loads only .pt, .onnx and .so files"
-        hint = f"{_ADD_CLASS}, or give it the suffix .pt if it is TorchScript"
-        hint = hint if found.kind == "unknown" else _hint_without_model_file(found)
-        yield Problem("error", "weights-suffix", message, hint, file.display_path)
+        yield Problem("error", "weights-suffix", message, _hint_without_model_file(found), file.display_path)
 
 
 def weights_without_model_file(context: CheckContext) -> Iterator[Problem]:
@@ -222,12 +216,9 @@ def _rejected_globals(context: CheckContext, found: WeightsFile) -> list[str]:
 
 
 def _what(found: WeightsFile) -> str:
-    maker = found.pickle.globals[0] if found.pickle is not None and found.is_module else ""
-    if maker:
-        return f"a whole pickled model ({shortened(maker)})"
     from model_archiver.reading.file_kind import describe  # noqa: PLC0415 - only for what is reported
 
-    return describe(found.kind)
+    return "a whole pickled model" if found.is_module else describe(found.damage or found.kind)
 
 
 def _loaded_by(context: CheckContext, loader: str) -> Iterator[tuple[CheckedFile, WeightsFile]]:

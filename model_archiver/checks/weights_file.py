@@ -55,11 +55,6 @@ class Built:
         """Return whether it certainly is a tensor."""
         return self.maker.startswith("torch._utils._rebuild_")
 
-    @property
-    def is_module(self) -> bool:
-        """Return whether it certainly is a whole ``torch.nn.Module``."""
-        return isinstance(self.state, dict) and {"_parameters", "_modules"} <= self.state.keys()
-
 
 class Pickle(Record):
     """What a pickle would do."""
@@ -81,7 +76,8 @@ class WeightsFile(Record):
     @property
     def is_module(self) -> bool:
         """Return whether it certainly holds a whole ``torch.nn.Module``."""
-        return isinstance(self.value, Built) and self.value.is_module
+        state = getattr(self.value, "state", None)
+        return isinstance(state, dict) and {"_parameters", "_modules"} <= state.keys()
 
     @property
     def value(self) -> object:
@@ -293,9 +289,5 @@ def _made(taken: list[object]) -> object:
 
 def rejected_globals(pickle: Pickle) -> tuple[str, ...]:
     """Return the globals that ``torch.load`` certainly rejects since 2.6 (see ``torch._weights_only_unpickler``)."""
-    return tuple(name for name in pickle.globals if not _is_allowed(name))
-
-
-def _is_allowed(name: str) -> bool:
-    is_tensor = name.startswith("torch.") and name.endswith(("Storage", "Tensor"))
-    return is_tensor or name in _ALLOWED or name.startswith(_ALLOWED_BEGINNINGS)
+    names = [name for name in pickle.globals if name not in _ALLOWED and not name.startswith(_ALLOWED_BEGINNINGS)]
+    return tuple(name for name in names if not (name.startswith("torch.") and name.endswith(("Storage", "Tensor"))))

@@ -55,7 +55,7 @@ class BuildTrial:
             TrialFailedError: it does not serve, or cannot be tried.
         """
         if built is not None and archive is not None:
-            opened = open_archive(archive, has_own_name=False)
+            opened = open_archive(archive, built.path)
             self._run(built, lambda tree: tree.unpack(opened, built, sys.maxsize, no_progress))
             return
         plan = self._plan

@@ -73,11 +73,7 @@ def check_platform_name(platform: Platform, name: str, suffix: str, problems: Pr
 
 
 def check_handler(platform: Platform, config: ModelArchiverConfig, packed: list[Member]) -> None:
-    """Check that the platform would serve no other code than the handler that the manifest names.
-
-    Raises:
-        ModelArchiverError: there is SageMaker's own script, and no handler was given.
-    """
+    """Raise ModelArchiverError if SageMaker would serve its own kind of script, and no handler was given."""
     script = next((member for member in packed if member.path == _CODE / "inference.py"), None)
     if script is None or config.handler or not LAYOUTS[platform].has_code:
         return
@@ -95,8 +91,7 @@ def check_handler(platform: Platform, config: ModelArchiverConfig, packed: list[
 def handler_for(platform: Platform, handler: Handler, packed: list[Member], problems: ProblemList) -> Handler:
     """Return the handler as the manifest names it on the platform; add an error if the platform does not find it.
 
-    A file in ``code/`` is found by its path only if a function is named too: TorchServe's front end then puts its
-    folder on the path. ``handle`` may be the method of a class instead.
+    TorchServe's front end puts ``code/`` on the path only if a function is named too, which may be a class's method.
     """
     module, function = split_function(handler.manifest_name)
     if not LAYOUTS[platform].has_code:

@@ -45,13 +45,11 @@ def read_yaml(raw: bytes, path: str) -> YamlMapping | Problem:
         loader = _Loader(raw.decode("utf-8"))
         root = loader.get_single_node()
         content = None if root is None else loader.construct_document(root)
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        return Problem("error", "config-invalid", "is not UTF-8", "save it as UTF-8", path, line)
-    except yaml.reader.ReaderError as error:
-        line = raw.decode("utf-8").count("\n", 0, error.position) + 1
-        message = f"contains the character U+{error.character:04X}, which YAML does not allow"
-        return Problem("error", "config-invalid", message, "remove it", path, line)
+    except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
+        at = error.start if isinstance(error, UnicodeDecodeError) else len(raw.decode()[: error.position].encode())
+        line = raw.count(b"\n", 0, at) + 1
+        message = "is not UTF-8, or has a character that YAML does not allow"
+        return Problem("error", "config-invalid", message, "remove it, or save the file as UTF-8", path, line)
     except yaml.MarkedYAMLError as error:
         return _rejected(error, path)
     if isinstance(content, YamlMapping):

@@ -33,7 +33,7 @@ _RAW_DEFLATE = -15
 
 
 class Archive(ABC):
-    """An archive of one format. A new format is a new class with these members, and a line in `open_by_content`."""
+    """An archive of one format. A new format is a new class with these members, and a line in `open_archive`."""
 
     path: Path
     archive_format: ArchiveFormat

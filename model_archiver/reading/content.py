@@ -37,10 +37,7 @@ _LONG_NAME = 64
 
 
 def read_content(archive: Archive, context: ReadContext, sink: Sink | None = None) -> Content:
-    """Read an archive front to back; `sink` receives each file.
-
-    The problems of the context collect everything that is wrong, except what only the manifest and the sums show.
-    """
+    """Read an archive front to back; `sink` receives each file, and the problems of the context what is wrong."""
     try:
         return _read(archive, context, sink)
     except OtherLayoutError:
@@ -185,16 +182,16 @@ class SampledFile:
 
     def open(self) -> AbstractContextManager[BinaryIO]:
         """Open what was kept for reading; it is seekable."""
-        return _SampleReader(self.size, self._head, self._tail)  # type: ignore[return-value] # has what readers use
+        parts = () if self._head is None else ((0, self._head), (self.size - len(self._tail), self._tail))
+        return _SampleReader(self.size, parts)  # type: ignore[return-value] # has what readers use
 
 
 class _SampleReader(io.RawIOBase):
     """A sampled file as a file object that is read and sought from its start, which is what the checks do."""
 
-    def __init__(self, size: int, head: bytes | None, tail: bytes) -> None:
+    def __init__(self, size: int, parts: tuple[tuple[int, bytes], ...]) -> None:
         super().__init__()
-        self._size, self._head, self._tail = size, head, tail
-        self._position = 0
+        self._size, self._parts, self._position = size, parts, 0
 
     def seek(self, offset: int, _whence: int = 0) -> int:
         self._position = offset
@@ -203,8 +200,7 @@ class _SampleReader(io.RawIOBase):
     def read(self, count: int = -1) -> bytes:
         """Return the next bytes; raise NotSampledError if they were not kept."""
         end = self._size if count < 0 else min(self._position + count, self._size)
-        parts = () if self._head is None else ((0, self._head), (self._size - len(self._tail), self._tail))
-        for start, kept in parts:
+        for start, kept in self._parts:
             if start <= self._position and end <= start + len(kept):
                 data = kept[self._position - start : end - start]
                 self._position += len(data)

@@ -21,6 +21,7 @@ _SIGNATURES: dict[str, bytes | tuple[bytes, ...]] = {
 }
 _DESCRIPTIONS = {
     "empty": "an empty file",
+    "unknown": "a file of an unknown kind",
     "html": "an HTML page",
     "xml": "an XML document",
     "git lfs": "a Git LFS pointer",

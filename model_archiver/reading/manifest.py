@@ -18,7 +18,6 @@ _FILE_FIELDS = ("serializedFile", "modelFile", "requirementsFile", "configFile")
 _FIELDS = ("createdOn", "description", "archiverVersion")
 _MODEL_FIELDS = ("modelName", "modelVersion", "handler", "envelope", "description", *_FILE_FIELDS)
 _SCALAR = (str, int, float)  # a bool is an int; servers turn all of them into strings
-_JSON_TYPES = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
 
 
 def read_manifest(text: bytes | None) -> tuple[dict[str, Any], list[Problem]]:
@@ -42,23 +41,16 @@ def manifest_problems(fields: dict[str, Any]) -> Iterator[Problem]:
     runtime = fields.get("runtime", RuntimeType.PYTHON.value)
     if runtime not in [known.value for known in RuntimeType]:
         yield _problem("runtime-unserved", f"no server knows the runtime {runtime!r}", "use python, python3 or LSP")
-    for field in _FIELDS:
-        yield from _type_problems(fields, field, field)
-    for field in _MODEL_FIELDS:
-        yield from _type_problems(model, field, f"model.{field}")
+    values = {field: fields.get(field) for field in _FIELDS}
+    values.update((f"model.{field}", model.get(field)) for field in _MODEL_FIELDS)
+    for field, value in values.items():
+        if value is not None and not isinstance(value, _SCALAR):
+            yield _problem("manifest-invalid", f"{field} must be a string")
     if "specificationVersion" in fields:  # only Multi Model Server's archiver writes it
-        yield from _type_problems(fields, "engine", "engine", (dict,))
+        if not isinstance(fields.get("engine", {}), (dict, type(None))):
+            yield _problem("manifest-invalid", "engine must be an object")
         if not model.get("handler"):
             yield _problem("manifest-invalid", "model.handler is missing, which Multi Model Server requires")
-
-
-def _type_problems(
-    fields: dict[str, Any], field: str, display_name: str, types: tuple[type, ...] = _SCALAR
-) -> Iterator[Problem]:
-    value = fields.get(field)
-    if value is not None and not isinstance(value, types):
-        found = _JSON_TYPES.get(type(value), "a number")
-        yield _problem("manifest-invalid", f"{display_name} must be {_JSON_TYPES[types[0]]}, not {found}")
 
 
 def missing_files(manifest: dict[str, Any], paths: Collection[PurePosixPath]) -> Iterator[Problem]:

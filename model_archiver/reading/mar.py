@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     Numbers = tuple[int, int, int]
     """CRC-32, compressed size and size, in the order of a data descriptor."""
 
-_METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz"}
 _DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
-_DIFFERENCE = "the local header and the central directory contradict each other"
+_DIFFERENCE = "programs read the headers of this entry in different ways"
 
 
 class MarArchive(Archive):
@@ -47,11 +46,7 @@ class MarArchive(Archive):
     archive_format = ArchiveFormat.DEFAULT
 
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
-        """Yield the files and folders, one behind the other, which is what the central directory must list.
-
-        Raises:
-            DamageError: it cannot be known which entries there are.
-        """
+        """Yield the files and folders; raise DamageError if it cannot be known which entries there are."""
         with open_source(self._source, context.progress) as file:
             entries, start = read_directory(file, context)
             try:
@@ -124,26 +119,19 @@ def _member(file: ArchiveFile, context: ReadContext, listed: ZipHeader) -> Found
     if header is None:
         raise DamageError("archive-damaged", "the local header is missing or damaged", path=listed.text)
     _compare(header, listed, context.problems)
-    executable = bool(listed.mode & stat.S_IXUSR)
-    member = FoundMember(header.text, PurePosixPath(header.text), iter(()), executable=executable)
+    member = FoundMember(header.text, PurePosixPath(header.text), iter(()), bool(listed.mode & stat.S_IXUSR))
     member.blocks = _blocks(file, context, member, header, listed)
     return member
 
 
 def _compare(header: ZipHeader, listed: ZipHeader, problems: ProblemList) -> None:
-    """Add what the two headers of an entry contradict each other about, and what servers cannot restore."""
-    differs = (header.method, header.flags) != (listed.method, listed.flags)
+    """Add what readers differ about, because of the two headers of an entry, and what servers cannot restore."""
+    differs = (header.text, header.method, header.flags) != (listed.text, listed.method, listed.flags)
+    differs |= header.is_ambiguous or listed.is_ambiguous
     differs |= not header.has_descriptor and header.numbers != listed.numbers
     differs |= stat.S_ISDIR(listed.mode) and not header.text.endswith("/")
-    message = ""
-    if header.text != listed.text:
-        message = f"has another name in the central directory: {listed.text}"
-    elif differs:
-        message = _DIFFERENCE
-    elif header.is_ambiguous or listed.is_ambiguous:
-        message = "its header needs a feature that some zip readers lack, or has two names or sizes"
-    if message:
-        problems.error("headers-differ", message, FETCH_AGAIN, path=header.text)
+    if differs:
+        problems.error("headers-differ", _DIFFERENCE, FETCH_AGAIN, path=header.text)
     if stat.S_IFMT(listed.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         message = "is a link or a device, which servers unpack as a small text file"
         problems.error("entry-link", message, "pack the file itself", path=header.text)
@@ -169,22 +157,17 @@ def _blocks(
     found, recorded = (checksum, end - header.data_start, size), header.numbers
     if header.has_descriptor:
         recorded, end = _read_descriptor(file, end, listed.end, found)
-    if found[1:] != recorded[1:]:
-        raise DamageError("entry-damaged", "size mismatch: the data does not have the recorded sizes")
     if found != recorded:
-        raise DamageError("entry-damaged", "CRC-32 mismatch: the content is damaged")
+        raise DamageError("entry-damaged", "CRC-32 or size mismatch: the content is damaged")
     member.compressed_size, listed.end = found[1], end
     if listed.numbers != recorded:
         context.problems.error("headers-differ", _DIFFERENCE, FETCH_AGAIN, path=member.name)
 
 
 def _check_supported(header: ZipHeader, limit: int) -> None:
-    if header.flags & ENCRYPTED:
-        raise DamageError("entry-method", "is encrypted", f"{REPACK} without a password")
-    if header.method not in (STORED, DEFLATED):
-        name = _METHODS.get(header.method, f"method {header.method}")
-        hint = f"{REPACK}, with stored or deflated entries"
-        raise DamageError("entry-method", f"is compressed with {name}, which servers cannot unpack", hint)
+    if header.flags & ENCRYPTED or header.method not in (STORED, DEFLATED):
+        message = "is encrypted, or compressed by a method that servers cannot unpack"
+        raise DamageError("entry-method", message, f"{REPACK}, without a password, and with deflate")
     if header.has_descriptor and header.method == STORED:
         raise DamageError("entry-descriptor", "is stored with a data descriptor, which servers reject", REPACK)
     if not header.has_descriptor and header.data_start + header.compressed_size > limit:

@@ -27,7 +27,7 @@ from model_archiver.reading.archive import (
 from model_archiver.reading.content import read_content
 from model_archiver.reading.file_kind import HEAD, HINTS, describe, kind_of
 from model_archiver.reading.manifest import manifest_problems, read_manifest
-from model_archiver.reading.zip_headers import kind_of_zip, looks_like_zip, read_names
+from model_archiver.reading.zip_headers import find_end, kind_of_zip, read_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,18 +41,17 @@ if TYPE_CHECKING:
     from model_archiver.reading.content import SampledFile
 
 _ARGUMENT = "the archive"
-_GZIP = b"\x1f\x8b"
 _SUFFIXES = (".mar", ".tar.gz", ".tgz", ".tar", ".zip", ".gz")
 
 
-def open_archive(given: StrPath, *, has_own_name: bool = True) -> Archive:
-    """Return the archive at a path: a ``.mar``, a ``.tar.gz`` or a folder. One in a staging directory has another name.
+def open_archive(given: StrPath, target: Path | None = None) -> Archive:
+    """Return the archive at a path: a ``.mar``, a ``.tar.gz`` or a folder; `target` is where a staged one will be.
 
     Raises:
         ModelArchiverError: it is none of them, or has the name of another one.
     """
     path = Path(given)
-    problems = ProblemList()
+    named, problems = target or path, ProblemList()
     with convert_os_errors(path):
         status = status_of(path, _ARGUMENT, problems)
         if status is not None and stat.S_ISDIR(status.st_mode):
@@ -60,10 +59,16 @@ def open_archive(given: StrPath, *, has_own_name: bool = True) -> Archive:
         source = None if status is None else regular_source(path, status, _ARGUMENT, problems)
         if source is None:
             raise error_of(problems)
-        if has_own_name:
-            with open_source(source, no_progress) as file:
-                _check_kind(_archive_kind(file), path)
-        return open_by_content(source)
+        with open_source(source, no_progress) as file:
+            _check_kind(_archive_kind(file), named)
+    # Each format is imported only where it is met.
+    if named.name.endswith(".mar"):
+        from model_archiver.reading.mar import MarArchive  # noqa: PLC0415
+
+        return MarArchive(source)
+    from model_archiver.reading.tgz import TgzArchive  # noqa: PLC0415
+
+    return TgzArchive(source)
 
 
 def _check_kind(kind: str, path: Path) -> None:
@@ -95,25 +100,11 @@ def _check_kind(kind: str, path: Path) -> None:
 def _archive_kind(file: ArchiveFile) -> str:
     """Return the kind of a file; of a zip, "archive" if it may be one of a model."""
     kind = kind_of(file.read_at(0, HEAD), file.size)
-    if kind == "zip" or (kind == "unknown" and looks_like_zip(file)):
+    if kind == "zip" or (kind == "unknown" and find_end(file) is not None):
         names = read_names(file)
         inner = "unknown" if names is None else kind_of_zip(names)
         return "archive" if inner == "unknown" else inner
     return kind
-
-
-def open_by_content(source: FileSource) -> Archive:
-    """Return the archive in a file, whatever the file's name is; what is not gzip is taken for a zip."""
-    with open_source(source, no_progress) as file:
-        is_gzip = file.read_at(0, len(_GZIP)) == _GZIP
-    # Each format is imported only where it is met.
-    if is_gzip:
-        from model_archiver.reading.tgz import TgzArchive  # noqa: PLC0415
-
-        return TgzArchive(source)
-    from model_archiver.reading.mar import MarArchive  # noqa: PLC0415
-
-    return MarArchive(source)
 
 
 class FolderArchive(Archive):
@@ -165,7 +156,9 @@ def report_of(archive: Archive, content: Content, problems: Iterable[Problem]) -
     """Return the report on an archive: what was read and what is wrong with it, the manifest's own problems last."""
     text = content.metadata.get(PurePosixPath(MANIFEST_PATH))
     fields, in_manifest = read_manifest(text) if content.is_complete or text is not None else ({}, [])
-    if archive.layout and _has_handler_at_root(fields, content):
+    module, _ = split_function(str(model_of(fields).get("handler") or ""))
+    at_root = [entry.path for entry in content.entries if len(entry.path.parts) == 1]
+    if archive.layout and packed_module(module, at_root):  # SageMaker looks for a handler in ``code/``
         fields, in_manifest = read_manifest(None)
     is_known = bool(fields) and all(entry.sha256 for entry in content.entries)
     return ArchiveReport(
@@ -178,12 +171,6 @@ def report_of(archive: Archive, content: Content, problems: Iterable[Problem]) -
         problems=tuple(each.replace(path=each.path or str(archive.path)) for each in (*problems, *in_manifest)),
         layout=archive.layout,
     )
-
-
-def _has_handler_at_root(fields: dict[str, Any], content: Content) -> bool:
-    """Return whether the handler is a file that SageMaker does not find, because it is not in ``code/``."""
-    module, _ = split_function(str(model_of(fields).get("handler") or ""))
-    return packed_module(module, [entry.path for entry in content.entries if len(entry.path.parts) == 1]) is not None
 
 
 def read_files(

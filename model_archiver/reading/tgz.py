@@ -63,12 +63,7 @@ class TgzArchive(Archive):
     archive_format = ArchiveFormat.TGZ
 
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
-        """Yield the files and folders, one behind the other; after damage nothing can be found.
-
-        Raises:
-            OtherLayoutError: it has the layout of SageMaker, which unpacks a tar as it is: the manifest, usually the
-                last file, has no folder above it.
-        """
+        """Yield the files and folders, up to the first damage; raise OtherLayoutError for the layout of SageMaker."""
         served = PurePosixPath if self.layout else _served_path
         has_manifest = False
         with open_source(self._source, context.progress) as file:
@@ -132,19 +127,15 @@ class _GzipStream:
         """Yield the next `count` bytes, block by block; fewer only at the end."""
         while count:
             if not self._rest:
-                self._rest = self._next_block()
+                self._rest = next(self._inflated, b"")  # and nothing after damage
                 if not self._rest:
                     return
+                self._context.consume(len(self._rest))
+                self._crc32 = crc32(self._rest, self._crc32)
+                self._size += len(self._rest)
             block, self._rest = self._rest[:count], self._rest[count:]
             count -= len(block)
             yield block
-
-    def _next_block(self) -> bytes:
-        block = next(self._inflated, b"")  # and nothing after damage
-        self._context.consume(len(block))
-        self._crc32 = crc32(block, self._crc32)
-        self._size += len(block)
-        return block
 
     def read(self, count: int) -> bytes:
         """Return the next `count` bytes; fewer only at the end."""

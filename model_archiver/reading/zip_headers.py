@@ -51,7 +51,7 @@ _MOST_INFLATED = 1032  # bytes that one byte of a deflate stream can stand for
 _LONGEST_COMMENT = 0xFFFF
 _LARGEST_LISTED = 1 << 22  # bytes of a directory of which only the names are read
 _TRUNCATED = "the archive is truncated"
-_WRONG_DIRECTORY = "the central directory is damaged, or its entries are not those that the end record counts"
+_WRONG_DIRECTORY = "the central directory is damaged, or contradicts the end records"
 
 
 class ZipHeader:
@@ -173,11 +173,6 @@ class EndRecord(Record):
     is_plain: bool  # whether the zip has one part and the records do not contradict each other
 
 
-def looks_like_zip(file: ArchiveFile) -> bool:
-    """Return whether a file begins, or ends, as zips do."""
-    return file.read_at(0, 4) == LOCAL_SIGNATURE or find_end(file) is not None
-
-
 def read_names(file: ArchiveFile) -> list[str] | None:
     """Return the names in the central directory; None if it is damaged or large."""
     end = find_end(file)
@@ -207,21 +202,17 @@ def kind_of_zip(names: Collection[str]) -> str:
 def read_directory(file: ArchiveFile, context: ReadContext) -> tuple[list[ZipHeader], int]:
     """Return the entries of the central directory, the last one first, and where the directory begins.
 
-    Raises:
-        DamageError: it cannot be known which entries there are.
-        TooLargeError: there are too many.
+    It raises DamageError if it cannot be known which entries there are, and TooLargeError if they are too many.
     """
     end = find_end(file)
     if end is None or end.start > end.position - end.size:
-        message = f"{_TRUNCATED}: the central directory is missing, or not where the end record says"
-        raise DamageError("archive-cut", message)
+        raise DamageError("archive-cut", _TRUNCATED)
     if end.surplus > 0:
         context.problems.error("archive-trailing", f"has {counted(end.surplus, 'byte')} after its end", FETCH_AGAIN)
     elif end.surplus < 0:
         context.problems.error("archive-cut", _TRUNCATED, FETCH_AGAIN)
     if not end.is_plain:
-        message = "is one part of a split zip, or the end records contradict each other"
-        context.problems.error("headers-differ", message, FETCH_AGAIN)
+        context.problems.error("headers-differ", _WRONG_DIRECTORY, FETCH_AGAIN)
     start = following = end.position - end.size
     entries: list[ZipHeader] = []
     for header in read_central(file, start, end.position):
@@ -248,9 +239,8 @@ def find_end(file: ArchiveFile) -> EndRecord | None:
     _, disk, first_disk, here, entries, size, start, comment = END.unpack_from(tail, at)
     position = tail_start + at
     is_plain = (disk, first_disk, here) == (0, 0, entries)
-    return _with_zip64(
-        file, EndRecord(position, entries, size, start, file.size - position - END.size - comment, is_plain)
-    )
+    surplus = file.size - position - END.size - comment
+    return _with_zip64(file, EndRecord(position, entries, size, start, surplus, is_plain))
 
 
 def _find_signature(tail: bytes) -> int:
