@@ -120,7 +120,7 @@ class Plan(Record):
     archive_format: ArchiveFormat
     target: Target
     members: tuple[Member, ...]  # sorted by path
-    cases: bytes  # the content of ``MAR-INF/samples.json``; empty if there are no samples
+    cases: bytes  # the content of ``MAR-INF/samples.json``; empty without samples
     samples: tuple[Member, ...]  # below ``MAR-INF/samples``, sorted by path
     manifest: str  # the text of ``MAR-INF/MANIFEST.json``
     deflate: Deflate  # which members are deflated; the format may have decided it
