@@ -172,3 +172,23 @@ def test_a_misplaced_setting_is_found_in_an_archive(model, run: Command) -> None
     build(run, "-c", "config.yaml")
     [problem] = json.loads(run("verify", "m.mar", "--json").out)["problems"]
     assert (problem["code"], problem["line"], problem["path"]) == ("config-misplaced", 4, "config.yaml")
+
+
+PASSED_ON = """
+class Own:
+    def initialize(self, context):
+        {}
+
+    def handle(self, data, context):
+        return data
+"""
+
+
+@pytest.mark.parametrize(
+    "use", ["dict(**context.model_yaml_config['models'])", "vars(self).update(context.model_yaml_config)"]
+)
+def test_a_table_that_the_handler_passes_on_is_silent(model, run: Command, use: str) -> None:
+    make("own.py", text=PASSED_ON.format(use))
+    make("c.yaml", text="models:\n  m:\n    '1.0':\n      batchSize: 4\n")
+    assert found(run, "config-misplaced", "-c", "c.yaml", handler="own.py") == []
+    assert len(found(run, "config-misplaced", "-c", "c.yaml")) == 1

@@ -197,6 +197,8 @@ FOREIGN = {
     **dict.fromkeys(("tar.gz", "gzip"), ("a gzip file", UNPACK)),
     "tar": ("a tar archive without compression", UNPACK),
     "bzip2": ("a bzip2 file", UNPACK),
+    "hdf5": ("an HDF5 file", ""),
+    "gguf": ("a GGUF file", ""),
     "xml": ("an XML document", "download the file itself"),
     **dict.fromkeys(("npy", "npz"), ("a NumPy file", "")),
     "safetensors": ("a safetensors file", ""),

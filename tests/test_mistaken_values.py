@@ -101,6 +101,7 @@ def test_each_flag_in_each_form_is_known_as_repeated(model, run: Command, words:
         ["--include", "model.py", "--include", "model.pt", "--exclude", "a", "--exclude", "b"],
         ["-f", "--force", "--quiet", "--quiet"],
         ["--jobs", "2", "-j02"],
+        ["-r", "req.txt", "-r", "./req.txt", "--export-path", "out", "--export-path", "out/"],
     ],
 )
 def test_repeated_flags_that_lose_nothing_are_silent(model, run: Command, words: list[str]) -> None:

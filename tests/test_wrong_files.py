@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import lzma
 import pickle
 import shutil
 import struct
@@ -77,6 +78,7 @@ WRONG = {
     "a pickle": ("n.pkl", pickle.dumps([1, 2, 3]), "a plain pickle", f"{PACK} n.pkl"),
     "another zip": ("docs.zip", zipped(**{"a.txt": b"x"}), "a zip file", UNPACK),
     "bzip2": ("m.tar.bz2", bz2.compress(TAR), "a bzip2 file", UNPACK),
+    "xz": ("m.tar.xz", lzma.compress(TAR), "an xz file", UNPACK),
     "another file": ("a.py", b"x = 1\n", "not an archive", "name a .mar file, a .tar.gz file or a model folder"),
 }
 
@@ -99,6 +101,7 @@ SERVED = {
     "m.tgz": "tgz",
     "model": "tgz",
     "m.v2.mar": "default",
+    "mms.model": "default",
     "folder.mar": "no-archive",
     "folder.tar.gz": "no-archive",
 }

@@ -92,6 +92,8 @@ OTHER = {
     "tar.gz": gzip.compress(_tarred(saved(STATE))),
     "gzip": gzip.compress(saved(STATE)),
     "bzip2": bz2.compress(saved(STATE)),
+    "hdf5": b"\x89HDF\r\n\x1a\n" + bytes(88),
+    "gguf": b"GGUF\x03" + bytes(91),
     "mar": _zipped(**{"handler.py": b"", "net.pt": saved(STATE), "MAR-INF/MANIFEST.json": b"{}"}),
     "npy": _arrays(np.save),
     "npz": _arrays(np.savez),

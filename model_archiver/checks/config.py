@@ -83,6 +83,8 @@ def config_misplaced(context: CheckContext) -> Iterator[Problem]:
     settings = config_settings(context)
     if not settings or (context.handler.file is None and context.handler.built_in is None):
         return
+    if context.mentioned([b"model_yaml_config"]):  # a handler that may use any part of it
+        return
     keys, others = set(KEYS) - set(settings), [key for key in settings if key not in _TABLES]
     found = {key: table for key in others for table in _tables(settings[key]) if not keys.isdisjoint(table)}
     mentioned = context.mentioned(str(key).encode() for table in found.values() for key in keys.intersection(table))

@@ -57,7 +57,8 @@ class FlagParser(argparse.ArgumentParser):
         if isinstance(action, argparse._StoreAction) and action.option_strings:
             flag = action.option_strings[-1]
             before, self._values[flag] = self._values.get(flag, value), value
-            if before != value and str(before).strip():  # an empty value means nothing
+            same = os.path.normpath(str(before)) == os.path.normpath(str(value))
+            if not same and str(before).strip():  # an empty value means nothing
                 message = f"is given as {str(before)!r} and as {str(value)!r}, and only the last value counts"
                 self.repeated.append(Problem("warning", "flag-repeated", message, "remove the other", flag))
         return value

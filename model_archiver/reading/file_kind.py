@@ -16,6 +16,9 @@ _SIGNATURES: dict[str, bytes | tuple[bytes, ...]] = {
     "zip": b"PK\x03\x04",
     "gzip": b"\x1f\x8b",
     "bzip2": b"BZh91AY&SY",
+    "xz": b"\xfd7zXZ\x00",
+    "HDF5": b"\x89HDF\r\n\x1a\n",
+    "GGUF": b"GGUF",
     "NumPy": b"\x93NUMPY",
     "library": (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"),
 }
@@ -34,12 +37,14 @@ _DESCRIPTIONS = {
     "pickle": "a plain pickle",
     "onnx": "an ONNX model",
     "library": "a shared library",
+    "xz": "an xz file",
+    "HDF5": "an HDF5 file",
 }
 """What people call a kind where that is not "a ... file"."""
 HINTS = {
     **dict.fromkeys(("html", "xml"), "download the file itself"),
     "git lfs": "run git lfs pull",
-    **dict.fromkeys(("zip", "archive", "workflow", "gzip", "bzip2", "tar"), "unpack it and give what is in it"),
+    **dict.fromkeys(("zip", "archive", "workflow", "gzip", "bzip2", "xz", "tar"), "unpack it and give what is in it"),
 }
 """What to do with a file of a kind that is never what it should be."""
 

@@ -44,6 +44,9 @@ _ARGUMENT = "the archive"
 _SUFFIXES = (".mar", ".tar.gz", ".tgz", ".tar", ".zip", ".gz")
 
 
+_ZIP_NAMES = (".mar", ".model")  # the second one is of Multi Model Server
+
+
 def open_archive(given: StrPath, target: Path | None = None) -> Archive:
     """Return the archive at a path: a ``.mar``, a ``.tar.gz`` or a folder; `target` is where a staged one will be.
 
@@ -62,7 +65,7 @@ def open_archive(given: StrPath, target: Path | None = None) -> Archive:
         with open_source(source, no_progress) as file:
             _check_kind(_archive_kind(file), named)
     # Each format is imported only where it is met.
-    if named.name.endswith(".mar"):
+    if named.name.endswith(_ZIP_NAMES):
         from model_archiver.reading.mar import MarArchive  # noqa: PLC0415
 
         return MarArchive(source)
@@ -76,7 +79,7 @@ def _check_kind(kind: str, path: Path) -> None:
 
     TorchServe reads a file whose name ends in .mar as a zip, and any other file as a gzipped tar (ModelArchive.java).
     """
-    is_mar = path.name.endswith(".mar")
+    is_mar = path.name.endswith(_ZIP_NAMES)
     if kind in (("archive", "zip") if is_mar else ("gzip",)):
         return
     end = next((end for end in _SUFFIXES if path.name.lower().endswith(end)), "")
