@@ -52,5 +52,7 @@ def refused(run: Command, *words: object, name: str = "m") -> list[str]:
     assert result.status == 1, result.err
     assert result.out == ""
     assert tree(Path()) == before
-    assert all(": error: " in line or ": warning: " in line for line in result.err.splitlines())
+    *lines, last = result.err.splitlines()
+    assert all(": error: " in line or ": warning: " in line for line in lines)
+    assert ": note: to learn more, run torch-model-archiver explain " in last
     return result.errors

@@ -1,61 +1,107 @@
-"""The flags of the commands that read archives."""
+"""The flags of the commands, which a first word without a dash names."""
 
 from __future__ import annotations
 
-from model_archiver.cli.parser import NUMBER, FlagParser, HelpFormatter, add_common_flags, add_worker_flags, valid
+import os
+import shlex
+
+from model_archiver.cli.flags import (
+    NUMBER,
+    Choice,
+    FlagParser,
+    HelpFormatter,
+    add_common_flags,
+    add_worker_flags,
+    valid,
+)
 from model_archiver.commands import COMMANDS
 from model_archiver.core.problems import error
 from model_archiver.core.text import did_you_mean, parse_size
 
-_ARCHIVE = "a .mar, a .tar.gz or a model's folder, made by any tool"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Action
+    from collections.abc import Sequence
 
+SHELLS = ("bash", "zsh", "fish")
+_ARCHIVE = "a .mar, a .tar.gz or a model's folder, of any tool"
 _TEST_NOTES = """\
-This runs the code of the archive, with your rights.
+This runs the code of the archive, with your rights. The package of the server
+must be installed where --python says (default: next to this tool), but no Java.
 
-The interpreter needs the package of the server, but not Java:
-  pip install torchserve torch pyyaml    or    pip install multi-model-server
-An archive of model-archiver is tried with Multi Model Server, any other with
-TorchServe. If the interpreter has only one of them, that one is used.
+examples:
+  {0} digits.mar --input sample.json --expect answer.json
+  {0} iris.mar --python serving --input sample.json"""
+_EXAMPLES = {
+    "inspect": "examples:\n  {0} digits.mar\n  {0} digits.mar --json",
+    "verify": "examples:\n  {0} digits.mar\n  {0} model-store/*.mar --strict\n  {0} digits.mar --output-format github",
+    "extract": "example:\n  {0} digits.mar --to unpacked",
+    "diff": "example:\n  {0} old/digits.mar new/digits.mar",
+    "test": _TEST_NOTES,
+    "explain": "examples:\n  {0} file-missing\n  {0}",
+    "completion": "examples:\n  {0} bash > ~/.local/share/bash-completion/completions/{1}\n"
+    "  {0} zsh > ~/.zfunc/_{1}\n  {0} fish > ~/.config/fish/completions/{1}.fish",
+    "help": "examples:\n  {0} --all\n  {0} test",
+    "version": "example:\n  {0}",
+}
 
-example:
-  torch-model-archiver test digits.mar --input sample.json"""
 
-
-def command_parser(program: str, name: str) -> FlagParser:
-    """Return the parser of one command of a program.
+def command_parser(program: str, name: str, words: Sequence[str] = ()) -> FlagParser:
+    """Return the parser of one command of a program, which `words` follow.
 
     Raises:
         UsageError: there is no such command.
     """
     if name not in COMMANDS:
         hint = did_you_mean(name, COMMANDS, f"see {program} --help")
+        if not words and (name.endswith((".mar", ".tar.gz")) or os.path.exists(name)):  # noqa: PTH110 - no pathlib
+            hint = f"did you mean {program} inspect {shlex.quote(name)}?"
         raise error("command-unknown", f"unknown command {name}", hint)
-    description = COMMANDS[name]
+    what, call = COMMANDS[name], f"{program} {name}"
+    epilog = _EXAMPLES[name].format(call, program)
     parser = FlagParser(
-        prog=f"{program} {name}",
-        description=f"{description[0].upper()}{description[1:]}.",
-        epilog=_TEST_NOTES if name == "test" else None,
-        formatter_class=HelpFormatter,
+        prog=call, description=f"{what[0].upper()}{what[1:]}.", epilog=epilog, formatter_class=HelpFormatter
     )
+    parser._optionals.title = "flags"
+    _add_arguments(parser, name)
+    positional = [action for action in parser._actions if not action.option_strings]
+    parser.usage = " ".join([call, *(_usage(action) for action in positional), "[flags]"])
+    add_common_flags(parser, has_checks=name in ("verify", "test"))
+    return parser
+
+
+def _add_arguments(parser: FlagParser, name: str) -> None:
     flag = parser.add_argument
     archive = valid(str, "an archive; name a .mar, a .tar.gz or a model's folder", "(?s:.+)")
     if name == "diff":
         flag("a", type=archive, metavar="A", help=_ARCHIVE)
         flag("b", type=archive, metavar="B", help="another one, of any format")
-    else:
-        flag("archive", type=archive, metavar="ARCHIVE", help=_ARCHIVE)
-    if name == "extract":
-        flag("--to", metavar="DIR", help="the folder to unpack to (default: the model's name)")
-        flag("-f", "--force", action="store_true", help="replace an existing folder")
-    if name == "verify":
+    elif name == "verify":
+        flag("archives", type=archive, metavar="ARCHIVE", nargs="+", help=_ARCHIVE)
         flag("--strict", action="store_true", help="treat warnings as errors")
+    elif name in ("inspect", "extract", "test"):
+        flag("archive", type=archive, metavar="ARCHIVE", help=_ARCHIVE)
+    elif name == "explain":
+        flag("code", nargs="?", metavar="CODE", help="the word in brackets at the end of an error or warning")
+    elif name == "completion":
+        flag("shell", type=Choice(*SHELLS), metavar="SHELL", help="bash, zsh or fish")
+    elif name == "help":
+        flag("about", nargs="?", metavar="COMMAND", help="the command to show the help of")
+        flag("--all", action="store_true", help="show all flags of packaging")
+    if name == "extract":
+        flag("--to", metavar="DIR", help="the folder to unpack to (default: its name)")
+        flag("-f", "--force", action="store_true", help="replace an existing folder")
     if name == "test":
         _add_trial_flags(parser)
-    size = valid(parse_size, "a size; give one such as 500M or 20G")
-    limit = "unpacked size limit, such as 20G (default: 1G or 100 times the archive, whichever is more)"
-    flag("--max-size", type=size, metavar="SIZE", help=limit)
-    add_common_flags(parser, has_checks=name in ("verify", "test"))
-    return parser
+    if name in ("inspect", "verify", "extract", "diff", "test"):
+        size = valid(parse_size, "a size; give one such as 500M or 20G")
+        limit = "unpacked size limit (default: 1G or 100 times its size, whichever is more)"
+        flag("--max-size", type=size, metavar="SIZE", help=limit)
+
+
+def _usage(action: Action) -> str:
+    shown = str(action.metavar)
+    return {"+": f"{shown}...", "?": f"[{shown}]"}.get(str(action.nargs), shown)
 
 
 def _add_trial_flags(parser: FlagParser) -> None:
@@ -63,20 +109,20 @@ def _add_trial_flags(parser: FlagParser) -> None:
     batch_size = valid(int, "a batch size; give 1 or more", "0*[1-9][0-9]{0,4}")
     device = valid(str, "a device; give cpu, cuda or cuda:N, such as cuda:0", "cpu|cuda(:[0-9]{1,3})?")
     for name, metavar, text in (
-        ("--input", "FILE", "send the file as one request; - is stdin; may be repeated"),
-        ("--form", "NAME=VALUE", "one part of a multipart request, as in curl: NAME=VALUE or NAME=@FILE;type=TYPE"),
-        ("--expect", "FILE", "the expected answer, one for each request: *.json by value, any other byte by byte"),
+        ("--input", "FILE", "one request; - is stdin; may be repeated"),
+        ("--form", "NAME=VALUE", "a part of one multipart request; or NAME=@FILE"),
+        ("--expect", "FILE", "the expected answer; one for each request"),
     ):
         parser.add_argument(name, action="append", default=[], metavar=metavar, help=text)
     for name, metavar, convert, text in (
-        ("--content-type", "TYPE", str, "the content type of every --input (default: guessed from the file's name)"),
-        ("--tolerance", "X", tolerance, "how much numbers of --expect may differ (default: 0)"),
-        ("--cases", "FILE", str, "requests and expected answers: a JSON list, as in TorchServe's own tests"),
-        ("--batch-size", "N", batch_size, "how many requests to send together (default: from the configuration, or 1)"),
-        ("--device", "DEVICE", device, "cpu, cuda or cuda:N (default: from the configuration, or cpu)"),
-        ("--envelope", "NAME", str, "TorchServe's service envelope: json, body, kserve or kservev2"),
+        ("--content-type", "TYPE", str, "of every --input (default: as its name says)"),
+        ("--tolerance", "X", tolerance, "how much numbers of --expect may differ"),
+        ("--cases", "FILE", str, "a JSON list of requests and expected answers"),
+        ("--batch-size", "N", batch_size, "how many requests to send together"),
+        ("--device", "DEVICE", device, "cpu, cuda or cuda:N (default: as configured)"),
+        ("--envelope", "NAME", str, "TorchServe's: json, body, kserve or kservev2"),
     ):
         parser.add_argument(name, type=convert, metavar=metavar, help=text)
     parser.set_defaults(tolerance=0.0, envelope="")
     add_worker_flags(parser)
-    parser.add_argument("--log", action="store_true", help="show what the worker writes, not only after a failure")
+    parser.add_argument("--log", action="store_true", help="show all that the worker writes")

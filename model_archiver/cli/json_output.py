@@ -32,11 +32,15 @@ _ROLES = {
 }
 
 
-def document(command: str, status: int, problems: Iterable[Problem], **fields: object) -> str:
+def document(command: str, status: int, problems: Iterable[Problem], fields: Mapping[str, Any]) -> str:
     """Return the JSON document of a command (``package`` for packaging), with the fields of its report, if any."""
-    head = {"schema": SCHEMA, "command": command, "status": status}
-    found = [problem.as_dict() for problem in problems]
-    return json.dumps({**head, "problems": found, **fields}, indent=2, allow_nan=False)
+    head = {"schema": SCHEMA, "command": command, "status": status, "problems": problem_list(problems)}
+    return json.dumps({**head, **fields}, indent=2, allow_nan=False)
+
+
+def problem_list(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """Return the fields of problems; an error that is not in the table has no code."""
+    return [{**problem.as_dict(), "code": problem.code or None} for problem in problems]
 
 
 def report_fields(report: ArchiveReport) -> dict[str, Any]:

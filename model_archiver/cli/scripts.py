@@ -27,9 +27,9 @@ class ArgParser:
             UsageError: the command line is invalid, or asks for output that only the command prints.
         """
         args = torch_parser().parse_args()
-        flags = [f"--{name.replace('_', '-')}" for name in ("dry_run", "json") if getattr(args, name)]
+        given = {"--dry-run": args.dry_run, "--json": args.json, "--output-format": not args.json and args.output_format != "text"}
         message, hint = "only the command prints this", "leave it out, or call model_archiver.cli.main"
-        raise_errors([Problem("error", "usage-invalid", message, hint, flag) for flag in flags])
+        raise_errors([Problem("error", "usage-invalid", message, hint, flag) for flag in given if given[flag]])
         if len(args.extra_files or ()) == 1:  # a string: callers split it at its commas
             [args.extra_files] = args.extra_files
         return ModelArchiverConfig.from_args(args)

@@ -7,54 +7,87 @@ import io
 import os
 import sys
 
-from model_archiver.core.problems import error, printable
-from model_archiver.core.running import ENDING_SIGNALS, no_progress
+from model_archiver.core.problems import Problem, error, printable
+from model_archiver.core.running import ENDING_SIGNALS, completed, no_progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from types import FrameType
     from typing import NoReturn
 
     from tqdm import tqdm
 
-    from model_archiver.core.problems import Problem
+    from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
 else:
     import _signal as signal  # `signal` makes enumerations of its constants: 2 % of a small build
 
 
 class Reporter:
-    """Writes messages to stderr, each with the program's name in front."""
+    """Writes messages to stderr, each with the program's name in front, and keeps the problems among them."""
 
     def __init__(self, program: str) -> None:
-        self._program = program
-        self.reported: list[Problem] = []  # the problems so far
+        self.program = program
+        self.usage: str | None = None  # how the command is called, which a usage error ends with
+        self.reported: list[Problem] = []  # of the command as a whole
+        self.annotated: list[tuple[Problem, StrPath | None, Sequence[str]]] = []  # all, with what contains them
+        self.first_code = ""  # of an error
 
-    def line(self, text: str) -> None:
-        """Write a line."""
+    def text(self, text: str) -> None:
+        """Write a text as it is."""
         if sys.stderr is None:  # the parent closed it; print() would take stdout instead
             return
         with contextlib.suppress(OSError):  # nobody reads it any more
-            print(f"{self._program}: {printable(text)}", file=sys.stderr)  # noqa: T201
+            print(text.removesuffix("\n"), file=sys.stderr)  # noqa: T201
 
-    def problems(self, problems: Iterable[Problem]) -> None:
-        """Write problems, a line each."""
+    def line(self, text: str) -> None:
+        """Write a line."""
+        self.text(f"{self.program}: {printable(text)}")
+
+    def error(self, text: str) -> None:
+        """Write an error that has no code."""
+        self.problems([Problem("error", "", text)])
+
+    def problems(
+        self,
+        problems: Iterable[Problem],
+        archive: StrPath | None = None,
+        *,
+        own_files: Sequence[str] = (),
+        names_archive: bool = False,
+    ) -> None:
+        """Write problems, a line each.
+
+        Args:
+            problems: what is wrong.
+            archive: the archive that they are about; their paths are those of its members.
+            own_files: the paths that are the user's files all the same.
+            names_archive: this is one archive of several, so each line names it.
+        """
         for problem in problems:
-            self.reported.append(problem)
-            self.line(f"{problem.level}: {problem}")
+            self.annotated.append((problem, archive, own_files))
+            if problem.level == "error":
+                self.first_code = self.first_code or problem.code
+            inside = f"{archive}: " if names_archive and problem.path != str(archive) else ""
+            if not names_archive:
+                self.reported.append(problem)
+            self.line(f"{problem.level}: {inside}{problem}")
 
 
 def print_result(text: str) -> None:
-    """Print a result to stdout; characters that its encoding lacks become escapes.
+    """Print a result to stdout, or nothing if it is empty; characters that its encoding lacks become escapes.
 
     Raises:
         ModelArchiverError: it cannot be written, for example because the disk is full.
         SystemExit: nobody reads it any more.
     """
+    if not text:
+        return
+    written = f", but {completed[0]} was written" if completed else ""
     if sys.stdout is None:
-        raise error("stdout-unwritable", "is closed", "redirect it to a file or a terminal", "stdout")
+        raise error("stdout-unwritable", f"is closed{written}", "redirect it to a file or a terminal", "stdout")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -66,7 +99,7 @@ def print_result(text: str) -> None:
             os.close(devnull)
         if isinstance(failure, BrokenPipeError):  # as with `| head`: the reader has all that it wanted
             raise SystemExit(1) from failure
-        raise error("stdout-unwritable", failure.strerror or str(failure), path="stdout") from failure
+        raise error("stdout-unwritable", f"{failure.strerror or failure}{written}", path="stdout") from failure
 
 
 @contextlib.contextmanager

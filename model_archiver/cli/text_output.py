@@ -13,12 +13,13 @@ from model_archiver.core.text import counted, human_size, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import TextIO
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any, TextIO
 
     from model_archiver.commands.diff import Difference, FileChange
     from model_archiver.commands.extract import Extraction
     from model_archiver.core.plan import Plan
+    from model_archiver.core.problems import Problem
     from model_archiver.core.report import ArchiveEntry, ArchiveReport
     from model_archiver.trial.report import TrialAnswer, TrialReport
 
@@ -125,6 +126,30 @@ def verdict(report: ArchiveReport, style: TextStyle) -> str:
     facts.append(match if compared else "no checksums to compare")
     layout = "; for SageMaker: TorchServe itself needs one top folder" if report.layout else ""
     return f"{name}: {style.colorize('OK', GREEN)}, {', '.join(facts + counts)}{layout}"
+
+
+def rejection(name: str, problems: Sequence[Problem], style: TextStyle) -> str:
+    """Return the verdict on an archive that could not be read."""
+    counts = counted(len(problems), "error")
+    return f"{style.truncate(name, 40)}: {style.colorize('rejected', RED)}, {counts}"
+
+
+def explanation(code: str, entry: Mapping[str, Any]) -> str:
+    """Return what the table of codes says of one."""
+    import textwrap  # noqa: PLC0415 - for this command only
+
+    level = {"both": "error or warning"}.get(entry["level"], entry["level"])
+    cases = [f"{level.capitalize()}: {case}" for level, case in entry.get("when", {}).items()]
+    texts = [entry["meaning"], *cases, entry["explanation"], f"What to do: {entry['fix']}"]
+    files = [f"{name}:\n{textwrap.indent(text, '  ')}" for name, text in entry["example"].get("files", {}).items()]
+    example = textwrap.indent("\n".join([*files, entry["example"]["run"]]), "  ")
+    wrapped = [textwrap.fill(text, 80, break_long_words=False, break_on_hyphens=False) for text in texts]
+    return "\n\n".join([f"{code} ({level})", *wrapped, f"Example:\n\n{example}"])
+
+
+def code_list(table: Mapping[str, Any]) -> str:
+    """Return all codes, each with what it means."""
+    return "\n".join(f"{code:<{max(map(len, table))}}  {entry['meaning']}" for code, entry in table.items())
 
 
 def difference_table(difference: Difference, style: TextStyle) -> str:

@@ -2,9 +2,13 @@
 
 COMMANDS = {
     "inspect": "show what an archive is and what it holds",
-    "verify": "read a whole archive as the server does, and report what is wrong",
+    "verify": "read whole archives as the server does, and report what is wrong",
     "extract": "unpack an archive into a model folder",
     "diff": "show what differs between two archives",
-    "test": "load an archive in the server's own worker and send it requests, without Java",
+    "test": "send requests to a model in the server's own worker, without Java",
+    "explain": "say what a code such as [file-missing] means, and what to do",
+    "completion": "print the completion script of a shell",
+    "help": "show the help of the tool or of a command",
+    "version": "print the version of this tool",
 }
 """The commands' names, and what each does."""

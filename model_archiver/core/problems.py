@@ -43,7 +43,7 @@ class Problem(Record):
     """One thing that is wrong: what, where, and what to do about it."""
 
     level: Level  # an error stops the build, a warning only with ``--strict``
-    code: str  # a stable name of the rule, such as ``file-missing``; ``core/codes.yaml`` describes each
+    code: str  # a stable name of the rule, such as ``file-missing``; ``core/codes.yaml`` describes each; may be empty
     message: str  # what is wrong, as a fact
     hint: str = ""  # what to do, as an imperative; empty where there is nothing certain to advise
     path: str = ""  # the file or value that it is about, as the user wrote it; may be empty
@@ -54,7 +54,8 @@ class Problem(Record):
         place = f"{self.path}:{self.line}" if self.line is not None else self.path
         text = ": ".join(part for part in (place, _without_middle(self.message)) if part)
         hint = f"; {_without_middle(self.hint)}" if self.hint else ""
-        return printable(f"{text}{hint} [{self.code}]")
+        code = f" [{self.code}]" if self.code else ""
+        return printable(f"{text}{hint}{code}")
 
 
 class ModelArchiverError(Exception):

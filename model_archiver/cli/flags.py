@@ -1,0 +1,163 @@
+"""The parser of flags, the answer to a mistyped one, and the flags that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import sys
+
+from model_archiver.core.problems import Problem, error, raise_errors
+from model_archiver.core.text import did_you_mean, invalid_choice, shortened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, NoReturn
+
+    Group = argparse._ArgumentGroup
+
+NUMBER = r"[0-9]{0,9}\.?[0-9]{1,9}(e-?[0-9]{1,2})?"
+OUTPUT_FORMATS = ("text", "json", "github")
+
+
+class FlagParser(argparse.ArgumentParser):
+    """A parser that raises its errors, and that suggests the flag that was likely meant."""
+
+    short_help = ""  # what --help prints instead of all flags
+
+    def format_help(self) -> str:
+        """Return what --help prints."""
+        return self.short_help or self.format_all()
+
+    def format_all(self) -> str:
+        """Return the help of all flags."""
+        return super().format_help()
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override] # noqa: ANN401
+        """Return the arguments as a namespace.
+
+        Raises:
+            UsageError: a flag is unknown or missing, or a value is not one that the flag takes.
+        """
+        given = sys.argv[1:] if args is None else list(args)
+        raise_errors([self._unknown_flag(word) for word in given if self._is_unknown(word)])
+        self._values: dict[str, object] = {}  # the last value of each flag that takes one
+        self.repeated: list[Problem] = []  # a warning for each value that does not count
+        parsed: Any
+        parsed, rest = self.parse_known_args(given, namespace)
+        if rest:
+            hint = f"see {self.prog} --help"
+            if "--extra-files" in self._option_string_actions and not rest[0].startswith("-"):
+                hint = "put a pattern, or a value with spaces, into quotes; separate --extra-files with commas"
+            raise error("usage-invalid", f"unrecognized arguments: {shortened(' '.join(rest))}", hint)
+        given_format = getattr(parsed, "output_format", None)
+        parsed.output_format = "json" if parsed.json else given_format or "text"
+        if parsed.json and given_format not in (None, "", "json"):
+            raise error("usage-invalid", f"--json and --output-format {given_format} exclude each other")
+        return parsed
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong with the command line."""
+        message, _, hint = message.partition("; ")  # some types of flags bring a hint
+        raise error("usage-invalid", message, hint or f"see {self.prog} --help")
+
+    def _get_values(self, action: argparse.Action, words: list[str]) -> Any:  # noqa: ANN401 - as in argparse
+        value = super()._get_values(action, words)
+        if isinstance(action, argparse._StoreAction) and action.option_strings:
+            flag = action.option_strings[-1]
+            before, self._values[flag] = self._values.get(flag, value), value
+            same = os.path.normpath(str(before)) == os.path.normpath(str(value))
+            if not same and str(before).strip():  # an empty value means nothing
+                message = f"is given as {str(before)!r} and as {str(value)!r}, and only the last value counts"
+                self.repeated.append(Problem("warning", "flag-repeated", message, "remove the other", flag))
+        return value
+
+    def _is_unknown(self, word: str) -> bool:
+        flag = word.partition("=")[0]
+        if " " in flag or flag == "--":
+            return False
+        if flag.startswith("--"):
+            return not any(known.startswith(flag) for known in self._option_string_actions)
+        # A long flag with one dash: argparse would take -force for -f with a value, -version for version "ersion".
+        is_short = flag[:2] in self._option_string_actions and _long(flag) not in self._option_string_actions
+        return re.match("-[a-z][a-z_-]{2}", flag) is not None and not is_short
+
+    def _unknown_flag(self, word: str) -> Problem:
+        flag = word.partition("=")[0]
+        hint = did_you_mean(_long(flag), self._option_string_actions, f"see {self.prog} --help")
+        return Problem("error", "flag-unknown", f"unknown flag {flag}", hint)
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Help of the terminal's width, without importing shutil, which argparse does for every flag."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26, width=_columns() - 2)
+
+
+def _columns() -> int:
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given[:9]) > 0:  # Python reads no number of many digits
+        return int(given[:9])
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:  # not a terminal
+        return 80
+
+
+def add_worker_flags(group: Group | FlagParser, prefix: str = "") -> None:
+    """Add the flags that say how the server's worker runs; `prefix` goes before the names that packaging could mean."""
+    text = "the Python, or virtual environment, with the server"
+    group.add_argument(f"--{prefix}python", metavar="PATH", help=text)
+    seconds = valid(
+        float,
+        "a number of seconds; give one such as 30 or 0.5",
+        r"(?=[0.]*[1-9])([0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9})",
+    )
+    text = "time limit of loading, and of each answer"
+    group.add_argument(f"--{prefix}timeout", type=seconds, metavar="SECONDS", help=text)
+    text = "install its requirements into a private folder first"
+    group.add_argument("--install-requirements", action="store_true", help=text)
+
+
+def add_common_flags(group: Group | FlagParser, *, has_checks: bool = True) -> None:
+    """Add the flags that all commands have, and those of commands that check a model."""
+    if has_checks:
+        text = "ignore warnings with these codes, comma-separated"
+        group.add_argument("--ignore", action="append", metavar="CODES", help=text)
+        text = "on stdout: text, json, or github for annotations"
+        group.add_argument("--output-format", type=Choice(*OUTPUT_FORMATS), metavar="FORMAT", help=text)
+    group.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+    group.add_argument("--quiet", action="store_true", help="no progress bar and no summary; warnings stay")
+    group.add_argument("--debug", action="store_true", help="show where in the code an error came from")
+
+
+class Choice:
+    """Converts the value of a flag that takes one of a few; an empty value means the default."""
+
+    def __init__(self, *choices: str) -> None:
+        self.choices = choices
+
+    def __call__(self, given: str) -> str:
+        """Return the value."""
+        if given in self.choices or not given:
+            return given
+        raise argparse.ArgumentTypeError("; ".join(invalid_choice(given, self.choices)))
+
+
+def valid(convert: Callable[[str], float | str], expected: str, pattern: str = "(?s:.*)") -> Callable[[str], object]:
+    """Return the converter of a flag; a value that does not match the pattern is rejected as not `expected`."""
+
+    def check(given: str) -> object:
+        with contextlib.suppress(ValueError):
+            if re.fullmatch(pattern, given):
+                return convert(given)
+        raise argparse.ArgumentTypeError(f"{given!r} is not {expected}")
+
+    return check
+
+
+def _long(flag: str) -> str:
+    return f"--{flag.lstrip('-').replace('_', '-')}"
