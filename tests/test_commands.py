@@ -15,20 +15,6 @@ from tests.conftest import Command
 from tests.foreign import HONEST, Raw, mar
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_has_help_of_its_own(run: Command, command: str) -> None:
-    result = run(command, "--help")
-    assert (result.status, result.err) == (0, "")
-    assert result.out.startswith(f"usage: torch-model-archiver {command} ")
-    assert all(len(line) <= 80 for line in result.out.splitlines())
-
-
-def test_the_help_lists_the_commands(run: Command, run_mms: Command) -> None:
-    for program in (run, run_mms):
-        shown = program("--help").out
-        assert all(f"  {command:<10}{what}\n" in shown for command, what in COMMANDS.items())
-
-
 def test_both_programs_have_the_commands(work, run: Command, run_mms: Command) -> None:
     archive = mar()
     assert run_mms("inspect", archive).out == run("inspect", archive).out
@@ -37,12 +23,24 @@ def test_both_programs_have_the_commands(work, run: Command, run_mms: Command) -
 
 
 @pytest.mark.parametrize(
-    ("word", "hint"), [("inspct", "did you mean inspect?"), ("m.mar", "see torch-model-archiver --help")]
+    ("words", "hint"),
+    [
+        (["inspct", "m.mar"], "did you mean inspect?"),
+        (["m.mar"], "did you mean torch-model-archiver inspect m.mar?"),
+        (["store/a b.tar.gz"], "did you mean torch-model-archiver inspect 'store/a b.tar.gz'?"),
+        (["folder"], "did you mean torch-model-archiver inspect folder?"),
+        (["m.mar", "n.mar"], "see torch-model-archiver --help"),
+        (["model.pt"], "see torch-model-archiver --help"),
+        (["xyzzy"], "see torch-model-archiver --help"),
+    ],
 )
-def test_a_mistyped_command_is_answered_with_what_was_likely_meant(run: Command, word: str, hint: str) -> None:
-    result = run(word, "m.mar")
+def test_a_mistyped_command_is_answered_with_what_was_likely_meant(work, run: Command, words, hint: str) -> None:
+    Path("folder/MAR-INF").mkdir(parents=True)
+    Path("model.pt").write_bytes(b"x")
+    result = run(*words)
     assert (result.status, result.out) == (2, "")
-    assert result.errors == [f"unknown command {word}; {hint} [command-unknown]"]
+    assert result.errors == [f"unknown command {words[0]}; {hint} [command-unknown]"]
+    assert result.err.splitlines()[1:] == ["usage: torch-model-archiver --model-name NAME [flags]"]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +48,9 @@ def test_a_mistyped_command_is_answered_with_what_was_likely_meant(run: Command,
     [
         (["inspect"], "the following arguments are required: ARCHIVE"),
         (["diff", "a"], "the following arguments are required: B"),
-        (["verify", "a", "b"], "unrecognized arguments: b"),
+        (["inspect", "a", "b"], "unrecognized arguments: b"),
+        (["verify"], "the following arguments are required: ARCHIVE"),
+        (["completion", "tcsh"], "argument SHELL: 'tcsh' is not a valid choice"),
         (["verify", "a", "--strikt"], "unknown flag --strikt; did you mean --strict?"),
         (["inspect", ""], "argument ARCHIVE: '' is not an archive; name a .mar"),
         (["inspect", "a", "--max-size", ""], "argument --max-size: '' is not a size"),
@@ -61,6 +61,8 @@ def test_an_invalid_command_line_is_an_error(run: Command, words: list[str], sai
     result = run(*words)
     assert (result.status, result.out) == (2, "")
     assert result.errors[0].startswith(said)
+    assert len(result.errors) == 1
+    assert result.err.splitlines()[1].startswith(f"usage: torch-model-archiver {words[0]} ")
 
 
 def test_flags_first_mean_packaging_though_a_value_is_a_command(model, run: Command) -> None:
@@ -69,19 +71,25 @@ def test_flags_first_mean_packaging_though_a_value_is_a_command(model, run: Comm
 
 
 def test_the_commands_have_the_flags_that_are_promised() -> None:
-    shared = {"--help", "--json", "--max-size", "--quiet", "--debug"}
+    shared = {"--help", "--json", "--quiet", "--debug"}
+    reading, checking = shared | {"--max-size"}, {"--ignore", "--output-format"}
     flags = {
         name: {flag for action in command_parser("p", name)._actions for flag in action.option_strings} - {"-h"}
         for name in COMMANDS
     }
     assert flags == {
-        "inspect": shared,
-        "verify": shared | {"--strict", "--ignore"},
-        "extract": shared | {"--to", "-f", "--force"},
-        "diff": shared,
-        "test": shared
+        "inspect": reading,
+        "verify": reading | checking | {"--strict"},
+        "extract": reading | {"--to", "-f", "--force"},
+        "diff": reading,
+        "test": reading
+        | checking
         | {"--input", "--form", "--content-type", "--expect", "--tolerance", "--cases", "--python", "--batch-size"}
-        | {"--timeout", "--device", "--envelope", "--install-requirements", "--log", "--ignore"},
+        | {"--timeout", "--device", "--envelope", "--install-requirements", "--log"},
+        "explain": shared,
+        "completion": shared,
+        "help": shared | {"--all"},
+        "version": shared,
     }
 
 
@@ -89,7 +97,7 @@ def test_an_internal_error_is_one_line_and_shown_by_debug(work, run: Command, mo
     def broken(*_: object) -> int:
         raise ZeroDivisionError("by nought")
 
-    monkeypatch.setattr("model_archiver.cli.run._verify", broken)
+    monkeypatch.setattr("model_archiver.cli.outcomes.verify", broken)
     result = run("verify", "m.mar")
     assert result.status == 1
     assert result.errors == [
@@ -98,15 +106,22 @@ def test_an_internal_error_is_one_line_and_shown_by_debug(work, run: Command, mo
     assert "Traceback" in run("verify", "m.mar", "--debug").err
 
 
-@pytest.mark.parametrize(("failure", "status"), [(ZeroDivisionError, 1), (KeyboardInterrupt, 130)])
-def test_json_is_a_document_even_after_an_internal_error_or_a_signal(work, run: Command, monkeypatch, failure, status):
+@pytest.mark.parametrize(
+    ("failure", "status", "said"),
+    [(ZeroDivisionError, 1, "internal error: ZeroDivisionError"), (KeyboardInterrupt, 130, "interrupted")],
+)
+def test_json_is_a_document_even_after_an_internal_error_or_a_signal(
+    work, run: Command, monkeypatch, failure, status, said
+):
     def broken(*_: object) -> int:
         raise failure
 
-    monkeypatch.setattr("model_archiver.cli.run._verify", broken)
+    monkeypatch.setattr("model_archiver.cli.outcomes.verify", broken)
     result = run("verify", "m.mar", "--json")
     document = json.loads(result.out)
-    assert (result.status, document["status"], document["problems"]) == (status, status, [])
+    [problem] = document["problems"]
+    assert (result.status, document["status"], problem["level"], problem["code"]) == (status, status, "error", None)
+    assert problem["message"].startswith(said)
 
 
 def test_a_command_leaves_the_garbage_collector_as_it_was(monkeypatch) -> None:

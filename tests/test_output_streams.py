@@ -73,7 +73,7 @@ def test_an_archive_is_announced_though_its_json_cannot_be_written() -> None:
     assert done.returncode == 1
     lines = done.stderr.splitlines()
     assert lines[0].startswith("torch-model-archiver: wrote m.mar (")
-    assert "No space left on device" in lines[1]
+    assert "error: stdout: No space left on device, but m.mar was written" in lines[1]
     assert Path("m.mar").is_file()
 
 
@@ -82,17 +82,45 @@ def test_a_result_that_nobody_can_get_is_an_error(words) -> None:
     shell = ["sh", "-c", '"$@" >&-', "sh", *COMMAND, *words]
     done = subprocess.run(shell, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
-    assert "stdout: is closed; " in done.stderr
+    assert "error: stdout: is closed" in done.stderr
+    assert ("but m.mar was written" in done.stderr) == Path("m.mar").exists() == ("--dry-run" not in words)
     assert "[stdout-unwritable]" in done.stderr
 
 
 @needs_full
-@pytest.mark.parametrize("flag", ["--help", "--tool-version", "--dry-run"])
-def test_output_that_cannot_be_written_is_one_line(flag: str) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        *([*COMMAND[3:], word] for word in ("--help", "--tool-version", "--dry-run")),
+        *(["explain"], ["explain", "file-missing", "--json"], ["help"], ["help", "diff", "--json"], ["version"]),
+        *(["completion", "bash"], ["diff", "m", "m"], ["diff", "m", "m", "--json"], ["inspect", "m"]),
+        *(["verify", "m"], ["verify", "m", "m"], ["verify", "m", "--json"], ["extract", "m", "--to", "n", "--json"]),
+    ],
+    ids=" ".join,
+)
+def test_output_that_cannot_be_written_is_one_line(words: list[str]) -> None:
+    subprocess.run([*COMMAND, "--archive-format", "no-archive", "--quiet"], check=True)
     with FULL.open("w") as full:
-        done = _run(flag, stdout=full)
+        command = [*COMMAND[:3], *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "torch-model-archiver: error: stdout: No space left on device [stdout-unwritable]\n"
+    *before, error, explain = done.stderr.splitlines()
+    written = ", but n was written" if words[0] == "extract" else ""
+    assert error == f"torch-model-archiver: error: stdout: No space left on device{written} [stdout-unwritable]"
+    assert explain.endswith("explain stdout-unwritable")
+    assert len(before) == bool(written)
+
+
+@needs_full
+@pytest.mark.parametrize("words", [["--json"], ["verify", "gone.mar", "--json"], ["verify", "--json"]], ids=" ".join)
+def test_the_document_of_a_failure_that_cannot_be_written_is_a_second_error(words: list[str]) -> None:
+    with FULL.open("w") as full:
+        command = [*COMMAND[:3], *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    first, second = [line for line in done.stderr.splitlines() if ": error: " in line]
+    assert "stdout" not in first
+    assert second.endswith("stdout: No space left on device [stdout-unwritable]")
 
 
 @needs_full

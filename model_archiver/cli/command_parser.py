@@ -54,7 +54,7 @@ def command_parser(program: str, name: str, words: Sequence[str] = ()) -> FlagPa
     """
     if name not in COMMANDS:
         hint = did_you_mean(name, COMMANDS, f"see {program} --help")
-        if not words and (name.endswith((".mar", ".tar.gz")) or os.path.exists(name)):  # noqa: PTH110 - no pathlib
+        if not words and (name.endswith((".mar", ".tar.gz")) or os.path.isdir(f"{name}/MAR-INF")):  # noqa: PTH112 - no pathlib
             hint = f"did you mean {program} inspect {shlex.quote(name)}?"
         raise error("command-unknown", f"unknown command {name}", hint)
     what, call = COMMANDS[name], f"{program} {name}"

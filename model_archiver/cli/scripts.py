@@ -27,7 +27,8 @@ class ArgParser:
             UsageError: the command line is invalid, or asks for output that only the command prints.
         """
         args = torch_parser().parse_args()
-        given = {"--dry-run": args.dry_run, "--json": args.json, "--output-format": not args.json and args.output_format != "text"}
+        other_format = args.output_format != "text" and not args.json
+        given = {"--dry-run": args.dry_run, "--json": args.json, "--output-format": other_format}
         message, hint = "only the command prints this", "leave it out, or call model_archiver.cli.main"
         raise_errors([Problem("error", "usage-invalid", message, hint, flag) for flag in given if given[flag]])
         if len(args.extra_files or ()) == 1:  # a string: callers split it at its commas

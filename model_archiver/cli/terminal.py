@@ -85,7 +85,7 @@ def print_result(text: str) -> None:
     """
     if not text:
         return
-    written = f", but {completed[0]} was written" if completed else ""
+    written = f", but {completed[0].name} was written" if completed else ""
     if sys.stdout is None:
         raise error("stdout-unwritable", f"is closed{written}", "redirect it to a file or a terminal", "stdout")
     if isinstance(sys.stdout, io.TextIOWrapper):
