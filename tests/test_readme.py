@@ -58,6 +58,7 @@ def test_the_readme_has_the_test_command_of_continuous_integration() -> None:
 
 PACKAGING = [block for block in SHELL if re.match(r"(torch-)?model-archiver --", block)]
 LOOKING = [block for block in SHELL if block.startswith("torch-model-archiver inspect")]
+FURTHER = [block for block in SHELL if re.match(r"torch-model-archiver (explain|verify)", block)]
 
 
 @pytest.mark.parametrize("blocks", [*([block] for block in PACKAGING), [FIRST, *PACKAGING]], ids=len)
@@ -86,7 +87,9 @@ def test_every_shell_block_is_of_a_kind_that_is_tested() -> None:
     assert len(serving) == 1
     assert len(testing) == 1
     assert f"    {testing[0]}" in CI
-    assert len(SHELL) == len(installing) + len(serving) + len(trying) + len(testing) + len(PACKAGING) + len(LOOKING)
+    assert len(SHELL) == len(installing) + len(serving) + len(trying) + len(testing) + len(
+        [*PACKAGING, *LOOKING, *FURTHER]
+    )
 
 
 def test_the_summary_is_the_one_that_is_shown(clone: Path) -> None:
@@ -99,7 +102,8 @@ def test_the_summary_is_the_one_that_is_shown(clone: Path) -> None:
 
 def test_the_verdict_is_the_one_that_is_shown(clone: Path) -> None:
     [looking] = LOOKING
-    assert set(re.findall(r"^torch-model-archiver (\w+)", looking, re.MULTILINE)) == set(COMMANDS) - {"test"}
+    printing = {"explain", "completion", "help", "version"}
+    assert set(re.findall(r"^torch-model-archiver (\w+)", looking, re.MULTILINE)) == {*COMMANDS} - {"test"} - printing
     shown = re.search(r"^model_store/digits\.mar: OK, .*$", README, re.MULTILINE)
     assert shown is not None
     done = typed(PACKAGING[0] + looking, clone)
@@ -107,13 +111,19 @@ def test_the_verdict_is_the_one_that_is_shown(clone: Path) -> None:
     assert shown[0] in done.stdout.splitlines()
 
 
+@pytest.mark.parametrize("block", FURTHER, ids=len)
+def test_the_other_commands_run_as_written(block: str, clone: Path) -> None:
+    done = typed(PACKAGING[0] + block, clone)
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_flag_of_a_command_is_listed() -> None:
     looking = README.partition("## Look inside")[2].partition("\n## ")[0]
     testing = (ROOT / "docs/testing.md").read_text(encoding="utf-8")
     for name in COMMANDS:
         flags = {flag for action in command_parser("p", name)._actions for flag in action.option_strings}
-        section = testing if name == "test" else looking
-        assert [flag for flag in flags - {"-h", "--help", "--force"} if f"`{flag}" not in section] == []
+        section = {"test": testing, "help": README}.get(name, looking)
+        assert [flag for flag in flags - {"-h", "--help", "--force", "--all"} if f"`{flag}" not in section] == []
 
 
 def test_the_python_examples_run_in_order(clone: Path) -> None:
