@@ -9,8 +9,7 @@ from contextlib import ExitStack, contextmanager
 from model_archiver.writing.copying import SMALL, read_blocks
 from model_archiver.writing.deflate import sampled_share
 from model_archiver.writing.os_calls import OutputFile, keep_owner, sync_folder
-from model_archiver.writing.publish import publish_file, replace_file, undoing
-from model_archiver.writing.staging import StagingDirectory, folder_lock
+from model_archiver.writing.staging import StagingDirectory, folder_lock, publish_file, replace_file, undoing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -26,8 +26,7 @@ from model_archiver.writing.os_calls import (
     sync_folder,
     sync_tree,
 )
-from model_archiver.writing.publish import place_new, replace_file, undoing
-from model_archiver.writing.staging import folder_lock
+from model_archiver.writing.staging import folder_lock, place_new, replace_file, undoing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
