@@ -15,14 +15,14 @@ from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.sums import sha256
 from model_archiver.planning.gathering import walk_tree
 from model_archiver.planning.target import ExistingOutput
-from model_archiver.writing.copying import copy, share_blocks
-from model_archiver.writing.destination import Destination, sidecars_placed
+from model_archiver.writing.destination import Destination, copy, sidecars_placed
 from model_archiver.writing.os_calls import (
     OutputFile,
     exchange,
     keep_owner,
     make_folders,
     rename_new,
+    share_blocks,
     sync_folder,
     sync_tree,
 )
