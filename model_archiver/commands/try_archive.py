@@ -14,8 +14,7 @@ from model_archiver.core.problems import ModelArchiverError, Problem, ProblemLis
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.running import no_progress
 from model_archiver.planning.gathering import FolderWalk
-from model_archiver.reading.manifest import manifest_problems, missing_files
-from model_archiver.reading.opening import open_archive
+from model_archiver.reading.opening import manifest_problems, missing_files, open_archive
 from model_archiver.trial.report import TrialFailedError, TrialReport
 from model_archiver.trial.requests import read_requests
 from model_archiver.trial.trial import Trial, TrialSettings
