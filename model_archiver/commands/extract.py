@@ -32,9 +32,14 @@ _CHOOSE_FOLDER = "name another folder with --to"
 
 
 class Extraction(Record):
-    """An archive that was unpacked."""
+    """An archive that was unpacked.
 
-    folder: Path  # the model folder that was written
+    Attributes:
+        folder: the model folder that was written.
+        archive: the report on the archive that was unpacked.
+    """
+
+    folder: Path
     archive: ArchiveReport
 
 
