@@ -7,6 +7,7 @@ import dataclasses
 import importlib.metadata
 import importlib.util
 import json
+import pydoc
 import re
 import subprocess
 import sys
@@ -19,10 +20,15 @@ import pytest
 import model_archiver
 from model_archiver import ModelArchiver, ModelArchiverConfig, model_packaging
 from model_archiver.arg_parser import ArgParser
+from model_archiver.commands.diff import Difference, FieldChange, FileChange
+from model_archiver.commands.extract import Extraction
+from model_archiver.core.problems import Problem
+from model_archiver.core.report import ArchiveEntry, ArchiveReport
 from model_archiver.manifest_components.manifest import Manifest, RuntimeType
 from model_archiver.model_archiver_error import ModelArchiverError
 from model_archiver.model_packaging import ModelExportUtils, generate_model_archive, package_model
 from model_archiver.model_packaging_utils import archiving_options, model_handlers
+from model_archiver.trial.report import TrialAnswer, TrialReport
 from tests.archives import MANIFEST, contents, manifest, members, output
 from tests.packing import MODEL, make
 
@@ -323,6 +329,15 @@ def test_a_dataclass_that_derives_from_the_config_has_its_own_fields() -> None:
 
 def test_the_package_lists_its_public_names() -> None:
     assert dir(model_archiver) == sorted(model_archiver.__all__)
+
+
+@pytest.mark.parametrize(
+    "report",
+    [ArchiveEntry, ArchiveReport, Difference, Extraction, FieldChange, FileChange, Problem, TrialAnswer, TrialReport],
+)
+def test_help_describes_every_field_of_a_report(report) -> None:
+    shown = pydoc.plain(pydoc.render_doc(report))
+    assert re.findall(r"^ \|      (\w+): ", shown, re.MULTILINE) == list(report._fields)
 
 
 def test_from_args_reads_a_namespace() -> None:

@@ -47,9 +47,9 @@ def _checks(context: CheckContext) -> Iterator[Callable[[CheckContext], Iterator
         yield from (weights.weights_without_model_file, weights.weights_with_model_file, weights.weights_unsafe)
         yield weights.weights_keys
     if any(".index." in file.path.name or "-of-" in file.path.name for file in context.members):
-        from model_archiver.checks import shards  # noqa: PLC0415
+        from model_archiver.checks.weights import weights_shards  # noqa: PLC0415
 
-        yield shards.weights_shards
+        yield weights_shards
     if context.inherited is not None:
         from model_archiver.checks import labels  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Check that the weights are what the handler loads.
+"""Check that the weights are what the handler loads, and that all files of sharded weights are packed.
 
 With a model file the server's handlers call ``torch.load`` and ``load_state_dict``; without one the suffix decides, and
 .pt means ``torch.jit.load`` (``ts/torch_handler/base_handler.py``; ``densenet_handler.py`` ignores the suffix).
@@ -7,6 +7,8 @@ A handler that loads weights in its own way may take any file.
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 
 from model_archiver.core.problems import Problem
@@ -15,6 +17,7 @@ from model_archiver.core.text import listed, shortened
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import PurePosixPath
     from typing import Literal
 
     from model_archiver.checks.context import CheckContext, CheckedFile
@@ -50,6 +53,11 @@ _WRAPPERS = ("module", "_orig_mod")  # what torch.nn.DataParallel and torch.comp
 _MODEL_ENTRIES = ("state_dict", "model_state_dict", "model")  # of a checkpoint, in the order in which they are proposed
 _SEQUENCES: dict[type, str] = {list: "a list", tuple: "a tuple"}
 _WANTED = "the server loads a state_dict"
+
+_SHARD = r"(.+)-\d{5}-of-00\d{3}(\.safetensors|\.bin)"
+_INDEX = r"(.+\.[a-z0-9]+)\.index(?:\..+)?\.json"  # ".index.fp16.json" is that of a variant
+_READS_WITHOUT_INDEX = (b"glob", b"listdir", b"iterdir", b"scandir", b"-of-", b"safe_open", b"load_file", b"vllm")
+_MOST_FOLDERS = 100
 
 
 def weights_missing(context: CheckContext) -> Iterator[Problem]:
@@ -242,3 +250,36 @@ def _loader(context: CheckContext, file: CheckedFile) -> str:
     else:
         loader = {".onnx": _ONNX, ".so": ""}.get(file.path.suffix, _NOTHING)
     return "" if loader in inherited.overridden else loader
+
+
+def weights_shards(context: CheckContext) -> Iterator[Problem]:
+    """Report the first shard, or the index, of a folder without a whole set of weights."""
+    folders: dict[PurePosixPath, list[CheckedFile]] = {}
+    for file in context.members:
+        if re.fullmatch(_SHARD, file.path.name) or re.fullmatch(_INDEX, file.path.name):
+            folders.setdefault(file.path.parent, []).append(file)
+    # A handler may find the shards of a folder itself.
+    needs_index = context.handler.built_in is None and not context.mentioned(_READS_WITHOUT_INDEX)
+    for files in list(folders.values())[:_MOST_FOLDERS]:
+        needed = [(index, _named_by_index(context, index)) for index in files if re.fullmatch(_INDEX, index.path.name)]
+        if not needed and needs_index:
+            name = re.sub(_SHARD, r"\1\2.index.json", files[0].path.name)
+            needed = [(files[0], {files[0].path.with_name(name)})]
+        found = [(sorted(paths - context.by_path.keys()), file.display_path) for file, paths in needed]
+        missing, path = min(found, key=lambda one: len(one[0]), default=([], ""))
+        if missing:
+            names = listed([missed.name for missed in missing])
+            message = f"these weights need {names}, which the archive does not have"
+            yield Problem("warning", "weights-shards", message, "pack all of them, in one folder", path)
+
+
+def _named_by_index(context: CheckContext, index: CheckedFile) -> set[PurePosixPath]:
+    """Return the files that an index names; none if it is not one, or if the weights are there in one file too."""
+    match = re.fullmatch(_INDEX, index.path.name)
+    if match and index.path.with_name(match[1]) in context.by_path:
+        return set()
+    try:
+        names = json.loads(context.text(index) or b"")["weight_map"].values()
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return set()
+    return {index.path.parent / name for name in names if isinstance(name, str)}

@@ -25,29 +25,49 @@ if TYPE_CHECKING:
 
 
 class FieldChange(Record):
-    """A field of the manifest that differs."""
+    """A field of the manifest that differs.
 
-    field: str  # its name; that of a field of the model is ``model.modelName``
-    a: Any  # its value in the first archive, or None if it is absent
-    b: Any  # in the second archive
+    Attributes:
+        field: the name of the field; that of a field of the model is ``model.modelName``.
+        a: its value in the first archive, or None if it is absent.
+        b: its value in the second archive, or None if it is absent.
+    """
+
+    field: str
+    a: Any
+    b: Any
 
 
 class FileChange(Record):
-    """A file that differs."""
+    """A file that differs.
 
-    path: PurePosixPath  # in the archive
-    change: Literal["added", "removed", "changed"]  # from the first archive to the second
-    a: ArchiveEntry | None  # the file in the first archive, or None if it is absent
-    b: ArchiveEntry | None  # in the second archive
+    Attributes:
+        path: the path in the archive.
+        change: what happened to it from the first archive to the second.
+        a: the file in the first archive, or None if it is absent.
+        b: the file in the second archive, or None if it is absent.
+    """
+
+    path: PurePosixPath
+    change: Literal["added", "removed", "changed"]
+    a: ArchiveEntry | None
+    b: ArchiveEntry | None
 
 
 class Difference(Record):
-    """What differs between two archives."""
+    """What differs between two archives.
+
+    Attributes:
+        a: the report on the first archive.
+        b: the report on the second archive.
+        fields: the fields of the manifest, without those that say when and by which version it was built.
+        files: the files of the model, and its samples, sorted by path.
+    """
 
     a: ArchiveReport
     b: ArchiveReport
-    fields: tuple[FieldChange, ...]  # of the manifest, without those that say when and by which version it was built
-    files: tuple[FileChange, ...]  # of the model, and its samples, sorted by path
+    fields: tuple[FieldChange, ...]
+    files: tuple[FileChange, ...]
 
     @property
     def same(self) -> bool:

@@ -14,10 +14,9 @@ from model_archiver.core.running import block_signals, completed, no_progress
 from model_archiver.planning.gathering import resolved
 from model_archiver.reading.archive import convert_os_errors
 from model_archiver.reading.opening import check_sums, read_files
-from model_archiver.writing.folder import publish_folder
+from model_archiver.writing.folder import publish_folder, unpack
 from model_archiver.writing.os_calls import convert_write_errors, sync_tree
 from model_archiver.writing.staging import StagingDirectory
-from model_archiver.writing.unpack import unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +32,14 @@ _CHOOSE_FOLDER = "name another folder with --to"
 
 
 class Extraction(Record):
-    """An archive that was unpacked."""
+    """An archive that was unpacked.
 
-    folder: Path  # the model folder that was written
+    Attributes:
+        folder: the model folder that was written.
+        archive: the report on the archive that was unpacked.
+    """
+
+    folder: Path
     archive: ArchiveReport
 
 

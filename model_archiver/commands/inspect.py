@@ -13,8 +13,14 @@ from model_archiver.core.running import add_total, no_progress
 from model_archiver.core.sums import read_sums
 from model_archiver.reading.archive import Archive, Content, ReadContext, TooLargeError
 from model_archiver.reading.content import FileSamples, read_content
-from model_archiver.reading.manifest import missing_files
-from model_archiver.reading.opening import OpenedArchive, add_recorded_sums, check_sums, open_archive, report_of
+from model_archiver.reading.opening import (
+    OpenedArchive,
+    add_recorded_sums,
+    check_sums,
+    missing_files,
+    open_archive,
+    report_of,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from model_archiver.commands.try_build import BuildTrial
+    from model_archiver.commands.try_archive import BuildTrial
     from model_archiver.core.plan import Plan
     from model_archiver.core.problems import Problem
     from model_archiver.core.report import ArchiveReport
@@ -76,7 +76,7 @@ def plan_package(
 
             problems.extend(run_checks(plan))
         if request.test and not problems.has_errors:
-            from model_archiver.commands.try_build import BuildTrial  # noqa: PLC0415 - only with --test
+            from model_archiver.commands.try_archive import BuildTrial  # noqa: PLC0415 - only with --test
 
             trial = BuildTrial(plan, request, ignored)
     except (ModelArchiverError, OSError) as error:  # a source cannot be read, or changed since it was found

@@ -1,25 +1,35 @@
-"""``test``: run an archive in the server's own worker, and ask it."""
+"""``test`` and ``--test``: run an archive, or the result of a build, in the server's own worker, and ask it."""
 
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import PurePosixPath
 
 from model_archiver.checks.context import CheckContext
 from model_archiver.commands.inspect import read_and_check
 from model_archiver.core.codes import ignored_codes
-from model_archiver.core.manifest import SAMPLES_PATH
-from model_archiver.core.problems import ModelArchiverError, Problem, raise_errors
+from model_archiver.core.manifest import MANIFEST_PATH, SAMPLES_PATH
+from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, error_of, raise_errors
+from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.running import no_progress
-from model_archiver.trial.report import TrialReport
+from model_archiver.planning.gathering import FolderWalk
+from model_archiver.reading.opening import manifest_problems, missing_files, open_archive
+from model_archiver.trial.report import TrialFailedError, TrialReport
 from model_archiver.trial.requests import read_requests
 from model_archiver.trial.trial import Trial, TrialSettings
+from model_archiver.writing.build import plan_report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
+    from pathlib import Path
 
-    from model_archiver.core.request import StrPath
+    from model_archiver.core.plan import Plan
+    from model_archiver.core.report import ArchiveReport
+    from model_archiver.core.request import ModelArchiverConfig, StrPath
     from model_archiver.core.running import Progress
+    from model_archiver.trial.private_tree import PrivateTree
 
 # Prefixes of the codes of checks whose errors the worker's result overrides.
 _FOR_THE_WORKER = ("handler-", "model-file-", "weights-", "import-", "labels-", "vocabulary-")
@@ -96,3 +106,66 @@ def try_archive(  # noqa: PLR0913 - a flag each
         found.problems = [each.replace(level="warning") for each in found.problems]
         found.notes.append("It serves, although the checks say that it does not: please report this bug of the checks.")
     return found
+
+
+class BuildTrial:
+    """The trial of what one build makes; `report` is set by calling it."""
+
+    report: TrialReport
+
+    def __init__(self, plan: Plan, request: ModelArchiverConfig, ignored_codes: Collection[str]) -> None:
+        """Find the interpreter, before anything is built.
+
+        Raises:
+            ModelArchiverError: the model cannot be tried, for example because no server is installed.
+        """
+        samples = str(request.samples or SAMPLES_PATH)
+        settings = TrialSettings(request.test_python, request.test_timeout, request.install_requirements, samples)
+        self._plan, self._is_strict, self._ignored_codes = plan, request.strict, ignored_codes
+        try:
+            self._trial = Trial(CheckContext(plan), settings)
+        except ModelArchiverError as failure:
+            raise error_of(map(self._of_build, failure.problems)) from None
+
+    def __call__(self, built: ArchiveReport | None = None, archive: Path | None = None) -> None:
+        """Try a finished archive in the folder in which it was built, or else what would be packed, from its sources.
+
+        Raises:
+            TrialFailedError: it does not serve, or cannot be tried.
+        """
+        if built is not None and archive is not None:
+            opened = open_archive(archive, built.path)
+            self._run(built, lambda tree: tree.unpack(opened, built, sys.maxsize, no_progress))
+            return
+        plan = self._plan
+        files = {member.path: member.source for member in (*plan.members, *plan.samples)}
+        if plan.target.in_place:  # the server sees everything that is in the folder
+            problems = ProblemList()
+            files = dict(FolderWalk("in the folder", None, problems).files(plan.target.path))
+            problems.raise_errors(strict=False)
+        texts = {PurePosixPath(MANIFEST_PATH): plan.manifest.encode()}
+        texts |= {PurePosixPath(SAMPLES_PATH): plan.cases} if plan.cases else {}
+        entries = [ArchiveEntry(path, source.size, None, None) for path, source in files.items()]
+        self._run(plan_report(plan, plan.size, None, entries), lambda tree: tree.copy(files, texts))
+
+    def _run(self, archive: ArchiveReport, fill: Callable[[PrivateTree], object]) -> None:
+        manifest, paths = archive.manifest, {entry.path for entry in archive.files}
+        wrong = [*manifest_problems(manifest), *missing_files(manifest, paths)]  # only in one that a caller gave
+        found = TrialReport(archive, [each for each in wrong if each.level == "error"], [], [], {}, {})
+        self.report = found
+        try:
+            if not found.problems:
+                self._trial.run(found, fill)
+        except ModelArchiverError as failure:
+            found.problems += failure.problems
+        found.leave_out(self._ignored_codes)
+        found.problems = [self._of_build(problem) for problem in found.problems]
+        if not found.is_ok:
+            raise TrialFailedError(found)
+
+    def _of_build(self, problem: Problem) -> Problem:
+        """Return a problem of the trial as that of a build: with the path of the source, and the flags of packaging."""
+        sources = {str(member.path): member.display_path for member in self._plan.members}
+        level = "error" if self._is_strict else problem.level
+        hint = problem.hint.replace("--python", "--test-python").replace("--timeout", "--test-timeout")
+        return problem.replace(path=sources.get(problem.path, problem.path), level=level, hint=hint)

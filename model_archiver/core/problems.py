@@ -40,14 +40,23 @@ _SYSTEM_HINTS = {
 
 
 class Problem(Record):
-    """One thing that is wrong: what, where, and what to do about it."""
+    """One thing that is wrong: what, where, and what to do about it.
 
-    level: Level  # an error stops the build, a warning only with ``--strict``
-    code: str  # a stable name of the rule, such as ``file-missing``; ``core/codes.yaml`` describes each; may be empty
-    message: str  # what is wrong, as a fact
-    hint: str = ""  # what to do, as an imperative; empty where there is nothing certain to advise
-    path: str = ""  # the file or value that it is about, as the user wrote it; may be empty
-    line: int | None = None  # in that file, counted from 1
+    Attributes:
+        level: ``error``, which stops the build, or ``warning``, which stops it only with ``--strict``.
+        code: a stable name of the rule, such as ``file-missing``; ``core/codes.yaml`` describes each. Empty where it has none.
+        message: what is wrong, as a fact.
+        hint: what to do, as an imperative; empty where there is nothing certain to advise.
+        path: the file or value that it is about, as the user wrote it; may be empty.
+        line: the line in that file, counted from 1; None where there is none.
+    """
+
+    level: Level
+    code: str
+    message: str
+    hint: str = ""
+    path: str = ""
+    line: int | None = None
 
     def __str__(self) -> str:
         """Return the problem as one line, as compilers print it, without its level."""

@@ -1,4 +1,4 @@
-"""Opening an archive of any format, and turning what was read into a report."""
+"""Opening an archive of any format, reading its manifest as servers do, and turning what was read into a report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import shlex
 import stat
 from pathlib import Path, PurePosixPath
 
-from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH, model_of
+from model_archiver.core.manifest import (
+    DEEPEST,
+    MANIFEST_PATH,
+    MAR_INF,
+    SUMS_PATH,
+    RuntimeType,
+    model_of,
+    parse_manifest,
+)
 from model_archiver.core.problems import Problem, ProblemList, error, error_of
 from model_archiver.core.record import Record
 from model_archiver.core.report import ArchiveReport
@@ -14,7 +22,7 @@ from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.running import add_total, no_progress
 from model_archiver.core.sums import content_digest, read_sums, sha256
 from model_archiver.planning.gathering import FolderWalk, regular_source, status_of
-from model_archiver.planning.handler import packed_module, split_function
+from model_archiver.planning.handler import BUILT_IN, LSP_BUILT_IN, packed_module, split_function
 from model_archiver.reading.archive import (
     FETCH_AGAIN,
     REPACK,
@@ -26,12 +34,11 @@ from model_archiver.reading.archive import (
 )
 from model_archiver.reading.content import read_content
 from model_archiver.reading.file_kind import HEAD, HINTS, describe, kind_of
-from model_archiver.reading.manifest import manifest_problems, read_manifest
 from model_archiver.reading.zip_headers import find_end, kind_of_zip, read_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from typing import Any, Literal
 
     from model_archiver.core.plan import FileSource
@@ -42,9 +49,13 @@ if TYPE_CHECKING:
 
 _ARGUMENT = "the archive"
 _SUFFIXES = (".mar", ".tar.gz", ".tgz", ".tar", ".zip", ".gz")
-
-
 _ZIP_NAMES = (".mar", ".model")  # the second one is of Multi Model Server
+
+# The fields of a manifest that servers take for strings: those of its model that name files, all of its model, others.
+_FILE_FIELDS = ("serializedFile", "modelFile", "requirementsFile", "configFile")
+_MODEL_FIELDS = ("modelName", "modelVersion", "handler", "envelope", "description", *_FILE_FIELDS)
+_TOP_FIELDS = ("createdOn", "description", "archiverVersion")
+_SCALAR = (str, int, float)  # a bool is an int; servers turn all of them into strings
 
 
 def open_archive(given: StrPath, target: Path | None = None) -> Archive:
@@ -158,11 +169,11 @@ class OpenedArchive(Record):
 def report_of(archive: Archive, content: Content, problems: Iterable[Problem]) -> ArchiveReport:
     """Return the report on an archive: what was read and what is wrong with it, the manifest's own problems last."""
     text = content.metadata.get(PurePosixPath(MANIFEST_PATH))
-    fields, in_manifest = read_manifest(text) if content.is_complete or text is not None else ({}, [])
+    fields, in_manifest = _read_manifest(text) if content.is_complete or text is not None else ({}, [])
     module, _ = split_function(str(model_of(fields).get("handler") or ""))
     at_root = [entry.path for entry in content.entries if len(entry.path.parts) == 1]
     if archive.layout and packed_module(module, at_root):  # SageMaker looks for a handler in ``code/``
-        fields, in_manifest = read_manifest(None)
+        fields, in_manifest = _read_manifest(None)
     is_known = bool(fields) and all(entry.sha256 for entry in content.entries)
     return ArchiveReport(
         path=archive.path,
@@ -230,3 +241,63 @@ def check_sums(content: Content, archive_format: ArchiveFormat) -> Iterator[Prob
             message = "is not in SHA256SUMS, so it was added after packaging"
             level: Literal["error", "warning"] = "warning" if archive_format is ArchiveFormat.NO_ARCHIVE else "error"
             yield Problem(level, "sums-differ", message, f"remove it, or {REPACK}", str(path))
+
+
+def _read_manifest(text: bytes | None) -> tuple[dict[str, Any], list[Problem]]:
+    """Return the fields of a manifest, empty if it cannot be read, and its problems; `text` is None without one."""
+    if text is None:
+        hint = f"{REPACK} (in a .tar.gz, with everything below one top folder)"
+        return {}, [_manifest_error("manifest-missing", "is not where the server looks for it", hint)]
+    fields = parse_manifest(text)
+    if fields is None:
+        message = f"must be a JSON object in UTF-8 without a byte order mark, at most {DEEPEST} levels deep"
+        message += ", without numbers beyond 1e308"
+        return {}, [_manifest_error("manifest-invalid", message)]
+    return fields, list(manifest_problems(fields))
+
+
+def manifest_problems(fields: dict[str, Any]) -> Iterator[Problem]:
+    """Yield what servers reject in a manifest that can be read."""
+    model = model_of(fields)
+    if model.get("modelName") in (None, ""):
+        yield _manifest_error("manifest-invalid", "model.modelName is missing or empty")
+    runtime = fields.get("runtime", RuntimeType.PYTHON.value)
+    if runtime not in [known.value for known in RuntimeType]:
+        yield _manifest_error(
+            "runtime-unserved", f"no server knows the runtime {runtime!r}", "use python, python3 or LSP"
+        )
+    values = {field: fields.get(field) for field in _TOP_FIELDS}
+    values.update((f"model.{field}", model.get(field)) for field in _MODEL_FIELDS)
+    for field, value in values.items():
+        if value is not None and not isinstance(value, _SCALAR):
+            yield _manifest_error("manifest-invalid", f"{field} must be a string")
+    if "specificationVersion" in fields:  # only Multi Model Server's archiver writes it
+        if not isinstance(fields.get("engine", {}), (dict, type(None))):
+            yield _manifest_error("manifest-invalid", "engine must be an object")
+        if not model.get("handler"):
+            yield _manifest_error("manifest-invalid", "model.handler is missing, which Multi Model Server requires")
+
+
+def missing_files(manifest: dict[str, Any], paths: Collection[PurePosixPath]) -> Iterator[Problem]:
+    """Yield an error, or a warning, for each file that the manifest names and that is not among the paths."""
+    model = model_of(manifest)
+    for field in _FILE_FIELDS:
+        name = model.get(field)
+        if isinstance(name, str) and name and PurePosixPath(name) not in paths:
+            yield _manifest_error("manifest-file-missing", f"model.{field} names {name}, which is not in the archive")
+    handler = model.get("handler")
+    if not isinstance(handler, str) or not handler or handler in BUILT_IN or handler in LSP_BUILT_IN:
+        return
+    module, _ = split_function(handler)
+    # Servers drop the folders of the name. The checks report a file that is not found because of that.
+    if packed_module(module, paths) or packed_module(Path(module).name, paths):
+        return
+    if "." in module.removesuffix(".py") and "/" not in module:
+        message = f"the handler {handler} is not in the archive"
+        yield Problem("warning", "handler-outside", message, "install it on the server", MANIFEST_PATH)
+    else:
+        yield _manifest_error("handler-missing", f"the handler {handler} is neither in the archive nor built in")
+
+
+def _manifest_error(code: str, message: str, hint: str = REPACK) -> Problem:
+    return Problem("error", code, message, hint, MANIFEST_PATH)

@@ -9,9 +9,8 @@ from model_archiver.core.entries import mode
 from model_archiver.core.problems import Problem, error
 from model_archiver.core.text import human_size
 from model_archiver.reading.opening import FolderArchive
-from model_archiver.writing.copying import share_blocks
-from model_archiver.writing.os_calls import convert_write_errors, make_folders
-from model_archiver.writing.unpack import unpack
+from model_archiver.writing.folder import unpack
+from model_archiver.writing.os_calls import convert_write_errors, make_folders, share_blocks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -48,16 +48,27 @@ class TrialRequest(Record):
 
 
 class TrialAnswer(Record):
-    """The answer to a request."""
+    """The answer to a request.
 
-    request: str  # its name
-    batched: bool  # whether the request was sent together with others
-    status: int  # the HTTP status that a client gets
-    reason: str  # the reason phrase
-    content_type: str  # as the handler set it; may be empty
-    headers: Mapping[str, str]  # those that the handler set
-    body: bytes  # the whole answer, as a client gets it; pieces of a streamed one are joined
-    seconds: float  # from sending the batch to its answer
+    Attributes:
+        request: the name of the request.
+        batched: whether the request was sent together with others.
+        status: the HTTP status that a client gets.
+        reason: the reason phrase of the status.
+        content_type: the content type that the handler set; may be empty.
+        headers: the headers that the handler set.
+        body: the whole answer, as a client gets it; pieces of a streamed one are joined.
+        seconds: the time from sending the batch to its answer, in seconds.
+    """
+
+    request: str
+    batched: bool
+    status: int
+    reason: str
+    content_type: str
+    headers: Mapping[str, str]
+    body: bytes
+    seconds: float
 
 
 class TriedModel(Record):
@@ -87,20 +98,35 @@ class TrialFailedError(ModelArchiverError):
 
 
 class TrialReport(Record, frozen=False):
-    """What a trial found."""
+    """What a trial found.
 
-    archive: ArchiveReport  # as `verify` returns it
-    problems: list[Problem]  # errors and warnings about the archive, and of the trial
-    results: list[TrialAnswer]  # every answer, of the single requests first
-    notes: list[str]  # what a user should know, a sentence each
-    seconds: dict[str, float]  # the time that it took to load (``load``) and to answer (``answer``)
-    versions: Mapping[str, str]  # of ``python``, ``torch`` and the server's package, where they are installed there
-    server: Server | None = None  # whose worker was tried; None if none was started
-    python: str = ""  # the path of the interpreter
-    loads: bool = False  # whether the worker loaded the model
-    answers: bool | None = None  # whether every answer was as it must be; None if nothing was asked
-    log: str = ""  # the last lines that the worker wrote
-    ignored: int = 0  # how many warnings `--ignore` left out of the problems
+    Attributes:
+        archive: the report on the archive, as `verify` returns it.
+        problems: errors and warnings about the archive, and of the trial.
+        results: every answer, of the single requests first.
+        notes: what a user should know, a sentence each.
+        seconds: the time that it took to load (``load``) and to answer (``answer``), in seconds.
+        versions: the versions of ``python``, ``torch`` and the server's package, where they are installed there.
+        server: the server whose worker was tried; None if none was started.
+        python: the path of the interpreter.
+        loads: whether the worker loaded the model.
+        answers: whether every answer was as it must be; None if nothing was asked.
+        log: the last lines that the worker wrote.
+        ignored: how many warnings `--ignore` left out of the problems.
+    """
+
+    archive: ArchiveReport
+    problems: list[Problem]
+    results: list[TrialAnswer]
+    notes: list[str]
+    seconds: dict[str, float]
+    versions: Mapping[str, str]
+    server: Server | None = None
+    python: str = ""
+    loads: bool = False
+    answers: bool | None = None
+    log: str = ""
+    ignored: int = 0
 
     def leave_out(self, codes: Collection[str]) -> None:
         """Leave out the warnings of some codes."""

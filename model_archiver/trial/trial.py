@@ -16,9 +16,8 @@ from model_archiver.core.running import block_signals
 from model_archiver.core.text import counted
 from model_archiver.trial.diagnosis import Failure, diagnose, logged_warnings
 from model_archiver.trial.expectations import TOGETHER, compare
-from model_archiver.trial.interpreter import count_gpus, find_interpreter
+from model_archiver.trial.interpreter import GuardedProcess, count_gpus, find_interpreter
 from model_archiver.trial.private_tree import PrivateTree
-from model_archiver.trial.processes import GuardedProcess
 from model_archiver.trial.protocol import AnswerError
 from model_archiver.trial.report import TriedModel
 from model_archiver.trial.requests import packed_requests

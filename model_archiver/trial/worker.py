@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from model_archiver.trial.processes import GuardedProcess
+from model_archiver.trial.interpreter import GuardedProcess
 from model_archiver.trial.protocol import AnswerError, Connection, load_message, predict_message
 
 TYPE_CHECKING = False

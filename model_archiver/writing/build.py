@@ -14,8 +14,7 @@ from model_archiver.core.text import human_size
 from model_archiver.writing.deflate import Workers
 from model_archiver.writing.destination import sidecars_placed
 from model_archiver.writing.os_calls import convert_write_errors, sync_tree
-from model_archiver.writing.publish import publish_file
-from model_archiver.writing.staging import StagingDirectory
+from model_archiver.writing.staging import StagingDirectory, publish_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,26 +1,36 @@
-"""Where the contents of an archive go: the base class of all formats, and of those that are one local file."""
+"""Where the contents of an archive go: the base classes of all formats, and the copying of files into them."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from abc import ABC, abstractmethod
 from contextlib import ExitStack, contextmanager
 
-from model_archiver.writing.copying import SMALL, read_blocks
+from model_archiver.core.running import no_progress
+from model_archiver.core.sums import Crc32
 from model_archiver.writing.deflate import sampled_share
 from model_archiver.writing.os_calls import OutputFile, keep_owner, sync_folder
-from model_archiver.writing.publish import publish_file, replace_file, undoing
-from model_archiver.writing.staging import StagingDirectory, folder_lock
+from model_archiver.writing.staging import StagingDirectory, folder_lock, publish_file, replace_file, undoing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import PurePosixPath
+    from typing import BinaryIO
 
     from model_archiver.core.plan import FileSource, Plan
     from model_archiver.core.report import ArchiveEntry
-    from model_archiver.core.running import Unblocked
+    from model_archiver.core.running import Progress, Unblocked
     from model_archiver.writing.deflate import Workers
+
+# Up to this size, in bytes, a file is read whole: threads and system calls would cost more than they save.
+_SMALL = 1 << 18
+_READ_SIZE = 1 << 20
+_KERNEL_SIZE = 1 << 24
+# The errors with which kernels and file systems answer that they do not copy between these files.
+_NOT_IN_KERNEL = {errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF, errno.ETXTBSY}
 
 
 class Destination(ABC):
@@ -48,7 +58,7 @@ class Destination(ABC):
         Raises:
             ModelArchiverError: it changed since the build was planned, or while it was read.
         """
-        if source.size > SMALL:
+        if source.size > _SMALL:
             return self.add_large(path, source)
         data = b"".join(read_blocks(source, self.workers.progress))
         return self.add_bytes(path, data, executable=source.executable)
@@ -98,7 +108,7 @@ class FileDestination(Destination):
         if self.plan.deflate == "never":
             return self.plan.size
         sources = [member.source for member in (*self.plan.members, *self.plan.samples)]
-        return sum(round(each.size * (sampled_share(each) if each.size > SMALL else 1)) for each in sources)
+        return sum(round(each.size * (sampled_share(each) if each.size > _SMALL else 1)) for each in sources)
 
     def finish(self) -> None:
         """Wait until the disk has the whole file."""
@@ -139,3 +149,70 @@ def sidecars_placed(plan: Plan, unblocked: Unblocked) -> Iterator[None]:
             replace_file(waiting.new, config, waiting.set_aside, undo)
             sync_folder(config.parent)
         yield
+
+
+def read_blocks(source: FileSource, progress: Progress) -> Iterator[bytes]:
+    """Yield the blocks of a file, and report progress after each."""
+    left = source.size
+    with source.open() as file:
+        while left:
+            block = file.read(min(_READ_SIZE, left))
+            if not block:
+                raise source.truncated()
+            left -= len(block)
+            yield block
+            progress(len(block))
+
+
+def _feed(source: FileSource, workers: Workers, update: Callable[[bytes], object]) -> None:
+    """Call `update` with each block of a file, in a thread; stop early if the build has failed."""
+    for block in read_blocks(source, no_progress):
+        if workers.stopped:
+            return
+        update(block)
+
+
+def copy(source: FileSource, output: OutputFile, workers: Workers, *, with_crc32: bool) -> tuple[str, int]:
+    """Append a large file to the output, and return its SHA-256 and CRC-32; a CRC-32 that is not wanted is 0.
+
+    Threads read the file for them at the same time: each read of what was just read costs little.
+    """
+    digest, checksum = hashlib.sha256(), Crc32()
+    sums = [workers.hashing.submit(_feed, source, workers, digest.update)]
+    if with_crc32:
+        sums.append(workers.deflating.submit(_feed, source, workers, checksum.update))
+    with workers.joining(*sums), source.open() as file:
+        _copy_large(source, file, output, workers)
+    return digest.hexdigest(), checksum.value
+
+
+def _copy_large(source: FileSource, file: BinaryIO, output: OutputFile, workers: Workers) -> None:
+    start = output.tell()
+    output.flush()
+    copied = 0
+    while copied < source.size:
+        count = _copy_range(file, output, source.size - copied, copied, start + copied)
+        if not count:
+            raise source.truncated()
+        copied += count
+        output.seek(start + copied)
+        output.write_back()
+        workers.progress(count)
+
+
+def _copy_range(file: BinaryIO, output: BinaryIO, left: int, offset: int, to: int) -> int:
+    """Copy some bytes and return their number, which is 0 only at the end of the file."""
+    if hasattr(os, "copy_file_range"):
+        try:
+            count = os.copy_file_range(file.fileno(), output.fileno(), min(left, _KERNEL_SIZE), offset, to)
+        except OSError as failure:
+            if failure.errno not in _NOT_IN_KERNEL:
+                raise
+            count = 0
+        if count:
+            return count
+    file.seek(offset)
+    output.seek(to)
+    count = output.write(file.read(min(left, _READ_SIZE)))
+    output.flush()
+    return count

@@ -1,4 +1,4 @@
-"""The folder: the archive's files as they are, for servers and platforms that take one."""
+"""Writing folders: the output of a build, for servers and platforms that take one, and an unpacked archive."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.sums import sha256
 from model_archiver.planning.gathering import walk_tree
 from model_archiver.planning.target import ExistingOutput
-from model_archiver.writing.copying import copy, share_blocks
-from model_archiver.writing.destination import Destination, sidecars_placed
+from model_archiver.writing.destination import Destination, copy, sidecars_placed
 from model_archiver.writing.os_calls import (
     OutputFile,
     exchange,
     keep_owner,
     make_folders,
     rename_new,
+    share_blocks,
     sync_folder,
     sync_tree,
 )
-from model_archiver.writing.publish import place_new, replace_file, undoing
-from model_archiver.writing.staging import folder_lock
+from model_archiver.writing.staging import folder_lock, place_new, replace_file, undoing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from model_archiver.core.plan import FileSource, Plan
-    from model_archiver.core.running import Unblocked
+    from model_archiver.core.report import ArchiveReport
+    from model_archiver.core.running import Progress, Unblocked
     from model_archiver.planning.target import Snapshot
+    from model_archiver.reading.archive import Archive, FoundMember
     from model_archiver.writing.deflate import Workers
     from model_archiver.writing.staging import StagingDirectory
 
@@ -205,3 +206,28 @@ def _remove_file(root: Path, path: PurePosixPath, kept: Path, undo: list[Callabl
 def _make_again(folder: Path, status: os.stat_result) -> None:
     folder.mkdir()
     keep_owner(folder, status)
+
+
+def unpack(archive: Archive, report: ArchiveReport, folder: Path, max_size: int | None, progress: Progress) -> None:
+    """Unpack an archive that was read and checked before, as the report says; of two files with one path, the last.
+
+    Raises:
+        ModelArchiverError: it has changed since.
+        OSError: a file cannot be written.
+    """
+    from model_archiver.reading.archive import ReadContext  # noqa: PLC0415 - builds do not read archives
+    from model_archiver.reading.content import read_content  # noqa: PLC0415
+
+    written = read_content(archive, ReadContext(archive, max_size, progress), partial(_write_member, folder))
+    if tuple(written.entries) != report.files:
+        hint = "try again when nothing writes to it any more"
+        raise error("file-changed", "changed while it was unpacked", hint, report.path)
+
+
+def _write_member(folder: Path, member: FoundMember, blocks: Iterable[bytes]) -> None:
+    target = folder / member.path
+    make_folders(target.parent)
+    target.unlink(missing_ok=True)
+    with OutputFile(target, mode(executable=member.executable)) as output:
+        for block in blocks:
+            output.write(block)

@@ -28,9 +28,8 @@ from model_archiver.core.entries import (
 from model_archiver.core.record import Record
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.sums import crc32, sha256
-from model_archiver.writing.copying import copy
 from model_archiver.writing.deflate import WORTH, DeflateStream, deflate_whole, sampled_share
-from model_archiver.writing.destination import FileDestination
+from model_archiver.writing.destination import FileDestination, copy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""File system calls that Python does not offer: renames that never replace or that exchange, and flushing a tree."""
+"""File system calls that Python does not offer: to rename without replacing, exchange, share blocks, flush a tree."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _AT_FDCWD = -100
 _NOREPLACE, _EXCHANGE = (1, 2) if sys.platform == "linux" else (4, 2)  # RENAME_* of Linux, RENAME_EXCL/SWAP of macOS
 _SYNC_FILE_RANGE_WRITE = 2
+_FICLONE = 0x40049409  # of ioctl_ficlonerange(2)
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP}
 _MANY_FILES = 64
 
@@ -105,6 +106,21 @@ def _c_library() -> Any:  # noqa: ANN401 - its functions have no types
     import ctypes  # noqa: PLC0415 - small builds do not need it, and its import takes longer than they do
 
     return ctypes.CDLL(None, use_errno=True)
+
+
+def share_blocks(source: Path, target: Path) -> bool:
+    """Create a file that shares its blocks with another one; return False, and create none, if the system cannot."""
+    if sys.platform != "linux":
+        return False
+    import fcntl  # noqa: PLC0415 - Windows does not have it
+
+    with source.open("rb") as original, target.open("xb") as copied:
+        try:
+            fcntl.ioctl(copied, _FICLONE, original.fileno())
+        except OSError:
+            target.unlink()
+            return False
+    return True
 
 
 def sync_folder(folder: Path) -> None:

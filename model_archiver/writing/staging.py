@@ -1,4 +1,4 @@
-"""The private directory in which an output is assembled, and locks that end with their holders."""
+"""The private directory in which an output is assembled, locks, and moving what is finished to its place."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import os
 import re
 import sys
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
+from model_archiver.core.problems import error
 from model_archiver.core.running import warn
 from model_archiver.planning.gathering import walk_tree
-from model_archiver.writing.os_calls import make_folders, rename_new
+from model_archiver.writing.os_calls import make_folders, rename_new, sync_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from model_archiver.core.running import Unblocked
 
@@ -222,3 +224,53 @@ def folder_lock(folder: Path, unblocked: Unblocked) -> Iterator[None]:
         yield
     finally:
         _close(descriptor)
+
+
+def publish_file(built: Path, target: Path, *, replace: bool) -> None:
+    """Move a finished file to its target.
+
+    Raises:
+        ModelArchiverError: the target exists, perhaps only since a moment ago, and must not be replaced.
+    """
+    if replace:
+        built.replace(target)
+    else:
+        place_new(built, target)
+    sync_folder(target.parent)
+
+
+def place_new(built: Path, target: Path) -> None:
+    """Give a finished file or folder its name, which must be free."""
+    try:
+        rename_new(built, target)
+    except FileExistsError:
+        message = "already exists: another build created it meanwhile"
+        raise error("target-exists", message, "use -f to replace it", target) from None
+
+
+@contextmanager
+def undoing() -> Iterator[list[Callable[[], object]]]:
+    """If the block fails, do the steps of the list, the last one first, up to one that fails, which stays in it."""
+    steps: list[Callable[[], object]] = []
+    try:
+        yield steps
+    except BaseException:
+        while steps:
+            steps[-1]()
+            steps.pop()
+        raise
+
+
+def replace_file(built: Path, path: Path, kept: Path, undo: list[Callable[[], object]]) -> None:
+    """Move a finished file to its place; `undo` restores what was there, a link too, which is kept meanwhile."""
+    exists = os.path.lexists(path) and (path.is_symlink() or not path.is_dir())
+    if exists:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(path, kept, follow_symlinks=os.link not in os.supports_follow_symlinks)
+        except OSError:  # a file system without links
+            path.rename(kept)
+        undo.append(partial(kept.replace, path))
+    built.replace(path)
+    if not exists:
+        undo.append(path.unlink)
