@@ -127,13 +127,11 @@ class FolderArchive(Archive):
     archive_format = ArchiveFormat.NO_ARCHIVE
 
     def __init__(self, path: Path) -> None:
-        """Find the files of a folder; if it holds one folder and nothing else, of that one, as servers do."""
+        """Find the files of a folder."""
         self.path = path
-        inside = list(path.iterdir())
-        entered = inside[0] if len(inside) == 1 and inside[0].is_dir() and inside[0].name != MAR_INF else path
         self._problems = ProblemList()
         # By their paths in the archive.
-        self.files = dict(FolderWalk("in the folder", None, self._problems).files(entered))
+        self.files = dict(FolderWalk("in the folder", None, self._problems).files(entered_folder(path)))
         self.size = sum(source.size for source in self.files.values())
 
     def members(self, context: ReadContext) -> Iterator[FoundMember]:
@@ -142,6 +140,12 @@ class FolderArchive(Archive):
         for path, source in sorted(self.files.items(), key=lambda item: (item[0].parts[0] == MAR_INF, str(item[0]))):
             blocks = _file_blocks(source, context.progress)
             yield FoundMember(str(path), path, blocks, executable=source.executable, compressed_size=source.size)
+
+
+def entered_folder(path: Path) -> Path:
+    """Return the folder that has the files of a model folder; if it holds just one folder, that one, as servers do."""
+    inside = list(path.iterdir())
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() and inside[0].name != MAR_INF else path
 
 
 def _file_blocks(source: FileSource, progress: Progress) -> Iterator[bytes]:
