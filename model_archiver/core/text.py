@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 TYPE_CHECKING = False
@@ -48,6 +49,14 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     """Return the first of some names, each as far as a printed line has room for it, and how many more there are."""
     shown = ", ".join(map(shortened, names[:most]))
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+def expand_home(value: str) -> str:
+    """Return a path whose ``~`` or ``~user`` at the start is replaced by the home folder, unless it exists as written.
+
+    Shells do so only at the start of a word: not in ``--flag=~/x``, and not after a comma.
+    """
+    return value if value[:1] != "~" or os.path.lexists(value) else os.path.expanduser(value)  # noqa: PTH111 - a text
 
 
 def closest(given: str, known: Iterable[str], least: float = 0.6) -> str | None:

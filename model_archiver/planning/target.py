@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _LOCAL_URL = "file:///"
 _NOT_FOLDERS = (  # a pattern, a message and a hint
-    ("^~(?:/|$)", "begins with a ~ that the shell did not expand", "write $HOME instead"),
+    ("^~", "begins with a ~, but there is no such home folder", "name the folder itself, or begin with ./~"),
     (r"^[A-Za-z][\w+.-]+:/", "is a URL, and URLs are not supported", "name a local folder, and upload what is in it"),
     (r"\s--[a-z]", "contains a flag", "end the quotes before it"),
     (r"(?i)\.(?:mar|war|tar\.gz|tgz)$", "is the name of an archive, not of a folder", "name only the folder"),
