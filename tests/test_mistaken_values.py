@@ -19,7 +19,7 @@ NOT_FOLDERS = {
     **dict.fromkeys(("file:/x", "file://host/x", "runs:/0123/model", "S3://bucket/x"), "URL"),
     **dict.fromkeys(("x.mar", "store/m.tar.gz", "m.war", "M.MAR"), "is the name of an archive, not of a folder"),
     **dict.fromkeys(("out --version 1", "out --force", "out \n  --extra-files a,b"), "contains a flag"),
-    "~/store": "begins with a ~",
+    "~no-such-user/store": "begins with a ~",
 }
 
 

@@ -55,6 +55,42 @@ def test_a_leading_digit_is_a_warning_and_an_error_under_strict(work, run: Comma
     assert "name-leading-digit" in error
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "path", "named", "suffix"),
+    [
+        ("cnn.mar", "", "cnn.mar.mar", "cnn.mar.mar", ".mar"),
+        ("cnn.mar", "--archive-format zip-store", "cnn.mar.mar", "cnn.mar.mar", ".mar"),
+        ("CNN.MAR", "--no-checks", "CNN.MAR.mar", "CNN.MAR.mar", ".MAR"),
+        ("cnn.mar", "--archive-format tgz", "cnn.mar.tar.gz", "cnn.mar.tar.gz", ".mar"),
+        ("cnn.tar.gz", "--archive-format tgz", "cnn.tar.gz.tar.gz", "cnn.tar.gz.tar.gz", ".tar.gz"),
+        ("cnn.v1.tgz", "", "cnn.v1.tgz.mar", "cnn.v1.tgz.mar", ".tgz"),
+        ("cnn.zip", "", "cnn.zip.mar", "cnn.zip.mar", ".zip"),
+        ("cnn.mar", "--archive-format no-archive", "cnn.mar/MAR-INF", "the folder cnn.mar", ".mar"),
+        ("cnn.mar", "--target vertex", "model.mar", "model.mar", ".mar"),
+        ("cnn.mar", "--target sagemaker", "model.tar.gz", "model.tar.gz", ".mar"),
+    ],
+)
+def test_a_name_that_ends_like_an_archive_is_a_warning(
+    work, run: Command, name: str, words: str, path: str, named: str, suffix: str
+) -> None:
+    result = run("--model-name", name, *MODEL[2:], *words.split())
+    warning = f"--model-name {name}: ends like the name of an archive, and the output will be {named}; "
+    assert (result.status, result.warnings) == (0, [f"{warning}leave out {suffix} [name-suffix]"])
+    assert (work / path).exists()
+
+
+def test_a_name_that_ends_like_an_archive_can_be_ignored_or_refused(work, run: Command) -> None:
+    [error] = refused(run, "--strict", name="cnn.mar")
+    assert error.endswith("the output will be cnn.mar.mar; leave out .mar [name-suffix]")
+    assert run("--model-name", "cnn.mar", *MODEL[2:], "--ignore", "name-suffix").warnings == []
+    assert run("verify", "cnn.mar.mar", "--strict").status == 0
+
+
+@pytest.mark.parametrize("name", ["cnn.march", "tar.gzip", "mar", "cnn-mar", "mar.v1"])
+def test_a_name_that_only_contains_the_letters_of_a_suffix_is_fine(work, run: Command, name: str) -> None:
+    assert run("--model-name", name, *MODEL[2:]).warnings == []
+
+
 def test_a_name_that_is_too_long_for_a_file_is_refused_in_one_line(work, run: Command) -> None:
     build(run, name="x" * 248, archive_format="tgz")
     [error] = refused(run, name="y" * 249)

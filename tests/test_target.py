@@ -279,13 +279,6 @@ def test_a_long_chain_of_links_is_followed_or_refused_in_one_line(model, run: Co
         assert wrote or len(result.err.splitlines()) == 1
 
 
-def test_a_tilde_that_the_shell_left_is_refused(model: Path, run: Command) -> None:
-    result = run(*HANDLER_WORDS, "--export-path", "~/models")
-    assert result.status == 1
-    assert "$HOME" in result.errors[0]
-    assert not Path("~").exists()
-
-
 def test_a_problem_of_a_folder_is_reported_once(model: Path, run: Command) -> None:
     make(*(f"{folder}/{number}.txt" for folder in ("many/MAR-INF", "bad\\name/below") for number in range(3)))
     result = run(*HANDLER_WORDS, "--include", "many/MAR-INF", "--include", "bad\\name")

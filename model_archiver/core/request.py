@@ -8,6 +8,7 @@ from enum import Enum
 
 from model_archiver.core.problems import ModelArchiverError, Problem
 from model_archiver.core.record import Record
+from model_archiver.core.text import expand_home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class ModelArchiverConfig(Record, frozen=False):
     """Everything that can be asked of the archiver; each field is the flag of the same name.
 
     An empty string means the same as no value. Paths may be strings or path objects; they are relative to the current
-    folder at the time of the build.
+    folder at the time of the build. A ``~`` at their start means the home folder.
 
     Attributes:
         model_name: the name by which the server knows the model, and the name of the output.
@@ -167,7 +168,8 @@ class ModelArchiverConfig(Record, frozen=False):
         ]
         if problems:
             raise ModelArchiverError(problems=problems)
-        return cls(**{"model_name": "", **values})
+        paths = {name: _at_home(name, value) for name, value in values.items() if _TYPES.get(name) is _PATH}
+        return cls(**{"model_name": "", **values, **paths})
 
 
 def as_list(value: Paths | None) -> list[StrPath]:
@@ -185,6 +187,15 @@ def _as_sequence(value: object) -> object:
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, os.PathLike, Sequence, Mapping)):
         return list(value)
     return value
+
+
+def _at_home(name: str, value: StrPath) -> StrPath:
+    """Return the value of a field with its ``~`` expanded; a handler may lack the ``.py`` and name a function."""
+    text = os.fspath(value)
+    module = text.rpartition(":")[0] or text
+    if text[:1] != "~" or (name == "handler" and any(map(os.path.lexists, (module, f"{module}.py")))):
+        return value
+    return expand_home(text)
 
 
 def _is_version(value: object) -> bool:

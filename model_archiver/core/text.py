@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_ADDED = r"-(?:all|archive|files?|many|mode|model|output|warnings)$"  # what people add to the name of a flag or command
 _SIZE = r"([0-9]{1,15}(?:\.[0-9]{1,3})?)\s*(?:([KMGT]?)(?:i?B)?)"
 
 
@@ -50,6 +52,14 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
+def expand_home(value: str) -> str:
+    """Return a path whose ``~`` or ``~user`` at the start is replaced by the home folder, unless it exists as written.
+
+    Shells do so only at the start of a word: not in ``--flag=~/x``, and not after a comma.
+    """
+    return value if value[:1] != "~" or os.path.lexists(value) else os.path.expanduser(value)  # noqa: PTH111 - a text
+
+
 def closest(given: str, known: Iterable[str], least: float = 0.6) -> str | None:
     """Return the known word that is closest to a given one, or None if none is as close as `least`, of 1."""
     import difflib  # noqa: PLC0415 - most command lines are right
@@ -57,9 +67,30 @@ def closest(given: str, known: Iterable[str], least: float = 0.6) -> str | None:
     return next(iter(difflib.get_close_matches(given, list(known), 1, least)), None)
 
 
+def likely_meant(given: str, known: Iterable[str]) -> str | None:
+    """Return the flag, command, choice or code that was meant, or None if none or several are likely."""
+    import difflib  # noqa: PLC0415 - most command lines are right
+
+    name = given.strip("-").replace("_", "-").lower()[:100]  # to compare long texts takes long
+    names = {word.strip("-").lower(): word for word in known}
+    names = {key: word for key, word in names.items() if key.startswith("no-") == name.startswith("no")}
+    near = {key: difflib.SequenceMatcher(None, key, name).ratio() for key in names}
+    near |= {key: near[key] + 0.1 for key in names if sorted(key) == sorted(name)}  # only their order differs
+    rules = (
+        [key for key in names if key.replace("-", "") == name.replace("-", "")],
+        # Other tools have --output for the file that they write.
+        [key for key in names if len(name) > 2 and key.startswith(name) and name not in ("out", "output")],
+        [key for key in names if key.endswith(f"-{name}")],
+        [key for key in names if key in (name.removeprefix("model-").removeprefix("test-"), re.sub(_ADDED, "", name))],
+        [key for key in names if near[key] == max(near.values()) >= 0.82],
+    )
+    found = next(filter(None, rules), [])
+    return names[found[0]] if len(found) == 1 else None
+
+
 def did_you_mean(given: str, known: Iterable[str], otherwise: str) -> str:
-    """Return a hint that names the closest known word, or `otherwise` if none is close."""
-    word = closest(given, known)
+    """Return a hint that names the known word that was likely meant, or `otherwise` if that is not certain."""
+    word = likely_meant(given, known)
     return f"did you mean {word}?" if word else otherwise
 
 

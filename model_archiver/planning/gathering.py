@@ -15,6 +15,7 @@ from model_archiver.core.entries import GZIP_HEADER, TIME
 from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH
 from model_archiver.core.plan import FileSource, Member
 from model_archiver.core.problems import as_error, system_hint
+from model_archiver.core.text import expand_home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ class Gatherer:
 
     def include(self, value: StrPath) -> list[Member]:
         """Return a file or folder: at the root, under its own name, so that a package can be imported by it."""
-        return list(self._members(Path(value), "--include", under_own_name=True))
+        return list(self._members(Path(expand_home(os.fspath(value))), "--include", under_own_name=True))
 
     def extra_files(self, value: StrPath) -> list[Member]:
         """Return files, the contents of folders, and what patterns match: at the root."""
@@ -281,9 +282,10 @@ def regular_source(path: Path, status: os.stat_result, flag: str, problems: Prob
 def _pieces(value: StrPath) -> list[str]:
     """Return the paths and patterns of one value; a path that exists as written is never split."""
     text = os.fspath(value)
-    if os.path.lexists(text):
-        return [text]
-    pieces = [piece if os.path.lexists(piece) else piece.strip() for piece in text.split(",")]
+    whole = expand_home(text)
+    if os.path.lexists(whole):
+        return [whole]
+    pieces = [piece if os.path.lexists(piece) else expand_home(piece.strip()) for piece in text.split(",")]
     return [piece for piece in pieces if piece]
 
 

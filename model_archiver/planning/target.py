@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from model_archiver.core.request import ModelArchiverConfig, Platform, StrPath
 
 _LOCAL_URL = "file:///"
+_ARCHIVE_SUFFIX = r"(?i)\.(?:mar|war|tar\.gz|tgz|zip)$"
 _NOT_FOLDERS = (  # a pattern, a message and a hint
-    ("^~(?:/|$)", "begins with a ~ that the shell did not expand", "write $HOME instead"),
+    ("^~", "begins with a ~, but there is no such home folder", "name the folder itself, or begin with ./~"),
     (r"^[A-Za-z][\w+.-]+:/", "is a URL, and URLs are not supported", "name a local folder, and upload what is in it"),
     (r"\s--[a-z]", "contains a flag", "end the quotes before it"),
-    (r"(?i)\.(?:mar|war|tar\.gz|tgz)$", "is the name of an archive, not of a folder", "name only the folder"),
+    (_ARCHIVE_SUFFIX, "is the name of an archive, not of a folder", "name only the folder"),
 )
 
 
@@ -51,6 +52,10 @@ def choose_target(
     path = resolved(folder / layout.folder) / f"{name}{archive_format.suffix}"
     in_place = archive_format is ArchiveFormat.NO_ARCHIVE and _is_model_path(path, config)
     target = Target(resolved(path) if in_place else path, config.force, in_place)
+    if is_named and (suffix := re.search(_ARCHIVE_SUFFIX, config.model_name)):
+        output = path.name if archive_format.suffix else f"the folder {path.name}"
+        message = f"ends like the name of an archive, and the output will be {output}"
+        problems.warning("name-suffix", message, f"leave out {suffix[0]}", path=f"--model-name {config.model_name}")
     is_writable = _names_folder(config.export_path, problems) and _check_folder(path.parent, problems)
     if is_writable and is_named:
         other = "--export-path" if layout.fixed_name else "--model-name or --export-path"
