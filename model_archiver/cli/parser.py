@@ -259,6 +259,7 @@ def _choice(*values: str) -> Callable[[str], str]:
             return given
         raise argparse.ArgumentTypeError("; ".join(invalid_choice(given, values)))
 
+    choose.choices = values  # type: ignore[attr-defined]  # for shell completion
     return choose
 
 
