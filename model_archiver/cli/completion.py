@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _FILES = {"FILE", "PATH", "PATHS", "ARCHIVE", "A", "B"}
 
-# What shtab 1.13 lacks. In all shells, it offers commands after flags, where they are no longer possible.
-# bash splits words at = and :, and leaves quotes and backslashes in them.
+# What shtab 1.13 lacks. It offers commands after flags, where they are no longer possible.
+# bash splits words at = and :, and leaves quotes and backslashes in them. Those of fish have quotes and --flag= too.
 _BASH = r"""
 PREFIX_files() { compgen -f -- "$1"; }
 PREFIX_dirs() { compgen -d -- "$1"; }
@@ -50,6 +50,9 @@ PREFIX() {
 }
 """
 _FISH = """
+function PREFIX_files
+  complete -C 'PREFIX_none '(commandline -ct | string replace -r '^--[^=]*=' '')
+end
 function PREFIX_using
   PREFIX_scan
   set -l words (commandline -opc)
@@ -73,7 +76,8 @@ def completion_script(program: str, shell: str) -> str:
     except Exception as failure:  # a broken package can raise anything
         raise ModelArchiverError("shell completion needs the extra [completion]: pip install shtab") from failure
     prefix = re.sub(r"\W", "_", f"_shtab_{program}")
-    files, folders = {**shtab.FILE, "bash": f"{prefix}_files"}, {**shtab.DIR, "bash": f"{prefix}_dirs"}
+    files = {**shtab.FILE, "bash": f"{prefix}_files", "fish": f"({prefix}_files)"}
+    folders = {**shtab.DIR, "bash": f"{prefix}_dirs", "zsh": "_path_files -/"}
     root, actions = _command_tree(program)
     for action in actions:
         action.choices = getattr(action.type, "choices", action.choices)
