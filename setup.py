@@ -13,7 +13,7 @@ assert VERSION is not None  # noqa: S101 - a build without a version must stop h
 HAS_WHEELS = "platform_machine in 'x86_64 AMD64 aarch64 arm64 ARM64' and platform_python_implementation == 'CPython'"
 
 # With these alone, the tests that need torch or another library of models are skipped.
-TEST_CORE = ["jsonschema>=4.18", "pytest", "pytest-timeout", "pytest-xdist"]
+TEST_CORE = ["jsonschema>=4.18", "pytest", "pytest-timeout", "pytest-xdist", "shtab>=1.13"]
 
 setup(
     name="torch-model-archiver",
@@ -28,6 +28,7 @@ setup(
     # isal 1.5.0 was withdrawn because it leaks memory.
     install_requires=[f"isal>=1.5.1; {HAS_WHEELS}", "packaging>=22", "PyYAML>=6", "tqdm>=4.60"],
     extras_require={
+        "completion": ["shtab>=1.13"],
         "test-core": TEST_CORE,
         "test": [
             *TEST_CORE,
