@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from model_archiver import ModelArchiver, ModelArchiverConfig, ModelArchiverError, try_archive, verify
-from model_archiver.cli.github_output import workflow_commands
-from model_archiver.core.problems import Problem
+from model_archiver.cli.github_output import workflow_command
+from model_archiver.core.problems import Problem, printable
 from tests.archives import MANIFEST, SUMS
 from tests.conftest import Command
 from tests.foreign import HANDLER, HONEST, Raw, mar
@@ -60,6 +60,10 @@ def problems_of(command: Callable[..., Any], archive: Path, **words: object) -> 
         return failure.problems
 
 
+def workflow_commands(problems: Sequence[Problem], archive: Path | None = None, own_files: Sequence[str] = ()) -> str:
+    return "\n".join(workflow_command(problem, archive, own_files) for problem in problems)
+
+
 def places(problems: Sequence[Problem], **words: object) -> list[tuple[str | None, str | None, str]]:
     """The file and the line of each problem, and what its message begins with."""
     commands = parsed(workflow_commands(problems, **words))
@@ -69,8 +73,74 @@ def places(problems: Sequence[Problem], **words: object) -> list[tuple[str | Non
 # Of packaging
 
 
-def test_without_problems_nothing_is_printed() -> None:
-    assert workflow_commands([]) == ""
+def test_a_command_prints_its_problems_and_nothing_else_on_stdout(model: Path, run: Command) -> None:
+    Path("bad.py").write_text(BROKEN_HANDLER)
+    words = ["--model-name", "1m", "--handler", "bad.py", "--extra-files", "*.nothing"]
+    plain = run(*words)
+    result = run(*words, "--output-format", "github")
+    assert (result.status, result.err) == (plain.status, plain.err)
+    commands = parsed(result.out.removesuffix("\n"))
+    assert [head["title"] for _, head, _ in commands] == [
+        line.split("[")[-1][:-1] for line in plain.err.splitlines()[:-1]
+    ]
+    assert [level for level, _, _ in commands] == ["warning", "warning", "error"]
+    assert {"file": "bad.py", "line": "1", "title": "handler-entry"} in [head for _, head, _ in commands]
+
+
+@pytest.mark.parametrize("words", [["--dry-run"], [], ["-f", "--archive-format", "tgz"]])
+def test_without_problems_nothing_is_printed(model: Path, run: Command, words: list[str]) -> None:
+    result = run("--model-name", "m", "--handler", "handler.py", *words, "--output-format=github")
+    assert (result.status, result.out) == (0, "")
+    if "--dry-run" not in words:
+        verified = run("verify", f"m{'.tar.gz' if words else '.mar'}", "--output-format", "github")
+        assert (verified.status, verified.out, verified.err) == (0, "", "")
+
+
+@pytest.mark.parametrize("flag", [["--output-format", "github"], ["--output-format=github"], ["--output-f", "github"]])
+def test_a_usage_error_is_an_annotation_too(work: Path, run: Command, flag: list[str]) -> None:
+    result = run("--handler", "h.py", *flag)
+    [(level, head, text)] = parsed(result.out.removesuffix("\n"))
+    assert (result.status, level, head) == (2, "error", {"title": "usage-invalid"})
+    assert text.startswith("the following arguments are required: --model-name; ")
+    assert parsed(run("verify", *flag).out.removesuffix("\n"))[0][1] == {"title": "usage-invalid"}
+
+
+def test_an_error_without_a_code_is_an_annotation_too(work: Path, run: Command, monkeypatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("model_archiver.cli.outcomes.verify", broken)
+    result = run("verify", "m.mar", "--output-format", "github")
+    [(level, head, text)] = parsed(result.out.removesuffix("\n"))
+    assert (result.status, level, head) == (1, "error", {"title": "error"})
+    assert text.startswith("internal error: ZeroDivisionError")
+
+
+def test_of_several_archives_each_problem_names_its_own(model: Path, run: Command) -> None:
+    Path("handler.py").write_text(BROKEN_HANDLER)
+    for name in ("one", "two"):
+        assert run("--model-name", name, "--handler", "handler.py", "--no-checks").status == 0
+    result = run("verify", "one.mar", "two.mar", "gone.mar", "--output-format", "github")
+    commands = parsed(result.out.removesuffix("\n"))
+    assert [head["file"] for _, head, _ in commands] == ["one.mar", "two.mar", "gone.mar"]
+    assert [text.partition(": ")[0] for _, _, text in commands[:2]] == ["handler.py:1"] * 2
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["--json", "--output-format", "json"], 0),
+        (["--output-format", ""], 0),
+        (["--json", "--output-format", "github"], 2),
+        (["--output-format", "text", "--json"], 2),
+        (["--output-format", "xml"], 2),
+    ],
+)
+def test_json_and_another_output_format_exclude_each_other(work: Path, run: Command, words, status: int) -> None:
+    result = run("verify", mar(*HONEST), *words)
+    assert result.status == status
+    assert ("{" in result.out) == ("--json" in words)
+    assert status == 0 or "output-format" in result.errors[0]
 
 
 def test_a_problem_of_a_source_is_shown_at_its_line(model: Path) -> None:
@@ -78,15 +148,6 @@ def test_a_problem_of_a_source_is_shown_at_its_line(model: Path) -> None:
     [problem] = packaging()
     expected = f"::error file=handler.py,line=1,title=handler-entry::{problem.message}; {problem.hint} [handler-entry]"
     assert workflow_commands([problem]) == expected
-
-
-def test_problems_keep_their_order_and_those_without_a_code_follow() -> None:
-    problems = [Problem("warning", "a-b", "one"), Problem("error", "c-d", "two", "do it")]
-    assert workflow_commands(problems, ["internal error: x"]).split("\n") == [
-        "::warning title=a-b::one [a-b]",
-        "::error title=c-d::two; do it [c-d]",
-        "::error title=error::internal error: x",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +187,7 @@ def test_two_sources_for_one_path_name_both(model: Path) -> None:
 def test_what_is_not_a_file_stands_in_the_message(work: Path, path: str) -> None:
     named = f"{path}: " if path else ""
     [(_, head, text)] = parsed(workflow_commands([Problem("error", "a-b", "is wrong", path=path)]))
-    assert (head, text) == ({"title": "a-b"}, f"{named}is wrong [a-b]")
+    assert (head, text) == ({"title": "a-b"}, f"{printable(named)}is wrong [a-b]")
 
 
 # What a text holds
@@ -137,11 +198,12 @@ def test_what_is_not_a_file_stands_in_the_message(work: Path, path: str) -> None
 )
 def test_any_text_is_one_command_and_is_read_back_whole(work: Path, text: str) -> None:
     problem = Problem("error", "a-b", text, text, path=f"{text}.py", line=3)
-    output = workflow_commands([problem.replace(code="file-missing")], [text])
-    assert not re.search("\r", output)
-    [(_, head, message), (_, _, line)] = parsed(output)
+    output = workflow_commands([problem.replace(code="file-missing")])
+    assert not re.search("[\r\n]", output)
+    [(_, head, message)] = parsed(output)
     assert head == {"file": f"{text}.py", "line": "3", "title": "file-missing"}
-    assert (message, line) == (f"{text}; {text} [file-missing]", text)
+    whole = text if len(text) < 1000 else f"{text[:500]} ... {text[-500:]}"  # as on stderr
+    assert message == f"{printable(whole)}; {printable(whole)} [file-missing]"
 
 
 def test_what_is_not_utf8_or_controls_a_terminal_becomes_escapes(work: Path) -> None:

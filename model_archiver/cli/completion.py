@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Action
 
-    from model_archiver.cli.parser import FlagParser
+    from model_archiver.cli.flags import FlagParser
 
 _FILES = {"FILE", "PATH", "PATHS", "ARCHIVE", "A", "B"}
 

@@ -11,9 +11,10 @@ from model_archiver.core.problems import FILE_MISSING, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     from model_archiver.core.problems import Problem
+    from model_archiver.core.request import StrPath
 
 _FLAG = r"(?s)-|--[a-z][a-z-]*( .*)?"  # a flag, with its value or without, or stdin
 _NOT_FILES = ("", "stdout", "the current folder")
@@ -23,33 +24,20 @@ _OF_FILES = {FILE_MISSING, "file-unreadable", "trial-python", "trial-worker-miss
 _FILE_AND_MORE = r"(?s)(.+?)(?:: case \d+|:\w*| \(--[a-z-]+\))"
 
 
-def workflow_commands(
-    problems: Iterable[Problem],
-    lines: Iterable[str] = (),
-    *,
-    archive: Path | None = None,
-    own_files: Collection[str] = (),
-) -> str:
-    """Return a workflow command, on a line of its own, for each problem, and an error for each of the other lines.
+def workflow_command(problem: Problem, archive: StrPath | None, own_files: Collection[str]) -> str:
+    """Return the workflow command for a problem.
 
     Args:
-        problems: the problems, in the order in which they are reported.
-        lines: the errors that have no code.
-        archive: the archive that was read, if the problems are those of one.
+        problem: what is wrong.
+        archive: the archive that was read, if the problem is one of its contents.
         own_files: the user's files that were read beside the archive, such as inputs, as they were given.
     """
-    commands = [_annotation(problem, *_place(problem, archive, own_files)) for problem in problems]
-    commands += [_command("error", line, title="error") for line in lines]
-    return "\n".join(commands)
-
-
-def _annotation(problem: Problem, file: str, named: str) -> str:
+    file, named = _place(problem, None if archive is None else Path(archive), own_files)
     line = "" if problem.line is None else str(problem.line)
     place = ":".join(filter(None, (named, line)))
-    text = f"{place}: {problem.message}" if named else problem.message
-    hint = f"; {problem.hint}" if problem.hint else ""
+    text = str(problem.replace(path=place if named else "", line=None))
     fields = {"file": _in_workspace(file) if file else "", "line": line if file and not named else ""}
-    return _command(problem.level, f"{text}{hint} [{problem.code}]", **fields, title=problem.code)
+    return _command(problem.level, text, **fields, title=problem.code or problem.level)
 
 
 def _command(level: str, text: str, **fields: str) -> str:

@@ -120,7 +120,7 @@ def verify(args: argparse.Namespace, reporter: Reporter, style: TextStyle) -> Ou
 
     if len(args.archives) == 1:
         report = _verified(args.archives[0], args)
-        reporter.problems(report.problems, report.path)
+        reporter.problems(report.problems, args.archives[0])
         return Outcome(
             DONE if report.is_ok else FAILED,
             lambda: "" if args.quiet else text_output.verdict(report, style),
@@ -201,8 +201,8 @@ def test(args: argparse.Namespace, reporter: Reporter, style: TextStyle) -> Outc
     flags = {name: value for name, value in vars(args).items() if name not in _FOR_OUTPUT}
     with progress_bar(hidden=args.quiet) as progress:
         report = try_archive(inputs=flags.pop("input"), **flags, progress=progress)
-    own = [*args.input, *args.expect, *(part.partition("=@")[2] for part in args.form), args.cases, args.python]
-    reporter.problems(report.problems, report.archive.path, own_files=own)
+    own = filter(None, [*args.input, *args.expect, args.cases, args.python])
+    reporter.problems(report.problems, args.archive, own_files=tuple(own))
     return _trial_outcome(report, args, style, whole_log=args.log)
 
 

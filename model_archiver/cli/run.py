@@ -157,9 +157,9 @@ def _print_for_machines(
 
         print_result(document(command, status, reporter.reported, fields()))
     elif args.output_format == "github":
-        from model_archiver.cli.github_output import annotation  # noqa: PLC0415 - only for GitHub
+        from model_archiver.cli.github_output import workflow_command  # noqa: PLC0415 - only for GitHub
 
-        lines = [annotation(*annotated) for annotated in reporter.annotated]
+        lines = [workflow_command(*annotated) for annotated in reporter.annotated]
         if lines:
             print_result("\n".join(lines))
 
