@@ -214,12 +214,8 @@ def test_the_sides_of_a_changed_file_agree_with_the_change(archives: None, run: 
 
 
 def several(run: Command) -> dict[str, Any]:
-    """The document of `verify` with several archives, made from those of each."""
-    found = [document(run("verify", name, "--json")) for name in ("good.mar", "1w.mar", "cut.mar", "flat.tar.gz")]
-    archives = [{key: value for key, value in each.items() if key not in ("schema", "command")} for each in found]
-    absent = document(run("verify", "absent.mar", "--json"))
-    archives.append({"archive": "absent.mar", "status": 1, "problems": absent["problems"]})
-    return {**HEAD, "command": "verify", "archives": archives}
+    """The document of `verify` with several archives."""
+    return document(run("verify", "good.mar", "1w.mar", "cut.mar", "flat.tar.gz", "absent.mar", "--json"))
 
 
 def test_several_archives_have_a_report_each(archives: None, run: Command) -> None:
