@@ -193,6 +193,7 @@ def test_values_are_completed(offers: Offers, line: str, expected: list[str]) ->
     "line",
     [
         f"{TORCH} --model-name m insp",  # a command comes first
+        f"{TORCH} --json extract --max",
         f"{TORCH} --target=insp",
         f"{TORCH} --model-name mod",  # a new name, and no file's
         f"{TORCH} --extra-files model.py,mod",

@@ -17,11 +17,9 @@ if TYPE_CHECKING:
 
 _FILES = {"FILE", "PATH", "PATHS", "ARCHIVE", "A", "B"}
 
-# What shtab 1.13 lacks. It offers commands after flags, where they are no longer possible.
-# bash splits words at = and :, and leaves quotes and backslashes in them. Those of fish have quotes and --flag= too.
+# What shtab 1.13 lacks. It offers commands after flags, where they are no longer possible. bash splits words at = and :
+# and leaves quotes in them. fish completes quoted paths only for a command without completions of its own.
 _BASH = r"""
-PREFIX_files() { compgen -f -- "$1"; }
-PREFIX_dirs() { compgen -d -- "$1"; }
 PREFIX_any() {
   local word raw is_joined="" last=-1 words=() replies
   for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
@@ -51,7 +49,7 @@ PREFIX() {
 """
 _FISH = """
 function PREFIX_files
-  complete -C 'PREFIX_none '(commandline -ct | string replace -r '^--[^=]*=' '')
+  complete -C 'PREFIX_none '(commandline -ct)
 end
 function PREFIX_using
   PREFIX_scan
@@ -76,8 +74,7 @@ def completion_script(program: str, shell: str) -> str:
     except Exception as failure:  # a broken package can raise anything
         raise ModelArchiverError("shell completion needs the extra [completion]: pip install shtab") from failure
     prefix = re.sub(r"\W", "_", f"_shtab_{program}")
-    files = {**shtab.FILE, "bash": f"{prefix}_files", "fish": f"({prefix}_files)"}
-    folders = {**shtab.DIR, "bash": f"{prefix}_dirs", "zsh": "_path_files -/"}
+    files, folders = {**shtab.FILE, "fish": f"({prefix}_files)"}, {**shtab.DIR, "zsh": "_path_files -/"}
     root, actions = _command_tree(program)
     for action in actions:
         action.choices = getattr(action.type, "choices", action.choices)
