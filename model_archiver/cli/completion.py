@@ -7,6 +7,7 @@ import re
 from model_archiver.cli.command_parser import command_parser
 from model_archiver.cli.parser import MMS, mms_parser, torch_parser
 from model_archiver.commands import COMMANDS
+from model_archiver.core.codes import read_codes
 from model_archiver.core.problems import ModelArchiverError
 
 TYPE_CHECKING = False
@@ -75,9 +76,13 @@ def completion_script(program: str, shell: str) -> str:
         raise ModelArchiverError("shell completion needs the extra [completion]: pip install shtab") from failure
     prefix = re.sub(r"\W", "_", f"_shtab_{program}")
     files, folders = {**shtab.FILE, "fish": f"({prefix}_files)"}, {**shtab.DIR, "zsh": "_path_files -/"}
+    codes = read_codes()
+    warnings = [code for code, facts in codes.items() if facts["level"] != "error"]
+    choices = {"CODE": list(codes), "CODES": warnings, "COMMAND": list(COMMANDS)}
     root, actions = _command_tree(program)
     for action in actions:
-        action.choices = getattr(action.type, "choices", action.choices)
+        known = choices.get(str(action.metavar), action.choices)
+        action.choices = getattr(action.type, "choices", known)
         is_file = action.metavar in _FILES or (action.dest == "handler" and program != MMS)
         if is_file or action.metavar == "DIR":
             action.complete = files if is_file else folders  # type: ignore[attr-defined]
