@@ -176,6 +176,7 @@ def test_all_flags_of_a_command_are_offered(offers: Offers, command: str) -> Non
         ("--handler han", ["handler.py"]),
         ("--export-path ", ["archives", "output"]),
         ("--export-path=o", ["output"]),
+        ("--ignore handler-ou", ["handler-outside"]),
         ("verify m", FILES),
         ("verify --strict mo", ["model.pt", "model.py"]),
         ("verify model.pt --str", ["--strict"]),
@@ -193,7 +194,9 @@ def test_values_are_completed(offers: Offers, line: str, expected: list[str]) ->
     "line",
     [
         f"{TORCH} --model-name m insp",  # a command comes first
+        f"{TORCH} --json extract --max",
         f"{TORCH} --target=insp",
+        f"{TORCH} --ignore file-miss",  # always an error
         f"{TORCH} --model-name mod",  # a new name, and no file's
         f"{TORCH} --extra-files model.py,mod",
         f"{TORCH} --export-path mod",  # not a folder

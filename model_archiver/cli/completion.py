@@ -7,6 +7,7 @@ import re
 from model_archiver.cli.command_parser import command_parser
 from model_archiver.cli.parser import MMS, mms_parser, torch_parser
 from model_archiver.commands import COMMANDS
+from model_archiver.core.codes import read_codes
 from model_archiver.core.problems import ModelArchiverError
 
 TYPE_CHECKING = False
@@ -17,11 +18,9 @@ if TYPE_CHECKING:
 
 _FILES = {"FILE", "PATH", "PATHS", "ARCHIVE", "A", "B"}
 
-# What shtab 1.13 lacks. It offers commands after flags, where they are no longer possible.
-# bash splits words at = and :, and leaves quotes and backslashes in them. Those of fish have quotes and --flag= too.
+# What shtab 1.13 lacks. It offers commands after flags, where they are no longer possible. bash splits words at = and :
+# and leaves quotes in them. fish completes quoted paths only for a command without completions of its own.
 _BASH = r"""
-PREFIX_files() { compgen -f -- "$1"; }
-PREFIX_dirs() { compgen -d -- "$1"; }
 PREFIX_any() {
   local word raw is_joined="" last=-1 words=() replies
   for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
@@ -51,7 +50,7 @@ PREFIX() {
 """
 _FISH = """
 function PREFIX_files
-  complete -C 'PREFIX_none '(commandline -ct | string replace -r '^--[^=]*=' '')
+  complete -C 'PREFIX_none '(commandline -ct)
 end
 function PREFIX_using
   PREFIX_scan
@@ -76,11 +75,14 @@ def completion_script(program: str, shell: str) -> str:
     except Exception as failure:  # a broken package can raise anything
         raise ModelArchiverError("shell completion needs the extra [completion]: pip install shtab") from failure
     prefix = re.sub(r"\W", "_", f"_shtab_{program}")
-    files = {**shtab.FILE, "bash": f"{prefix}_files", "fish": f"({prefix}_files)"}
-    folders = {**shtab.DIR, "bash": f"{prefix}_dirs", "zsh": "_path_files -/"}
+    files, folders = {**shtab.FILE, "fish": f"({prefix}_files)"}, {**shtab.DIR, "zsh": "_path_files -/"}
+    codes = read_codes()
+    warnings = [code for code, facts in codes.items() if facts["level"] != "error"]
+    choices = {"CODE": list(codes), "CODES": warnings, "COMMAND": list(COMMANDS)}
     root, actions = _command_tree(program)
     for action in actions:
-        action.choices = getattr(action.type, "choices", action.choices)
+        known = choices.get(str(action.metavar), action.choices)
+        action.choices = getattr(action.type, "choices", known)
         is_file = action.metavar in _FILES or (action.dest == "handler" and program != MMS)
         if is_file or action.metavar == "DIR":
             action.complete = files if is_file else folders  # type: ignore[attr-defined]
