@@ -28,12 +28,14 @@ def handle(data, context):
     return data
 """
 MODEL = ("--model-name", "m", "--handler", "handler.py", "--extra-files", "large.bin,other.bin", "-f")
+IN_PLACE = ("--model-name", "m", "--model-path", "m", "--handler", "handler.py", "--archive-format", "no-archive", "-f")
 PACKAGING = (*MODEL, "--test", "--test-python")
 WAYS = {
     "test": (1, ("test", "m.mar", "--python")),
     "test of a folder": (1, ("test", "m", "--python")),
     "--test": (1, PACKAGING),
     "--test of a folder": (1, ("--archive-format", "no-archive", *PACKAGING)),
+    "--test in place": (0, (*IN_PLACE, "--test", "--test-python")),
 }
 
 
