@@ -13,7 +13,7 @@ assert VERSION is not None  # noqa: S101 - a build without a version must stop h
 HAS_WHEELS = "platform_machine in 'x86_64 AMD64 aarch64 arm64 ARM64' and platform_python_implementation == 'CPython'"
 
 # With these alone, the tests that need torch or another library of models are skipped.
-TEST_CORE = ["jsonschema>=4.18", "pytest", "pytest-timeout", "pytest-xdist", "shtab>=1.13"]
+TEST_CORE = ["jsonschema>=4.18", "pyte", "pytest", "pytest-timeout", "pytest-xdist", "shtab>=1.13"]
 
 setup(
     name="torch-model-archiver",

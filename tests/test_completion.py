@@ -183,6 +183,11 @@ def test_all_flags_of_a_command_are_offered(offers: Offers, command: str) -> Non
         ("diff model.pt m", FILES),
         ("extract model.pt --to ", ["archives", "output"]),
         ("test --form a=b model.p", ["model.pt", "model.py"]),
+        ("verify a.mar b.mar m", FILES),
+        ("explain handler-ent", ["handler-entry"]),
+        ("help insp", ["inspect"]),
+        ("completion ", ["bash", "fish", "zsh"]),
+        ("--output-format g", ["github"]),
     ],
 )
 def test_values_are_completed(offers: Offers, line: str, expected: list[str]) -> None:

@@ -39,8 +39,10 @@ _EXAMPLES = {
     "diff": "example:\n  {0} old/digits.mar new/digits.mar",
     "test": _TEST_NOTES,
     "explain": "examples:\n  {0} file-missing\n  {0}",
-    "completion": "examples:\n  {0} bash > ~/.local/share/bash-completion/completions/{1}\n"
-    "  {0} zsh > ~/.zfunc/_{1}\n  {0} fish > ~/.config/fish/completions/{1}.fish",
+    "completion": """examples (the lines for ~/.bashrc, ~/.zshrc and config.fish):
+  eval "$({0} bash)"
+  autoload -Uz compinit; compinit; eval "$({0} zsh)"
+  {0} fish | source""",
     "help": "examples:\n  {0} --all\n  {0} test",
     "version": "example:\n  {0}",
 }
@@ -58,7 +60,7 @@ def command_parser(program: str, name: str, words: Sequence[str] = ()) -> FlagPa
             hint = f"did you mean {program} inspect {shlex.quote(name)}?"
         raise error("command-unknown", f"unknown command {name}", hint)
     what, call = COMMANDS[name], f"{program} {name}"
-    epilog = _EXAMPLES[name].format(call, program)
+    epilog = _EXAMPLES[name].format(call)
     parser = FlagParser(
         prog=call, description=f"{what[0].upper()}{what[1:]}.", epilog=epilog, formatter_class=HelpFormatter
     )

@@ -45,17 +45,16 @@ def package(args: argparse.Namespace, reporter: Reporter, repeated: Iterable[Pro
     for note in plan.notes:
         reporter.line(f"note: {note}")
     report, tried = None, {}
-    if not args.dry_run:
-        from model_archiver.writing.build import build  # noqa: PLC0415 - not needed for --dry-run
+    if args.dry_run and args.output_format == "text":
+        print_result(text_output.plan_table(plan))
+    with progress_bar(hidden=args.quiet) as progress:
+        if not args.dry_run:
+            from model_archiver.writing.build import build  # noqa: PLC0415 - not needed for --dry-run
 
-        with progress_bar(hidden=args.quiet) as progress:
             add_total(progress, plan.size)
             report = build(plan, progress, trial)
-    else:
-        if args.output_format == "text":
-            print_result(text_output.plan_table(plan))
-        if trial:
-            trial()
+        elif trial:
+            trial(progress=progress)
     ignored = problems.ignored
     if trial:
         reporter.problems(trial.report.problems)

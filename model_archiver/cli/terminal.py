@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import sys
+import time
 
 from model_archiver.core.problems import Problem, error, printable
 from model_archiver.core.running import ENDING_SIGNALS, completed, no_progress
@@ -15,14 +16,21 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Iterable, Iterator, Sequence
     from types import FrameType
-    from typing import NoReturn
-
-    from tqdm import tqdm
+    from typing import TextIO
 
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
 else:
     import _signal as signal  # `signal` makes enumerations of its constants: 2 % of a small build
+
+_DELAY, _INTERVAL = 1, 0.1  # seconds before the first bar, and from one bar to the next
+_DEFAULT_COLUMNS = 80
+# The columns that a bar needs, and its format.
+_FORMATS = (
+    (60, "{l_bar}{bar}{r_bar}"),
+    (28, "{percentage:3.0f}% {n_fmt}/{total_fmt} {rate_fmt}"),
+    (0, "{percentage:3.0f}%"),
+)
 
 
 class Reporter:
@@ -39,6 +47,7 @@ class Reporter:
         """Write a text as it is."""
         if sys.stderr is None:  # the parent closed it; print() would take stdout instead
             return
+        _clear_bar()
         with contextlib.suppress(OSError):  # nobody reads it any more
             print(text.removesuffix("\n"), file=sys.stderr)  # noqa: T201
 
@@ -90,6 +99,7 @@ def print_result(text: str) -> None:
         raise error("stdout-unwritable", f"is closed{written}", "redirect it to a file or a terminal", "stdout")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    _clear_bar()
     try:
         print(f"{text}\n", end="", flush=True)  # noqa: T201 - in one piece, also if it is interrupted
     except OSError as failure:
@@ -148,25 +158,80 @@ def interrupted_by_signals() -> Iterator[None]:
 @contextlib.contextmanager
 def progress_bar(*, hidden: bool) -> Iterator[Progress]:
     """Show a bar on a terminal for what takes longer than a second."""
-    if hidden or sys.stderr is None or not sys.stderr.isatty():
+    if hidden or sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield no_progress
         return
-    from tqdm import tqdm  # noqa: PLC0415 - only on a terminal
+    bar = _Bar(sys.stderr)
+    try:
+        yield bar
+    finally:
+        bar.clear()
 
-    tqdm.monitor_interval = 0  # without its thread, to which signals could be delivered
-    with tqdm(unit="B", unit_scale=True, unit_divisor=1024, delay=1, leave=False, file=sys.stderr) as bar:
-        yield _Bar(bar)
+
+def _clear_bar() -> None:
+    """Make room for a line."""
+    if _Bar.shown:
+        _Bar.shown.clear()
 
 
 class _Bar:
-    """Progress that is shown."""
+    """Progress that is shown on a terminal, from a second after the start until all bytes are processed."""
 
-    def __init__(self, bar: tqdm[NoReturn]) -> None:
-        self._bar = bar
+    shown: _Bar | None = None  # the one that is on the screen
 
-    def __call__(self, count: int) -> None:
-        self._bar.update(count)
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._done = self._total = self._length = 0
+        self._start = self._drawn = 0.0
 
     def add_total(self, total: int) -> None:
-        """Add to the bytes that there will be."""
-        self._bar.total = (self._bar.total or 0) + total
+        """Add to the bytes that there will be; if all before are processed, they get a bar of their own."""
+        if self._done >= self._total:
+            self._done, self._total, self._start = 0, 0, time.perf_counter()
+        self._total += total
+
+    def __call__(self, count: int) -> None:
+        self._done += count
+        now = time.perf_counter()
+        if self._done >= self._total:  # what follows has no bytes to count
+            self.clear()
+        elif now - self._start > _DELAY and now - self._drawn >= _INTERVAL:
+            self._drawn = now
+            self._draw(now - self._start)
+
+    def clear(self) -> None:
+        """Remove the bar from the screen, and the ``^C`` that a terminal adds to it."""
+        if self._length:
+            self._write(" " * min(self._length + 2, self._columns()) + "\r")
+            _Bar.shown, self._length = None, 0
+
+    def _draw(self, elapsed: float) -> None:
+        from tqdm import tqdm  # noqa: PLC0415 - only for what takes long
+
+        width = max(self._columns() - 3, 1)  # with room for ``^C``, and for the cursor
+        text = tqdm.format_meter(
+            self._done,
+            self._total,
+            elapsed,
+            ncols=width,
+            ascii=not self._stream.encoding.lower().startswith("utf"),
+            unit="B",
+            unit_scale=True,
+            unit_divisor=1024,
+            bar_format=next(form for needed, form in _FORMATS if width >= needed),
+        )[:width]
+        if self._length > width:  # the terminal has become narrower
+            self.clear()
+        padded = text.ljust(self._length)
+        _Bar.shown, self._length = self, len(padded)
+        self._write(padded)
+
+    def _columns(self) -> int:
+        with contextlib.suppress(OSError):
+            return os.get_terminal_size(self._stream.fileno()).columns or _DEFAULT_COLUMNS
+        return _DEFAULT_COLUMNS
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # the terminal is gone
+            self._stream.write(f"\r{text}")
+            self._stream.flush()

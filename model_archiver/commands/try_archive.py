@@ -127,7 +127,9 @@ class BuildTrial:
         except ModelArchiverError as failure:
             raise error_of(map(self._of_build, failure.problems)) from None
 
-    def __call__(self, built: ArchiveReport | None = None, archive: Path | None = None) -> None:
+    def __call__(
+        self, built: ArchiveReport | None = None, archive: Path | None = None, progress: Progress = no_progress
+    ) -> None:
         """Try a finished archive in the folder in which it was built, or else what would be packed, from its sources.
 
         Raises:
@@ -135,7 +137,7 @@ class BuildTrial:
         """
         if built is not None and archive is not None:
             opened = open_archive(archive, built.path)
-            self._run(built, lambda tree: tree.unpack(opened, built, sys.maxsize, no_progress))
+            self._run(built, lambda tree: tree.unpack(opened, built, sys.maxsize, progress))
             return
         plan = self._plan
         files = {member.path: member.source for member in (*plan.members, *plan.samples)}
@@ -146,7 +148,7 @@ class BuildTrial:
         texts = {PurePosixPath(MANIFEST_PATH): plan.manifest.encode()}
         texts |= {PurePosixPath(SAMPLES_PATH): plan.cases} if plan.cases else {}
         entries = [ArchiveEntry(path, source.size, None, None) for path, source in files.items()]
-        self._run(plan_report(plan, plan.size, None, entries), lambda tree: tree.copy(files, texts))
+        self._run(plan_report(plan, plan.size, None, entries), lambda tree: tree.copy(files, texts, progress))
 
     def _run(self, archive: ArchiveReport, fill: Callable[[PrivateTree], object]) -> None:
         manifest, paths = archive.manifest, {entry.path for entry in archive.files}

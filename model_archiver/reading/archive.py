@@ -77,7 +77,8 @@ class ReadContext:
 
     def __init__(self, archive: Archive, max_size: int | None, progress: Progress) -> None:
         self.problems = ProblemList()
-        self.progress = progress
+        self._progress = progress
+        self._position = self._reported = 0  # bytes of the archive
         default = max(_ALWAYS_ALLOWED, _MOST_EXPANSION * archive.size)
         self._limit = default if max_size is None else max_size
         self._archive = archive
@@ -85,7 +86,18 @@ class ReadContext:
 
     def restart(self) -> None:
         """Forget what was read."""
-        self.problems, self._consumed = ProblemList(), 0
+        self.problems, self._consumed, self._position = ProblemList(), 0, 0
+
+    def progress(self, count: int) -> None:
+        """Report bytes of the archive that were read, but not a second time."""
+        self._position += count
+        if self._position > self._reported:
+            new, self._reported = self._position - self._reported, self._position
+            self._progress(new)
+
+    def finish(self) -> None:
+        """Report the bytes of the archive that remain: its headers, and what follows damage."""
+        self.progress(self._archive.size - self._position)
 
     def reserve(self, size: int) -> None:
         """Raise TooLargeError if so many more bytes would exceed the limit."""

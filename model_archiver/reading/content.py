@@ -39,12 +39,14 @@ _LONG_NAME = 64
 def read_content(archive: Archive, context: ReadContext, sink: Sink | None = None) -> Content:
     """Read an archive front to back; `sink` receives each file, and the problems of the context what is wrong."""
     try:
-        return _read(archive, context, sink)
+        content = _read(archive, context, sink)
     except OtherLayoutError:
-        return _read(archive, context, sink)
+        content = _read(archive, context, sink)
     except DamageError as damage:  # it cannot be known which files there are
         context.problems.extend(damage.problems)
-        return Content([], {}, is_complete=False)
+        content = Content([], {}, is_complete=False)
+    context.finish()
+    return content
 
 
 def _read(archive: Archive, context: ReadContext, sink: Sink | None) -> Content:

@@ -7,6 +7,7 @@ import shutil
 
 from model_archiver.core.entries import mode
 from model_archiver.core.problems import Problem, error
+from model_archiver.core.running import add_total
 from model_archiver.core.text import human_size
 from model_archiver.reading.opening import FolderArchive
 from model_archiver.writing.folder import unpack
@@ -42,14 +43,16 @@ class PrivateTree:
             ModelArchiverError: there is too little space, or the archive has changed since it was verified.
         """
         if isinstance(archive, FolderArchive):
-            self.copy(archive.files, {})
-            progress(archive.size)
+            self.copy(archive.files, {}, progress)
             return
+        add_total(progress, archive.size)
         with convert_write_errors(self._folder, _ELSEWHERE):
             self._check_space(report.unpacked_size)
             unpack(archive, report, self._folder, max_size, progress)
 
-    def copy(self, files: Mapping[PurePosixPath, FileSource], texts: Mapping[PurePosixPath, bytes]) -> None:
+    def copy(
+        self, files: Mapping[PurePosixPath, FileSource], texts: Mapping[PurePosixPath, bytes], progress: Progress
+    ) -> None:
         """Copy or link `files` to their paths in the folder, and write `texts`.
 
         Raises:
@@ -57,8 +60,11 @@ class PrivateTree:
         """
         with convert_write_errors(self._folder, _ELSEWHERE):
             self._check_space(sum(source.size for source in files.values() if source.size <= _LARGE))
-            for path in files.keys() - texts.keys():
-                self._add(str(path), files[path])
+            sources = {path: source for path, source in files.items() if path not in texts}
+            add_total(progress, sum(source.size for source in sources.values()))
+            for path, source in sources.items():
+                self._add(str(path), source)
+                progress(source.size)
             for path, text in texts.items():
                 make_folders((self._folder / path).parent)
                 (self._folder / path).write_bytes(text)

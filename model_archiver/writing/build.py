@@ -36,8 +36,8 @@ def build(plan: Plan, progress: Progress, test: Test | None = None) -> ArchiveRe
     Args:
         plan: what to write.
         progress: is called with the source bytes just read.
-        test: is called with the report and the finished archive, before the archive is moved to its target; raises an
-            error to stop that. A build in place passes no arguments.
+        test: is called with the report, the finished archive and `progress`, before the archive is moved to its
+            target; raises an error to stop that. A build in place passes `progress` only.
 
     Raises:
         ModelArchiverError: a source changed, the disk is full, or another build created the target meanwhile; the
@@ -45,7 +45,7 @@ def build(plan: Plan, progress: Progress, test: Test | None = None) -> ArchiveRe
     """
     try:
         with convert_write_errors(plan.target.path, "choose another --export-path"):
-            return _build_in_place(plan, test) if plan.target.in_place else _build_archive(plan, progress, test)
+            return (_build_in_place if plan.target.in_place else _build_archive)(plan, progress, test)
     except RuntimeError as failure:
         if "new thread" not in str(failure):
             raise
@@ -72,7 +72,7 @@ def _build_archive(plan: Plan, progress: Progress, test: Test | None) -> Archive
         report = plan_report(plan, archive.size, content_digest(entries, plan.fields), entries)
         with unblocked():  # a signal that came meanwhile ends the build here
             if test:
-                test(report, archive.built)
+                test(report, archive.built, progress)
         archive.publish(unblocked)
         completed[:] = [plan.target.path]
     return report
@@ -111,11 +111,12 @@ def _write_contents(plan: Plan, archive: Destination) -> list[ArchiveEntry]:
     return [*entries, archive.add_bytes(manifest.path, text)]
 
 
-def _build_in_place(plan: Plan, test: Test | None) -> ArchiveReport:
+def _build_in_place(plan: Plan, progress: Progress, test: Test | None) -> ArchiveReport:
     """Write the manifest into the model folder, whose files are the user's and stay as they are."""
     path = plan.target.path / MANIFEST_PATH
+    progress(plan.size)  # all files are where they belong
     if test:
-        test()
+        test(progress=progress)
     staging = StagingDirectory(path, plan.name)
     with block_signals() as unblocked, staging, sidecars_placed(plan, unblocked):
         staging.new.write_text(plan.manifest, encoding="utf-8", newline="\n")

@@ -85,14 +85,14 @@ class Workers:
             self._unhashed.popleft().result()
 
     @contextmanager
-    def joining(self, *works: Future[Any]) -> Iterator[None]:
-        """Wait for long work when the block ends, and report progress meanwhile; if anything fails, it stops early."""
+    def joining(self, *works: Future[Any], report: Callable[[], object] = lambda: None) -> Iterator[None]:
+        """Wait for long work when the block ends, and call `report` meanwhile; if anything fails, it stops early."""
         from concurrent.futures import wait  # noqa: PLC0415 - as in _pool
 
         try:
             yield
             while wait(works, _POLL_SECONDS).not_done:
-                self.progress(0)
+                report()
             for work in works:
                 work.result()
         except BaseException:

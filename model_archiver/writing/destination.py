@@ -172,32 +172,52 @@ def _feed(source: FileSource, workers: Workers, update: Callable[[bytes], object
         update(block)
 
 
+class _CopyProgress:
+    """What is both copied and hashed of a file."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.copied = self.hashed = 0
+        self._progress = progress
+        self._reported = 0
+
+    def report(self) -> None:
+        """Report what is new."""
+        done = min(self.copied, self.hashed)
+        new, self._reported = done - self._reported, done
+        self._progress(new)
+
+
 def copy(source: FileSource, output: OutputFile, workers: Workers, *, with_crc32: bool) -> tuple[str, int]:
     """Append a large file to the output, and return its SHA-256 and CRC-32; a CRC-32 that is not wanted is 0.
 
     Threads read the file for them at the same time: each read of what was just read costs little.
     """
-    digest, checksum = hashlib.sha256(), Crc32()
-    sums = [workers.hashing.submit(_feed, source, workers, digest.update)]
+    digest, checksum, done = hashlib.sha256(), Crc32(), _CopyProgress(workers.progress)
+
+    def hash_block(block: bytes) -> None:
+        digest.update(block)
+        done.hashed += len(block)
+
+    sums = [workers.hashing.submit(_feed, source, workers, hash_block)]
     if with_crc32:
         sums.append(workers.deflating.submit(_feed, source, workers, checksum.update))
-    with workers.joining(*sums), source.open() as file:
-        _copy_large(source, file, output, workers)
+    with workers.joining(*sums, report=done.report), source.open() as file:
+        _copy_large(source, file, output, done)
+    done.report()
     return digest.hexdigest(), checksum.value
 
 
-def _copy_large(source: FileSource, file: BinaryIO, output: OutputFile, workers: Workers) -> None:
+def _copy_large(source: FileSource, file: BinaryIO, output: OutputFile, done: _CopyProgress) -> None:
     start = output.tell()
     output.flush()
-    copied = 0
-    while copied < source.size:
-        count = _copy_range(file, output, source.size - copied, copied, start + copied)
+    while done.copied < source.size:
+        count = _copy_range(file, output, source.size - done.copied, done.copied, start + done.copied)
         if not count:
             raise source.truncated()
-        copied += count
-        output.seek(start + copied)
+        done.copied += count
+        output.seek(start + done.copied)
         output.write_back()
-        workers.progress(count)
+        done.report()
 
 
 def _copy_range(file: BinaryIO, output: BinaryIO, left: int, offset: int, to: int) -> int:
