@@ -26,12 +26,10 @@ if TYPE_CHECKING:
 
     Identity = tuple[int, int]  # device and inode of a file
 
-_ROOT = PurePosixPath()
 _EXCLUDED_NAMES = {"__MACOSX", "__pycache__", MAR_INF}
 _EXCLUDED_SUFFIXES = (".pyc", ".pyo", ".mar")
 _START = 4096  # bytes of a tar of which the first header is read
 _MAGIC = r"[*?]|\[[^/][^]/]*\]"
-_SEPARATORS = (os.sep, os.altsep or os.sep)
 _MAKE_READABLE = "give yourself permission to read it, or leave it out"
 
 
@@ -87,10 +85,10 @@ class FolderWalk:
         """Yield what is below `root`, each with its path below it and its status; links are followed."""
         status = status_of(root, self._flag, self._problems)
         # A stack, because a tree may be deeper than functions can call each other.
-        waiting = [] if status is None else self.entries(root, _ROOT, (identity(status),))
+        waiting = [(one, PurePosixPath(one.name), {identity(status)}) for one in self.paths_in(root)] if status else []
         while waiting:
-            entry, folder, ancestors = waiting.pop()
-            path, below, is_folder = Path(entry.path), folder / entry.name, _leads_to_folder(entry)
+            path, below, ancestors = waiting.pop()
+            is_folder = os.path.isdir(path)  # noqa: PTH112 - no errors: they are reported where the status is read
             if only_folders and not is_folder:
                 continue
             rules = self._exclusions
@@ -105,7 +103,7 @@ class FolderWalk:
             elif status:
                 yield path, below, status
                 if is_folder:
-                    waiting += self.entries(path, below, (*ancestors, identity(status)))
+                    waiting += [(one, below / one.name, {*ancestors, identity(status)}) for one in self.paths_in(path)]
 
     def exists(self, path: Path) -> bool:
         """Return whether there is anything at a path."""
@@ -117,18 +115,15 @@ class FolderWalk:
             self._problems.extend(as_error(error, path).problems)
             return False
 
-    def entries(
-        self, folder: Path, below: PurePosixPath = _ROOT, ancestors: tuple[Identity, ...] = ()
-    ) -> list[tuple[os.DirEntry[str], PurePosixPath, tuple[Identity, ...]]]:
-        """Return what is in a folder, the last one first, each with the given path below it and its ancestors."""
+    def paths_in(self, folder: Path) -> list[Path]:
+        """Return what is in a folder, the last one first."""
         try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
+            return sorted((Path(entry.path) for entry in os.scandir(folder)), key=lambda path: path.name, reverse=True)
         except OSError as error:
             reason = error.strerror or "not readable"
             hint = system_hint(error, _MAKE_READABLE)
             self._problems.error("folder-unreadable", f"{reason} ({self._flag})", hint, path=folder)
             return []
-        return [(entry, below, ancestors) for entry in entries]
 
 
 class Gatherer:
@@ -136,14 +131,14 @@ class Gatherer:
 
     def __init__(self, exclusions: Exclusions, problems: ProblemList) -> None:
         self._exclusions = exclusions
-        self._problems = problems
+        self.problems = problems
 
     def single_file(self, value: StrPath, flag: str) -> list[Member]:
         """Return the file that a flag names: at the root, under its own name."""
         path = Path(value)
         if os.path.isdir(path):  # noqa: PTH112 - no errors
             hint = "name a file; folders are for --extra-files, --include and --model-path"
-            self._problems.error("file-is-folder", f"is a folder, not a file ({flag})", hint, path=path)
+            self.problems.error("file-is-folder", f"is a folder, not a file ({flag})", hint, path=path)
             return []
         return list(self._members(path, flag))
 
@@ -152,13 +147,13 @@ class Gatherer:
         path, flag = Path(value), "--model-path"
         if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112 - no errors
             hint = "name the folder with the model's files"
-            self._problems.error("folder-is-file", f"is a file, not a folder ({flag})", hint, path=path)
+            self.problems.error("folder-is-file", f"is a file, not a folder ({flag})", hint, path=path)
             return []
-        found = len(self._problems)
+        found = len(self.problems)
         members = list(self._members(path, flag))
-        if not members and len(self._problems) == found:
+        if not members and len(self.problems) == found:
             hint = "put the model's files there; hidden files, caches and archives are not packed"
-            self._problems.error("folder-empty", f"has nothing to pack ({flag})", hint, path=path)
+            self.problems.error("folder-empty", f"has nothing to pack ({flag})", hint, path=path)
         return members
 
     def include(self, value: StrPath) -> list[Member]:
@@ -179,7 +174,7 @@ class Gatherer:
         matches = [path for path in sorted(paths) if folders.isdisjoint(path.parents) and not self._leaves_out(path)]
         if not matches:
             hint = "check the pattern and the folder"
-            self._problems.warning("pattern-unmatched", f"matches nothing to pack ({flag})", hint, path=piece)
+            self.problems.warning("pattern-unmatched", f"matches nothing to pack ({flag})", hint, path=piece)
         for match in matches:
             yield from self._members(match, flag, under_own_name=True)
 
@@ -189,10 +184,10 @@ class Gatherer:
         At the end, it means what is in a folder that is named, and the whole of each folder that a pattern matches.
         """
         hits = {Path(Path(pattern).anchor)}
-        walk = FolderWalk("--extra-files", self._exclusions, self._problems)
+        walk = FolderWalk("--extra-files", self._exclusions, self.problems)
         given = Path(pattern).relative_to(*hits).parts
         parts = [part for part, before in zip(given, ("", *given), strict=False) if not part == before == "**"]
-        only_folders = pattern.endswith(_SEPARATORS)
+        only_folders = pattern.endswith((os.sep, os.altsep or os.sep))
         if parts[-1] == "**":
             is_named = not any(re.search(_MAGIC, part) for part in parts[:-1])
             parts[-1:] = "*" if is_named else ()
@@ -202,7 +197,7 @@ class Gatherer:
             if part == "**":
                 hits = folders.union(path for hit in folders for path, *_ in walk.walk(hit, only_folders=True))
             elif re.search(_MAGIC, part):
-                found = {hit / entry.name for hit in folders for entry, *_ in walk.entries(hit)}
+                found = [path for hit in folders for path in walk.paths_in(hit)]
                 hits = {path for path in found if fnmatch(path.name, part) and (part[0] == "." or path.name[0] != ".")}
             else:
                 hits = {hit / part for hit in folders if walk.exists(hit / part)}
@@ -210,21 +205,20 @@ class Gatherer:
 
     def _leaves_out(self, match: Path) -> bool:
         rules = self._exclusions
-        left_out = rules.excludes_name(PurePosixPath(match.name), is_folder=match.is_dir()) or (
-            match.exists() and rules.is_output(match, match.stat())
-        )
+        is_named = rules.excludes_name(PurePosixPath(match.name), is_folder=match.is_dir())
+        left_out = is_named or (match.exists() and rules.is_output(match, match.stat()))
         rules.excluded += left_out
         return left_out
 
     def _members(self, path: Path, flag: str, *, under_own_name: bool = False) -> Iterator[Member]:
         """Yield a file at the root, or what is in a folder: at the root, or below it under the folder's own name."""
-        status = status_of(path, flag, self._problems)
+        status = status_of(path, flag, self.problems)
         if status is not None and stat.S_ISDIR(status.st_mode):
             own_name = os.path.basename(os.path.abspath(path))  # noqa: PTH100, PTH119 - resolve() would follow links
             into = PurePosixPath(own_name if under_own_name else "")
-            for below, source in FolderWalk(flag, self._exclusions, self._problems).files(path):
+            for below, source in FolderWalk(flag, self._exclusions, self.problems).files(path):
                 yield Member(into / below, source, flag)
-        elif status is not None and (file := regular_source(path, status, flag, self._problems)):
+        elif status is not None and (file := regular_source(path, status, flag, self.problems)):
             yield Member(PurePosixPath(path.name), file, flag)
 
 
@@ -295,13 +289,6 @@ def _is_our_tar(path: Path) -> bool:
         start = file.read(_START)
         return start.startswith(GZIP_HEADER) and b"%011o" % TIME in zlib.decompressobj(31).decompress(start, _START)
     return False
-
-
-def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself or into a closed folder: reported where its status is read
-        return False
 
 
 def identity(status: os.stat_result) -> Identity:
