@@ -49,8 +49,7 @@ def requirements_local(context: CheckContext) -> Iterator[Problem]:
 
 def _problems(context: CheckContext, code: str, judge: Callable[[str], tuple[str, str] | None]) -> Iterator[Problem]:
     """Yield the problems of the first wrong lines."""
-    judged = ((file, number, judge(line)) for file, number, line in _lines(context))
-    wrong = ((file, number, found) for file, number, found in judged if found)
+    wrong = ((file, number, found) for file, number, line in _lines(context) if (found := judge(line)))
     for file, number, (message, hint) in islice(wrong, _MAX_PROBLEMS):
         yield Problem("warning", code, message, hint, file.display_path, number)
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _ENCODING = "iso-8859-1"  # every byte is a character, so that lines that are kept stay as they are
 _SNAPSHOT = "model_snapshot"
 _LARGEST = 1 << 20
-_VERSION = "1.0"  # of a model whose manifest names none
 
 # KServe's own server listens on 8080 and calls TorchServe on 8085, without a token. It reads these keys itself.
 _NEW = f"""\
@@ -69,7 +68,7 @@ def config_content(plan: Plan, path: Path) -> bytes:
     """
     lines, archive, model = _read(path), f"{plan.name}{plan.archive_format.suffix}", model_of(plan.fields)
     own = {**_config_file_settings(plan), "runtimeType": plan.fields.get("runtime", "python")}
-    name, version = str(model.get("modelName") or plan.name), str(model.get("modelVersion") or _VERSION)
+    name, version = str(model.get("modelName") or plan.name), str(model.get("modelVersion") or "1.0")
     try:
         snapshot = _snapshot(lines)
         existing = snapshot["models"].get(name, {})
