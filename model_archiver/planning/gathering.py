@@ -40,9 +40,9 @@ class Exclusions:
     ``MAR-INF``, ``__pycache__``, compiled Python, every ``MANIFEST.json``, and archives.
     """
 
-    def __init__(self, patterns: Sequence[str], outputs: Collection[Identity]) -> None:
+    def __init__(self, patterns: Sequence[StrPath], outputs: Collection[Identity]) -> None:
         """Collect the user's patterns, for names and paths below the walked folder, and the outputs of builds."""
-        self._patterns = [pattern.removeprefix("./").rstrip("/") for pattern in patterns]
+        self._patterns = [os.fspath(pattern).removeprefix("./").rstrip("/") for pattern in patterns]
         self._outputs = frozenset(outputs)
         self.excluded = 0  # files and folders so far
 
@@ -74,7 +74,7 @@ class FolderWalk:
         self._problems = problems
 
     def files(self, root: Path) -> Iterator[tuple[PurePosixPath, FileSource]]:
-        """Yield the files below `root`, each with its path below it."""
+        """Yield the files below `root`, each with its path below it; if it is a file, only it, with an empty path."""
         for path, below, status in self.walk(root):
             if not stat.S_ISDIR(status.st_mode):
                 source = regular_source(path, status, self._flag, self._problems)
@@ -82,16 +82,15 @@ class FolderWalk:
                     yield below, source
 
     def walk(self, root: Path, *, only_folders: bool = False) -> Iterator[tuple[Path, PurePosixPath, os.stat_result]]:
-        """Yield what is below `root`, each with its path below it and its status; links are followed."""
-        status = status_of(root, self._flag, self._problems)
+        """Yield `root` and what is below it, each with its path below it and its status; links are followed."""
         # A stack, because a tree may be deeper than functions can call each other.
-        waiting = [(one, PurePosixPath(one.name), {identity(status)}) for one in self.paths_in(root)] if status else []
+        waiting: list[tuple[Path, PurePosixPath, set[Identity]]] = [(root, PurePosixPath(), set())]
         while waiting:
             path, below, ancestors = waiting.pop()
             is_folder = os.path.isdir(path)  # noqa: PTH112 - no errors: they are reported where the status is read
             if only_folders and not is_folder:
                 continue
-            rules = self._exclusions
+            rules = self._exclusions if path is not root else None  # what is named is packed
             is_excluded = rules is not None and rules.excludes_name(below, is_folder=is_folder)
             status = None if is_excluded else status_of(path, self._flag, self._problems)
             if rules and (is_excluded or (status and rules.is_output(path, status))):
@@ -212,14 +211,10 @@ class Gatherer:
 
     def _members(self, path: Path, flag: str, *, under_own_name: bool = False) -> Iterator[Member]:
         """Yield a file at the root, or what is in a folder: at the root, or below it under the folder's own name."""
-        status = status_of(path, flag, self.problems)
-        if status is not None and stat.S_ISDIR(status.st_mode):
-            own_name = os.path.basename(os.path.abspath(path))  # noqa: PTH100, PTH119 - resolve() would follow links
-            into = PurePosixPath(own_name if under_own_name else "")
-            for below, source in FolderWalk(flag, self._exclusions, self.problems).files(path):
-                yield Member(into / below, source, flag)
-        elif status is not None and (file := regular_source(path, status, flag, self.problems)):
-            yield Member(PurePosixPath(path.name), file, flag)
+        own_name = os.path.basename(os.path.abspath(path))  # noqa: PTH100, PTH119 - resolve() would follow links
+        into = PurePosixPath(own_name if under_own_name or not os.path.isdir(path) else "")  # noqa: PTH112 - no errors
+        for below, source in FolderWalk(flag, self._exclusions, self.problems).files(path):
+            yield Member(into / below, source, flag)
 
 
 def walk_tree(root: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     _Choice = TypeVar("_Choice", bound=Enum)
 
-_DEFAULT_VERSION = "1.0"
 _DEFLATE: dict[ArchiveFormat, Deflate] = {ArchiveFormat.ZIP_STORE: "never", ArchiveFormat.TGZ: "always"}
 
 
@@ -44,8 +43,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     platform = _choice(Platform, config.target, "--target", Platform.TORCHSERVE, problems)
     archive_format = platforms.format_for(platform, archive_format, problems)
     target = choose_target(config, platform, archive_format, problems)
-    patterns = [os.fspath(pattern) for pattern in as_list(config.exclude)]
-    exclusions = Exclusions(patterns, existing_outputs(config, platform, target))
+    exclusions = Exclusions(as_list(config.exclude), existing_outputs(config, platform, target))
     gatherer = Gatherer(exclusions, problems)
     model_path = gatherer.model_path(config.model_path) if config.model_path else []
     packed = [*model_path, *(member for value in as_list(config.include) for member in gatherer.include(value))]
@@ -101,7 +99,6 @@ def _choice(kind: type[_Choice], given: object, flag: str, default: _Choice, pro
 
 
 def _named_files(config: ModelArchiverConfig, handler: Handler, gatherer: Gatherer) -> Iterator[Member]:
-    """Yield the files that have their own flags."""
     if handler.file is not None:
         if os.path.lexists(handler.file):
             yield from gatherer.single_file(handler.file, "--handler")
@@ -184,7 +181,7 @@ def _manifest_text(
         serialized_file=_base_name(config.serialized_file),
         handler=handler.manifest_name,
         model_file=_base_name(config.model_file),
-        model_version=_DEFAULT_VERSION if config.version is None else str(config.version),
+        model_version="1.0" if config.version is None else str(config.version),
         requirements_file=requirements and str(platforms.path_for(platform, "--requirements-file", requirements)),
         config_file=_base_name(config.config_file),
     )
@@ -196,7 +193,6 @@ def _manifest_text(
 
 
 def _given_manifest(manifest: str | None, problems: ProblemList) -> str | None:
-    """Return the caller's own manifest, if it is valid."""
     if manifest is None:
         return None
     try:
