@@ -86,11 +86,8 @@ def _names_folder(export_path: StrPath | None, problems: ProblemList) -> bool:
 
 
 def check_folder(target: Target, members: Sequence[Member], problems: ProblemList) -> None:
-    """Add an error for what prevents the members from being written into an existing folder.
-
-    A build in place copies nothing: each member that is not there is an error.
-    """
-    for member in members if target.in_place else ():
+    """Add an error for what prevents the members from being written into an existing folder."""
+    for member in members if target.in_place else ():  # which copies nothing
         is_there = False
         with suppress(OSError):
             is_there = (target.path / member.path).samefile(member.source.path)
@@ -139,9 +136,7 @@ def _is_model_path(path: Path, config: ModelArchiverConfig) -> bool:
 
 def _check_folder(folder: Path, problems: ProblemList) -> bool:
     """Return whether the export path is a folder that is writable or can be created; add an error if not."""
-    existing = folder
-    while not os.path.lexists(existing) and existing != existing.parent:
-        existing = existing.parent
+    existing = next(filter(os.path.lexists, (folder, *folder.parents)), folder)
     if problem := _folder_problem(existing):
         hint = "choose a folder that you may write to"
         problems.error("export-path-invalid", f"{problem} (--export-path)", hint, path=existing)
