@@ -56,7 +56,6 @@ _WANTED = "the server loads a state_dict"
 _SHARD = r"(.+)-\d{5}-of-00\d{3}(\.safetensors|\.bin)"
 _INDEX = r"(.+\.[a-z0-9]+)\.index(?:\..+)?\.json"  # ".index.fp16.json" is that of a variant
 _READS_WITHOUT_INDEX = (b"glob", b"listdir", b"iterdir", b"scandir", b"-of-", b"safe_open", b"load_file", b"vllm")
-_MOST_FOLDERS = 100
 
 _LABELS = 'write an object such as {"0": "cat", "1": "dog"}'
 _VOCABULARY = PurePosixPath("source_vocab.pt")
@@ -64,10 +63,8 @@ _VOCABULARY = PurePosixPath("source_vocab.pt")
 
 def weights_missing(context: CheckContext) -> Iterator[Problem]:
     """Report a handler that loads weights, and an archive without any."""
-    inherited = context.inherited
-    if inherited is None or context.text_field("serializedFile"):
-        return
-    if not context.text_field("modelFile") or _DENSENET in inherited.classes:
+    inherited, has_weights = context.inherited, context.text_field("serializedFile")
+    if inherited and not has_weights and (not context.text_field("modelFile") or _DENSENET in inherited.classes):
         message, hint = "this handler loads weights, but the archive has none", "add them with --serialized-file"
         yield Problem("error", "weights-missing", message, hint, f"--handler {context.handler.given}")
 
@@ -261,7 +258,7 @@ def weights_shards(context: CheckContext) -> Iterator[Problem]:
             folders.setdefault(file.path.parent, []).append(file)
     # A handler may find the shards of a folder itself.
     needs_index = context.handler.built_in is None and not context.mentioned(_READS_WITHOUT_INDEX)
-    for files in list(folders.values())[:_MOST_FOLDERS]:
+    for files in list(folders.values())[:100]:
         needed = [(index, _named_by_index(context, index)) for index in files if re.fullmatch(_INDEX, index.path.name)]
         if not needed and needs_index:
             name = re.sub(_SHARD, r"\1\2.index.json", files[0].path.name)
@@ -287,16 +284,12 @@ def _named_by_index(context: CheckContext, index: CheckedFile) -> set[PurePosixP
 
 
 def labels_invalid(context: CheckContext) -> Iterator[Problem]:
-    """Report an index_to_name.json with which no worker starts.
-
-    TorchServe: ts/torch_handler/base_handler.py, `initialize`; ts/utils/util.py, `load_label_mapping`.
-    """
-    file = context.by_path.get(PurePosixPath("index_to_name.json"))
-    if file is None or context.inherited is None or "BaseHandler" not in context.inherited.classes:
-        return
-    raw = context.text(file)
-    for message, hint, line in _label_problems(raw) if raw is not None else ():
-        yield Problem("error", "labels-invalid", message, hint, file.display_path, line)
+    """Report an index_to_name.json with which no worker starts."""
+    # TorchServe: ts/torch_handler/base_handler.py, `initialize`; ts/utils/util.py, `load_label_mapping`.
+    file, inherited = context.by_path.get(PurePosixPath("index_to_name.json")), context.inherited
+    if file and inherited and inherited.runs("initialize") and (raw := context.text(file)) is not None:
+        for message, hint, line in _label_problems(raw):
+            yield Problem("error", "labels-invalid", message, hint, file.display_path, line)
 
 
 def vocabulary_missing(context: CheckContext) -> Iterator[Problem]:

@@ -128,7 +128,6 @@ def _read_zip(file: BinaryIO, size: int) -> WeightsFile:
 
 def _read_pickles(file: BinaryIO, size: int, kind: str) -> WeightsFile:
     """Return what a pickle is, or the several ones that torch.save wrote before it wrote zips."""
-    found = WeightsFile()
     for window in _WINDOWS:
         file.seek(0)
         data = file.read(window)
