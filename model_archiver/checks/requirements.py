@@ -69,16 +69,15 @@ def _not_packed(line: str, folder: PurePosixPath, packed: Collection[PurePosixPa
 def _lines(context: CheckContext) -> Iterator[tuple[CheckedFile, int, str]]:
     """Yield each line that can be checked, with the file and its number."""
     file = context.named_file("requirementsFile")
-    is_read = file and context.server == "torchserve" and context.runs_python3 and file.size <= _MAX_SIZE
-    raw = context.text(file) if file and is_read else None
-    if file is None or raw is None or b"\0" in raw:  # another encoding, which a byte order mark may name
+    if file is None or context.server != "torchserve" or not context.runs_python3 or file.size > _MAX_SIZE:
         return
     try:
-        text = raw.decode("utf-8-sig")
+        text = (context.text(file) or b"").decode("utf-8-sig")
     except UnicodeDecodeError:
         return
     is_continued = False
-    for number, line in enumerate(text.splitlines(), 1):
+    lines = [] if "\0" in text else text.splitlines()  # in another encoding, which a byte order mark may name
+    for number, line in enumerate(lines, 1):
         is_part, is_continued = is_continued, line.endswith("\\")
         stripped = re.split(r"(?:^|(?<=\s))#", line, maxsplit=1)[0].strip()
         if stripped and len(line) <= _MAX_LINE and not is_part and "\\" not in line and "${" not in line:
