@@ -131,8 +131,7 @@ def _parts(context: CheckContext) -> Iterator[tuple[YamlMapping, Collection[str]
     settings = config_settings(context)
     if settings:
         yield settings, KEYS
-        if torchrun := settings.below("torchrun"):
-            yield torchrun, TORCHRUN_KEYS
+        yield settings.below("torchrun"), TORCHRUN_KEYS
 
 
 def _path(context: CheckContext) -> str:
@@ -186,11 +185,8 @@ def _tables(value: Any, depth: int = 3) -> Iterator[YamlMapping]:  # noqa: ANN40
 
 
 def _misspelt(context: CheckContext) -> dict[str, tuple[str, int]]:
-    """Return the keys that are almost one of the server's, with that one and the line.
-
-    A key belongs to the handler if the key that it resembles is set too, or if the handler may read it.
-    """
-    found = {}
+    """Return the keys that are almost one of the server's, with that one and the line."""
+    found = {}  # without those of the handler: the key that they resemble is set too, or the handler may read them
     for mapping, known in _parts(context):
         by_letters = {_letters(word): word for word in known}
         unknown = [key for key in mapping if isinstance(key, str) and key not in known]

@@ -58,7 +58,6 @@ def handler_syntax(context: CheckContext) -> Iterator[Problem]:
 
 
 def _syntax_problems(context: CheckContext, file: CheckedFile, code: str) -> Iterator[Problem]:
-    """Report a Python file that certainly does not parse."""
     error = context.parsed(file)
     if isinstance(error, SyntaxError):
         version = ".".join(map(str, sys.version_info[:2]))

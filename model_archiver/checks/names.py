@@ -156,7 +156,6 @@ def bound_names(node: _ast.AST) -> list[str]:
 
 
 def _imported(node: _ast.Import | _ast.ImportFrom) -> dict[str, Value]:
-    """Return what an import statement binds."""
     origins = {}
     for alias in node.names:
         module = f"{'.' * node.level}{node.module or ''}." if isinstance(node, _ast.ImportFrom) else ""
