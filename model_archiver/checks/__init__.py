@@ -40,20 +40,13 @@ def _checks(context: CheckContext) -> Iterator[Callable[[CheckContext], Iterator
         yield from (handler.handler_undefined_name, handler.handler_parses_arguments)
         yield from (handler.model_file_name, handler.model_file_class)
     yield from (imports.handler_shadows, imports.import_relative, imports.import_not_packed)
-    if context.inherited is not None or context.text_field("serializedFile"):
+    may_have_shards = any(".index." in path.name or "-of-" in path.name for path in context.by_path)
+    if context.inherited is not None or context.text_field("serializedFile") or may_have_shards:
         from model_archiver.checks import weights  # noqa: PLC0415
 
         yield from (weights.weights_missing, weights.weights_unreadable, weights.weights_suffix)
         yield from (weights.weights_without_model_file, weights.weights_with_model_file, weights.weights_unsafe)
-        yield weights.weights_keys
-    if any(".index." in file.path.name or "-of-" in file.path.name for file in context.members):
-        from model_archiver.checks.weights import weights_shards  # noqa: PLC0415
-
-        yield weights_shards
-    if context.inherited is not None:
-        from model_archiver.checks import labels  # noqa: PLC0415
-
-        yield from (labels.labels_invalid, labels.vocabulary_missing)
+        yield from (weights.weights_keys, weights.weights_shards, weights.labels_invalid, weights.vocabulary_missing)
     if context.text_field("configFile"):
         from model_archiver.checks import config  # noqa: PLC0415
 

@@ -10,7 +10,7 @@ import re
 from itertools import islice
 
 from model_archiver.core.problems import Problem
-from model_archiver.core.text import shortened
+from model_archiver.core.text import closest, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ _WORDS = {"deviceType": ("cpu", "gpu"), "parallelType": ("pp", "tp", "pptp", "cu
 KEYS = (*_LEAST, *_SWITCHES, *_WORDS, "deviceIds", "torchrun")
 
 _TORCHRUN_LEAST = {"nnodes": 1, "nproc-per-node": 1, "monitor-interval": 1, "OMP_NUMBER_THREADS": 1, "node-rank": 0}
-_TORCHRUN_STRINGS = ("rdzv-backend", "rdzv-endpoint", "rdzv-conf")
-TORCHRUN_KEYS = (*_TORCHRUN_LEAST, *_TORCHRUN_STRINGS)
+TORCHRUN_KEYS = (*_TORCHRUN_LEAST, "rdzv-backend", "rdzv-endpoint", "rdzv-conf")
 _NAMED_FILES = (  # a field of the manifest, its flag, file names, and what such a file begins or contains
     ("requirementsFile", "-r", r"requirements\.txt", rb"\n[^\S\n]*[^#\s]"),
     ("configFile", "-c", r"[^/]+\.ya?ml", rf"^model[-_]config\.|\n(?:{'|'.join(KEYS)})\s*:".encode()),
@@ -132,8 +131,7 @@ def _parts(context: CheckContext) -> Iterator[tuple[YamlMapping, Collection[str]
     settings = config_settings(context)
     if settings:
         yield settings, KEYS
-        if torchrun := settings.below("torchrun"):
-            yield torchrun, TORCHRUN_KEYS
+        yield settings.below("torchrun"), TORCHRUN_KEYS
 
 
 def _path(context: CheckContext) -> str:
@@ -143,8 +141,7 @@ def _path(context: CheckContext) -> str:
 
 def _wrong_values(mapping: Mapping[Any, object], keys: Collection[str]) -> dict[str, str]:
     """Return the keys whose values the server does not accept, each with what to write."""
-    wanted = {key: _wanted(key, value) for key, value in mapping.items() if key in keys}
-    return {key: text for key, text in wanted.items() if text}
+    return {key: text for key, value in mapping.items() if key in keys and (text := _wanted(key, value))}
 
 
 def _wanted(key: str, value: object) -> str | None:
@@ -188,15 +185,13 @@ def _tables(value: Any, depth: int = 3) -> Iterator[YamlMapping]:  # noqa: ANN40
 
 
 def _misspelt(context: CheckContext) -> dict[str, tuple[str, int]]:
-    """Return the keys that are almost one of the server's, with that one and the line.
-
-    A key belongs to the handler if the key that it resembles is set too, or if the handler may read it.
-    """
-    found = {}
+    """Return the keys that are almost one of the server's, with that one and the line."""
+    found = {}  # without those of the handler: the key that they resemble is set too, or the handler may read them
     for mapping, known in _parts(context):
+        by_letters = {_letters(word): word for word in known}
         unknown = [key for key in mapping if isinstance(key, str) and key not in known]
         for key in unknown if len(unknown) <= _MAX_UNKNOWN else ():
-            meant = _near_key(key, known)
+            meant = by_letters.get(closest(_letters(key[:100]), by_letters, 0.885) or "")
             if meant and meant not in mapping:
                 found[key] = meant, mapping.lines[key]
     if not found or (context.handler.file is None and context.handler.built_in is None):
@@ -206,16 +201,8 @@ def _misspelt(context: CheckContext) -> dict[str, tuple[str, int]]:
     return {key: value for key, value in found.items() if words[key] not in mentioned}
 
 
-def _near_key(key: str, known: Collection[str]) -> str | None:
-    """Return the key of the server that is meant, if this is another spelling of it or has a typing error."""
-    from difflib import get_close_matches  # noqa: PLC0415 - few need it
-
-    by_letters = {_letters(word): word for word in known}
-    near = get_close_matches(_letters(key[:100]), by_letters, 1, cutoff=0.885)
-    return by_letters[near[0]] if near else None
-
-
 def _letters(key: str) -> str:
+    """Return what different spellings of a key have in common."""
     return key.lower().translate(dict.fromkeys(map(ord, " _.-")))
 
 

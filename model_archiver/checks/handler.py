@@ -20,15 +20,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from model_archiver.checks.context import CheckContext, CheckedFile
-    from model_archiver.checks.names import Value
     from model_archiver.checks.source import Class, Outline
 
 _PARAMETERS = "(data, context)"
 _PARTIAL = (_ast.Lambda, _ast.IfExp, _ast.BoolOp, _ast.ListComp, _ast.SetComp, _ast.DictComp, _ast.GeneratorExp)
 _METHODS = {"initialize": "(self, context)", "handle": "(self, data, context)"}
-_MOST_LISTED = 5
-_MOST_NAMES = 20
-_LONGEST_MESSAGE = 200
 
 
 def handler_unreachable(context: CheckContext) -> Iterator[Problem]:
@@ -62,34 +58,47 @@ def handler_syntax(context: CheckContext) -> Iterator[Problem]:
 
 
 def _syntax_problems(context: CheckContext, file: CheckedFile, code: str) -> Iterator[Problem]:
-    """Report a Python file that certainly does not parse."""
     error = context.parsed(file)
     if isinstance(error, SyntaxError):
         version = ".".join(map(str, sys.version_info[:2]))
-        message = f"this file is not valid Python {version}: {shortened(error.msg, _LONGEST_MESSAGE)}"
+        message = f"this file is not valid Python {version}: {shortened(error.msg, 200)}"
         hint = "fix this line" if error.lineno else "fix the file"
         yield Problem("error", code, message, hint, file.display_path, error.lineno or None)
 
 
 def handler_entry(context: CheckContext) -> Iterator[Problem]:
     """Report a handler file without the function that the server calls, and without a single class in its place."""
-    outline, function = context.handler_outline, context.handler.function
-    if outline is None:
-        return
-    if outline.lacks(function):
-        is_single = len(outline.classes) == 1 or (not outline.classes and outline.may_have_more_classes)
-        found = [] if is_single else [_no_function(context, outline)]
-    else:
-        found = list(_function(context, outline, outline.value(function)))
-    for message, hint, line in found:
+    outline = context.handler_outline
+    for message, hint, line in _entry_problems(context, outline) if outline else ():
         yield Problem("error", "handler-entry", message, hint, context.handler.display_path, line)
+
+
+def _entry_problems(context: CheckContext, outline: Outline) -> Iterator[tuple[str, str, int | None]]:
+    handler, classes, value = context.handler, outline.classes, outline.value(context.handler.function)
+    name = shortened(handler.function)
+    define = f"define {name}{_PARAMETERS}"
+    if outline.lacks(handler.function):
+        if len(classes) > 1:
+            hint = f"{define}, or move all classes but one to another module"
+            yield f"this file has no function {name!r}, but {_listed(classes)}", hint, None
+        elif not classes and not outline.may_have_more_classes:
+            other = f"--handler {shortened(handler.given.partition(':')[0])}:function"
+            hint = f"{define}, or name another function: {other}"
+            yield f"this file has no function {name!r}, and no class", hint, None
+    elif value.kind == "constant":
+        yield f"{name!r} is not a function", define, value.line
+    elif value.kind == "function":
+        yield from _call(context, value.node, name, _PARAMETERS)
+    elif any(found.node is value.node and found.is_plain for found in classes):
+        hint = f"name a function that takes {_PARAMETERS}, or only the file if it has one class and no function handle"
+        yield f"{name!r} is a class, but the server calls it as a function", hint, value.line
 
 
 def handler_undefined_name(context: CheckContext) -> Iterator[Problem]:
     """Report a name that nothing defines, in the handler or in a model file that TorchServe imports."""
     for file, outline in _imported_files(context):
         names = sorted(outline.undefined.items(), key=lambda item: item[::-1])
-        for name, line in names[:_MOST_NAMES]:
+        for name, line in names[:20]:
             message = f"{shortened(name)!r} is not defined, and this line fails when it runs"
             is_attribute = name in outline.stored and "self" in outline.loaded
             hint = f"did you mean self.{shortened(name)}?" if is_attribute else "import it, or define it"
@@ -122,28 +131,6 @@ def _imported_files(context: CheckContext) -> Iterator[tuple[CheckedFile, Outlin
     model_file = _model_file(context)
     if model_file and (outline := context.outline(model_file)):
         yield model_file, outline
-
-
-def _no_function(context: CheckContext, outline: Outline) -> tuple[str, str, int | None]:
-    handler, classes = context.handler, outline.classes
-    name = shortened(handler.function)
-    message = f"this file has no function {name!r}, {f'but {_listed(classes)}' if classes else 'and no class'}"
-    define = f"define {name}{_PARAMETERS}"
-    if classes:
-        return message, f"{define}, or move all classes but one to another module", None
-    other = f"--handler {shortened(handler.given.partition(':')[0])}:function"
-    return message, f"{define}, or name another function: {other}", None
-
-
-def _function(context: CheckContext, outline: Outline, value: Value) -> Iterator[tuple[str, str, int | None]]:
-    name = shortened(context.handler.function)
-    if value.kind == "constant":
-        yield f"{name!r} is not a function", f"define {name}{_PARAMETERS}", value.line
-    elif value.kind == "function":
-        yield from _call(context, value.node, name, _PARAMETERS)
-    elif any(found.node is value.node and found.is_plain for found in outline.classes):
-        hint = f"name a function that takes {_PARAMETERS}, or only the file if it has one class and no function handle"
-        yield f"{name!r} is a class, but the server calls it as a function", hint, value.line
 
 
 def _call(context: CheckContext, function: Any, name: str, parameters: str) -> Iterator[tuple[str, str, int | None]]:  # noqa: ANN401
@@ -196,7 +183,7 @@ def _constructor_problems(found: Class) -> Iterator[tuple[str, str, int | None]]
 def _listed(classes: Sequence[Class]) -> str:
     """Return how many classes there are, and their names, each with its line."""
     names = [f"{shortened(found.name, 40)} (line {found.line})" for found in classes]
-    return f"{len(classes)} classes: {listed(names, _MOST_LISTED)}"
+    return f"{len(classes)} classes: {listed(names, 5)}"
 
 
 def model_file_name(context: CheckContext) -> Iterator[Problem]:

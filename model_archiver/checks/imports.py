@@ -22,28 +22,24 @@ def _names(text: str) -> frozenset[str]:
 
 # Each name was tried: with a file of this name next to the handler, no worker starts (Python 3.8 to 3.13; what only
 # torch needs, on 3.11). What only some versions need, and what no worker needs (csv, gzip, psutil), is not here.
-_EVERY_WORKER = _names(
-    "argparse collections contextlib copyreg dis encodings enum functools importlib json keyword locale "
-    "logging multiprocessing opcode operator pickle platform re reprlib selectors shutil signal socket string "
-    "struct subprocess threading token types uuid warnings weakref"
-)
-_TORCHSERVE = _EVERY_WORKER | _names(
-    "ast asyncio bisect concurrent copy ctypes dataclasses datetime email heapq http inspect linecache numbers pathlib "
-    "queue random traceback typing unittest urllib"
-)
-ON_SOME = _names(  # by TorchServe on some builds of Python; gettext and select by MMS too, but not on Debian's
-    "base64 binascii cmath contextvars fnmatch gettext glob math mmap pprint quopri select ssl tempfile textwrap "
-    "timeit tokenize zlib"
-)
+_EVERY_WORKER = _names("""
+    argparse collections contextlib copyreg dis encodings enum functools importlib json keyword locale logging
+    multiprocessing opcode operator pickle platform re reprlib selectors shutil signal socket string struct subprocess
+    threading token types uuid warnings weakref""")
+_TORCHSERVE = _EVERY_WORKER | _names("""
+    ast asyncio bisect concurrent copy ctypes dataclasses datetime email heapq http inspect linecache numbers pathlib
+    queue random traceback typing unittest urllib""")
+# By TorchServe on some builds of Python; gettext and select by MMS too, but not on Debian's.
+ON_SOME = _names("""
+    base64 binascii cmath contextvars fnmatch gettext glob math mmap pprint quopri select ssl tempfile textwrap timeit
+    tokenize zlib""")
 # What is imported before the path is looked at, or is a part of the interpreter: no file shadows it.
-_COMPILED_IN = _names(
-    "__main__ abc atexit builtins codecs errno gc genericpath io itertools marshal os posix posixpath stat sys time "
-    "zipimport"
-)
+_COMPILED_IN = _names("""
+    __main__ abc atexit builtins codecs errno gc genericpath io itertools marshal os posix posixpath stat sys time
+    zipimport""")
 # Packages that some people pack as pip installs them, each with a file that shows that it is the real one.
 _WHOLE_COPIES = {
-    "ts": "arg_parser.py",
-    "mms": "arg_parser.py",
+    **dict.fromkeys(("ts", "mms"), "arg_parser.py"),
     "torch": "nn/__init__.py",
     "numpy": "linalg/__init__.py",
     "yaml": "nodes.py",
@@ -63,10 +59,8 @@ def modules_found_first(server: Server) -> frozenset[str]:
 
 
 def handler_shadows(context: CheckContext) -> Iterator[Problem]:
-    """Report a file that shadows a module which the worker imports, or a handler that such a module shadows.
-
-    The front ends put the folders of the archive before all others on the path (EnvironmentUtils.java, `getEnvString`).
-    """
+    """Report a file that shadows a module which the worker imports, or a handler that such a module shadows."""
+    # The front ends put the folders of the archive before all others on the path (EnvironmentUtils.java, getEnvString).
     for name, file in _modules(context) if context.runs_python3 else ():
         if level := _shadow_level(context, name, file):
             when = " on some versions of Python and torch" if name in ON_SOME else ""

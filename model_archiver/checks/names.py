@@ -23,7 +23,7 @@ _QUIET = (
 """Functions that give no class, and change nothing in what they are given."""
 FUNCTIONS = (_ast.FunctionDef, _ast.AsyncFunctionDef)
 IMPORTS = (_ast.Import, _ast.ImportFrom)
-BINDING = (
+_BINDING = (
     *(*FUNCTIONS, _ast.ClassDef, _ast.arg, _ast.Name, _ast.alias, _ast.ExceptHandler),
     *(_ast.MatchAs, _ast.MatchStar, _ast.MatchMapping),
     *(getattr(_ast, name, _ast.arg) for name in ("TypeVar", "ParamSpec", "TypeVarTuple")),  # of Python 3.12
@@ -146,19 +146,16 @@ def walk(node: _ast.AST) -> Iterator[_ast.AST]:
         waiting.extend(child for _, child in children(node))
 
 
-def bound_names(node: _ast.AST) -> Iterator[str]:
-    """Yield the names that a node itself may bind."""
-    is_read = isinstance(getattr(node, "ctx", None), _ast.Load)
+def bound_names(node: _ast.AST) -> list[str]:
+    """Return the names that a node itself may bind."""
+    if not isinstance(node, _BINDING) or isinstance(getattr(node, "ctx", None), _ast.Load):
+        return []
     name = getattr(node, "asname", None) or getattr(node, "name", None)
-    for word in () if is_read else (name, *(getattr(node, field, None) for field in ("id", "rest"))):
-        if isinstance(word, str):
-            yield word.partition(".")[0]
-    if isinstance(node, _ast.arg):
-        yield node.arg
+    words = (name, *(getattr(node, field, None) for field in ("id", "rest", "arg")))
+    return [word.partition(".")[0] for word in words if isinstance(word, str)]
 
 
 def _imported(node: _ast.Import | _ast.ImportFrom) -> dict[str, Value]:
-    """Return what an import statement binds."""
     origins = {}
     for alias in node.names:
         module = f"{'.' * node.level}{node.module or ''}." if isinstance(node, _ast.ImportFrom) else ""

@@ -49,8 +49,7 @@ def requirements_local(context: CheckContext) -> Iterator[Problem]:
 
 def _problems(context: CheckContext, code: str, judge: Callable[[str], tuple[str, str] | None]) -> Iterator[Problem]:
     """Yield the problems of the first wrong lines."""
-    judged = ((file, number, judge(line)) for file, number, line in _lines(context))
-    wrong = ((file, number, found) for file, number, found in judged if found)
+    wrong = ((file, number, found) for file, number, line in _lines(context) if (found := judge(line)))
     for file, number, (message, hint) in islice(wrong, _MAX_PROBLEMS):
         yield Problem("warning", code, message, hint, file.display_path, number)
 
@@ -70,16 +69,15 @@ def _not_packed(line: str, folder: PurePosixPath, packed: Collection[PurePosixPa
 def _lines(context: CheckContext) -> Iterator[tuple[CheckedFile, int, str]]:
     """Yield each line that can be checked, with the file and its number."""
     file = context.named_file("requirementsFile")
-    is_read = file and context.server == "torchserve" and context.runs_python3 and file.size <= _MAX_SIZE
-    raw = context.text(file) if file and is_read else None
-    if file is None or raw is None or b"\0" in raw:  # another encoding, which a byte order mark may name
+    if file is None or context.server != "torchserve" or not context.runs_python3 or file.size > _MAX_SIZE:
         return
     try:
-        text = raw.decode("utf-8-sig")
+        text = (context.text(file) or b"").decode("utf-8-sig")
     except UnicodeDecodeError:
         return
     is_continued = False
-    for number, line in enumerate(text.splitlines(), 1):
+    lines = [] if "\0" in text else text.splitlines()  # in another encoding, which a byte order mark may name
+    for number, line in enumerate(lines, 1):
         is_part, is_continued = is_continued, line.endswith("\\")
         stripped = re.split(r"(?:^|(?<=\s))#", line, maxsplit=1)[0].strip()
         if stripped and len(line) <= _MAX_LINE and not is_part and "\\" not in line and "${" not in line:

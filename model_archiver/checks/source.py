@@ -7,18 +7,7 @@ import builtins
 import sys
 from functools import cached_property
 
-from model_archiver.checks.names import (
-    BINDING,
-    FUNCTIONS,
-    IMPORTS,
-    UNKNOWN,
-    Scope,
-    Value,
-    bound_names,
-    children,
-    root_of,
-    walk,
-)
+from model_archiver.checks.names import FUNCTIONS, IMPORTS, UNKNOWN, Scope, Value, bound_names, children, root_of, walk
 from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
@@ -93,7 +82,7 @@ class Outline:
             word = getattr(node, field, None)
             if isinstance(word, str):
                 self.words.add({"attr": ".", "value": '"'}.get(field, "") + word)
-        self._bound.update(bound_names(node) if isinstance(node, BINDING) else ())
+        self._bound.update(bound_names(node))
         if isinstance(node, _ast.Name) and isinstance(node.ctx, _ast.Load):
             self.loaded.setdefault(node.id, node.lineno)
         elif isinstance(node, _ast.ExceptHandler) and node.type is None:

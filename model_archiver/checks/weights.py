@@ -1,4 +1,4 @@
-"""Check that the weights are what the handler loads, and that all files of sharded weights are packed.
+"""Check what the handler loads: the weights, all files of sharded weights, the names of classes, a vocabulary.
 
 With a model file the server's handlers call ``torch.load`` and ``load_state_dict``; without one the suffix decides, and
 .pt means ``torch.jit.load`` (``ts/torch_handler/base_handler.py``; ``densenet_handler.py`` ignores the suffix).
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from pathlib import PurePosixPath
 
 from model_archiver.core.problems import Problem
 from model_archiver.core.text import listed, shortened
@@ -17,8 +18,6 @@ from model_archiver.core.text import listed, shortened
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import PurePosixPath
-    from typing import Literal
 
     from model_archiver.checks.context import CheckContext, CheckedFile
     from model_archiver.checks.source import Outline
@@ -57,15 +56,15 @@ _WANTED = "the server loads a state_dict"
 _SHARD = r"(.+)-\d{5}-of-00\d{3}(\.safetensors|\.bin)"
 _INDEX = r"(.+\.[a-z0-9]+)\.index(?:\..+)?\.json"  # ".index.fp16.json" is that of a variant
 _READS_WITHOUT_INDEX = (b"glob", b"listdir", b"iterdir", b"scandir", b"-of-", b"safe_open", b"load_file", b"vllm")
-_MOST_FOLDERS = 100
+
+_LABELS = 'write an object such as {"0": "cat", "1": "dog"}'
+_VOCABULARY = PurePosixPath("source_vocab.pt")
 
 
 def weights_missing(context: CheckContext) -> Iterator[Problem]:
     """Report a handler that loads weights, and an archive without any."""
-    inherited = context.inherited
-    if inherited is None or context.text_field("serializedFile"):
-        return
-    if not context.text_field("modelFile") or _DENSENET in inherited.classes:
+    inherited, has_weights = context.inherited, context.text_field("serializedFile")
+    if inherited and not has_weights and (not context.text_field("modelFile") or _DENSENET in inherited.classes):
         message, hint = "this handler loads weights, but the archive has none", "add them with --serialized-file"
         yield Problem("error", "weights-missing", message, hint, f"--handler {context.handler.given}")
 
@@ -76,16 +75,15 @@ def weights_unreadable(context: CheckContext) -> Iterator[Problem]:
     if file is None or found is None or context.server != "torchserve" or not context.runs_python3:
         return
     loader = _loader(context, file)
-    level: Literal["error", "warning"] = "error" if loader else "warning"
-    is_placeholder = found.damage == "empty" and any(word in file.path.name.lower() for word in _PLACEHOLDERS)
     if found.damage:
-        is_reported = level == "error" or not is_placeholder
+        is_placeholder = found.damage == "empty" and any(word in file.path.name.lower() for word in _PLACEHOLDERS)
+        is_reported = bool(loader) or not is_placeholder
     else:
         may_load = loader == _STATE_DICT and context.mentioned(_CHANGES_LOADING)
         is_reported = _is_foreign(loader, file, found) and not may_load
     if is_reported:
-        message = f"this is {_what(found)}, which the server does not load"
-        yield Problem(level, "weights-unreadable", message, _hint(loader, found), file.display_path)
+        message, hint = f"this is {_what(found)}, which the server does not load", _hint(loader, found)
+        yield Problem("error" if loader else "warning", "weights-unreadable", message, hint, file.display_path)
 
 
 def _is_foreign(loader: str, file: CheckedFile, found: WeightsFile) -> bool:
@@ -260,7 +258,7 @@ def weights_shards(context: CheckContext) -> Iterator[Problem]:
             folders.setdefault(file.path.parent, []).append(file)
     # A handler may find the shards of a folder itself.
     needs_index = context.handler.built_in is None and not context.mentioned(_READS_WITHOUT_INDEX)
-    for files in list(folders.values())[:_MOST_FOLDERS]:
+    for files in list(folders.values())[:100]:
         needed = [(index, _named_by_index(context, index)) for index in files if re.fullmatch(_INDEX, index.path.name)]
         if not needed and needs_index:
             name = re.sub(_SHARD, r"\1\2.index.json", files[0].path.name)
@@ -283,3 +281,42 @@ def _named_by_index(context: CheckContext, index: CheckedFile) -> set[PurePosixP
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return set()
     return {index.path.parent / name for name in names if isinstance(name, str)}
+
+
+def labels_invalid(context: CheckContext) -> Iterator[Problem]:
+    """Report an index_to_name.json with which no worker starts."""
+    # TorchServe: ts/torch_handler/base_handler.py, `initialize`; ts/utils/util.py, `load_label_mapping`.
+    file, inherited = context.by_path.get(PurePosixPath("index_to_name.json")), context.inherited
+    if file and inherited and inherited.runs("initialize") and (raw := context.text(file)) is not None:
+        for message, hint, line in _label_problems(raw):
+            yield Problem("error", "labels-invalid", message, hint, file.display_path, line)
+
+
+def vocabulary_missing(context: CheckContext) -> Iterator[Problem]:
+    """Report a text handler without the vocabulary that it reads (ts/torch_handler/text_handler.py, `initialize`)."""
+    is_read = context.inherited is not None and context.inherited.runs("get_source_vocab_path", "TextHandler")
+    if is_read and _VOCABULARY not in context.by_path and not context.text_field("sourceVocab"):
+        message = f"this handler reads {_VOCABULARY}, which is not at the root of the archive"
+        hint = f"add the model's vocabulary: --extra-files {_VOCABULARY}"
+        yield Problem("error", "vocabulary-missing", message, hint, context.handler.display_path)
+
+
+def _label_problems(raw: bytes) -> Iterator[tuple[str, str, int | None]]:
+    text = raw.decode(errors="replace")  # a worker uses the encoding of its locale, which may be another one
+    try:
+        labels = json.loads(text)
+    except json.JSONDecodeError as error:
+        if "\ufffd" in text or text.startswith("\ufeff"):
+            yield "the file is not JSON in UTF-8 without a byte order mark", "save it as UTF-8 without one", None
+        else:
+            yield f"the file is not valid JSON: {error.msg} (column {error.colno})", _LABELS, error.lineno
+        return
+    except (ValueError, RecursionError):  # nested too deeply, or a number too long, for this Python
+        return
+    if not isinstance(labels, dict):
+        yield "the file must hold a JSON object", _LABELS, None
+    elif not isinstance(labels.get("object_type_names"), list):
+        names = {key: label[-1] if isinstance(label, list) and label else label for key, label in labels.items()}
+        for key in [key for key, name in names.items() if not isinstance(name, str)][:1]:
+            message = f"the name of class {shortened(key)!r} must be a string"
+            yield message, "write a string, or a list that ends with one", None

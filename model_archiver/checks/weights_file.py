@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 _LARGEST_PICKLE = 1 << 24  # bytes of the largest pickle that is judged
 _LARGEST_DIRECTORY = 1 << 22
 _HEAD = 1024
-_ZIP = b"PK\x03\x04"
-_DAMAGES = ("empty", "html", "git lfs")
 _WINDOWS = (1 << 16, 1 << 20, _LARGEST_PICKLE)
 _FEWEST_OPCODES = 4  # random bytes that begin as a pickle hardly have more
 MOST_OPCODES = 500_000  # of a pickle that is judged; a state_dict has about thirty for each of its tensors
@@ -90,12 +88,12 @@ def read_weights(weights: Member | SampledFile) -> WeightsFile | None:
     try:
         with weights.open() as file:
             head, size = file.read(_HEAD), weights.size
-            if head.startswith(_ZIP):
+            if head.startswith(b"PK\x03\x04"):
                 return _read_zip(file, size)
             from model_archiver.reading.file_kind import kind_of  # noqa: PLC0415 - most weights are zips
 
             kind = kind_of(head, size)
-            if kind in _DAMAGES:
+            if kind in ("empty", "html", "git lfs"):
                 return WeightsFile(damage=kind)
             special = {"saved": _read_pickles, "pickle": _read_pickles, "safetensors": _read_safetensors}
             return special[kind](file, size, kind) if kind in special else WeightsFile(kind)
@@ -115,8 +113,7 @@ def _read_zip(file: BinaryIO, size: int) -> WeightsFile:
         return WeightsFile(damage="truncated")
     if not end.is_plain or end.position != end.start + end.size or end.size > _LARGEST_DIRECTORY:
         return WeightsFile()
-    headers = [header for header in read_central(archive, end.start, end.position) if header is not None]
-    entries = {header.text: header for header in headers}
+    entries = {header.text: header for header in read_central(archive, end.start, end.position) if header is not None}
     kind = kind_of_zip(entries)
     if kind != "saved":
         return WeightsFile(kind)
@@ -131,7 +128,6 @@ def _read_zip(file: BinaryIO, size: int) -> WeightsFile:
 
 def _read_pickles(file: BinaryIO, size: int, kind: str) -> WeightsFile:
     """Return what a pickle is, or the several ones that torch.save wrote before it wrote zips."""
-    found = WeightsFile()
     for window in _WINDOWS:
         file.seek(0)
         data = file.read(window)
@@ -193,7 +189,7 @@ def read_pickle(data: bytes, start: int = 0) -> Pickle | None:
         if file.tell() < len(data):
             return None
         is_whole, end = False, len(data)
-    return Pickle(tuple(machine.globals), machine.value, count, end, is_whole)
+    return Pickle(tuple(machine.globals), machine.stack[-1] if machine.stack else None, count, end, is_whole)
 
 
 class _File(BytesIO):
@@ -208,39 +204,34 @@ class _Machine:
 
     def __init__(self) -> None:
         self.globals: dict[str, None] = {}
-        self._stack: list[object] = []
+        self.stack: list[object] = []
         self._marks: list[int] = []
         self._memo: dict[object, object] = {}
-
-    @property
-    def value(self) -> object:
-        """Return what was built last."""
-        return self._stack[-1] if self._stack else None
 
     def take(self, opcode: OpcodeInfo, argument: object) -> None:
         """Follow an opcode."""
         name = opcode.name
         if name == "MARK":
-            self._marks.append(len(self._stack))
+            self._marks.append(len(self.stack))
         elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
-            self._memo[len(self._memo) if argument is None else argument] = self._stack[-1]
+            self._memo[len(self._memo) if argument is None else argument] = self.stack[-1]
         elif name in ("GET", "BINGET", "LONG_BINGET"):
-            self._stack.append(self._memo[argument])
-        elif name == "POP" and self._marks[-1:] == [len(self._stack)]:
+            self.stack.append(self._memo[argument])
+        elif name == "POP" and self._marks[-1:] == [len(self.stack)]:
             self._marks.pop()
         elif name != "STOP":
             taken = self._pop(opcode)
-            self._stack += self._results(opcode, argument, taken)
+            self.stack += self._results(opcode, argument, taken)
 
     def _pop(self, opcode: OpcodeInfo) -> list[object]:
         """Return what an opcode takes from the stack."""
         kinds = [kind.name for kind in opcode.stack_before]
         count = kinds.index("mark") if "mark" in kinds else len(kinds)
-        start = (self._marks.pop() if "mark" in kinds else len(self._stack)) - count
+        start = (self._marks.pop() if "mark" in kinds else len(self.stack)) - count
         if start < (self._marks[-1] if self._marks else 0):
             raise LookupError
-        taken = self._stack[start:]
-        del self._stack[start:]
+        taken = self.stack[start:]
+        del self.stack[start:]
         return taken
 
     def _results(self, opcode: OpcodeInfo, argument: object, taken: list[object]) -> Sequence[object]:

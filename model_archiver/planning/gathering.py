@@ -26,12 +26,10 @@ if TYPE_CHECKING:
 
     Identity = tuple[int, int]  # device and inode of a file
 
-_ROOT = PurePosixPath()
 _EXCLUDED_NAMES = {"__MACOSX", "__pycache__", MAR_INF}
 _EXCLUDED_SUFFIXES = (".pyc", ".pyo", ".mar")
 _START = 4096  # bytes of a tar of which the first header is read
 _MAGIC = r"[*?]|\[[^/][^]/]*\]"
-_SEPARATORS = (os.sep, os.altsep or os.sep)
 _MAKE_READABLE = "give yourself permission to read it, or leave it out"
 
 
@@ -42,9 +40,9 @@ class Exclusions:
     ``MAR-INF``, ``__pycache__``, compiled Python, every ``MANIFEST.json``, and archives.
     """
 
-    def __init__(self, patterns: Sequence[str], outputs: Collection[Identity]) -> None:
+    def __init__(self, patterns: Sequence[StrPath], outputs: Collection[Identity]) -> None:
         """Collect the user's patterns, for names and paths below the walked folder, and the outputs of builds."""
-        self._patterns = [pattern.removeprefix("./").rstrip("/") for pattern in patterns]
+        self._patterns = [os.fspath(pattern).removeprefix("./").rstrip("/") for pattern in patterns]
         self._outputs = frozenset(outputs)
         self.excluded = 0  # files and folders so far
 
@@ -76,7 +74,7 @@ class FolderWalk:
         self._problems = problems
 
     def files(self, root: Path) -> Iterator[tuple[PurePosixPath, FileSource]]:
-        """Yield the files below `root`, each with its path below it."""
+        """Yield the files below `root`, each with its path below it; if it is a file, only it, with an empty path."""
         for path, below, status in self.walk(root):
             if not stat.S_ISDIR(status.st_mode):
                 source = regular_source(path, status, self._flag, self._problems)
@@ -84,16 +82,15 @@ class FolderWalk:
                     yield below, source
 
     def walk(self, root: Path, *, only_folders: bool = False) -> Iterator[tuple[Path, PurePosixPath, os.stat_result]]:
-        """Yield what is below `root`, each with its path below it and its status; links are followed."""
-        status = status_of(root, self._flag, self._problems)
+        """Yield `root` and what is below it, each with its path below it and its status; links are followed."""
         # A stack, because a tree may be deeper than functions can call each other.
-        waiting = [] if status is None else self.entries(root, _ROOT, (identity(status),))
+        waiting: list[tuple[Path, PurePosixPath, set[Identity]]] = [(root, PurePosixPath(), set())]
         while waiting:
-            entry, folder, ancestors = waiting.pop()
-            path, below, is_folder = Path(entry.path), folder / entry.name, _leads_to_folder(entry)
+            path, below, ancestors = waiting.pop()
+            is_folder = os.path.isdir(path)  # noqa: PTH112 - no errors: they are reported where the status is read
             if only_folders and not is_folder:
                 continue
-            rules = self._exclusions
+            rules = self._exclusions if path is not root else None  # what is named is packed
             is_excluded = rules is not None and rules.excludes_name(below, is_folder=is_folder)
             status = None if is_excluded else status_of(path, self._flag, self._problems)
             if rules and (is_excluded or (status and rules.is_output(path, status))):
@@ -105,7 +102,7 @@ class FolderWalk:
             elif status:
                 yield path, below, status
                 if is_folder:
-                    waiting += self.entries(path, below, (*ancestors, identity(status)))
+                    waiting += [(one, below / one.name, {*ancestors, identity(status)}) for one in self.paths_in(path)]
 
     def exists(self, path: Path) -> bool:
         """Return whether there is anything at a path."""
@@ -117,18 +114,15 @@ class FolderWalk:
             self._problems.extend(as_error(error, path).problems)
             return False
 
-    def entries(
-        self, folder: Path, below: PurePosixPath = _ROOT, ancestors: tuple[Identity, ...] = ()
-    ) -> list[tuple[os.DirEntry[str], PurePosixPath, tuple[Identity, ...]]]:
-        """Return what is in a folder, the last one first, each with the given path below it and its ancestors."""
+    def paths_in(self, folder: Path) -> list[Path]:
+        """Return what is in a folder, the last one first."""
         try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
+            return sorted((Path(entry.path) for entry in os.scandir(folder)), key=lambda path: path.name, reverse=True)
         except OSError as error:
             reason = error.strerror or "not readable"
             hint = system_hint(error, _MAKE_READABLE)
             self._problems.error("folder-unreadable", f"{reason} ({self._flag})", hint, path=folder)
             return []
-        return [(entry, below, ancestors) for entry in entries]
 
 
 class Gatherer:
@@ -136,14 +130,14 @@ class Gatherer:
 
     def __init__(self, exclusions: Exclusions, problems: ProblemList) -> None:
         self._exclusions = exclusions
-        self._problems = problems
+        self.problems = problems
 
     def single_file(self, value: StrPath, flag: str) -> list[Member]:
         """Return the file that a flag names: at the root, under its own name."""
         path = Path(value)
         if os.path.isdir(path):  # noqa: PTH112 - no errors
             hint = "name a file; folders are for --extra-files, --include and --model-path"
-            self._problems.error("file-is-folder", f"is a folder, not a file ({flag})", hint, path=path)
+            self.problems.error("file-is-folder", f"is a folder, not a file ({flag})", hint, path=path)
             return []
         return list(self._members(path, flag))
 
@@ -152,13 +146,13 @@ class Gatherer:
         path, flag = Path(value), "--model-path"
         if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112 - no errors
             hint = "name the folder with the model's files"
-            self._problems.error("folder-is-file", f"is a file, not a folder ({flag})", hint, path=path)
+            self.problems.error("folder-is-file", f"is a file, not a folder ({flag})", hint, path=path)
             return []
-        found = len(self._problems)
+        found = len(self.problems)
         members = list(self._members(path, flag))
-        if not members and len(self._problems) == found:
+        if not members and len(self.problems) == found:
             hint = "put the model's files there; hidden files, caches and archives are not packed"
-            self._problems.error("folder-empty", f"has nothing to pack ({flag})", hint, path=path)
+            self.problems.error("folder-empty", f"has nothing to pack ({flag})", hint, path=path)
         return members
 
     def include(self, value: StrPath) -> list[Member]:
@@ -179,7 +173,7 @@ class Gatherer:
         matches = [path for path in sorted(paths) if folders.isdisjoint(path.parents) and not self._leaves_out(path)]
         if not matches:
             hint = "check the pattern and the folder"
-            self._problems.warning("pattern-unmatched", f"matches nothing to pack ({flag})", hint, path=piece)
+            self.problems.warning("pattern-unmatched", f"matches nothing to pack ({flag})", hint, path=piece)
         for match in matches:
             yield from self._members(match, flag, under_own_name=True)
 
@@ -189,10 +183,10 @@ class Gatherer:
         At the end, it means what is in a folder that is named, and the whole of each folder that a pattern matches.
         """
         hits = {Path(Path(pattern).anchor)}
-        walk = FolderWalk("--extra-files", self._exclusions, self._problems)
+        walk = FolderWalk("--extra-files", self._exclusions, self.problems)
         given = Path(pattern).relative_to(*hits).parts
         parts = [part for part, before in zip(given, ("", *given), strict=False) if not part == before == "**"]
-        only_folders = pattern.endswith(_SEPARATORS)
+        only_folders = pattern.endswith((os.sep, os.altsep or os.sep))
         if parts[-1] == "**":
             is_named = not any(re.search(_MAGIC, part) for part in parts[:-1])
             parts[-1:] = "*" if is_named else ()
@@ -202,7 +196,7 @@ class Gatherer:
             if part == "**":
                 hits = folders.union(path for hit in folders for path, *_ in walk.walk(hit, only_folders=True))
             elif re.search(_MAGIC, part):
-                found = {hit / entry.name for hit in folders for entry, *_ in walk.entries(hit)}
+                found = [path for hit in folders for path in walk.paths_in(hit)]
                 hits = {path for path in found if fnmatch(path.name, part) and (part[0] == "." or path.name[0] != ".")}
             else:
                 hits = {hit / part for hit in folders if walk.exists(hit / part)}
@@ -210,22 +204,17 @@ class Gatherer:
 
     def _leaves_out(self, match: Path) -> bool:
         rules = self._exclusions
-        left_out = rules.excludes_name(PurePosixPath(match.name), is_folder=match.is_dir()) or (
-            match.exists() and rules.is_output(match, match.stat())
-        )
+        is_named = rules.excludes_name(PurePosixPath(match.name), is_folder=match.is_dir())
+        left_out = is_named or (match.exists() and rules.is_output(match, match.stat()))
         rules.excluded += left_out
         return left_out
 
     def _members(self, path: Path, flag: str, *, under_own_name: bool = False) -> Iterator[Member]:
         """Yield a file at the root, or what is in a folder: at the root, or below it under the folder's own name."""
-        status = status_of(path, flag, self._problems)
-        if status is not None and stat.S_ISDIR(status.st_mode):
-            own_name = os.path.basename(os.path.abspath(path))  # noqa: PTH100, PTH119 - resolve() would follow links
-            into = PurePosixPath(own_name if under_own_name else "")
-            for below, source in FolderWalk(flag, self._exclusions, self._problems).files(path):
-                yield Member(into / below, source, flag)
-        elif status is not None and (file := regular_source(path, status, flag, self._problems)):
-            yield Member(PurePosixPath(path.name), file, flag)
+        own_name = os.path.basename(os.path.abspath(path))  # noqa: PTH100, PTH119 - resolve() would follow links
+        into = PurePosixPath(own_name if under_own_name or not os.path.isdir(path) else "")  # noqa: PTH112 - no errors
+        for below, source in FolderWalk(flag, self._exclusions, self.problems).files(path):
+            yield Member(into / below, source, flag)
 
 
 def walk_tree(root: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
@@ -295,13 +284,6 @@ def _is_our_tar(path: Path) -> bool:
         start = file.read(_START)
         return start.startswith(GZIP_HEADER) and b"%011o" % TIME in zlib.decompressobj(31).decompress(start, _START)
     return False
-
-
-def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself or into a closed folder: reported where its status is read
-        return False
 
 
 def identity(status: os.stat_result) -> Identity:

@@ -13,7 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from model_archiver.core.plan import Member
     from model_archiver.core.problems import ProblemList
+    from model_archiver.core.request import ModelArchiverConfig
 
 # TorchServe's built-in handlers, and what each is for.
 BUILT_IN = {
@@ -44,21 +46,26 @@ class Handler(Record):
     file: Path | None = None  # the file to pack for it; None if it is built in or packed already
 
 
-def resolve_torchserve_handler(
-    given: str,
-    runtime: str,
-    model_path: Collection[PurePosixPath],
-    packed: Collection[PurePosixPath],
-    problems: ProblemList,
+def resolve_handler(
+    config: ModelArchiverConfig, runtime: str, model_path: list[Member], packed: list[Member], problems: ProblemList
 ) -> Handler:
-    """Return the handler for TorchServe: a module of --model-path, a built-in one, a file, or another packed module.
-
-    A dotted name that is none of these may be a module that is installed with the server; add a warning then.
-    """
-    module, function = split_function(given)
-    is_built_in = given in BUILT_IN or (runtime == "LSP" and given in LSP_BUILT_IN)
-    if packed_module(module, model_path) or is_built_in:
+    """Return the handler: a module of --model-path; for TorchServe also a built-in one, a file, or a packed module."""
+    given = os.fspath(config.handler or ("BaseHandler" if runtime == "LSP" else "base_handler"))
+    in_folder = {member.path for member in model_path}
+    if packed_module(split_function(given)[0], in_folder):
         return Handler(given)
+    if config.server == "mms":
+        if in_folder:  # an empty folder was reported already
+            _check_outside(given, in_folder, problems)
+        return Handler(given)
+    return _torchserve_handler(given, runtime, {member.path for member in packed}, problems)
+
+
+def _torchserve_handler(given: str, runtime: str, packed: Collection[PurePosixPath], problems: ProblemList) -> Handler:
+    """Return a handler that is not in --model-path; warn of a module that may be installed with the server."""
+    if given in BUILT_IN or (runtime == "LSP" and given in LSP_BUILT_IN):
+        return Handler(given)
+    module, function = split_function(given)
     file = _library(module) if runtime == "LSP" else Path(module if module.endswith(".py") else f"{module}.py")
     if packed_module(module, packed) and not file.exists():
         return Handler(given)
@@ -72,16 +79,12 @@ def resolve_torchserve_handler(
     return Handler(Path(module).name + function, file)
 
 
-def resolve_mms_handler(given: str, model_path: Collection[PurePosixPath], problems: ProblemList) -> Handler:
-    """Return the handler for Multi Model Server, a module of the packed folder; add a problem if it is not one.
-
-    SageMaker's toolkit names a module that is installed with the server, by its dotted name or by its file.
-    """
+def _check_outside(given: str, model_path: Collection[PurePosixPath], problems: ProblemList) -> None:
+    """Add a problem for a handler of Multi Model Server that is not in the packed folder."""
     module, _ = split_function(given)
-    if packed_module(module, model_path):
-        return Handler(given)
     package = module.partition(".")[0]
     in_folder = any(path.parts[0] == package for path in model_path)
+    # SageMaker's toolkit names a module that is installed with the server, by its dotted name or by its file.
     if Path(module).is_file() or (_may_be_installed(module) and not in_folder):
         message = "is not in the model's folder and is not packed (--handler)"
         hint = "install it where the server runs, or put it into the folder"
@@ -91,7 +94,6 @@ def resolve_mms_handler(given: str, model_path: Collection[PurePosixPath], probl
         modules = [str(path) for path in sorted(model_path) if path.suffix == ".py"]
         hint = f"choose from {listed(modules)}" if modules else "put one there; the folder has no Python file"
         problems.error("handler-missing", message, hint, path=given)
-    return Handler(given)
 
 
 def missing_handler(given: str, file: Path, problems: ProblemList) -> None:

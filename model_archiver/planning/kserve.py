@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 _ENCODING = "iso-8859-1"  # every byte is a character, so that lines that are kept stay as they are
 _SNAPSHOT = "model_snapshot"
-_LARGEST = 1 << 20
-_VERSION = "1.0"  # of a model whose manifest names none
 
 # KServe's own server listens on 8080 and calls TorchServe on 8085, without a token. It reads these keys itself.
 _NEW = f"""\
@@ -69,7 +67,7 @@ def config_content(plan: Plan, path: Path) -> bytes:
     """
     lines, archive, model = _read(path), f"{plan.name}{plan.archive_format.suffix}", model_of(plan.fields)
     own = {**_config_file_settings(plan), "runtimeType": plan.fields.get("runtime", "python")}
-    name, version = str(model.get("modelName") or plan.name), str(model.get("modelVersion") or _VERSION)
+    name, version = str(model.get("modelName") or plan.name), str(model.get("modelVersion") or "1.0")
     try:
         snapshot = _snapshot(lines)
         existing = snapshot["models"].get(name, {})
@@ -91,10 +89,8 @@ def config_content(plan: Plan, path: Path) -> bytes:
 
 
 def _config_file_settings(plan: Plan) -> dict[str, object]:
-    """Return the settings of the model's config file that the server reads only in its own configuration.
-
-    TorchServe: org/pytorch/serve/wlm/Model.java, `setModelState`. Those that the server ignores are left out.
-    """
+    """Return the valid settings of the model's config file that the server reads only in its own configuration."""
+    # TorchServe: org/pytorch/serve/wlm/Model.java, `setModelState`.
     name = model_of(plan.fields).get("configFile")
     member = next((member for member in plan.members if str(member.path) == name), None)
     if member is None or member.size > LARGEST_CONFIG:
@@ -117,14 +113,13 @@ def _read(path: Path) -> list[str]:
     """Return the lines of the configuration, with their ends; those of a new one if it is missing or empty."""
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
+        if not stat.S_ISREG(status.st_mode) or status.st_size > 1 << 20:
             raise error("platform-config", "is not a file, or too large for a configuration", "move it away", path)
         content = path.read_bytes()
     except FileNotFoundError:
         content = b""
     except OSError as failure:
-        reason = failure.strerror or str(failure)
-        raise error("platform-config", reason, system_hint(failure), path) from failure
+        raise error("platform-config", failure.strerror or str(failure), system_hint(failure), path) from failure
     # Split before it is decoded: text has more line ends than Java knows.
     content = content if content.strip() else _NEW.encode()
     lines = [line.decode(_ENCODING) for line in content.splitlines(keepends=True)]
@@ -157,11 +152,7 @@ def _with_value(lines: list[str], value: str) -> str:
 
 
 def _snapshot(lines: list[str]) -> dict[str, Any]:
-    """Return the snapshot, in which each model is a map of its versions.
-
-    Raises:
-        ValueError: it has another form.
-    """
+    """Return the snapshot, in which each model is a map of its versions; raise ValueError if it has another form."""
     text = _values(lines).get(_SNAPSHOT, "{}")
     if "\\" in text.replace(r"\\", ""):  # an escape of properties, which KServe does not know
         raise ValueError(text)

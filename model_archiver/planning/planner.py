@@ -14,7 +14,7 @@ from model_archiver.core.request import ArchiveFormat, Platform, as_list
 from model_archiver.core.text import invalid_choice
 from model_archiver.planning import platforms
 from model_archiver.planning.gathering import Exclusions, Gatherer
-from model_archiver.planning.handler import Handler, missing_handler, resolve_mms_handler, resolve_torchserve_handler
+from model_archiver.planning.handler import missing_handler, resolve_handler
 from model_archiver.planning.target import check_folder, check_sidecars, choose_target, existing_outputs, sidecars_for
 
 TYPE_CHECKING = False
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from model_archiver.core.plan import Member
     from model_archiver.core.problems import ProblemList
     from model_archiver.core.request import Deflate, ModelArchiverConfig, StrPath
+    from model_archiver.planning.handler import Handler
 
     _Choice = TypeVar("_Choice", bound=Enum)
 
-_DEFAULT_VERSION = "1.0"
 _DEFLATE: dict[ArchiveFormat, Deflate] = {ArchiveFormat.ZIP_STORE: "never", ArchiveFormat.TGZ: "always"}
 
 
@@ -43,23 +43,22 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     platform = _choice(Platform, config.target, "--target", Platform.TORCHSERVE, problems)
     archive_format = platforms.format_for(platform, archive_format, problems)
     target = choose_target(config, platform, archive_format, problems)
-    patterns = [os.fspath(pattern) for pattern in as_list(config.exclude)]
-    exclusions = Exclusions(patterns, existing_outputs(config, platform, target))
+    exclusions = Exclusions(as_list(config.exclude), existing_outputs(config, platform, target))
     gatherer = Gatherer(exclusions, problems)
     model_path = gatherer.model_path(config.model_path) if config.model_path else []
     packed = [*model_path, *(member for value in as_list(config.include) for member in gatherer.include(value))]
     packed += [member for value in as_list(config.extra_files) for member in gatherer.extra_files(value)]
     platforms.check_handler(platform, config, packed)
-    handler = _resolve_handler(config, runtime, model_path, packed, problems)
+    handler = resolve_handler(config, runtime, model_path, packed, problems)
     handler = platforms.handler_for(platform, handler, packed, problems)
-    named_files = _named_files(config, handler, gatherer, problems)
+    named_files = _named_files(config, handler, gatherer)
     members = _resolve_collisions([*packed, *(_placed(member, platform) for member in named_files)], problems)
     cases = b""
     samples: tuple[Member, ...] = ()
     if config.samples is not None:
         from model_archiver.planning.samples import gather_samples  # noqa: PLC0415 - most builds have none
 
-        cases, samples = gather_samples(config.samples, target, gatherer, problems)
+        cases, samples = gather_samples(config.samples, target, gatherer)
     if target.in_place or (archive_format is ArchiveFormat.NO_ARCHIVE and target.force):
         check_folder(target, [*members, *samples], problems)
     elif config.link and archive_format is not ArchiveFormat.NO_ARCHIVE:
@@ -99,25 +98,12 @@ def _choice(kind: type[_Choice], given: object, flag: str, default: _Choice, pro
         return default
 
 
-def _resolve_handler(
-    config: ModelArchiverConfig, runtime: str, model_path: list[Member], packed: list[Member], problems: ProblemList
-) -> Handler:
-    given = os.fspath(config.handler or ("BaseHandler" if runtime == "LSP" else "base_handler"))
-    in_folder = {member.path for member in model_path}
-    if config.server == "mms":  # an empty folder was reported already
-        return resolve_mms_handler(given, in_folder, problems) if in_folder else Handler(given)
-    return resolve_torchserve_handler(given, runtime, in_folder, {member.path for member in packed}, problems)
-
-
-def _named_files(
-    config: ModelArchiverConfig, handler: Handler, gatherer: Gatherer, problems: ProblemList
-) -> Iterator[Member]:
-    """Yield the files that have their own flags."""
+def _named_files(config: ModelArchiverConfig, handler: Handler, gatherer: Gatherer) -> Iterator[Member]:
     if handler.file is not None:
         if os.path.lexists(handler.file):
             yield from gatherer.single_file(handler.file, "--handler")
         else:
-            missing_handler(os.fspath(config.handler or ""), handler.file, problems)
+            missing_handler(os.fspath(config.handler or ""), handler.file, gatherer.problems)
     flags = {
         "--model-file": config.model_file,
         "--serialized-file": config.serialized_file,
@@ -181,13 +167,9 @@ def _have_same_content(one: Member, other: Member) -> bool:
 
 
 def _report_clash(one: Member, other: Member, problems: ProblemList) -> None:
-    message = f"goes to {other.path}, and {_named(one)} to {one.path}"
+    message = f"goes to {other.path}, and {one.source.path} ({one.flag}) to {one.path}"
     hint = "rename one, or pack its folder under its own name with --include"
-    problems.error("path-clash", message, hint, path=_named(other))
-
-
-def _named(member: Member) -> str:
-    return f"{member.source.path} ({member.flag})"
+    problems.error("path-clash", message, hint, path=f"{other.source.path} ({other.flag})")
 
 
 def _manifest_text(
@@ -199,7 +181,7 @@ def _manifest_text(
         serialized_file=_base_name(config.serialized_file),
         handler=handler.manifest_name,
         model_file=_base_name(config.model_file),
-        model_version=_DEFAULT_VERSION if config.version is None else str(config.version),
+        model_version="1.0" if config.version is None else str(config.version),
         requirements_file=requirements and str(platforms.path_for(platform, "--requirements-file", requirements)),
         config_file=_base_name(config.config_file),
     )
@@ -211,7 +193,6 @@ def _manifest_text(
 
 
 def _given_manifest(manifest: str | None, problems: ProblemList) -> str | None:
-    """Return the caller's own manifest, if it is valid."""
     if manifest is None:
         return None
     try:

@@ -89,10 +89,7 @@ def check_handler(platform: Platform, config: ModelArchiverConfig, packed: list[
 
 
 def handler_for(platform: Platform, handler: Handler, packed: list[Member], problems: ProblemList) -> Handler:
-    """Return the handler as the manifest names it on the platform; add an error if the platform does not find it.
-
-    TorchServe's front end puts ``code/`` on the path only if a function is named too, which may be a class's method.
-    """
+    """Return the handler as the manifest names it on the platform; add an error if the platform does not find it."""
     module, function = split_function(handler.manifest_name)
     if not LAYOUTS[platform].has_code:
         return handler
@@ -102,11 +99,11 @@ def handler_for(platform: Platform, handler: Handler, packed: list[Member], prob
             hint = f"move it to the folder {_CODE}, and give --handler {_CODE / found}{function or ':handle'}"
             problems.error("platform-handler", f"is not in {_CODE}/, where SageMaker looks for it", hint, path=found)
         return handler
+    # TorchServe's front end puts code/ on the path only if a function is named too, which may be a class's method.
     return handler.replace(manifest_name=f"{_CODE / handler.file.name}{function or ':handle'}")
 
 
 def path_for(platform: Platform, flag: str, name: str) -> PurePosixPath:
     """Return the path in the archive of the file that a flag names; `name` is the file's own name."""
-    if LAYOUTS[platform].has_code and flag == "--requirements-file":
-        return _CODE / "requirements.txt"
-    return _CODE / name if LAYOUTS[platform].has_code and flag == "--handler" else PurePosixPath(name)
+    in_code = {"--handler": _CODE / name, "--requirements-file": _CODE / "requirements.txt"}
+    return in_code.get(flag, PurePosixPath(name)) if LAYOUTS[platform].has_code else PurePosixPath(name)

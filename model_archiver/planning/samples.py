@@ -32,10 +32,9 @@ _FIELDS: Mapping[str, tuple[tuple[type, ...], str]] = {
 }
 
 
-def gather_samples(
-    value: StrPath, target: Target, gatherer: Gatherer, problems: ProblemList
-) -> tuple[bytes, tuple[Member, ...]]:
+def gather_samples(value: StrPath, target: Target, gatherer: Gatherer) -> tuple[bytes, tuple[Member, ...]]:
     """Return a file of cases as it is packed, and the files that it names, each under its own name."""
+    problems = gatherer.problems
     if target.in_place:
         hint = "leave it out, or choose another --export-path"
         problems.error("usage-invalid", "is not for a build into the model's own folder", hint, path=_FLAG)

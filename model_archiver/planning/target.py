@@ -86,11 +86,8 @@ def _names_folder(export_path: StrPath | None, problems: ProblemList) -> bool:
 
 
 def check_folder(target: Target, members: Sequence[Member], problems: ProblemList) -> None:
-    """Add an error for what prevents the members from being written into an existing folder.
-
-    A build in place copies nothing: each member that is not there is an error.
-    """
-    for member in members if target.in_place else ():
+    """Add an error for what prevents the members from being written into an existing folder."""
+    for member in members if target.in_place else ():  # which copies nothing
         is_there = False
         with suppress(OSError):
             is_there = (target.path / member.path).samefile(member.source.path)
@@ -133,17 +130,13 @@ def existing_outputs(config: ModelArchiverConfig, platform: Platform, target: Ta
 
 
 def _is_model_path(path: Path, config: ModelArchiverConfig) -> bool:
-    if config.model_path is None:
-        return False
-    model_path = Path(config.model_path)
-    return path.is_dir() and model_path.is_dir() and path.samefile(model_path)
+    given = config.model_path
+    return given is not None and path.is_dir() and Path(given).is_dir() and path.samefile(given)
 
 
 def _check_folder(folder: Path, problems: ProblemList) -> bool:
     """Return whether the export path is a folder that is writable or can be created; add an error if not."""
-    existing = folder
-    while not os.path.lexists(existing) and existing != existing.parent:
-        existing = existing.parent
+    existing = next(filter(os.path.lexists, (folder, *folder.parents)), folder)
     if problem := _folder_problem(existing):
         hint = "choose a folder that you may write to"
         problems.error("export-path-invalid", f"{problem} (--export-path)", hint, path=existing)
@@ -170,11 +163,8 @@ class ExistingOutput:
         """Return whether everything in it is as a previous build left it, and nothing was added."""
         ours = {*self.sums, PurePosixPath(SUMS_PATH)}
         folders = {parent for path in ours for parent in path.parents}
-        return self.path.is_symlink() or (
-            bool(self.sums)
-            and set(self._tree(PurePosixPath())) == ours | folders
-            and self.unchanged_files == set(self.sums)
-        )
+        has_only_ours = bool(self.sums) and set(self._tree(PurePosixPath())) == ours | folders
+        return self.path.is_symlink() or (has_only_ours and self.unchanged_files == set(self.sums))
 
     def snapshot(self) -> Snapshot:
         """Return inode, size and modification time of everything in it: equal as long as nobody writes to it."""
@@ -185,6 +175,7 @@ class ExistingOutput:
     def obstacles(self, paths: Iterable[PurePosixPath], removable: Collection[PurePosixPath]) -> Iterator[Problem]:
         """Yield an error for all that prevents files from being written here, once the `removable` ones are gone."""
         reported: set[PurePosixPath] = set()
+        gone = {*removable, *(parent for path in removable for parent in path.parents)}  # empty folders go too
         for path in paths:
             for parent in reversed(path.parents):  # from the top: below an obstacle nothing else is reported
                 place = self.path / parent
@@ -195,13 +186,8 @@ class ExistingOutput:
                     break
             else:
                 place = self.path / path
-                if place.is_dir() and not place.is_symlink() and not self._has_only(path, removable):
+                if place.is_dir() and not place.is_symlink() and not gone.issuperset(self._tree(path)):
                     yield _obstacle(place, "is a folder, but a file with that name goes there")
-
-    def _has_only(self, folder: PurePosixPath, removable: Collection[PurePosixPath]) -> bool:
-        """Return whether a folder is empty without these files; empty folders go with the last file in them."""
-        gone = {*removable, *(parent for path in removable for parent in path.parents)}
-        return gone.issuperset(self._tree(folder))
 
     @cached_property
     def sums(self) -> dict[PurePosixPath, str]:
