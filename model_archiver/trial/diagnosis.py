@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.problems import Problem
 from model_archiver.core.record import Record
 from model_archiver.core.text import counted, shortened
-from model_archiver.trial.tracebacks import find_cause
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from model_archiver.core.problems import Level
-    from model_archiver.trial.report import TriedModel
-    from model_archiver.trial.tracebacks import LoggedException
+from model_archiver.trial.report import TriedModel
+from model_archiver.trial.tracebacks import LoggedException, find_cause
 
 _LONGEST = 300
 _CODES = {"start": "trial-start", "import": "trial-import", "load": "trial-load"}
@@ -100,11 +94,8 @@ class Failure(Record):
 def diagnose(failure: Failure, log: str, status: int | None, model: TriedModel) -> Problem:
     """Return the problem for a failure, with the user's own line and a hint where it is certain.
 
-    Args:
-        failure: what failed.
-        log: what the worker has written since it was asked for it.
-        status: the exit status of the worker, if it ended; negative if a signal ended it.
-        model: the model.
+    The log is what the worker has written since it was asked for what failed. The status is the exit status of the
+    worker, if it ended; negative if a signal ended it.
     """
     cause = find_cause(log, model.module)
     stage = failure.stage
@@ -132,7 +123,7 @@ def diagnose(failure: Failure, log: str, status: int | None, model: TriedModel) 
         place = (f"--envelope {model.envelope}", None)
     elif cause is not None:
         stage = "import" if stage == "load" and cause.is_from_import else stage
-        return _raised(cause, model, "error", _CODES.get(stage, "trial-answer"), stage)
+        return _raised(cause, model, _CODES.get(stage, "trial-answer"), stage)
     elif status is not None and failure.reason == "closed":
         text, hint = _ended(status, log)
     else:
@@ -146,13 +137,13 @@ def logged_warnings(log: str, model: TriedModel) -> Iterator[Problem]:
     """Yield a warning for an exception of ``initialize`` that Multi Model Server only logs."""
     cause = find_cause(log, model.module)
     if cause is not None and cause.frames[0].file.endswith("model_loader.py"):  # else the handler itself logged it
-        found = _raised(cause, model, "warning", "trial-load", "load")
+        found = _raised(cause, model, "trial-load", "load")
         note = "Multi Model Server only logs this exception of initialize, and serves"
-        yield found.replace(message=f"{found.message} ({note})")
+        yield found.replace(level="warning", message=f"{found.message} ({note})")
 
 
-def _raised(cause: LoggedException, model: TriedModel, level: Level, code: str, stage: str) -> Problem:
-    """Return the problem for an exception."""
+def _raised(cause: LoggedException, model: TriedModel, code: str, stage: str) -> Problem:
+    """Return the error for an exception."""
     said = cause.text
     if "TorchScript interpreter" in said:  # what went wrong is below two tracebacks of TorchScript
         said = said.splitlines()[-1].partition(": ")[2] or said
@@ -163,7 +154,7 @@ def _raised(cause: LoggedException, model: TriedModel, level: Level, code: str, 
     known = (*_HINTS, *(_IN_REQUEST if stage.startswith("request") else ()))
     advice = (hint for sign, hint in known if re.search(sign, line))
     hint = _about_module(cause, model) or _about_file(cause, model) or next(advice, "")
-    return Problem(level, code, f"{stage}: {line}", hint, path, number)
+    return Problem("error", code, f"{stage}: {line}", hint, path, number)
 
 
 def _late(failure: Failure) -> tuple[str, str]:

@@ -12,7 +12,7 @@ import time
 from itertools import chain
 
 from model_archiver.planning.samples import LARGEST_MESSAGE
-from model_archiver.trial.report import TrialAnswer
+from model_archiver.trial.report import TrialAnswer, TrialRequest, TriedModel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from model_archiver.core.request import Server
-    from model_archiver.trial.report import TrialRequest, TriedModel
 
     Reason = Literal["closed", "late", "incomplete", "broken", "large"]
 
