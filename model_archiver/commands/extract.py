@@ -12,7 +12,7 @@ from model_archiver.core.problems import Problem, ProblemList, raise_errors
 from model_archiver.core.record import Record
 from model_archiver.core.running import block_signals, completed, no_progress
 from model_archiver.planning.gathering import resolved
-from model_archiver.reading.archive import convert_os_errors
+from model_archiver.reading.archive import Content, convert_os_errors
 from model_archiver.reading.opening import check_sums, read_files
 from model_archiver.writing.folder import publish_folder, unpack
 from model_archiver.writing.os_calls import convert_write_errors, sync_tree
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from model_archiver.core.report import ArchiveEntry, ArchiveReport
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
-    from model_archiver.reading.archive import Content
 
 _IS_WINDOWS = os.name == "nt"
 _CHOOSE_FOLDER = "name another folder with --to"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model_archiver.core.problems import ModelArchiverError, ProblemList, as_error
+from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, as_error
 from model_archiver.core.request import ModelArchiverConfig
 from model_archiver.core.running import no_progress
 from model_archiver.planning.planner import make_plan
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from model_archiver.commands.try_archive import BuildTrial
     from model_archiver.core.plan import Plan
-    from model_archiver.core.problems import Problem
     from model_archiver.core.report import ArchiveReport
     from model_archiver.core.running import Progress
 

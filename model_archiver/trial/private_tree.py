@@ -53,11 +53,7 @@ class PrivateTree:
     def copy(
         self, files: Mapping[PurePosixPath, FileSource], texts: Mapping[PurePosixPath, bytes], progress: Progress
     ) -> None:
-        """Copy or link `files` to their paths in the folder, and write `texts`.
-
-        Raises:
-            ModelArchiverError: there is too little space.
-        """
+        """Copy or link `files` to their paths in the folder, and write `texts`; raise ModelArchiverError if full."""
         with convert_write_errors(self._folder, _ELSEWHERE):
             self._check_space(sum(source.size for source in files.values() if source.size <= _LARGE))
             sources = {path: source for path, source in files.items() if path not in texts}
