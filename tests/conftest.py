@@ -18,6 +18,11 @@ class Result:
     err: str
 
     @property
+    def lines(self) -> list[str]:
+        """The lines on stderr, without the one that names ``explain``."""
+        return [line for line in self.err.splitlines() if ": note: to learn more, run " not in line]
+
+    @property
     def errors(self) -> list[str]:
         """The lines that name errors, without the command's name."""
         return [line.partition(": error: ")[2] for line in self.err.splitlines() if ": error: " in line]

@@ -63,7 +63,7 @@ def test_control_characters_never_reach_the_terminal(work, run: Command) -> None
     words = ["--model-file", "\x1b[31mred.py", "--extra-files", "a\nb\rc", "--version=\x1b]0;x\x07"]
     result = run("--model-name", "m\x1b", "--handler", "vllm_handler", *words)
     assert result.status == 1
-    assert len(result.err.splitlines()) == len(result.errors) == 4
+    assert len(result.lines) == len(result.errors) == 4
     assert not any(character in result.err for character in "\x1b\x07\r")
 
 

@@ -172,7 +172,7 @@ def test_the_lsp_runtime_takes_a_shared_library(work, run: Command, given: str) 
 def test_mms_names_the_modules_of_the_folder(work, run_mms: Command) -> None:
     make("d/svc.py", "d/pkg/x.py", text=CODE)
     result = run_mms("--model-name", "m", "--model-path", "d", "--handler", "serve:handle")
-    assert (result.status, result.out, len(result.err.splitlines())) == (1, "", 1)
+    assert (result.status, result.out, len(result.lines)) == (1, "", 1)
     assert result.err.startswith("model-archiver: error: ")
     assert "choose from pkg/x.py, svc.py" in result.errors[0]
 

@@ -180,7 +180,7 @@ def _unprivileged(folder: Path, *words: str) -> list[str]:
     ended = as_nobody([*MODEL, *words], folder)
     assert ended.status == 1, ended.err
     assert "internal error" not in ended.err
-    return ended.err.splitlines()
+    return ended.lines
 
 
 def test_an_unreadable_file_is_refused_by_name(closed: Path, work: Path) -> None:

@@ -97,7 +97,7 @@ def test_a_dry_run_writes_nothing(folder, run_mms: Command) -> None:
 
 
 REFUSED = {
-    **{f"{flag} x": flag for flag in ("--extra-files", "--serialized-file", "--model-file", "-r", "-v")},
+    **{f"{flag} x": flag for flag in ("--extra-files", "--serialized-file", "--model-file", "-r")},
     "--runtime LSP": "LSP",
     **dict.fromkeys(("-c", "--convert"), "leave out --convert"),
 }
@@ -107,8 +107,8 @@ REFUSED = {
 def test_flags_that_only_torchserve_or_the_original_has_are_refused(folder, run_mms: Command, words: str) -> None:
     result = run_mms(*FOLDER_WORDS, *words.split())
     assert (result.status, result.out) == (2, "")
-    assert REFUSED[words] in result.err
-    assert len(result.err.splitlines()) == 1
+    assert REFUSED[words] in result.errors[0]
+    assert len(result.errors) == 1
     assert not output("m").exists()
 
 
@@ -121,10 +121,10 @@ def test_name_folder_and_handler_are_required(folder, run_mms: Command, missing:
 
 
 def test_help_names_every_flag(folder, run_mms: Command) -> None:
-    result = run_mms("--help")
+    result = run_mms("help", "--all")
     assert (result.status, result.err) == (0, "")
     assert result.out.startswith("usage: model-archiver ")
-    assert all(flag in result.out for flag in mms_parser()._option_string_actions)
+    assert all(flag in result.out for flag in mms_parser()._option_string_actions if flag not in ("-c", "--convert"))
 
 
 def test_tool_version(folder, run_mms: Command) -> None:

@@ -34,8 +34,8 @@ BAD_NAMES = [
 def test_a_bad_name_is_refused_by_command_and_api(work, run: Command, name: str) -> None:
     result = run(f"--model-name={name}", "--handler", "vllm_handler")
     assert (result.status, result.out) == (1, "")
-    assert len(result.err.splitlines()) == 1
-    assert result.err.endswith("[name-invalid]\n")
+    assert len(result.lines) == 1
+    assert result.lines[-1].endswith("[name-invalid]")
     with pytest.raises(ModelArchiverError, match="name-invalid"):
         generate_model_archive(ModelArchiverConfig(model_name=name, handler="vllm_handler"))
     assert list(work.iterdir()) == []

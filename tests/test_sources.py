@@ -60,7 +60,7 @@ def test_a_source_that_changes_before_its_turn_is_an_error(work, run, archive_fo
     (CHANGES | REPLACEMENTS)[change](source)
     ended = build.go_on()
     assert ended.status == 1
-    assert len(ended.err.splitlines()) == 1
+    assert len(ended.lines) == 1
     assert "weights.bin: " in ended.err
     assert tree(Path("out")) == before
 
@@ -179,7 +179,7 @@ def test_a_disk_that_becomes_full_leaves_the_previous_archive(work, small_disk, 
     before = tree(small_disk)
     ended = run(*words_for(archive_format, folder, to=small_disk))
     assert ended.status == 1
-    assert len(ended.err.splitlines()) == 1
+    assert len(ended.lines) == 1
     assert "No space left on device; free some space" in ended.err
     assert "[disk-full]" in ended.err
     assert tree(small_disk) == before
@@ -221,7 +221,7 @@ def test_a_closed_export_path_is_one_line(model: Path) -> None:
     Path("closed").mkdir()
     Path("closed").chmod(0)
     ended = as_nobody([*MODEL, "--export-path", "closed"], model)
-    assert (ended.status, len(ended.err.splitlines())) == (1, 1), ended.err
+    assert (ended.status, len(ended.lines)) == (1, 1), ended.err
 
 
 def test_a_disk_that_fails_while_a_source_is_read_names_the_source(work: Path) -> None:

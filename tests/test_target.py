@@ -276,7 +276,7 @@ def test_a_long_chain_of_links_is_followed_or_refused_in_one_line(model, run: Co
         result = run(*words) if words[0] == "extract" else run(*MODEL, *words)
         wrote = result.status == 0 and any(Path("end").iterdir())
         assert wrote or (result.status == 1 and "[file-unreadable]" in " ".join(result.errors)), result.err
-        assert wrote or len(result.err.splitlines()) == 1
+        assert wrote or len(result.lines) == 1
 
 
 def test_a_problem_of_a_folder_is_reported_once(model: Path, run: Command) -> None:

@@ -91,7 +91,7 @@ def test_what_is_not_a_model_archive_is_one_error(work, run: Command, command, n
     reads = f"TorchServe reads a file of this name as a {'zip' if name.endswith('.mar') else 'gzipped tar'}"
     assert result.errors == [f"{name}: this is {what}, but {reads} and rejects it; {hint} [archive-unknown]"]
     assert (result.status, result.out) == (2 if command == "diff" else 1, "")
-    assert len(result.err.splitlines()) == 1
+    assert len(result.lines) == 1
 
 
 SERVED = {

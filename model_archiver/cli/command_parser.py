@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 
 from model_archiver.cli.flags import (
     NUMBER,
@@ -57,6 +56,8 @@ def command_parser(program: str, name: str, words: Sequence[str] = ()) -> FlagPa
     if name not in COMMANDS:
         hint = did_you_mean(name, COMMANDS, f"see {program} --help")
         if not words and (name.endswith((".mar", ".tar.gz")) or os.path.isdir(f"{name}/MAR-INF")):  # noqa: PTH112 - no pathlib
+            import shlex  # noqa: PLC0415 - only for this mistake
+
             hint = f"did you mean {program} inspect {shlex.quote(name)}?"
         raise error("command-unknown", f"unknown command {name}", hint)
     what, call = COMMANDS[name], f"{program} {name}"
