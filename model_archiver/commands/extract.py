@@ -125,10 +125,8 @@ def _target_problems(target: Path, archive: Path, *, force: bool) -> Iterator[Pr
     source = Path(os.path.realpath(archive))
     if target == source or target in source.parents or source in target.parents:
         yield Problem("error", "target-in-the-way", "overlaps the archive", _CHOOSE_FOLDER, str(target))
-    elif not os.path.lexists(target):
-        return
-    elif not target.is_dir() and not target.is_symlink():
+    elif os.path.lexists(target) and not target.is_dir() and not target.is_symlink():
         yield Problem("error", "target-in-the-way", "is a file, not a folder", _CHOOSE_FOLDER, str(target))
-    elif not force:
+    elif os.path.lexists(target) and not force:
         hint = f"use -f to replace it, or {_CHOOSE_FOLDER}"
         yield Problem("error", "target-exists", "already exists", hint, str(target))

@@ -112,11 +112,7 @@ class BuildTrial:
     report: TrialReport
 
     def __init__(self, plan: Plan, request: ModelArchiverConfig, ignored_codes: Collection[str]) -> None:
-        """Find the interpreter, before anything is built.
-
-        Raises:
-            ModelArchiverError: the model cannot be tried, for example because no server is installed.
-        """
+        """Find the interpreter before anything is built; raise ModelArchiverError if the model cannot be tried."""
         samples = str(request.samples or SAMPLES_PATH)
         settings = TrialSettings(request.test_python, request.test_timeout, request.install_requirements, samples)
         self._plan, self._is_strict, self._ignored_codes = plan, request.strict, ignored_codes
@@ -130,8 +126,7 @@ class BuildTrial:
     ) -> None:
         """Try a finished archive in the folder in which it was built, or else what would be packed, from its sources.
 
-        Raises:
-            TrialFailedError: it does not serve, or cannot be tried.
+        Raise TrialFailedError if it does not serve, or cannot be tried.
         """
         if built is not None and archive is not None:
             opened = open_archive(archive, built.path)

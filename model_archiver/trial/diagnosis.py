@@ -97,9 +97,9 @@ def diagnose(failure: Failure, log: str, status: int | None, model: TriedModel) 
     The log is what the worker has written since it was asked for what failed. The status is the exit status of the
     worker, if it ended; negative if a signal ended it.
     """
-    cause = find_cause(log, model.module)
+    cause = find_cause(log, model.handler.module)
     stage = failure.stage
-    place: tuple[str, int | None] = (model.display_path, None)
+    place: tuple[str, int | None] = (model.handler.display_path, None)
     if stage == "load" and failure.reason == "closed" and "Connection accepted" not in log:
         stage = "start"
     elif status is not None and failure.reason == "closed" and _DIED not in log:
@@ -135,7 +135,7 @@ def diagnose(failure: Failure, log: str, status: int | None, model: TriedModel) 
 
 def logged_warnings(log: str, model: TriedModel) -> Iterator[Problem]:
     """Yield a warning for an exception of ``initialize`` that Multi Model Server only logs."""
-    cause = find_cause(log, model.module)
+    cause = find_cause(log, model.handler.module)
     if cause is not None and cause.frames[0].file.endswith("model_loader.py"):  # else the handler itself logged it
         found = _raised(cause, model, "trial-load", "load")
         note = "Multi Model Server only logs this exception of initialize, and serves"
@@ -150,7 +150,7 @@ def _raised(cause: LoggedException, model: TriedModel, code: str, stage: str) ->
     said = " ".join(_ESCAPES.sub("", said).split()).replace(f"{model.folder}/", "").replace(model.folder, "model_dir")
     text = shortened(said.rstrip("."), _LONGEST)
     line = f"{cause.kind}: {text}" if text else cause.kind
-    path, number = cause.place(model.folder, model.files) or (model.display_path, None)
+    path, number = cause.place(model.folder, model.files) or (model.handler.display_path, None)
     known = (*_HINTS, *(_IN_REQUEST if stage.startswith("request") else ()))
     advice = (hint for sign, hint in known if re.search(sign, line))
     hint = _about_module(cause, model) or _about_file(cause, model) or next(advice, "")
@@ -211,7 +211,7 @@ def _about_module(cause: LoggedException, model: TriedModel) -> str:
     required = [_normalized(re.split(r"[^\w.-]", line.strip())[0]) for line in model.requirements]
     if name in required or (top in _PACKAGES and any(each.startswith(name) for each in required)):
         return "use --install-requirements; on a server, set install_py_dep_per_model=true"
-    if module == model.module or top in _FROM_SERVER:
+    if module == model.handler.module or top in _FROM_SERVER:
         return ""
     elsewhere = sorted(path for path in model.files if path.endswith((f"/{top}.py", f"/{top}/__init__.py")))
     if elsewhere:

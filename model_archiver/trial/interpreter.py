@@ -190,7 +190,7 @@ class WorkerLog:
 
     def __init__(self) -> None:
         self._lines = deque[bytes](maxlen=_MOST_LINES)
-        self._count = 0  # of all lines so far
+        self.count = 0  # of all lines so far; `text` returns what was written since such a count
         self._changed = 0.0
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -201,14 +201,10 @@ class WorkerLog:
         self._threads.append(thread)
         thread.start()
 
-    def mark(self) -> int:
-        """Return how much there is now, for `text`."""
-        return self._count
-
     def text(self, start: int = 0) -> str:
-        """Return what was written since a mark, as far as it is kept."""
+        """Return the lines after the first `start` ones, as far as they are kept."""
         with self._lock:
-            left_out = max(0, start - self._count + len(self._lines))
+            left_out = max(0, start - self.count + len(self._lines))
             return b"".join(islice(self._lines, left_out, None)).decode(errors="replace")
 
     def wait_until_quiet(self) -> None:
@@ -227,4 +223,4 @@ class WorkerLog:
                     self._changed = time.monotonic()
                     if not line.startswith(_METRICS):
                         self._lines.append(line)
-                        self._count += 1
+                        self.count += 1

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import struct
 import time
-from itertools import chain
 
 from model_archiver.planning.samples import LARGEST_MESSAGE
 from model_archiver.trial.report import TrialAnswer, TrialRequest, TriedModel
@@ -47,7 +46,7 @@ class AnswerError(Exception):
 def load_message(model: TriedModel, pipes: str) -> bytes:
     """Return the message that loads a model; Multi Model Server creates `pipes` with this name for its log."""
     parts = [b"L", _text(model.name), _text(model.folder), _INTEGER.pack(model.batch_size)]
-    parts += [_text(model.handler), _INTEGER.pack(model.gpu)]
+    parts += [_text(model.handler.given), _INTEGER.pack(model.gpu)]
     # The last byte tells the worker to keep Pillow's limit on the size of images, as the server does by default.
     parts += [_text(pipes)] if model.server == "mms" else [_text(model.envelope), b"\1"]
     return b"".join(parts)
@@ -97,23 +96,23 @@ class Connection:
         start = time.monotonic()
         self._send(message, seconds)
         code, said, answers = self._read_batch(requests)
-        pieces = [[answer.body] for answer in answers]
+        bodies = [bytearray(answer.body) for answer in answers]
         while any(answer.headers.get("ts_stream_next") == "true" for answer in answers):
-            if sum(map(len, chain(*pieces))) > _LARGEST_STREAM:
+            if sum(map(len, bodies)) > _LARGEST_STREAM:
                 raise AnswerError("large")
             self._expect(seconds)  # as the front end, which waits so long for each piece
             code, said, answers = self._read_batch(requests)
-            for bodies, answer in zip(pieces, answers, strict=True):
-                bodies.append(answer.body)
+            for body, answer in zip(bodies, answers, strict=True):
+                body.extend(answer.body)
         taken = time.monotonic() - start
         if code == _DONE:
-            joined = zip(answers, pieces, strict=True)
-            return "", [answer.replace(body=b"".join(bodies), seconds=taken) for answer, bodies in joined]
+            joined = zip(answers, bodies, strict=True)
+            return "", [answer.replace(body=bytes(body), seconds=taken) for answer, body in joined]
         # As org/pytorch/serve/http/ErrorResponse.java
-        body = json.dumps({"code": code, "type": "InternalServerException", "message": said}, indent=2)
+        text = json.dumps({"code": code, "type": "InternalServerException", "message": said}, indent=2)
         batched = len(requests) > 1
         return said or str(code), [
-            TrialAnswer(request.name, batched, code, "", "application/json", {}, f"{body}\n".encode(), taken)
+            TrialAnswer(request.name, batched, code, "", "application/json", {}, f"{text}\n".encode(), taken)
             for request in requests
         ]
 

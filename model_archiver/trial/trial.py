@@ -68,14 +68,9 @@ class Trial:
         self._python = find_interpreter(settings.python, context.server, context.handler.built_in)
 
     def run(self, found: TrialReport, fill: Callable[[PrivateTree], object]) -> None:
-        """Try the model in a private folder, which is removed afterwards, as are all processes.
+        """Try the model in a private folder, into which `fill` puts its files, and add what comes of it to `found`.
 
-        Args:
-            found: the report, to which everything is added; it has the report on the archive.
-            fill: puts the files into the folder.
-
-        Raises:
-            ModelArchiverError: it cannot be tried.
+        The folder and all processes are gone afterwards. Raise ModelArchiverError if the model cannot be tried.
         """
         self._found, settings, python = found, self._settings, self._python
         temporary = Path(os.path.realpath(tempfile.gettempdir()))
@@ -114,13 +109,10 @@ class Trial:
         if requirements and not self._settings.install_requirements:
             self._found.notes.append(f"The archive has requirements ({requirements}), which were not installed.")
             lines = (folder / requirements).read_text(encoding="utf-8", errors="replace").splitlines()
-        handler = self._context.handler
         return TriedModel(
             server=python.server,
             name=self._context.text_field("modelName"),
-            handler=handler.given,
-            module=handler.module,
-            display_path=handler.display_path,
+            handler=self._context.handler,
             folder=str(folder),
             files=frozenset(str(entry.path) for entry in self._found.archive.files),
             requirements=lines,
@@ -164,7 +156,7 @@ class Trial:
             if len(numbers) > 1:
                 stage = f"requests {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}, sent together"
             failed = Failure(stage, self._limit("responseTimeout"), "refused", "", len(batch))
-            start, mark = time.monotonic(), worker.log.mark()
+            start, mark = time.monotonic(), worker.log.count
             try:
                 refusal, answers = worker.ask(batch, failed.limit)
             except AnswerError as failure:

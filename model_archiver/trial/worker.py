@@ -89,7 +89,7 @@ class Worker:
         if model.server == "torchserve":
             command += ["--metrics-config", str(package / "configs" / "metrics.yaml")]
             return [*command, *(["--async"] if model.is_async else [])]
-        command += ["--handler", model.handler, "--model-path", model.folder, "--model-name", model.name]
+        command += ["--handler", model.handler.given, "--model-path", model.folder, "--model-name", model.name]
         return [*command, "--preload-model", "false", "--tmp-dir", str(self._folder)]
 
     def _environment(self) -> dict[str, str]:
