@@ -7,21 +7,16 @@ Server: protocol/otf_message_handler.py).
 from __future__ import annotations
 
 import json
+import socket
 import struct
 import time
+from collections.abc import Sequence
+from typing import Literal
 
 from model_archiver.planning.samples import LARGEST_MESSAGE
 from model_archiver.trial.report import TrialAnswer, TrialRequest, TriedModel
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import Sequence
-    from typing import Literal
-
-    from model_archiver.core.request import Server
-
-    Reason = Literal["closed", "late", "incomplete", "broken", "large"]
+Reason = Literal["closed", "late", "incomplete", "broken", "large"]
 
 _INTEGER = struct.Struct("!i")
 _END = _INTEGER.pack(-1)
@@ -52,12 +47,12 @@ def load_message(model: TriedModel, pipes: str) -> bytes:
     return b"".join(parts)
 
 
-def predict_message(server: Server, requests: Sequence[TrialRequest]) -> bytes:
+def predict_message(model: TriedModel, requests: Sequence[TrialRequest]) -> bytes:
     """Return the message that sends a batch of requests."""
     parts = [b"I"]
     for number, request in enumerate(requests):
         headers = {"Content-Type": request.content_type}
-        headers.update({} if server == "mms" else {"explain": "False", "url_path": ""})
+        headers.update({} if model.server == "mms" else {"explain": "False", "url_path": ""})
         parts += [_text(str(number)), *(_text(text) for item in headers.items() for text in item), _END]
         for part in request.parts:
             parts += [_text(part.name), _text(part.content_type), _text(part.value)]

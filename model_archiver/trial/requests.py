@@ -6,22 +6,18 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from mimetypes import MimeTypes
 from pathlib import Path
+from typing import Any
 
 from model_archiver.core.manifest import MAR_INF, SAMPLES_FOLDER, SAMPLES_PATH
 from model_archiver.core.problems import ProblemList, error, system_hint
+from model_archiver.core.request import StrPath
 from model_archiver.core.text import counted
 from model_archiver.planning.samples import check_size, parse_json, read_cases
 from model_archiver.reading.archive import REPACK
 from model_archiver.trial.report import Expectation, Part, TrialRequest
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any
-
-    from model_archiver.core.request import StrPath
 
 STDIN = "-"
 _JSON, _TEXT, _UNKNOWN = "application/json", "text/plain", "application/octet-stream"

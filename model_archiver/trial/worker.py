@@ -55,7 +55,7 @@ class Worker:
         """Send requests as one batch, and return what `Connection.predict` does, or raise AnswerError."""
         if self._connection is None:
             raise AnswerError("closed")
-        return self._connection.predict(predict_message(self._model.server, requests), requests, seconds)
+        return self._connection.predict(predict_message(self._model, requests), requests, seconds)
 
     def wait(self) -> int | None:
         """Wait, not long, until a worker that closed the connection has ended; return its status, or None."""
