@@ -52,8 +52,7 @@ def plan_package(
     For a `dry_run`, after which nothing is written, an existing target is only a warning. What was `found` to be wrong
     with the command line counts too.
 
-    Raises:
-        ModelArchiverError: everything that is wrong with the request.
+    Raise ModelArchiverError with everything that is wrong with the request.
     """
     request = ModelArchiverConfig.from_args(config)
     ignored: Collection[str] = ()

@@ -20,7 +20,6 @@ _ESCAPES = re.compile(r"\x1b\[[\d;]*m")
 
 # The beginnings of the packages of libraries whose modules have other names.
 _PACKAGES = {"cv2": "opencv", "PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "skimage": "scikit-image"}
-_FROM_SERVER = ("ts", "mms")
 _ENVELOPES = "ts.torch_handler.request_envelope."
 # What the worker itself writes (ts/model_service_worker.py, mms/model_service_worker.py).
 _OWN_LINES = re.compile(
@@ -211,7 +210,7 @@ def _about_module(cause: LoggedException, model: TriedModel) -> str:
     required = [_normalized(re.split(r"[^\w.-]", line.strip())[0]) for line in model.requirements]
     if name in required or (top in _PACKAGES and any(each.startswith(name) for each in required)):
         return "use --install-requirements; on a server, set install_py_dep_per_model=true"
-    if module == model.handler.module or top in _FROM_SERVER:
+    if module == model.handler.module or top in ("ts", "mms"):  # the packages of the servers
         return ""
     elsewhere = sorted(path for path in model.files if path.endswith((f"/{top}.py", f"/{top}/__init__.py")))
     if elsewhere:

@@ -39,8 +39,7 @@ class PrivateTree:
     def unpack(self, archive: Archive, report: ArchiveReport, max_size: int | None, progress: Progress) -> None:
         """Unpack a verified archive into it; copy or link the files of a model folder.
 
-        Raises:
-            ModelArchiverError: there is too little space, or the archive has changed since it was verified.
+        Raise ModelArchiverError if there is too little space, or the archive has changed since it was verified.
         """
         if isinstance(archive, FolderArchive):
             self.copy(archive.files, {}, progress)

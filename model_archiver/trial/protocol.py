@@ -20,7 +20,7 @@ Reason = Literal["closed", "late", "incomplete", "broken", "large"]
 
 _INTEGER = struct.Struct("!i")
 _END = _INTEGER.pack(-1)
-_DONE = 200
+DONE = 200  # the status with which a worker says that it did what it was asked
 _MOST_HEADERS = 1000
 _LARGEST_STREAM = 1 << 24
 _PIECE = 1 << 20
@@ -73,10 +73,6 @@ class Connection:
         self._deadline = 0.0
         self._has_begun = False  # the answer
 
-    def close(self) -> None:
-        """Close it."""
-        self._socket.close()
-
     def load(self, message: bytes, seconds: float) -> tuple[int, str]:
         """Return the status and the message with which the worker answers to a load."""
         self._send(message, seconds)
@@ -100,7 +96,7 @@ class Connection:
             for body, answer in zip(bodies, answers, strict=True):
                 body.extend(answer.body)
         taken = time.monotonic() - start
-        if code == _DONE:
+        if code == DONE:
             joined = zip(answers, bodies, strict=True)
             return "", [answer.replace(body=bytes(body), seconds=taken) for answer, body in joined]
         # As org/pytorch/serve/http/ErrorResponse.java

@@ -36,9 +36,7 @@ def read_requests(  # noqa: PLR0913, PLR0917 - a flag each
 ) -> tuple[TrialRequest, ...]:
     """Return the requests that the flags of the same names ask for.
 
-    Raises:
-        UsageError: the arguments do not go together.
-        ModelArchiverError: a file cannot be read, or is not what it must be.
+    Raise UsageError if they do not go together, or ModelArchiverError if a file cannot be read or is not valid.
     """
     # From Python, a single value is easily given without a list; its letters would be taken for files.
     inputs, form, expect = _listed(inputs), [os.fspath(part) for part in _listed(form)], _listed(expect)

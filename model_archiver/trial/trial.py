@@ -18,7 +18,7 @@ from model_archiver.trial.diagnosis import Failure, diagnose, logged_warnings
 from model_archiver.trial.expectations import TOGETHER, compare
 from model_archiver.trial.interpreter import GuardedProcess, Interpreter, count_gpus, find_interpreter
 from model_archiver.trial.private_tree import PrivateTree
-from model_archiver.trial.protocol import AnswerError
+from model_archiver.trial.protocol import DONE, AnswerError
 from model_archiver.trial.report import TrialReport, TrialRequest, TriedModel
 from model_archiver.trial.requests import packed_requests
 from model_archiver.trial.worker import Worker
@@ -36,7 +36,6 @@ _DEFAULT_SECONDS, _SAGEMAKER_SECONDS = 120, 60
 _UNSUPPORTED = ("sequenceBatching", "continuousBatching")
 _OTHER_RUNTIMES = ("LSP", "python2")
 _SHOWN_LINES = 15
-_LOADED = 200
 
 
 class TrialSettings(Record):
@@ -57,8 +56,7 @@ class Trial:
     def __init__(self, context: CheckContext, settings: TrialSettings, requests: Sequence[TrialRequest] = ()) -> None:
         """Find the interpreter. Without `requests`, those that the archive carries are sent.
 
-        Raises:
-            ModelArchiverError: the model needs another start than a trial makes, or no server is installed.
+        Raise ModelArchiverError if the model needs another start than a trial makes, or no server is installed.
         """
         self._context = context
         self._requests = requests
@@ -128,7 +126,7 @@ class Trial:
         found, start, limit = self._found, time.monotonic(), self._limit("startupTimeout")
         try:
             code, message = worker.load(limit)
-            failed = Failure("load", limit, "refused", message) if code != _LOADED else None
+            failed = Failure("load", limit, "refused", message) if code != DONE else None
         except AnswerError as failure:
             failed = Failure("load", limit, failure.reason)
         found.seconds["load"] = time.monotonic() - start

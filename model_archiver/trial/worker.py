@@ -36,6 +36,7 @@ class Worker:
         self._address = _free_address(private)
         self._connection: Connection | None = None
         self._writers = ExitStack()  # closes the pipes
+        self._sockets = ExitStack()  # closes the connection
         command = self._command(interpreter.executable, Path(interpreter.package))
         self._process = GuardedProcess(command, Path(model.folder), self._environment())
         self.log = self._process.log  # what it writes
@@ -43,7 +44,7 @@ class Worker:
     def load(self, seconds: float) -> tuple[int, str]:
         """Have it load the model, and return status and message of its answer; raise AnswerError if there is none."""
         deadline = time.monotonic() + seconds
-        self._connection = self._connect(deadline)
+        self._connection = Connection(self._sockets.enter_context(self._connect(deadline)))
         answer = self._connection.load(load_message(self._model, _PIPES), deadline - time.monotonic())
         if self._model.server == "mms":  # its log is written to pipes from now on, which it opens one by one
             for name in ("stdout", "stderr"):
@@ -69,8 +70,7 @@ class Worker:
         """Kill it, as the front end does, and before it sees that the connection is closed, which it would log."""
         self._process.close()
         self._writers.close()
-        if self._connection is not None:
-            self._connection.close()
+        self._sockets.close()
 
     def _read_pipe(self, path: Path) -> None:
         reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -101,7 +101,7 @@ class Worker:
         own = {"PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1", "TS_DECODE_INPUT_REQUEST": "true"}
         return environment | own
 
-    def _connect(self, deadline: float) -> Connection:
+    def _connect(self, deadline: float) -> socket.socket:
         """Return a connection, once the worker listens."""
         family = getattr(socket, "AF_UNIX", socket.AF_INET) if isinstance(self._address, str) else socket.AF_INET
         while True:
@@ -112,7 +112,7 @@ class Worker:
             except OSError:
                 connection.close()
             else:
-                return Connection(connection)
+                return connection
             if self._process.wait(_POLL) is not None:
                 raise AnswerError("closed")
             if time.monotonic() > deadline:
