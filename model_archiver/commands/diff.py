@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from model_archiver.core.manifest import MAR_INF, is_sample
+from model_archiver.core.manifest import MAR_INF, is_sample, model_of
 from model_archiver.core.problems import raise_errors
 from model_archiver.core.record import Record
 from model_archiver.core.running import no_progress
@@ -106,13 +106,9 @@ def _files(report: ArchiveReport) -> Files:
 
 def _flatten(manifest: dict[str, Any]) -> dict[str, Any]:
     """Return the fields to compare by name, with those of the model one by one."""
-    flat = {}
-    for name, value in manifest.items():
-        if name == "model" and isinstance(value, dict):
-            flat.update({f"model.{inner}": field for inner, field in value.items()})
-        elif name not in FIELDS_OF_THE_BUILD:
-            flat[name] = value
-    return flat
+    model = model_of(manifest)
+    own = {name: value for name, value in manifest.items() if name not in FIELDS_OF_THE_BUILD and value is not model}
+    return own | {f"model.{name}": value for name, value in model.items()}
 
 
 def _field_changes(a: dict[str, Any], b: dict[str, Any]) -> Iterator[FieldChange]:

@@ -12,7 +12,7 @@ from model_archiver.core.problems import Problem, ProblemList, raise_errors
 from model_archiver.core.record import Record
 from model_archiver.core.running import block_signals, completed, no_progress
 from model_archiver.planning.gathering import resolved
-from model_archiver.reading.archive import convert_os_errors
+from model_archiver.reading.archive import Content, convert_os_errors
 from model_archiver.reading.opening import check_sums, read_files
 from model_archiver.writing.folder import publish_folder, unpack
 from model_archiver.writing.os_calls import convert_write_errors, sync_tree
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from model_archiver.core.report import ArchiveEntry, ArchiveReport
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
-    from model_archiver.reading.archive import Content
 
 _IS_WINDOWS = os.name == "nt"
 _CHOOSE_FOLDER = "name another folder with --to"
@@ -126,10 +125,8 @@ def _target_problems(target: Path, archive: Path, *, force: bool) -> Iterator[Pr
     source = Path(os.path.realpath(archive))
     if target == source or target in source.parents or source in target.parents:
         yield Problem("error", "target-in-the-way", "overlaps the archive", _CHOOSE_FOLDER, str(target))
-    elif not os.path.lexists(target):
-        return
-    elif not target.is_dir() and not target.is_symlink():
+    elif os.path.lexists(target) and not target.is_dir() and not target.is_symlink():
         yield Problem("error", "target-in-the-way", "is a file, not a folder", _CHOOSE_FOLDER, str(target))
-    elif not force:
+    elif os.path.lexists(target) and not force:
         hint = f"use -f to replace it, or {_CHOOSE_FOLDER}"
         yield Problem("error", "target-exists", "already exists", hint, str(target))

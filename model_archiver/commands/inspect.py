@@ -8,7 +8,7 @@ from model_archiver.checks import run_checks
 from model_archiver.core.codes import ignored_codes
 from model_archiver.core.entries import check_model_name
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, model_of
-from model_archiver.core.problems import ProblemList
+from model_archiver.core.problems import Problem, ProblemList
 from model_archiver.core.running import add_total, no_progress
 from model_archiver.core.sums import read_sums
 from model_archiver.reading.archive import Archive, Content, ReadContext, TooLargeError
@@ -26,7 +26,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from model_archiver.core.problems import Problem
     from model_archiver.core.report import ArchiveReport
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress

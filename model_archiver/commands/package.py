@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model_archiver.core.problems import ModelArchiverError, ProblemList, as_error
+from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, as_error
 from model_archiver.core.request import ModelArchiverConfig
 from model_archiver.core.running import no_progress
 from model_archiver.planning.planner import make_plan
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from model_archiver.commands.try_archive import BuildTrial
     from model_archiver.core.plan import Plan
-    from model_archiver.core.problems import Problem
     from model_archiver.core.report import ArchiveReport
     from model_archiver.core.running import Progress
 
@@ -53,8 +52,7 @@ def plan_package(
     For a `dry_run`, after which nothing is written, an existing target is only a warning. What was `found` to be wrong
     with the command line counts too.
 
-    Raises:
-        ModelArchiverError: everything that is wrong with the request.
+    Raise ModelArchiverError with everything that is wrong with the request.
     """
     request = ModelArchiverConfig.from_args(config)
     ignored: Collection[str] = ()

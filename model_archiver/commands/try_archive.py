@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from model_archiver.checks.context import CheckContext
 from model_archiver.commands.inspect import read_and_check
 from model_archiver.core.codes import ignored_codes
 from model_archiver.core.manifest import MANIFEST_PATH, SAMPLES_PATH
 from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, error_of, raise_errors
-from model_archiver.core.report import ArchiveEntry
+from model_archiver.core.report import ArchiveEntry, ArchiveReport
 from model_archiver.core.running import no_progress
 from model_archiver.planning.gathering import FolderWalk
 from model_archiver.reading.opening import manifest_problems, missing_files, open_archive
@@ -23,10 +23,8 @@ from model_archiver.writing.build import plan_report
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
-    from pathlib import Path
 
     from model_archiver.core.plan import Plan
-    from model_archiver.core.report import ArchiveReport
     from model_archiver.core.request import ModelArchiverConfig, StrPath
     from model_archiver.core.running import Progress
     from model_archiver.trial.private_tree import PrivateTree
@@ -114,11 +112,7 @@ class BuildTrial:
     report: TrialReport
 
     def __init__(self, plan: Plan, request: ModelArchiverConfig, ignored_codes: Collection[str]) -> None:
-        """Find the interpreter, before anything is built.
-
-        Raises:
-            ModelArchiverError: the model cannot be tried, for example because no server is installed.
-        """
+        """Find the interpreter before anything is built; raise ModelArchiverError if the model cannot be tried."""
         samples = str(request.samples or SAMPLES_PATH)
         settings = TrialSettings(request.test_python, request.test_timeout, request.install_requirements, samples)
         self._plan, self._is_strict, self._ignored_codes = plan, request.strict, ignored_codes
@@ -132,8 +126,7 @@ class BuildTrial:
     ) -> None:
         """Try a finished archive in the folder in which it was built, or else what would be packed, from its sources.
 
-        Raises:
-            TrialFailedError: it does not serve, or cannot be tried.
+        Raise TrialFailedError if it does not serve, or cannot be tried.
         """
         if built is not None and archive is not None:
             opened = open_archive(archive, built.path)

@@ -25,8 +25,7 @@ def read_codes() -> dict[str, dict[str, Any]]:
 def ignored_codes(given: str | Sequence[str] | None) -> frozenset[str]:
     """Return the codes whose warnings are ignored; each string may be a comma-separated list of them.
 
-    Raises:
-        UsageError: a code is unknown, or can never be a warning.
+    Raise UsageError if a code is unknown, or can never be a warning.
     """
     values = [given] if isinstance(given, str) else given or []
     codes = {piece.strip() for value in values for piece in value.split(",")} - {""}

@@ -9,13 +9,11 @@ import re
 import struct
 
 from model_archiver.core.manifest import MAR_INF
-from model_archiver.core.problems import has_control
+from model_archiver.core.problems import ProblemList, has_control
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import PurePosixPath
-
-    from model_archiver.core.problems import ProblemList
 
 # The time of every entry: 1980-01-01 00:00:00 UTC, the first one that a zip can hold.
 TIME = 315532800  # in seconds since 1970

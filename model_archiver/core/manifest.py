@@ -62,18 +62,15 @@ class Manifest(Record):
     model: Model
     for_mms: bool = False  # also write the fields that Multi Model Server's archiver writes; TorchServe ignores them
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the manifest's fields, in the order in which upstream writes them."""
-        return {
+    def __str__(self) -> str:
+        fields = {  # in the order in which upstream writes them
             "createdOn": creation_time(),
             "runtime": self.runtime,
             "model": self.model.to_dict(),
             "archiverVersion": __version__,
             **(_MMS_FIELDS if self.for_mms else {}),
         }
-
-    def __str__(self) -> str:
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
 
 
 def parse_manifest(text: bytes) -> dict[str, Any] | None:

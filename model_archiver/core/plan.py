@@ -6,22 +6,19 @@ import errno
 import json
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from model_archiver.core.manifest import SAMPLES_PATH
-from model_archiver.core.problems import FILE_MISSING, error
+from model_archiver.core.problems import FILE_MISSING, ModelArchiverError, error
 from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-    from pathlib import Path
     from typing import Any, BinaryIO
 
-    from model_archiver.core.problems import ModelArchiverError
     from model_archiver.core.request import ArchiveFormat, Deflate, Server
 
 

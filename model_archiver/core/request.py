@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 
-from model_archiver.core.problems import ModelArchiverError, Problem
+from model_archiver.core.problems import Problem, raise_errors
 from model_archiver.core.record import Record
 from model_archiver.core.text import expand_home
 
+StrPath = str | os.PathLike[str]
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any, Literal
 
     from typing_extensions import Self
 
-    StrPath = str | os.PathLike[str]
     Paths = StrPath | Sequence[StrPath]
     Server = Literal["torchserve", "mms"]
     Deflate = Literal["auto", "always", "never"]
@@ -166,8 +166,7 @@ class ModelArchiverConfig(Record, frozen=False):
             for name, value in values.items()
             if name in _TYPES and not _TYPES[name][0](value)
         ]
-        if problems:
-            raise ModelArchiverError(problems=problems)
+        raise_errors(problems)
         paths = {name: _at_home(name, value) for name, value in values.items() if _TYPES.get(name) is _PATH}
         return cls(**{"model_name": "", **values, **paths})
 

@@ -8,14 +8,13 @@ import re
 import zlib
 from functools import lru_cache
 from io import BytesIO
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from model_archiver.core.manifest import MAR_INF
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
     from typing import Any
 
     from model_archiver.core.report import ArchiveEntry
@@ -59,11 +58,7 @@ def sha256(data: bytes) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's content, as hexadecimal digits.
-
-    Raises:
-        OSError: it cannot be read.
-    """
+    """Return the SHA-256 of a file's content, as hexadecimal digits; raise OSError if it cannot be read."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_READ_SIZE):

@@ -25,11 +25,7 @@ def human_size(size: float) -> str:
 
 
 def parse_size(text: str) -> int:
-    """Return the bytes that ``2000000``, ``500M`` or ``1.5 GiB`` stand for; units are powers of 1024.
-
-    Raises:
-        ValueError: the text is not a size.
-    """
+    """Return the bytes of ``2000000``, ``500M`` or ``1.5 GiB``, in powers of 1024; raise ValueError for other texts."""
     match = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
     if match is None:
         raise ValueError(text)

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.problems import Problem
 from model_archiver.core.record import Record
 from model_archiver.core.text import counted, shortened
-from model_archiver.trial.tracebacks import find_cause
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from model_archiver.core.problems import Level
-    from model_archiver.trial.report import TriedModel
-    from model_archiver.trial.tracebacks import LoggedException
+from model_archiver.trial.report import TriedModel
+from model_archiver.trial.tracebacks import LoggedException, find_cause
 
 _LONGEST = 300
 _CODES = {"start": "trial-start", "import": "trial-import", "load": "trial-load"}
@@ -26,7 +20,6 @@ _ESCAPES = re.compile(r"\x1b\[[\d;]*m")
 
 # The beginnings of the packages of libraries whose modules have other names.
 _PACKAGES = {"cv2": "opencv", "PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "skimage": "scikit-image"}
-_FROM_SERVER = ("ts", "mms")
 _ENVELOPES = "ts.torch_handler.request_envelope."
 # What the worker itself writes (ts/model_service_worker.py, mms/model_service_worker.py).
 _OWN_LINES = re.compile(
@@ -100,15 +93,12 @@ class Failure(Record):
 def diagnose(failure: Failure, log: str, status: int | None, model: TriedModel) -> Problem:
     """Return the problem for a failure, with the user's own line and a hint where it is certain.
 
-    Args:
-        failure: what failed.
-        log: what the worker has written since it was asked for it.
-        status: the exit status of the worker, if it ended; negative if a signal ended it.
-        model: the model.
+    The log is what the worker has written since it was asked for what failed. The status is the exit status of the
+    worker, if it ended; negative if a signal ended it.
     """
-    cause = find_cause(log, model.module)
+    cause = find_cause(log, model.handler.module)
     stage = failure.stage
-    place: tuple[str, int | None] = (model.display_path, None)
+    place: tuple[str, int | None] = (model.handler.display_path, None)
     if stage == "load" and failure.reason == "closed" and "Connection accepted" not in log:
         stage = "start"
     elif status is not None and failure.reason == "closed" and _DIED not in log:
@@ -132,7 +122,7 @@ def diagnose(failure: Failure, log: str, status: int | None, model: TriedModel) 
         place = (f"--envelope {model.envelope}", None)
     elif cause is not None:
         stage = "import" if stage == "load" and cause.is_from_import else stage
-        return _raised(cause, model, "error", _CODES.get(stage, "trial-answer"), stage)
+        return _raised(cause, model, _CODES.get(stage, "trial-answer"), stage)
     elif status is not None and failure.reason == "closed":
         text, hint = _ended(status, log)
     else:
@@ -144,26 +134,26 @@ def diagnose(failure: Failure, log: str, status: int | None, model: TriedModel) 
 
 def logged_warnings(log: str, model: TriedModel) -> Iterator[Problem]:
     """Yield a warning for an exception of ``initialize`` that Multi Model Server only logs."""
-    cause = find_cause(log, model.module)
+    cause = find_cause(log, model.handler.module)
     if cause is not None and cause.frames[0].file.endswith("model_loader.py"):  # else the handler itself logged it
-        found = _raised(cause, model, "warning", "trial-load", "load")
+        found = _raised(cause, model, "trial-load", "load")
         note = "Multi Model Server only logs this exception of initialize, and serves"
-        yield found.replace(message=f"{found.message} ({note})")
+        yield found.replace(level="warning", message=f"{found.message} ({note})")
 
 
-def _raised(cause: LoggedException, model: TriedModel, level: Level, code: str, stage: str) -> Problem:
-    """Return the problem for an exception."""
+def _raised(cause: LoggedException, model: TriedModel, code: str, stage: str) -> Problem:
+    """Return the error for an exception."""
     said = cause.text
     if "TorchScript interpreter" in said:  # what went wrong is below two tracebacks of TorchScript
         said = said.splitlines()[-1].partition(": ")[2] or said
     said = " ".join(_ESCAPES.sub("", said).split()).replace(f"{model.folder}/", "").replace(model.folder, "model_dir")
     text = shortened(said.rstrip("."), _LONGEST)
     line = f"{cause.kind}: {text}" if text else cause.kind
-    path, number = cause.place(model.folder, model.files) or (model.display_path, None)
+    path, number = cause.place(model.folder, model.files) or (model.handler.display_path, None)
     known = (*_HINTS, *(_IN_REQUEST if stage.startswith("request") else ()))
     advice = (hint for sign, hint in known if re.search(sign, line))
     hint = _about_module(cause, model) or _about_file(cause, model) or next(advice, "")
-    return Problem(level, code, f"{stage}: {line}", hint, path, number)
+    return Problem("error", code, f"{stage}: {line}", hint, path, number)
 
 
 def _late(failure: Failure) -> tuple[str, str]:
@@ -220,7 +210,7 @@ def _about_module(cause: LoggedException, model: TriedModel) -> str:
     required = [_normalized(re.split(r"[^\w.-]", line.strip())[0]) for line in model.requirements]
     if name in required or (top in _PACKAGES and any(each.startswith(name) for each in required)):
         return "use --install-requirements; on a server, set install_py_dep_per_model=true"
-    if module == model.module or top in _FROM_SERVER:
+    if module == model.handler.module or top in ("ts", "mms"):  # the packages of the servers
         return ""
     elsewhere = sorted(path for path in model.files if path.endswith((f"/{top}.py", f"/{top}/__init__.py")))
     if elsewhere:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import zip_longest
+from typing import TypeGuard
 
 from model_archiver.core.problems import Problem
 from model_archiver.core.text import counted, shortened
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import TypeGuard
-
-    from model_archiver.trial.report import Expectation, TrialAnswer, TrialRequest
+from model_archiver.trial.report import Expectation, TrialAnswer, TrialRequest
 
 TOGETHER = "sent together with others: "
 """How the problem of an answer begins that was asked for in a batch."""
@@ -89,18 +86,14 @@ def _json_differences(got: bytes, body: bytes, expected: Expectation) -> Iterato
             inner = [(_member(path, key), wanted.get(key, _NOTHING), value.get(key, _NOTHING)) for key in keys]
             stack += reversed(inner)
         elif isinstance(wanted, list) and isinstance(value, list):
-            length = max(len(wanted), len(value))
-            stack += reversed([(f"{path}[{i}]", _item(wanted, i), _item(value, i)) for i in range(length)])
+            pairs = enumerate(zip_longest(wanted, value, fillvalue=_NOTHING))
+            stack += reversed([(f"{path}[{index}]", *pair) for index, pair in pairs])
         elif not _is_equal(wanted, value, expected):
             yield f"{path}: expected {_shown(wanted)}, got {_shown(value)}"
 
 
 def _member(path: str, key: str) -> str:
     return f"{path}.{key}" if re.fullmatch(r"[A-Za-z_]\w*", key) else f"{path}[{json.dumps(key, ensure_ascii=False)}]"
-
-
-def _item(values: list[object], index: int) -> object:
-    return values[index] if index < len(values) else _NOTHING
 
 
 def _is_equal(wanted: object, value: object, expected: Expectation) -> bool:

@@ -69,13 +69,9 @@ class Interpreter(Record):
 def find_interpreter(python: StrPath | None, wanted: Server, built_in: str | None = None) -> Interpreter:
     """Return the interpreter and the server to try: the one that is wanted, or the other one if only that is there.
 
-    Args:
-        python: the interpreter, or the folder of a virtual environment; None means the running interpreter.
-        wanted: the server that the archive was made for.
-        built_in: the handler, if it is one of TorchServe's own, which Multi Model Server does not have.
-
-    Raises:
-        ModelArchiverError: it cannot be run, or has neither server.
+    The interpreter may be given as the folder of a virtual environment; None means the running one. `built_in` is the
+    handler if it is one of TorchServe's own, which Multi Model Server does not have. Raise ModelArchiverError if the
+    interpreter cannot be run, or has neither server.
     """
     executable = _executable(os.fspath(sys.executable if python is None else python))
     found = _ask(executable)
@@ -190,7 +186,7 @@ class WorkerLog:
 
     def __init__(self) -> None:
         self._lines = deque[bytes](maxlen=_MOST_LINES)
-        self._count = 0  # of all lines so far
+        self.count = 0  # of all lines so far; `text` returns what was written since such a count
         self._changed = 0.0
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -201,14 +197,10 @@ class WorkerLog:
         self._threads.append(thread)
         thread.start()
 
-    def mark(self) -> int:
-        """Return how much there is now, for `text`."""
-        return self._count
-
     def text(self, start: int = 0) -> str:
-        """Return what was written since a mark, as far as it is kept."""
+        """Return the lines after the first `start` ones, as far as they are kept."""
         with self._lock:
-            left_out = max(0, start - self._count + len(self._lines))
+            left_out = max(0, start - self.count + len(self._lines))
             return b"".join(islice(self._lines, left_out, None)).decode(errors="replace")
 
     def wait_until_quiet(self) -> None:
@@ -227,4 +219,4 @@ class WorkerLog:
                     self._changed = time.monotonic()
                     if not line.startswith(_METRICS):
                         self._lines.append(line)
-                        self._count += 1
+                        self.count += 1

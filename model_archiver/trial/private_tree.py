@@ -39,8 +39,7 @@ class PrivateTree:
     def unpack(self, archive: Archive, report: ArchiveReport, max_size: int | None, progress: Progress) -> None:
         """Unpack a verified archive into it; copy or link the files of a model folder.
 
-        Raises:
-            ModelArchiverError: there is too little space, or the archive has changed since it was verified.
+        Raise ModelArchiverError if there is too little space, or the archive has changed since it was verified.
         """
         if isinstance(archive, FolderArchive):
             self.copy(archive.files, {}, progress)
@@ -53,11 +52,7 @@ class PrivateTree:
     def copy(
         self, files: Mapping[PurePosixPath, FileSource], texts: Mapping[PurePosixPath, bytes], progress: Progress
     ) -> None:
-        """Copy or link `files` to their paths in the folder, and write `texts`.
-
-        Raises:
-            ModelArchiverError: there is too little space.
-        """
+        """Copy or link `files` to their paths in the folder, and write `texts`; raise ModelArchiverError if full."""
         with convert_write_errors(self._folder, _ELSEWHERE):
             self._check_space(sum(source.size for source in files.values() if source.size <= _LARGE))
             sources = {path: source for path, source in files.items() if path not in texts}

@@ -7,27 +7,20 @@ Server: protocol/otf_message_handler.py).
 from __future__ import annotations
 
 import json
+import socket
 import struct
 import time
-from itertools import chain
+from collections.abc import Sequence
+from typing import Literal
 
 from model_archiver.planning.samples import LARGEST_MESSAGE
-from model_archiver.trial.report import TrialAnswer
+from model_archiver.trial.report import TrialAnswer, TrialRequest, TriedModel
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import Sequence
-    from typing import Literal
-
-    from model_archiver.core.request import Server
-    from model_archiver.trial.report import TrialRequest, TriedModel
-
-    Reason = Literal["closed", "late", "incomplete", "broken", "large"]
+Reason = Literal["closed", "late", "incomplete", "broken", "large"]
 
 _INTEGER = struct.Struct("!i")
 _END = _INTEGER.pack(-1)
-_DONE = 200
+DONE = 200  # the status with which a worker says that it did what it was asked
 _MOST_HEADERS = 1000
 _LARGEST_STREAM = 1 << 24
 _PIECE = 1 << 20
@@ -48,18 +41,18 @@ class AnswerError(Exception):
 def load_message(model: TriedModel, pipes: str) -> bytes:
     """Return the message that loads a model; Multi Model Server creates `pipes` with this name for its log."""
     parts = [b"L", _text(model.name), _text(model.folder), _INTEGER.pack(model.batch_size)]
-    parts += [_text(model.handler), _INTEGER.pack(model.gpu)]
+    parts += [_text(model.handler.given), _INTEGER.pack(model.gpu)]
     # The last byte tells the worker to keep Pillow's limit on the size of images, as the server does by default.
     parts += [_text(pipes)] if model.server == "mms" else [_text(model.envelope), b"\1"]
     return b"".join(parts)
 
 
-def predict_message(server: Server, requests: Sequence[TrialRequest]) -> bytes:
+def predict_message(model: TriedModel, requests: Sequence[TrialRequest]) -> bytes:
     """Return the message that sends a batch of requests."""
     parts = [b"I"]
     for number, request in enumerate(requests):
         headers = {"Content-Type": request.content_type}
-        headers.update({} if server == "mms" else {"explain": "False", "url_path": ""})
+        headers.update({} if model.server == "mms" else {"explain": "False", "url_path": ""})
         parts += [_text(str(number)), *(_text(text) for item in headers.items() for text in item), _END]
         for part in request.parts:
             parts += [_text(part.name), _text(part.content_type), _text(part.value)]
@@ -80,10 +73,6 @@ class Connection:
         self._deadline = 0.0
         self._has_begun = False  # the answer
 
-    def close(self) -> None:
-        """Close it."""
-        self._socket.close()
-
     def load(self, message: bytes, seconds: float) -> tuple[int, str]:
         """Return the status and the message with which the worker answers to a load."""
         self._send(message, seconds)
@@ -98,23 +87,23 @@ class Connection:
         start = time.monotonic()
         self._send(message, seconds)
         code, said, answers = self._read_batch(requests)
-        pieces = [[answer.body] for answer in answers]
+        bodies = [bytearray(answer.body) for answer in answers]
         while any(answer.headers.get("ts_stream_next") == "true" for answer in answers):
-            if sum(map(len, chain(*pieces))) > _LARGEST_STREAM:
+            if sum(map(len, bodies)) > _LARGEST_STREAM:
                 raise AnswerError("large")
             self._expect(seconds)  # as the front end, which waits so long for each piece
             code, said, answers = self._read_batch(requests)
-            for bodies, answer in zip(pieces, answers, strict=True):
-                bodies.append(answer.body)
+            for body, answer in zip(bodies, answers, strict=True):
+                body.extend(answer.body)
         taken = time.monotonic() - start
-        if code == _DONE:
-            joined = zip(answers, pieces, strict=True)
-            return "", [answer.replace(body=b"".join(bodies), seconds=taken) for answer, bodies in joined]
+        if code == DONE:
+            joined = zip(answers, bodies, strict=True)
+            return "", [answer.replace(body=bytes(body), seconds=taken) for answer, body in joined]
         # As org/pytorch/serve/http/ErrorResponse.java
-        body = json.dumps({"code": code, "type": "InternalServerException", "message": said}, indent=2)
+        text = json.dumps({"code": code, "type": "InternalServerException", "message": said}, indent=2)
         batched = len(requests) > 1
         return said or str(code), [
-            TrialAnswer(request.name, batched, code, "", "application/json", {}, f"{body}\n".encode(), taken)
+            TrialAnswer(request.name, batched, code, "", "application/json", {}, f"{text}\n".encode(), taken)
             for request in requests
         ]
 

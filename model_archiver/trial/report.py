@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from model_archiver.core.problems import ModelArchiverError, ProblemList
+from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList
 from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from model_archiver.core.problems import Problem
+    from model_archiver.checks.context import HandlerReference
     from model_archiver.core.report import ArchiveReport
     from model_archiver.core.request import Server
 
@@ -76,9 +76,7 @@ class TriedModel(Record):
 
     server: Server
     name: str
-    handler: str  # as the manifest names it
-    module: str  # that the worker imports for it
-    display_path: str  # the handler's file, or its name if it is built in
+    handler: HandlerReference
     folder: str  # of the model, with links resolved
     files: frozenset[str]  # the paths of the files in it
     requirements: Sequence[str]  # the lines of those that are not installed

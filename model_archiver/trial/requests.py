@@ -6,22 +6,18 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from mimetypes import MimeTypes
 from pathlib import Path
+from typing import Any
 
 from model_archiver.core.manifest import MAR_INF, SAMPLES_FOLDER, SAMPLES_PATH
 from model_archiver.core.problems import ProblemList, error, system_hint
+from model_archiver.core.request import StrPath
 from model_archiver.core.text import counted
 from model_archiver.planning.samples import check_size, parse_json, read_cases
 from model_archiver.reading.archive import REPACK
 from model_archiver.trial.report import Expectation, Part, TrialRequest
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any
-
-    from model_archiver.core.request import StrPath
 
 STDIN = "-"
 _JSON, _TEXT, _UNKNOWN = "application/json", "text/plain", "application/octet-stream"
@@ -40,47 +36,47 @@ def read_requests(  # noqa: PLR0913, PLR0917 - a flag each
 ) -> tuple[TrialRequest, ...]:
     """Return the requests that the flags of the same names ask for.
 
-    Raises:
-        UsageError: the arguments do not go together.
-        ModelArchiverError: a file cannot be read, or is not what it must be.
+    Raise UsageError if they do not go together, or ModelArchiverError if a file cannot be read or is not valid.
     """
     # From Python, a single value is easily given without a list; its letters would be taken for files.
     inputs, form, expect = _listed(inputs), [os.fspath(part) for part in _listed(form)], _listed(expect)
     given = {"--input": inputs, "--content-type": content_type, "--form": form, "--expect": expect}
     _check_usage({**given, "--tolerance": tolerance}, cases)
-    files = _Files()
+    problems = ProblemList()
     if cases is not None:
-        requests = list(_case_requests(cases, files))
+        requests = list(_case_requests(cases, problems))
     elif form:
-        requests = [TrialRequest("--form", tuple(_part(given, files) for given in form), "multipart/form-data")]
+        requests = [TrialRequest("--form", tuple(_part(given, problems) for given in form), "multipart/form-data")]
     else:
-        requests = [_plain(str(path), files.read(path, "--input"), content_type or guess_type(path)) for path in inputs]
+        requests = [
+            _plain(str(path), _read(path, "--input", problems), content_type or guess_type(path)) for path in inputs
+        ]
     for request in requests:
-        check_size(sum(len(part.value) for part in request.parts), request.name, files.problems)
-    expectations = [_expectation(path, tolerance, files) for path in expect]
-    files.problems.raise_errors(strict=False)
-    if not expect:
-        return tuple(requests)
-    pairs = zip(requests, expectations, strict=True)
-    return tuple(request.replace(expectation=expected) for request, expected in pairs)
+        check_size(sum(len(part.value) for part in request.parts), request.name, problems)
+    expectations = [_expectation(path, tolerance, problems) for path in expect]
+    problems.raise_errors(strict=False)
+    if expect:
+        pairs = zip(requests, expectations, strict=True)
+        requests = [request.replace(expectation=expected) for request, expected in pairs]
+    return tuple(requests)
 
 
 def packed_requests(folder: Path, shown: str) -> tuple[TrialRequest, ...]:
-    """Return the requests that an unpacked archive carries; `shown` is the name of their file in messages.
+    """Return the requests that an unpacked archive carries; raise ModelArchiverError if a case is not valid.
 
-    Raises:
-        ModelArchiverError: a case is not valid.
+    `shown` is the name of their file in messages.
     """
-    path, files, requests = folder / SAMPLES_PATH, _Files(), []
+    path, problems, requests = folder / SAMPLES_PATH, ProblemList(), []
     if not path.is_file():
         return ()
-    text = path.read_bytes() if check_size(path.stat().st_size, shown, files.problems) else b"[]"
-    for place, case in read_cases(text, shown, "the archive's samples", files.problems):
+    text = path.read_bytes() if check_size(path.stat().st_size, shown, problems) else b"[]"
+    for place, case in read_cases(text, shown, "the archive's samples", problems):
         if re.fullmatch(rf"{SAMPLES_FOLDER}/[^/\\]+", case.get("file", f"{SAMPLES_FOLDER}/-")):
-            requests.append(_case_request(case, place, path.parent, files))
+            requests.append(_case_request(case, place, path.parent, problems))
         else:
-            files.invalid(place, f"names {case['file']!r}, which is not in {MAR_INF}/{SAMPLES_FOLDER}", REPACK)
-    files.problems.raise_errors(strict=False)
+            message = f"names {case['file']!r}, which is not in {MAR_INF}/{SAMPLES_FOLDER}"
+            problems.error("trial-input", message, REPACK, path=place)
+    problems.raise_errors(strict=False)
     return tuple(requests)
 
 
@@ -111,33 +107,24 @@ def _check_usage(given: Mapping[str, Any], cases: StrPath | None) -> None:
         raise error("usage-invalid", "stdin (-) can be read only once", "write one of them to a file")
 
 
-class _Files:
-    """Reads files, and collects what is wrong with them."""
-
-    def __init__(self) -> None:
-        self.problems = ProblemList()
-
-    def invalid(self, path: StrPath, message: str, hint: str = "") -> None:
-        """Add the problem for what a file says."""
-        self.problems.error("trial-input", message, hint, path=path)
-
-    def read(self, path: StrPath, flag: str, of_case: str = "") -> bytes:
-        """Return the bytes of a file or of stdin; none if it cannot be read. `of_case` is a path in a file of cases."""
-        try:
-            if os.fspath(path) == STDIN:
-                return sys.stdin.buffer.read() if sys.stdin else b""
-            if of_case and not check_size(Path(path).stat().st_size, flag, self.problems):
-                return b""
-            return Path(path).read_bytes()
-        except FileNotFoundError:
-            if of_case:
-                self.invalid(flag, f"no such file: {of_case}", "give its path relative to the file of cases")
-            else:
-                self.problems.missing(Path(path), flag)
-        except OSError as failure:
-            message = f"{failure.strerror or failure} ({flag})"
-            self.problems.error("file-unreadable", message, system_hint(failure), path=path)
-        return b""
+def _read(path: StrPath, flag: str, problems: ProblemList, of_case: str = "") -> bytes:
+    """Return the bytes of a file or of stdin; none if it cannot be read. `of_case` is a path in a file of cases."""
+    try:
+        if os.fspath(path) == STDIN:
+            return sys.stdin.buffer.read() if sys.stdin else b""
+        if of_case and not check_size(Path(path).stat().st_size, flag, problems):
+            return b""
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        if of_case:
+            hint = "give its path relative to the file of cases"
+            problems.error("trial-input", f"no such file: {of_case}", hint, path=flag)
+        else:
+            problems.missing(Path(path), flag)
+    except OSError as failure:
+        message = f"{failure.strerror or failure} ({flag})"
+        problems.error("file-unreadable", message, system_hint(failure), path=path)
+    return b""
 
 
 def _plain(name: str, value: bytes, content_type: str) -> TrialRequest:
@@ -149,7 +136,7 @@ def _plain_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip()
 
 
-def _part(given: str, files: _Files) -> Part:
+def _part(given: str, problems: ProblemList) -> Part:
     """Return a part of a form: ``NAME=VALUE``, ``NAME=@FILE`` or ``NAME=<FILE``, each with ``;type=TYPE`` or not."""
     name, equals, rest = given.partition("=")
     if not name or not equals:
@@ -161,37 +148,37 @@ def _part(given: str, files: _Files) -> Part:
     if len(value) > 1 and value[0] == value[-1] == '"':
         value = re.sub(r"\\(.)", r"\1", value[1:-1])
     content_type = dict(re.findall(_OPTION, options)).get("type", "").strip()
-    raw = files.read(value, f"--form {name}") if sign else os.fsencode(value)
+    raw = _read(value, f"--form {name}", problems) if sign else os.fsencode(value)
     # The front end drops the type of a plain value, also of one that curl reads from a file (<).
     return Part(name, _plain_type(content_type) or guess_type(value) if sign == "@" else "", raw)
 
 
-def _expectation(path: StrPath, tolerance: float, files: _Files) -> Expectation:
-    found, is_json = len(files.problems), guess_type(path) == _JSON
-    body = files.read(path, "--expect")
-    if is_json and len(files.problems) == found:  # it was read
-        parse_json(body, path, "--expect", files.problems)
+def _expectation(path: StrPath, tolerance: float, problems: ProblemList) -> Expectation:
+    found, is_json = len(problems), guess_type(path) == _JSON
+    body = _read(path, "--expect", problems)
+    if is_json and len(problems) == found:  # it was read
+        parse_json(body, path, "--expect", problems)
     return Expectation(body, is_json=is_json, tolerance=tolerance if is_json else 0.0)
 
 
-def _case_requests(path: StrPath, files: _Files) -> Iterator[TrialRequest]:
+def _case_requests(path: StrPath, problems: ProblemList) -> Iterator[TrialRequest]:
     """Yield the requests of a file of cases; add a problem for each case that is not usable."""
-    text = files.read(path, "--cases")
-    if not files.problems:
-        for place, case in read_cases(text, str(path), "--cases", files.problems):
-            yield _case_request(case, place, Path(path).parent, files)
+    text = _read(path, "--cases", problems)
+    if not problems:
+        for place, case in read_cases(text, str(path), "--cases", problems):
+            yield _case_request(case, place, Path(path).parent, problems)
 
 
-def _case_request(case: dict[str, Any], name: str, folder: Path, files: _Files) -> TrialRequest:
+def _case_request(case: dict[str, Any], name: str, folder: Path, problems: ProblemList) -> TrialRequest:
     if "file" in case:
-        content_type, value = guess_type(case["file"]), files.read(folder / case["file"], name, case["file"])
+        content_type, value = guess_type(case["file"]), _read(folder / case["file"], name, problems, case["file"])
     else:
         content_type, value = _sent(case["body"])
     request = _plain(name, value, case.get("request-type") or content_type)
     expectation = Expectation(status=case.get("status"), error=case.get("error_contains"))
     if "expected" in case:
         content_type, body = _sent(case["expected"])
-        content_type = case.get("content-type", content_type).partition(";")[0].strip().lower()
+        content_type = _plain_type(case.get("content-type", content_type)).lower()
         if is_json := content_type == _JSON:
             body = json.dumps(case["expected"]).encode()
         expectation = expectation.replace(body=body, is_json=is_json, percent=float(case.get("tolerance", 0)))

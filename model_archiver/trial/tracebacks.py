@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator
 from itertools import takewhile
 
 from model_archiver.core.record import Record
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
 
 # How Python writes an exception, and what ends its text.
 _START = "Traceback (most recent call last):"
@@ -63,9 +60,7 @@ class LoggedException(Record):
 def find_cause(log: str, handler_module: str) -> LoggedException | None:
     """Return the exception for which something failed, the last one of a log, without those that hide it.
 
-    Args:
-        log: what the worker wrote since it was asked for what failed.
-        handler_module: the module of the handler, as the worker imports it.
+    The log is what the worker wrote since it was asked for what failed; the module is named as the worker imports it.
     """
     # After a failed import of the handler, TorchServe looks for it among its own handlers.
     parts = handler_module.split(".")

@@ -9,35 +9,33 @@ from contextlib import closing
 from pathlib import Path
 
 from model_archiver.checks.config import config_settings
-from model_archiver.core.manifest import MANIFEST_PATH, model_of
+from model_archiver.core.manifest import MANIFEST_PATH
 from model_archiver.core.problems import error
 from model_archiver.core.record import Record
 from model_archiver.core.running import block_signals
 from model_archiver.core.text import counted
 from model_archiver.trial.diagnosis import Failure, diagnose, logged_warnings
 from model_archiver.trial.expectations import TOGETHER, compare
-from model_archiver.trial.interpreter import GuardedProcess, count_gpus, find_interpreter
+from model_archiver.trial.interpreter import GuardedProcess, Interpreter, count_gpus, find_interpreter
 from model_archiver.trial.private_tree import PrivateTree
-from model_archiver.trial.protocol import AnswerError
-from model_archiver.trial.report import TriedModel
+from model_archiver.trial.protocol import DONE, AnswerError
+from model_archiver.trial.report import TrialReport, TrialRequest, TriedModel
 from model_archiver.trial.requests import packed_requests
 from model_archiver.trial.worker import Worker
 from model_archiver.writing.staging import StagingDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from model_archiver.checks.context import CheckContext
     from model_archiver.core.request import StrPath
-    from model_archiver.trial.interpreter import Interpreter
-    from model_archiver.trial.report import TrialReport, TrialRequest
+    from model_archiver.core.running import Unblocked
 
 _DEFAULT_SECONDS, _SAGEMAKER_SECONDS = 120, 60
 _UNSUPPORTED = ("sequenceBatching", "continuousBatching")
 _OTHER_RUNTIMES = ("LSP", "python2")
 _SHOWN_LINES = 15
-_LOADED = 200
 
 
 class TrialSettings(Record):
@@ -58,26 +56,19 @@ class Trial:
     def __init__(self, context: CheckContext, settings: TrialSettings, requests: Sequence[TrialRequest] = ()) -> None:
         """Find the interpreter. Without `requests`, those that the archive carries are sent.
 
-        Raises:
-            ModelArchiverError: the model needs another start than a trial makes, or no server is installed.
+        Raise ModelArchiverError if the model needs another start than a trial makes, or no server is installed.
         """
-        self._manifest = context.fields
+        self._context = context
         self._requests = requests
         self._settings = settings
-        self._server, self._handler, self._roots = context.server, context.handler, context.roots
         self._config: Mapping[object, object] = config_settings(context) or {}
         self._check_supported()
-        self._python = find_interpreter(settings.python, self._server, self._handler.built_in)
+        self._python = find_interpreter(settings.python, context.server, context.handler.built_in)
 
     def run(self, found: TrialReport, fill: Callable[[PrivateTree], object]) -> None:
-        """Try the model in a private folder, which is removed afterwards, as are all processes.
+        """Try the model in a private folder, into which `fill` puts its files, and add what comes of it to `found`.
 
-        Args:
-            found: the report, to which everything is added; it has the report on the archive.
-            fill: puts the files into the folder.
-
-        Raises:
-            ModelArchiverError: it cannot be tried.
+        The folder and all processes are gone afterwards. Raise ModelArchiverError if the model cannot be tried.
         """
         self._found, settings, python = found, self._settings, self._python
         temporary = Path(os.path.realpath(tempfile.gettempdir()))
@@ -89,10 +80,9 @@ class Trial:
                 fill(tree)
                 self._requests = self._requests or packed_requests(folder, settings.samples)
                 model = self._model(python, folder)
-            requirements = self._named("requirementsFile")
+            requirements = self._context.text_field("requirementsFile")
             if requirements and settings.install_requirements:
-                with closing(_start_pip(python, folder, requirements)) as pip, unblocked():
-                    _check_pip(pip, requirements)
+                _install(requirements, python, folder, unblocked)
             found.server, found.python, found.versions = python.server, python.executable, python.versions
             with closing(Worker(python, model, staging.path)) as worker, unblocked():
                 if self._load(worker, model):
@@ -100,15 +90,12 @@ class Trial:
             found.log = worker.log.text()
             found.problems += tree.changes()
 
-    def _named(self, field: str) -> str:
-        return str(model_of(self._manifest).get(field) or "")
-
     def _check_supported(self) -> None:
         """Raise ModelArchiverError if the model needs another start than a trial makes."""
         wrong = [key for key in _UNSUPPORTED if self._config.get(key) is True]
         if self._config.get("parallelType") not in (None, "custom") and self._config.get("torchrun"):
             wrong.append("parallelType with torchrun")
-        path, runtime = self._named("configFile"), self._manifest.get("runtime")
+        path, runtime = self._context.text_field("configFile"), self._context.fields.get("runtime")
         if runtime in _OTHER_RUNTIMES:
             path, wrong = MANIFEST_PATH, [f"the runtime {runtime}"]
         if wrong:
@@ -116,20 +103,18 @@ class Trial:
             raise error("trial-unsupported", message, "try it on the server itself", path)
 
     def _model(self, python: Interpreter, folder: Path) -> TriedModel:
-        lines, requirements = [], self._named("requirementsFile")
+        lines, requirements = [], self._context.text_field("requirementsFile")
         if requirements and not self._settings.install_requirements:
             self._found.notes.append(f"The archive has requirements ({requirements}), which were not installed.")
             lines = (folder / requirements).read_text(encoding="utf-8", errors="replace").splitlines()
         return TriedModel(
             server=python.server,
-            name=self._named("modelName"),
-            handler=self._handler.given,
-            module=self._handler.module,
-            display_path=self._handler.display_path,
+            name=self._context.text_field("modelName"),
+            handler=self._context.handler,
             folder=str(folder),
             files=frozenset(str(entry.path) for entry in self._found.archive.files),
             requirements=lines,
-            search_path=[str(root) for root in self._roots[:-1]],
+            search_path=[str(root) for root in self._context.roots[:-1]],
             batch_size=self._settings.batch_size or self._number("batchSize") or 1,
             gpu=self._gpu(python),
             envelope=self._settings.envelope,
@@ -141,7 +126,7 @@ class Trial:
         found, start, limit = self._found, time.monotonic(), self._limit("startupTimeout")
         try:
             code, message = worker.load(limit)
-            failed = Failure("load", limit, "refused", message) if code != _LOADED else None
+            failed = Failure("load", limit, "refused", message) if code != DONE else None
         except AnswerError as failure:
             failed = Failure("load", limit, failure.reason)
         found.seconds["load"] = time.monotonic() - start
@@ -157,9 +142,8 @@ class Trial:
         if self._requests:
             found.answers, found.seconds["answer"] = True, 0.0
         else:
-            found.notes.append(
-                "No request was sent: package the model with --samples FILE, or run test with --input FILE."
-            )
+            advice = "package the model with --samples FILE, or run test with --input FILE"
+            found.notes.append(f"No request was sent: {advice}.")
         return True
 
     def _ask_all(self, worker: Worker, model: TriedModel) -> None:
@@ -170,7 +154,7 @@ class Trial:
             if len(numbers) > 1:
                 stage = f"requests {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}, sent together"
             failed = Failure(stage, self._limit("responseTimeout"), "refused", "", len(batch))
-            start, mark = time.monotonic(), worker.log.mark()
+            start, mark = time.monotonic(), worker.log.count
             try:
                 refusal, answers = worker.ask(batch, failed.limit)
             except AnswerError as failure:
@@ -190,14 +174,12 @@ class Trial:
                 new = (problem for problem in differences if str(problem).replace(TOGETHER, "") not in known)
                 self._found.problems += new
 
-    def _rounds(self, batch_size: int) -> Iterator[list[int]]:
-        """Yield the numbers, counted from 1, of the requests that are sent together."""
+    def _rounds(self, batch_size: int) -> list[list[int]]:
+        """Return the numbers, counted from 1, of the requests that are sent together, each alone first."""
         numbered = list(enumerate(self._requests, 1))
-        yield from ([number] for number, _ in numbered)
         together = [number for number, request in numbered if not request.expectation.is_refusal]
-        if batch_size > 1 and len(together) > 1:
-            batches = (together[start : start + batch_size] for start in range(0, len(together), batch_size))
-            yield from (batch for batch in batches if len(batch) > 1)
+        batches = [together[start : start + batch_size] for start in range(0, len(together), batch_size)]
+        return [[number] for number, _ in numbered] + [batch for batch in batches if len(batch) > 1]
 
     def _add_failure(self, failure: Failure, worker: Worker, model: TriedModel, mark: int = 0) -> None:
         """Add the problem for what failed; not again if requests fail together as they do alone."""
@@ -238,16 +220,16 @@ class Trial:
         return -1
 
 
-def _start_pip(python: Interpreter, folder: Path, requirements: str) -> GuardedProcess:
-    """Start installing the requirements as the server does (ModelManager.java, `setupModelDependencies`)."""
+def _install(requirements: str, python: Interpreter, folder: Path, unblocked: Unblocked) -> None:
+    """Install the requirements as the server does (ModelManager.java, `setupModelDependencies`).
+
+    Raise ModelArchiverError if pip fails.
+    """
     command = [python.executable, "-m", "pip", "install", "-U", "-t", str(folder), "-r", str(folder / requirements)]
     temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder.parent))
-    return GuardedProcess(command, folder, {**os.environ, **temporary})
-
-
-def _check_pip(pip: GuardedProcess, requirements: str) -> None:
-    """Wait for pip; raise ModelArchiverError if it fails."""
-    if pip.wait():
+    with closing(GuardedProcess(command, folder, {**os.environ, **temporary})) as pip, unblocked():
+        if not pip.wait():
+            return
         pip.log.wait_until_quiet()
         lines = pip.log.text().splitlines()
         said = [line for line in lines if line.lower().startswith("error")] or lines[-_SHOWN_LINES:]

@@ -9,18 +9,13 @@ import os
 import socket
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from model_archiver.trial.interpreter import GuardedProcess
+from model_archiver.trial.interpreter import GuardedProcess, Interpreter
 from model_archiver.trial.protocol import AnswerError, Connection, load_message, predict_message
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from model_archiver.trial.interpreter import Interpreter
-    from model_archiver.trial.report import TrialAnswer, TrialRequest, TriedModel
+from model_archiver.trial.report import TrialAnswer, TrialRequest, TriedModel
 
 # Variables by which a worker takes itself for one of several, or measures itself.
 _REMOVED = ("LOCAL_RANK", "RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "TS_BENCHMARK")
@@ -40,19 +35,16 @@ class Worker:
         self._folder.mkdir()
         self._address = _free_address(private)
         self._connection: Connection | None = None
-        self._writers: list[int] = []
+        self._writers = ExitStack()  # closes the pipes
+        self._sockets = ExitStack()  # closes the connection
         command = self._command(interpreter.executable, Path(interpreter.package))
         self._process = GuardedProcess(command, Path(model.folder), self._environment())
         self.log = self._process.log  # what it writes
 
     def load(self, seconds: float) -> tuple[int, str]:
-        """Have it load the model, and return status and message of its answer.
-
-        Raises:
-            AnswerError: it does not answer.
-        """
+        """Have it load the model, and return status and message of its answer; raise AnswerError if there is none."""
         deadline = time.monotonic() + seconds
-        self._connection = self._connect(deadline)
+        self._connection = Connection(self._sockets.enter_context(self._connect(deadline)))
         answer = self._connection.load(load_message(self._model, _PIPES), deadline - time.monotonic())
         if self._model.server == "mms":  # its log is written to pipes from now on, which it opens one by one
             for name in ("stdout", "stderr"):
@@ -61,18 +53,14 @@ class Worker:
         return answer
 
     def ask(self, requests: Sequence[TrialRequest], seconds: float) -> tuple[str, list[TrialAnswer]]:
-        """Send requests as one batch; return what `Connection.predict` does.
-
-        Raises:
-            AnswerError: it does not answer.
-        """
+        """Send requests as one batch, and return what `Connection.predict` does, or raise AnswerError."""
         if self._connection is None:
             raise AnswerError("closed")
-        return self._connection.predict(predict_message(self._model.server, requests), requests, seconds)
+        return self._connection.predict(predict_message(self._model, requests), requests, seconds)
 
     def wait(self) -> int | None:
         """Wait, not long, until a worker that closed the connection has ended; return its status, or None."""
-        self._close_writers()
+        self._writers.close()
         # Of Multi Model Server, the process that accepts connections goes on.
         status = self._process.wait(_ENDING) if self._model.server == "torchserve" else None
         self.log.wait_until_quiet()
@@ -81,19 +69,15 @@ class Worker:
     def close(self) -> None:
         """Kill it, as the front end does, and before it sees that the connection is closed, which it would log."""
         self._process.close()
-        self._close_writers()
-        if self._connection is not None:
-            self._connection.close()
+        self._writers.close()
+        self._sockets.close()
 
     def _read_pipe(self, path: Path) -> None:
         reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        self._writers.append(os.open(path, os.O_WRONLY))  # or it would have ended before the worker opens it
+        # Without a writer, it would have ended before the worker opens it.
+        self._writers.callback(os.close, os.open(path, os.O_WRONLY))
         os.set_blocking(reading, True)
         self.log.read(reading)
-
-    def _close_writers(self) -> None:
-        while self._writers:
-            os.close(self._writers.pop())
 
     def _command(self, python: str, package: Path) -> list[str]:
         model = self._model
@@ -105,7 +89,7 @@ class Worker:
         if model.server == "torchserve":
             command += ["--metrics-config", str(package / "configs" / "metrics.yaml")]
             return [*command, *(["--async"] if model.is_async else [])]
-        command += ["--handler", model.handler, "--model-path", model.folder, "--model-name", model.name]
+        command += ["--handler", model.handler.given, "--model-path", model.folder, "--model-name", model.name]
         return [*command, "--preload-model", "false", "--tmp-dir", str(self._folder)]
 
     def _environment(self) -> dict[str, str]:
@@ -117,7 +101,7 @@ class Worker:
         own = {"PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1", "TS_DECODE_INPUT_REQUEST": "true"}
         return environment | own
 
-    def _connect(self, deadline: float) -> Connection:
+    def _connect(self, deadline: float) -> socket.socket:
         """Return a connection, once the worker listens."""
         family = getattr(socket, "AF_UNIX", socket.AF_INET) if isinstance(self._address, str) else socket.AF_INET
         while True:
@@ -128,7 +112,7 @@ class Worker:
             except OSError:
                 connection.close()
             else:
-                return Connection(connection)
+                return connection
             if self._process.wait(_POLL) is not None:
                 raise AnswerError("closed")
             if time.monotonic() > deadline:
