@@ -6,7 +6,6 @@ import os
 
 from model_archiver.cli.flags import (
     NUMBER,
-    Choice,
     FlagParser,
     HelpFormatter,
     add_common_flags,
@@ -15,7 +14,7 @@ from model_archiver.cli.flags import (
 )
 from model_archiver.commands import COMMANDS
 from model_archiver.core.problems import error
-from model_archiver.core.text import did_you_mean, parse_size
+from model_archiver.core.text import did_you_mean, expand_home, parse_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SHELLS = ("bash", "zsh", "fish")
-_ARCHIVE = "a .mar, a .tar.gz or a model's folder, of any tool"
+_ARCHIVE = "a .mar, .tar.gz or model folder, made by any tool"
 _TEST_NOTES = """\
-This runs the code of the archive, with your rights. The package of the server
-must be installed where --python says (default: next to this tool), but no Java.
+This runs the code of the archive, with your rights. Java is not needed. The Python
+of --python (default: the one of this tool) must have the server's package.
 
 examples:
   {0} digits.mar --input sample.json --expect answer.json
@@ -55,17 +54,18 @@ def command_parser(program: str, name: str, words: Sequence[str] = ()) -> FlagPa
     """
     if name not in COMMANDS:
         hint = did_you_mean(name, COMMANDS, f"see {program} --help")
-        if not words and (name.endswith((".mar", ".tar.gz")) or os.path.isdir(f"{name}/MAR-INF")):  # noqa: PTH112 - no pathlib
+        is_named_so = name.lower().endswith((".mar", ".tar.gz", ".tgz")) and "*" not in name
+        if not words and (is_named_so or os.path.isdir(f"{name}/MAR-INF")):  # noqa: PTH112 - no pathlib
             import shlex  # noqa: PLC0415 - only for this mistake
 
             hint = f"did you mean {program} inspect {shlex.quote(name)}?"
-        raise error("command-unknown", f"unknown command {name}", hint)
+        raise error("command-unknown", f"unknown command {name if name.strip() else repr(name)}", hint)
     what, call = COMMANDS[name], f"{program} {name}"
     epilog = _EXAMPLES[name].format(call)
     parser = FlagParser(
         prog=call, description=f"{what[0].upper()}{what[1:]}.", epilog=epilog, formatter_class=HelpFormatter
     )
-    parser._optionals.title = "flags"
+    parser._positionals.title, parser._optionals.title = "arguments", "flags"
     _add_arguments(parser, name)
     positional = [action for action in parser._actions if not action.option_strings]
     parser.usage = " ".join([call, *(_usage(action) for action in positional), "[flags]"])
@@ -75,7 +75,7 @@ def command_parser(program: str, name: str, words: Sequence[str] = ()) -> FlagPa
 
 def _add_arguments(parser: FlagParser, name: str) -> None:
     flag = parser.add_argument
-    archive = valid(str, "an archive; name a .mar, a .tar.gz or a model's folder", "(?s:.+)")
+    archive = valid(expand_home, "an archive; name a .mar, a .tar.gz or a model's folder", "(?s:.+)")
     if name == "diff":
         flag("a", type=archive, metavar="A", help=_ARCHIVE)
         flag("b", type=archive, metavar="B", help="another one, of any format")
@@ -87,12 +87,17 @@ def _add_arguments(parser: FlagParser, name: str) -> None:
     elif name == "explain":
         flag("code", nargs="?", metavar="CODE", help="the word in brackets at the end of an error or warning")
     elif name == "completion":
-        flag("shell", type=Choice(*SHELLS), metavar="SHELL", help="bash, zsh or fish")
+        flag(
+            "shell",
+            type=valid(str, "a shell; choose bash, zsh or fish", "|".join(SHELLS)),
+            metavar="SHELL",
+            help="bash, zsh or fish",
+        )
     elif name == "help":
         flag("about", nargs="?", metavar="COMMAND", help="the command to show the help of")
         flag("--all", action="store_true", help="show all flags of packaging")
     if name == "extract":
-        flag("--to", metavar="DIR", help="the folder to unpack to (default: its name)")
+        flag("--to", type=expand_home, metavar="DIR", help="the folder to unpack to (default: the model's name)")
         flag("-f", "--force", action="store_true", help="replace an existing folder")
     if name == "test":
         _add_trial_flags(parser)
@@ -100,6 +105,11 @@ def _add_arguments(parser: FlagParser, name: str) -> None:
         size = valid(parse_size, "a size; give one such as 500M or 20G")
         limit = "unpacked size limit (default: 1G or 100 times its size, whichever is more)"
         flag("--max-size", type=size, metavar="SIZE", help=limit)
+
+
+def _form_part(given: str) -> str:
+    name, is_file, path = given.partition("=@")
+    return f"{name}=@{expand_home(path)}" if is_file else given
 
 
 def _usage(action: Action) -> str:
@@ -111,16 +121,16 @@ def _add_trial_flags(parser: FlagParser) -> None:
     tolerance = valid(float, "a tolerance; give a number such as 0.001", NUMBER)
     batch_size = valid(int, "a batch size; give 1 or more", "0*[1-9][0-9]{0,4}")
     device = valid(str, "a device; give cpu, cuda or cuda:N, such as cuda:0", "cpu|cuda(:[0-9]{1,3})?")
-    for name, metavar, text in (
-        ("--input", "FILE", "one request; - is stdin; may be repeated"),
-        ("--form", "NAME=VALUE", "a part of one multipart request; or NAME=@FILE"),
-        ("--expect", "FILE", "the expected answer; one for each request"),
+    for name, metavar, expand, text in (
+        ("--input", "FILE", expand_home, "one request; - is stdin; may be repeated"),
+        ("--form", "NAME=VALUE", _form_part, "a part of a multipart request: a value or @FILE"),
+        ("--expect", "FILE", expand_home, "the expected answer; one for each request"),
     ):
-        parser.add_argument(name, action="append", default=[], metavar=metavar, help=text)
+        parser.add_argument(name, action="append", type=expand, default=[], metavar=metavar, help=text)
     for name, metavar, convert, text in (
-        ("--content-type", "TYPE", str, "of every --input (default: as its name says)"),
+        ("--content-type", "TYPE", str, "the type of every --input (default: by its suffix)"),
         ("--tolerance", "X", tolerance, "how much numbers of --expect may differ"),
-        ("--cases", "FILE", str, "a JSON list of requests and expected answers"),
+        ("--cases", "FILE", expand_home, "a JSON list of requests and expected answers"),
         ("--batch-size", "N", batch_size, "how many requests to send together"),
         ("--device", "DEVICE", device, "cpu, cuda or cuda:N (default: as configured)"),
         ("--envelope", "NAME", str, "TorchServe's: json, body, kserve or kservev2"),

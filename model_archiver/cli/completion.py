@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from model_archiver.cli.command_parser import command_parser
+from model_archiver.cli.command_parser import SHELLS, command_parser
 from model_archiver.cli.parser import MMS, mms_parser, torch_parser
 from model_archiver.commands import COMMANDS
 from model_archiver.core.codes import read_codes
@@ -68,17 +68,23 @@ def completion_script(program: str, shell: str) -> str:
     """Return the script that completes the command line of a program in ``bash``, ``zsh`` or ``fish``.
 
     Raises:
-        ModelArchiverError: shtab is missing or broken.
+        ModelArchiverError: shtab is missing, too old or broken.
     """
     try:
-        import shtab  # noqa: PLC0415 - an extra
+        return _script(program, shell)
     except Exception as failure:  # a broken package can raise anything
-        raise ModelArchiverError("shell completion needs the extra [completion]: pip install shtab") from failure
+        reason = "shell completion needs the extra [completion]: pip install 'shtab>=1.13'"
+        raise ModelArchiverError(reason) from failure
+
+
+def _script(program: str, shell: str) -> str:
+    import shtab  # noqa: PLC0415 - an extra
+
     prefix = re.sub(r"\W", "_", f"_shtab_{program}")
     files, folders = {**shtab.FILE, "fish": f"({prefix}_files)"}, {**shtab.DIR, "zsh": "_path_files -/"}
     codes = read_codes()
     warnings = [code for code, facts in codes.items() if facts["level"] != "error"]
-    choices = {"CODE": list(codes), "CODES": warnings, "COMMAND": list(COMMANDS)}
+    choices = {"CODE": list(codes), "CODES": warnings, "COMMAND": list(COMMANDS), "SHELL": list(SHELLS)}
     root, actions = _command_tree(program)
     for action in actions:
         known = choices.get(str(action.metavar), action.choices)

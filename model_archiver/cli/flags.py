@@ -9,7 +9,7 @@ import re
 import sys
 
 from model_archiver.core.problems import Problem, error, raise_errors
-from model_archiver.core.text import did_you_mean, invalid_choice, shortened
+from model_archiver.core.text import did_you_mean, expand_home, invalid_choice, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class FlagParser(argparse.ArgumentParser):
         parsed, rest = self.parse_known_args(given, namespace)
         if rest:
             hint = f"see {self.prog} --help"
-            if "--extra-files" in self._option_string_actions and not rest[0].startswith("-"):
+            if any(word.startswith("--ex") for word in given) and not rest[0].startswith("-"):
                 hint = "put a pattern, or a value with spaces, into quotes; separate --extra-files with commas"
             raise error("usage-invalid", f"unrecognized arguments: {shortened(' '.join(rest))}", hint)
         given_format = getattr(parsed, "output_format", None)
@@ -110,7 +110,7 @@ def _columns() -> int:
 def add_worker_flags(group: Group | FlagParser, prefix: str = "") -> None:
     """Add the flags that say how the server's worker runs; `prefix` goes before the names that packaging could mean."""
     text = "the Python, or virtual environment, with the server"
-    group.add_argument(f"--{prefix}python", metavar="PATH", help=text)
+    group.add_argument(f"--{prefix}python", type=expand_home, metavar="PATH", help=text)
     seconds = valid(
         float,
         "a number of seconds; give one such as 30 or 0.5",
@@ -118,7 +118,7 @@ def add_worker_flags(group: Group | FlagParser, prefix: str = "") -> None:
     )
     text = "time limit of loading, and of each answer"
     group.add_argument(f"--{prefix}timeout", type=seconds, metavar="SECONDS", help=text)
-    text = "install its requirements into a private folder first"
+    text = "first install the model's requirements, privately"
     group.add_argument("--install-requirements", action="store_true", help=text)
 
 
@@ -127,7 +127,7 @@ def add_common_flags(group: Group | FlagParser, *, has_checks: bool = True) -> N
     if has_checks:
         text = "ignore warnings with these codes, comma-separated"
         group.add_argument("--ignore", action="append", metavar="CODES", help=text)
-        text = "on stdout: text, json, or github for annotations"
+        text = "what to print: text, json or github (annotations)"
         group.add_argument("--output-format", type=Choice(*OUTPUT_FORMATS), metavar="FORMAT", help=text)
     group.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
     group.add_argument("--quiet", action="store_true", help="no progress bar and no summary; warnings stay")

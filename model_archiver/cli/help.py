@@ -5,11 +5,11 @@ from __future__ import annotations
 _COMMANDS = """\
 commands, each with its own --help:
   inspect   show what an archive is and what it holds
-  verify    read whole archives as the server does, and report what is wrong
+  verify    check archives completely, as the server reads them
   extract   unpack an archive into a model folder
   diff      show what differs between two archives
   test      send requests to a model in the server's own worker, without Java
-  explain   say what a code such as [file-missing] means, and what to do
+  explain   explain the code of an error, such as file-missing
   completion, help, version"""
 
 TORCH_HELP = f"""\
@@ -29,11 +29,11 @@ model:
   -v, --version VERSION         the model's version (default: 1.0)
 
 output:
-  --export-path DIR             its folder (default: current folder)
+  --export-path DIR             the output's folder (default: current folder)
   --archive-format FORMAT       default, zip-store, tgz or no-archive
   -f, --force                   replace existing output
   --dry-run                     print what would be packed, and write nothing
-  --test                        write the archive only if it serves
+  --test                        run the model first; write it only if it works
 
 {_COMMANDS}
 
@@ -60,11 +60,11 @@ model:
   -v, --version VERSION    the model's version (default: 1.0)
 
 output:
-  --export-path DIR        its folder (default: current folder)
+  --export-path DIR        the output's folder (default: current folder)
   --archive-format FORMAT  default, zip-store, tgz or no-archive
   -f, --force              replace existing output
   --dry-run                print what would be packed, and write nothing
-  --test                   write the archive only if it serves
+  --test                   run the model first; write it only if it works
 
 {_COMMANDS}
 

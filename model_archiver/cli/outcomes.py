@@ -26,7 +26,7 @@ _FOR_OUTPUT = {"log", "json", "output_format", "quiet", "debug"}
 
 
 class Outcome(Record):
-    """What a command that has come to its end prints, besides the problems that it has reported."""
+    """The output of a finished command, without its problems."""
 
     status: int
     text: Callable[[], str]  # on stdout; empty for none
@@ -213,7 +213,7 @@ def explain(args: argparse.Namespace, reporter: Reporter, _style: TextStyle) -> 
     table = read_codes()
     code = (args.code or "").strip("[]")
     if code and code not in table:
-        hint = did_you_mean(code, table, f"{reporter.program} explain lists all codes")
+        hint = did_you_mean(code, table, f"run {reporter.program} explain to list all codes")
         raise error("usage-invalid", f"unknown code {code}", hint)
     chosen = {code: table[code]} if code else table
     shown = [

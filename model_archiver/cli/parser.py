@@ -34,6 +34,7 @@ def _program(name: str, short_help: str) -> FlagParser:
     usage = short_help.partition("\n")[0].removeprefix("usage: ")
     parser = FlagParser(prog=name, usage=usage, formatter_class=HelpFormatter)
     parser.short_help = short_help
+    parser._optionals.title = "flags"
     version = f"{name} {__version__}"
     parser.add_argument("--tool-version", action="version", version=version, help="print this tool's version and exit")
     is_mms = name == MMS

@@ -34,13 +34,14 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
         return USAGE
     if words in (["--version"], ["-v"]):  # of the tool: nothing else can be meant
         words = ["version"]
-    command = words[0] if not words[0].startswith("-") else "package"
-    args = _early_arguments(words)
+    is_packaging = words[0].startswith("-")
+    command = "package" if is_packaging else words[0]
+    args = _early_arguments(words, is_packaging=is_packaging)
     completed.clear()
     reporters.append(reporter.line)
     try:
         with interrupted_by_signals():
-            outcome = _outcome(parser, command, words, args, reporter)
+            outcome = (_package if is_packaging else _run_other)(parser, words, args, reporter)
             for line in outcome.lines:  # first: an archive exists, whether or not its JSON can be printed
                 reporter.line(line)
             if args.output_format == "text":
@@ -67,29 +68,29 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
     return status
 
 
-def _early_arguments(words: Sequence[str]) -> argparse.Namespace:
-    """Return what decides how a failure is printed, because the arguments may not even be valid.
-
-    The parser sets the same attributes, and also knows these flags where they are abbreviated.
-    """
-    is_json = any(word.startswith("--js") and "--json".startswith(word) for word in words)
+def _early_arguments(words: Sequence[str], *, is_packaging: bool) -> argparse.Namespace:
+    """Read the flags of the output from the words, so that a usage error is printed as was asked for."""
+    shortest = len("--js" if is_packaging else "--j")  # packaging has --jobs too
+    is_json = any("--json".startswith(word) and len(word) >= shortest for word in words)
     output_format = "json" if is_json else None
     for word, value in zip(words, [*words[1:], ""], strict=True):
         flag, is_one_word, given = word.partition("=")
-        if "--output-format".startswith(flag) and len(flag) > len("--o") and not is_json:
+        if "--output-format".startswith(flag) and len(flag) >= len("--o") and not is_json:
             output_format = given if is_one_word else value
     return argparse.Namespace(debug="--debug" in words, quiet="--quiet" in words, output_format=output_format)
 
 
-def _outcome(
-    parser: FlagParser, command: str, words: Sequence[str], args: argparse.Namespace, reporter: Reporter
-) -> Outcome:
+def _package(parser: FlagParser, words: Sequence[str], args: argparse.Namespace, reporter: Reporter) -> Outcome:
     reporter.usage = parser.usage
-    if command == "package":
-        _parse(parser, words, args)
-        return outcomes.package(args, reporter, parser.repeated)
+    _parse(parser, words, args)
+    return outcomes.package(args, reporter, parser.repeated)
+
+
+def _run_other(parser: FlagParser, words: Sequence[str], args: argparse.Namespace, reporter: Reporter) -> Outcome:
     from model_archiver.cli.command_parser import command_parser  # noqa: PLC0415
 
+    command = words[0]
+    reporter.usage = f"{parser.prog} COMMAND [flags]"
     flags = command_parser(parser.prog, command, words[1:])
     reporter.usage = flags.usage
     _parse(flags, words[1:], args)

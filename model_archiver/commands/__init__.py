@@ -2,11 +2,11 @@
 
 COMMANDS = {
     "inspect": "show what an archive is and what it holds",
-    "verify": "read whole archives as the server does, and report what is wrong",
+    "verify": "check archives completely, as the server reads them",
     "extract": "unpack an archive into a model folder",
     "diff": "show what differs between two archives",
     "test": "send requests to a model in the server's own worker, without Java",
-    "explain": "say what a code such as [file-missing] means, and what to do",
+    "explain": "explain the code of an error, such as file-missing",
     "completion": "print the completion script of a shell",
     "help": "show the help of the tool or of a command",
     "version": "print the version of this tool",

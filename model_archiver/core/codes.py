@@ -32,7 +32,7 @@ def ignored_codes(given: str | Sequence[str] | None) -> frozenset[str]:
     table, problems = read_codes() if codes else {}, ProblemList()
     for code in sorted(codes):
         if code not in table:
-            hint = did_you_mean(code, table, "docs/errors.md lists all codes")
+            hint = did_you_mean(code, table, "run torch-model-archiver explain to list all codes")
             problems.error("usage-invalid", f"unknown code {code}", hint, path="--ignore")
         elif table[code]["level"] == "error":
             hint = "only warnings can be ignored"

@@ -61,7 +61,7 @@ class Problem(Record):
     def __str__(self) -> str:
         """Return the problem as one line, as compilers print it, without its level."""
         place = f"{self.path}:{self.line}" if self.line is not None else self.path
-        text = ": ".join(part for part in (place, _without_middle(self.message)) if part)
+        text = ": ".join(_without_middle(part) for part in (place, self.message) if part)
         hint = f"; {_without_middle(self.hint)}" if self.hint else ""
         code = f" [{self.code}]" if self.code else ""
         return printable(f"{text}{hint}{code}")

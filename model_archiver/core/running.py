@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Progress = Callable[[int], object]
     """Called from the main thread with the number of bytes just processed.
 
-    Where it has a method ``add_total``, that is called with the number of bytes before they come; a bar needs it to
+    Where it has a method ``add_total``, that is called first, with the number of bytes to expect; a bar needs it to
     estimate the time left.
     """
 

@@ -67,14 +67,14 @@ def likely_meant(given: str, known: Iterable[str]) -> str | None:
     """Return the flag, command, choice or code that was meant, or None if none or several are likely."""
     import difflib  # noqa: PLC0415 - most command lines are right
 
-    name = given.strip("-").replace("_", "-").lower()[:100]  # to compare long texts takes long
+    name = given.strip("-").replace("_", "-").lower()[:100]  # comparing long texts is slow
     names = {word.strip("-").lower(): word for word in known}
     names = {key: word for key, word in names.items() if key.startswith("no-") == name.startswith("no")}
     near = {key: difflib.SequenceMatcher(None, key, name).ratio() for key in names}
     near |= {key: near[key] + 0.1 for key in names if sorted(key) == sorted(name)}  # only their order differs
     rules = (
         [key for key in names if key.replace("-", "") == name.replace("-", "")],
-        # Other tools have --output for the file that they write.
+        # In other tools, --output names the output file.
         [key for key in names if len(name) > 2 and key.startswith(name) and name not in ("out", "output")],
         [key for key in names if key.endswith(f"-{name}")],
         [key for key in names if key in (name.removeprefix("model-").removeprefix("test-"), re.sub(_ADDED, "", name))],

@@ -52,9 +52,9 @@ def choose_target(
     path = resolved(folder / layout.folder) / f"{name}{archive_format.suffix}"
     in_place = archive_format is ArchiveFormat.NO_ARCHIVE and _is_model_path(path, config)
     target = Target(resolved(path) if in_place else path, config.force, in_place)
-    if is_named and (suffix := re.search(_ARCHIVE_SUFFIX, config.model_name)):
+    if is_named and not layout.fixed_name and (suffix := re.search(_ARCHIVE_SUFFIX, config.model_name)):
         output = path.name if archive_format.suffix else f"the folder {path.name}"
-        message = f"ends like the name of an archive, and the output will be {output}"
+        message = f"ends with {suffix[0]}, so the output will be {output}"
         problems.warning("name-suffix", message, f"leave out {suffix[0]}", path=f"--model-name {config.model_name}")
     is_writable = _names_folder(config.export_path, problems) and _check_folder(path.parent, problems)
     if is_writable and is_named:
