@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-# On Linux of rename(2), with RENAME_NOREPLACE and RENAME_EXCHANGE; on macOS with RENAME_EXCL and RENAME_SWAP.
+# The system call, its AT_FDCWD, and its flags: RENAME_NOREPLACE and _EXCHANGE on Linux, RENAME_EXCL and _SWAP on macOS.
 _RENAME, _AT_FDCWD, _NOREPLACE, _EXCHANGE = (
     ("renameat2", -100, 1, 2) if sys.platform == "linux" else ("renameatx_np", -2, 4, 2)
 )
