@@ -76,17 +76,17 @@ class ReadContext:
     """
 
     def __init__(self, archive: Archive, max_size: int | None, progress: Progress) -> None:
-        self.problems = ProblemList()
-        self._progress = progress
-        self._position = self._reported = 0  # bytes of the archive
-        default = max(_ALWAYS_ALLOWED, _MOST_EXPANSION * archive.size)
-        self._limit = default if max_size is None else max_size
         self._archive = archive
-        self._consumed = 0
+        self._limit = max(_ALWAYS_ALLOWED, _MOST_EXPANSION * archive.size) if max_size is None else max_size
+        self._progress = progress
+        self._reported = 0  # bytes of the archive
+        self.restart()
 
     def restart(self) -> None:
         """Forget what was read."""
-        self.problems, self._consumed, self._position = ProblemList(), 0, 0
+        self.problems = ProblemList()
+        self._position = 0  # in the archive, in bytes
+        self._consumed = 0  # bytes that were unpacked
 
     def progress(self, count: int) -> None:
         """Report bytes of the archive that were read, but not a second time."""
@@ -194,25 +194,24 @@ class DeflatedRange:
 
     def __init__(self, file: ArchiveFile, start: int, limit: int) -> None:
         self.end = start  # where the stream ends, once all of it was read
-        self._start = start
         self._blocks = file.iter_range(start, limit)
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the unpacked bytes; raise DamageError if the stream is damaged or does not end before the limit."""
         inflater = zlib.decompressobj(_RAW_DEFLATE)
-        taken, data, is_full = 0, b"", False
         while not inflater.eof:
-            if not data and not is_full:
-                data = next(self._blocks, b"")
-                taken += len(data)
-                if not data:
-                    raise DamageError("entry-damaged", "the compressed data is incomplete")
+            data = inflater.unconsumed_tail or self._next_block()
             try:
                 unpacked = inflater.decompress(data, BLOCK_SIZE)
             except zlib.error as failure:
                 raise DamageError("entry-damaged", f"the compressed data is damaged ({failure})") from None
-            data, is_full = inflater.unconsumed_tail, len(unpacked) == BLOCK_SIZE
-            # After the end, zlib reports the rest in both attributes, or only in unused_data.
-            self.end = self._start + taken - len(inflater.unused_data if inflater.eof else data)
             if unpacked:
                 yield unpacked
+            elif not data and not inflater.eof:
+                raise DamageError("entry-damaged", "the compressed data is incomplete")
+        self.end -= len(inflater.unused_data)
+
+    def _next_block(self) -> bytes:
+        block = next(self._blocks, b"")
+        self.end += len(block)
+        return block

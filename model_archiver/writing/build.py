@@ -72,8 +72,9 @@ def _build_archive(plan: Plan, progress: Progress, test: Test | None) -> Archive
         report = plan_report(plan, archive.size, content_digest(entries, plan.fields), entries)
         with unblocked():  # a signal that came meanwhile ends the build here
             if test:
-                test(report, archive.built, progress)
-        archive.publish(unblocked)
+                test(report, staging.new, progress)
+        with sidecars_placed(plan, unblocked):
+            archive.publish(unblocked)
         completed[:] = [plan.target.path]
     return report
 

@@ -46,18 +46,13 @@ class Destination(ABC):
         self.plan = plan
         self.staging = staging
         self.workers = workers
-        self.built = staging.new
 
     def needed_space(self) -> int:
         """Return about how many bytes the members will take on the disk."""
         return self.plan.size
 
     def add(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
-        """Write a file.
-
-        Raises:
-            ModelArchiverError: it changed since the build was planned, or while it was read.
-        """
+        """Write a file; raise ModelArchiverError if it changed since the build was planned, or while it was read."""
         if source.size > _SMALL:
             return self.add_large(path, source)
         data = b"".join(read_blocks(source, self.workers.progress))
@@ -86,10 +81,9 @@ class Destination(ABC):
 
     @abstractmethod
     def publish(self, unblocked: Unblocked) -> None:
-        """Move the finished archive to its target; signals are blocked, but while something long is done `unblocked`.
+        """Move the finished archive to its target; raise ModelArchiverError if that exists and must not be replaced.
 
-        Raises:
-            ModelArchiverError: the target exists and must not be replaced.
+        Signals are blocked, but while something long is done `unblocked`.
         """
 
     def close(self) -> None:  # noqa: B027 - a folder has nothing open
@@ -101,7 +95,7 @@ class FileDestination(Destination):
 
     def __init__(self, plan: Plan, staging: StagingDirectory, workers: Workers) -> None:
         super().__init__(plan, staging, workers)
-        self.output = OutputFile(self.built)
+        self.output = OutputFile(self.staging.new)
 
     def needed_space(self) -> int:
         """Return about how many bytes the members will take; large ones that may be deflated are sampled."""
@@ -115,10 +109,9 @@ class FileDestination(Destination):
         self.output.sync()
         self.size = self.output.tell()
 
-    def publish(self, unblocked: Unblocked) -> None:
+    def publish(self, unblocked: Unblocked) -> None:  # noqa: ARG002 - it takes no time
         """Move the file to its target."""
-        with sidecars_placed(self.plan, unblocked):
-            publish_file(self.staging.new, self.plan.target.path, replace=self.plan.target.force)
+        publish_file(self.staging.new, self.plan.target.path, replace=self.plan.target.force)
 
     def close(self) -> None:
         """Close the file."""
@@ -129,10 +122,7 @@ class FileDestination(Destination):
 def sidecars_placed(plan: Plan, unblocked: Unblocked) -> Iterator[None]:
     """Write the platform's file next to the archive, which names that; if the block fails, it is as it was before.
 
-    Meanwhile, no other build extends the file.
-
-    Raises:
-        ModelArchiverError: an existing file cannot be extended.
+    Meanwhile, no other build extends the file. If an existing file cannot be extended, it raises ModelArchiverError.
     """
     with ExitStack() as stack:
         for config in plan.sidecars:  # each in a staging directory of its own: it may be on another file system
@@ -208,21 +198,20 @@ def copy(source: FileSource, output: OutputFile, workers: Workers, *, with_crc32
 
 
 def _copy_large(source: FileSource, file: BinaryIO, output: OutputFile, done: _CopyProgress) -> None:
-    start = output.tell()
     output.flush()
     while done.copied < source.size:
-        count = _copy_range(file, output, source.size - done.copied, done.copied, start + done.copied)
+        count = _copy_range(file, output, source.size - done.copied, done.copied)
         if not count:
             raise source.truncated()
         done.copied += count
-        output.seek(start + done.copied)
         output.write_back()
         done.report()
 
 
-def _copy_range(file: BinaryIO, output: BinaryIO, left: int, offset: int, to: int) -> int:
-    """Copy some bytes and return their number, which is 0 only at the end of the file."""
+def _copy_range(file: BinaryIO, output: BinaryIO, left: int, offset: int) -> int:
+    """Append some bytes from `offset` on and return their number, which is 0 only at the end of the file."""
     if hasattr(os, "copy_file_range"):
+        to = output.tell()
         try:
             count = os.copy_file_range(file.fileno(), output.fileno(), min(left, _KERNEL_SIZE), offset, to)
         except OSError as failure:
@@ -230,9 +219,9 @@ def _copy_range(file: BinaryIO, output: BinaryIO, left: int, offset: int, to: in
                 raise
             count = 0
         if count:
+            output.seek(to + count)
             return count
     file.seek(offset)
-    output.seek(to)
     count = output.write(file.read(min(left, _READ_SIZE)))
     output.flush()
     return count

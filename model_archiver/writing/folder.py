@@ -15,7 +15,7 @@ from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.sums import sha256
 from model_archiver.planning.gathering import walk_tree
 from model_archiver.planning.target import ExistingOutput
-from model_archiver.writing.destination import Destination, copy, sidecars_placed
+from model_archiver.writing.destination import Destination, copy
 from model_archiver.writing.os_calls import (
     OutputFile,
     exchange,
@@ -49,7 +49,7 @@ class FolderDestination(Destination):
 
     def __init__(self, plan: Plan, staging: StagingDirectory, workers: Workers) -> None:
         super().__init__(plan, staging, workers)
-        self.built.mkdir()
+        self.staging.new.mkdir()
         self._folders: set[PurePosixPath] = set()
 
     def needed_space(self) -> int:
@@ -62,7 +62,13 @@ class FolderDestination(Destination):
         """Write a file, or make a hard link to it."""
         if not self.plan.link:
             return super().add(path, source)
-        self._link(path, source)
+        try:
+            os.link(os.path.realpath(source.path), self._place(path))
+        except OSError as failure:
+            if failure.errno not in _NO_LINK:
+                raise
+            message = f"no hard link to it can be made from the export path: {failure.strerror}"
+            raise error("link-impossible", message, "leave out --link", source.path) from failure
         return self._entry(path, source.size, self.pass_on(source))
 
     def add_bytes(self, path: PurePosixPath, data: bytes, *, executable: bool = False) -> ArchiveEntry:
@@ -79,32 +85,22 @@ class FolderDestination(Destination):
 
     def finish(self) -> None:
         """Wait until the disk has every file."""
-        sync_tree(self.built)
+        sync_tree(self.staging.new)
 
     def publish(self, unblocked: Unblocked) -> None:
         """Move the folder to its target."""
-        with sidecars_placed(self.plan, unblocked):
-            publish_folder(self.staging, self.plan.target.path, unblocked, replace=self.plan.target.force)
+        publish_folder(self.staging, self.plan.target.path, unblocked, replace=self.plan.target.force)
 
     def _entry(self, path: PurePosixPath, size: int, digest: str) -> ArchiveEntry:
         self.size += size
         return ArchiveEntry(path, size, size, digest)
 
-    def _link(self, path: PurePosixPath, source: FileSource) -> None:
-        try:
-            os.link(os.path.realpath(source.path), self._place(path))
-        except OSError as failure:
-            if failure.errno not in _NO_LINK:
-                raise
-            message = f"no hard link to it can be made from the export path: {failure.strerror}"
-            raise error("link-impossible", message, "leave out --link", source.path) from failure
-
     def _place(self, path: PurePosixPath) -> Path:
         """Return where a member goes, in a folder that exists."""
         if path.parent not in self._folders:
-            make_folders(self.built / path.parent)
+            make_folders(self.staging.new / path.parent)
             self._folders.add(path.parent)
-        return self.built / path
+        return self.staging.new / path
 
 
 def publish_folder(staging: StagingDirectory, target: Path, unblocked: Unblocked, *, replace: bool) -> None:
@@ -141,8 +137,7 @@ def _replace(staging: StagingDirectory, target: Path, unblocked: Unblocked) -> N
 def _exchange(staging: StagingDirectory, target: Path, judged: Snapshot) -> bool:
     """Exchange the new folder for the existing one, which is then in the staging directory.
 
-    Returns:
-        False if the existing folder has changed since it was judged; everything is then as it was before.
+    If the existing one has changed since it was judged, leave everything as it was before and return False.
     """
     if not exchange(staging.new, target):
         staging.set_aside.parent.mkdir()
@@ -200,20 +195,13 @@ def _remove_file(root: Path, path: PurePosixPath, kept: Path, undo: list[Callabl
             status = folder.stat()
             if str(parent) != MAR_INF:  # in which the new manifest goes
                 folder.rmdir()
-                undo.append(partial(_make_again, folder, status))
-
-
-def _make_again(folder: Path, status: os.stat_result) -> None:
-    folder.mkdir()
-    keep_owner(folder, status)
+                undo += [partial(keep_owner, folder, status), folder.mkdir]
 
 
 def unpack(archive: Archive, report: ArchiveReport, folder: Path, max_size: int | None, progress: Progress) -> None:
     """Unpack an archive that was read and checked before, as the report says; of two files with one path, the last.
 
-    Raises:
-        ModelArchiverError: it has changed since.
-        OSError: a file cannot be written.
+    It raises ModelArchiverError if the archive has changed since, and OSError if a file cannot be written.
     """
     from model_archiver.reading.archive import ReadContext  # noqa: PLC0415 - builds do not read archives
     from model_archiver.reading.content import read_content  # noqa: PLC0415

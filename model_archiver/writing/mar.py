@@ -60,7 +60,7 @@ class MarDestination(FileDestination):
 
     def __init__(self, plan: Plan, staging: StagingDirectory, workers: Workers) -> None:
         super().__init__(plan, staging, workers)
-        self._entries: list[ZipEntry] = []
+        self._directory: list[bytes] = []  # the central header of each entry
 
     def add_bytes(self, path: PurePosixPath, data: bytes, *, executable: bool = False) -> ArchiveEntry:
         """Write a small file."""
@@ -72,7 +72,7 @@ class MarDestination(FileDestination):
         offset, size = self.output.tell(), len(data)
         entry = ZipEntry(str(path), executable, method, size, len(content), crc32(data), offset, needs_zip64(size))
         self.output.write(local_header(entry) + content)
-        self._entries.append(entry)
+        self._directory.append(central_header(entry))
         return ArchiveEntry(path, size, len(content), sha256(data))
 
     def add_large(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
@@ -84,32 +84,27 @@ class MarDestination(FileDestination):
         entry = ZipEntry(str(path), source.executable, method, size, 0, 0, file.tell(), needs_zip64(size))
         self.output.write(local_header(entry))
         start = file.tell()
-        digest, checksum = self._add_data(source, is_deflated=is_deflated)
+        if is_deflated:
+            stream = DeflateStream(file.write, self.workers)
+            digest = self.pass_on(source, stream.write)
+            stream.finish()
+            checksum = stream.crc32.value
+        else:
+            digest, checksum = copy(source, file, self.workers, with_crc32=True)
         end = file.tell()
         entry = entry.replace(compressed_size=end - start, crc32=checksum)
         file.seek(entry.offset)
         file.write(local_header(entry))
         file.seek(end)
-        self._entries.append(entry)
+        self._directory.append(central_header(entry))
         return ArchiveEntry(path, size, end - start, digest)
 
     def finish(self) -> None:
         """Write the central directory, and wait until the disk has the whole file."""
-        start = self.output.tell()
-        for entry in self._entries:
-            self.output.write(central_header(entry))
-        size = self.output.tell() - start
-        self.output.write(end_of_directory(len(self._entries), start, size))
+        directory = b"".join(self._directory)
+        end = end_of_directory(len(self._directory), self.output.tell(), len(directory))
+        self.output.write(directory + end)
         super().finish()
-
-    def _add_data(self, source: FileSource, *, is_deflated: bool) -> tuple[str, int]:
-        """Append the data of a large file, and return the file's SHA-256 and CRC-32."""
-        if not is_deflated:
-            return copy(source, self.output, self.workers, with_crc32=True)
-        stream = DeflateStream(self.output.write, self.workers)
-        digest = self.pass_on(source, stream.write)
-        stream.finish()
-        return digest, stream.crc32.value
 
 
 def needs_zip64(size: int) -> bool:

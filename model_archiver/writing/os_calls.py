@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-_AT_FDCWD = -100
-_NOREPLACE, _EXCHANGE = (1, 2) if sys.platform == "linux" else (4, 2)  # RENAME_* of Linux, RENAME_EXCL/SWAP of macOS
+# The system call, its AT_FDCWD, and its flags: RENAME_NOREPLACE and _EXCHANGE on Linux, RENAME_EXCL and _SWAP on macOS.
+_RENAME, _AT_FDCWD, _NOREPLACE, _EXCHANGE = (
+    ("renameat2", -100, 1, 2) if sys.platform == "linux" else ("renameatx_np", -2, 4, 2)
+)
 _SYNC_FILE_RANGE_WRITE = 2
 _FICLONE = 0x40049409  # of ioctl_ficlonerange(2)
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP}
@@ -49,11 +51,7 @@ def convert_write_errors(target: Path, other: str) -> Iterator[None]:
 
 
 def rename_new(source: Path, destination: Path) -> None:
-    """Give a file or folder a name that must be free.
-
-    Raises:
-        FileExistsError: the name is taken, perhaps only since a moment ago.
-    """
+    """Give a file or folder a name; raise FileExistsError if it is taken, perhaps only since a moment ago."""
     if not source.is_dir() and not source.is_symlink():
         try:
             os.link(source, destination)
@@ -81,7 +79,7 @@ def _rename(source: Path, destination: Path, flag: int) -> bool:
     function = _rename_function()
     if function is None:
         return False
-    if function(os.fsencode(source), os.fsencode(destination), flag) == 0:
+    if function(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(destination), flag) == 0:
         return True
     import ctypes  # noqa: PLC0415 - as in _c_library
 
@@ -91,14 +89,8 @@ def _rename(source: Path, destination: Path, flag: int) -> bool:
     raise OSError(number, os.strerror(number), str(source), None, str(destination))
 
 
-@cache
 def _rename_function() -> Any:  # noqa: ANN401 - a foreign function
-    if sys.platform == "win32":
-        return None
-    library = _c_library()
-    if sys.platform == "linux" and hasattr(library, "renameat2"):
-        return lambda source, destination, flag: library.renameat2(_AT_FDCWD, source, _AT_FDCWD, destination, flag)
-    return getattr(library, "renamex_np", None)
+    return None if sys.platform == "win32" else getattr(_c_library(), _RENAME, None)
 
 
 @cache
@@ -126,20 +118,19 @@ def share_blocks(source: Path, target: Path) -> bool:
 def sync_folder(folder: Path) -> None:
     """Flush the list of names of a folder, if it can be opened (not on Windows) and flushed (not on some shares)."""
     with suppress(OSError):  # what was moved there is in its place, so the build has not failed
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _call_with_folder(os.fsync, folder)
 
 
 def _sync_file_system(folder: Path) -> bool:
     """Flush the file system of a folder; return False if the system has no such call."""
-    if sys.platform != "linux":
-        return False
+    return sys.platform == "linux" and _call_with_folder(_c_library().syncfs, folder) == 0
+
+
+def _call_with_folder(function: Callable[[int], object], folder: Path) -> object:
+    """Return what a function returns for the descriptor of a folder."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        return bool(_c_library().syncfs(descriptor) == 0)
+        return function(descriptor)
     finally:
         os.close(descriptor)
 

@@ -175,8 +175,7 @@ def _remove_tree(path: Path) -> None:
 def _lock_file(path: Path, *, create: bool = True) -> int | None:
     """Lock a file, and return the open descriptor that holds the lock, `_NO_LOCKS`, or None if another process has it.
 
-    Raises:
-        FileNotFoundError: it is missing and must not be created, or was removed meanwhile.
+    It raises FileNotFoundError if the file is missing and must not be created, or was removed meanwhile.
     """
     no_link = getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(path, os.O_RDWR | no_link | (os.O_CREAT if create else 0), 0o600)
@@ -227,11 +226,7 @@ def folder_lock(folder: Path, unblocked: Unblocked) -> Iterator[None]:
 
 
 def publish_file(built: Path, target: Path, *, replace: bool) -> None:
-    """Move a finished file to its target.
-
-    Raises:
-        ModelArchiverError: the target exists, perhaps only since a moment ago, and must not be replaced.
-    """
+    """Move a finished file to its target; raise ModelArchiverError if that exists and must not be replaced."""
     if replace:
         built.replace(target)
     else:
@@ -240,7 +235,7 @@ def publish_file(built: Path, target: Path, *, replace: bool) -> None:
 
 
 def place_new(built: Path, target: Path) -> None:
-    """Give a finished file or folder its name, which must be free."""
+    """Give a finished file or folder its name; raise ModelArchiverError if it is taken, perhaps only now."""
     try:
         rename_new(built, target)
     except FileExistsError:
