@@ -29,7 +29,11 @@ def test_both_programs_have_the_commands(work, run: Command, run_mms: Command) -
         (["m.mar"], "did you mean torch-model-archiver inspect m.mar?"),
         (["store/a b.tar.gz"], "did you mean torch-model-archiver inspect 'store/a b.tar.gz'?"),
         (["folder"], "did you mean torch-model-archiver inspect folder?"),
+        (["M.MAR"], "did you mean torch-model-archiver inspect M.MAR?"),
         (["m.mar", "n.mar"], "see torch-model-archiver --help"),
+        (["*.mar"], "see torch-model-archiver --help"),
+        (["package"], "see torch-model-archiver --help"),
+        (["package", "--model-name", "m"], "see torch-model-archiver --help"),
         (["model.pt"], "see torch-model-archiver --help"),
         (["xyzzy"], "see torch-model-archiver --help"),
     ],
@@ -40,7 +44,7 @@ def test_a_mistyped_command_is_answered_with_what_was_likely_meant(work, run: Co
     result = run(*words)
     assert (result.status, result.out) == (2, "")
     assert result.errors == [f"unknown command {words[0]}; {hint} [command-unknown]"]
-    assert result.err.splitlines()[1:] == ["usage: torch-model-archiver --model-name NAME [flags]"]
+    assert result.err.splitlines()[1:] == ["usage: torch-model-archiver COMMAND [flags]"]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +54,8 @@ def test_a_mistyped_command_is_answered_with_what_was_likely_meant(work, run: Co
         (["diff", "a"], "the following arguments are required: B"),
         (["inspect", "a", "b"], "unrecognized arguments: b"),
         (["verify"], "the following arguments are required: ARCHIVE"),
-        (["completion", "tcsh"], "argument SHELL: 'tcsh' is not a valid choice"),
+        (["completion", "tcsh"], "argument SHELL: 'tcsh' is not a shell; choose bash, zsh or fish"),
+        (["completion", ""], "argument SHELL: '' is not a shell; choose bash, zsh or fish"),
         (["verify", "a", "--strikt"], "unknown flag --strikt; did you mean --strict?"),
         (["inspect", ""], "argument ARCHIVE: '' is not an archive; name a .mar"),
         (["inspect", "a", "--max-size", ""], "argument --max-size: '' is not a size"),
@@ -63,6 +68,19 @@ def test_an_invalid_command_line_is_an_error(run: Command, words: list[str], sai
     assert result.errors[0].startswith(said)
     assert len(result.errors) == 1
     assert result.err.splitlines()[1].startswith(f"usage: torch-model-archiver {words[0]} ")
+
+
+@pytest.mark.parametrize("word", ["", " "])
+def test_an_empty_command_is_quoted(run: Command, word: str) -> None:
+    assert run(word).errors == [f"unknown command {word!r}; see torch-model-archiver --help [command-unknown]"]
+
+
+@pytest.mark.parametrize("flag", ["--j", "--js", "--jso", "--json", "--output-format=json", "--out=json", "--o=json"])
+def test_a_usage_error_is_printed_as_json_though_the_flag_is_abbreviated(run: Command, flag: str) -> None:
+    result = run("verify", flag)
+    assert (result.status, json.loads(result.out)["status"]) == (2, 2)
+    if flag != "--j":  # with packaging, it may be --jobs
+        assert json.loads(run(flag, "--bogus").out)["status"] == 2
 
 
 def test_flags_first_mean_packaging_though_a_value_is_a_command(model, run: Command) -> None:

@@ -256,9 +256,10 @@ def test_the_script_does_not_depend_on_terminal_or_machine(
     assert not [path for path in (ROOT, work, Path.home(), sys.prefix) if f"{path}/" in script]
 
 
-@pytest.mark.parametrize("failure", ["ImportError", "RuntimeError", "SyntaxError"])
+@pytest.mark.parametrize("failure", ["ImportError", "RuntimeError", "SyntaxError", ""])
 def test_a_broken_extra_is_named_in_one_line(failure: str, work: Path) -> None:
-    make("broken/shtab.py", text=f"raise {failure}('shtab is\\nbroken')\n")
+    text = f"raise {failure}('shtab is\\nbroken')\n" if failure else ""  # empty: a version that is too old
+    make("broken/shtab.py", text=text)
     assert without_shtab("", PYTHONPATH=f"broken{os.pathsep}{ROOT}") == MISSING
 
 
@@ -266,7 +267,7 @@ def test_a_missing_extra_is_named_in_one_line(work: Path) -> None:
     assert without_shtab("import sys; sys.modules['shtab'] = None", PYTHONPATH=str(ROOT)) == MISSING
 
 
-MISSING = "shell completion needs the extra [completion]: pip install shtab ()\n"
+MISSING = "shell completion needs the extra [completion]: pip install 'shtab>=1.13' ()\n"
 
 
 def without_shtab(first: str, **environ: str) -> str:

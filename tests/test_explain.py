@@ -46,7 +46,7 @@ def test_without_a_code_all_are_listed(run: Command, run_mms: Command) -> None:
     [
         ("handlr-entry", "did you mean handler-entry?"),
         ("File-Missing", "did you mean file-missing?"),
-        ("xyzzy", "torch-model-archiver explain lists all codes"),
+        ("xyzzy", "run torch-model-archiver explain to list all codes"),
     ],
 )
 def test_an_unknown_code_is_answered_with_the_nearest_one_or_none(run: Command, code: str, hint: str) -> None:

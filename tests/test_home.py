@@ -13,6 +13,7 @@ from model_archiver import ModelArchiver, ModelArchiverConfig
 from model_archiver.core.text import expand_home
 from tests.archives import contents, manifest
 from tests.conftest import Command
+from tests.foreign import HONEST, mar
 from tests.packing import HANDLER, MODEL, build, built, make, packed, refused
 
 
@@ -142,3 +143,21 @@ def test_the_home_of_another_user_is_known() -> None:
 def test_no_folder_is_created_for_a_home_that_does_not_exist(work: Path, run: Command) -> None:
     [error] = refused(run, "--export-path", "~no-such-user/store")
     assert "begins with a ~, but there is no such home folder (--export-path)" in error
+
+
+def test_every_command_finds_what_is_below_the_home_folder(home: Path, run: Command) -> None:
+    mar(*HONEST).rename(home / "m.mar")
+    make(str(home / "cases.json"), text="[]")
+    make(str(home / "in.json"), text="1")
+    archive = "~/m.mar"
+    for words in (["inspect", archive], ["verify", archive, archive], ["diff", archive, archive]):
+        assert run(*words).status == 0
+    assert run("extract", archive, "--to=~/unpacked").status == 0
+    assert (home / "unpacked/MAR-INF").is_dir()
+    assert not Path("~").exists()
+    python = ["--python=~/no/python"]
+    for words in (["--input=~/in.json"], ["--form", "a=@~/in.json"], ["--cases=~/cases.json"]):
+        [error] = run("test", archive, *words, *python).errors
+        assert error.startswith(str(home / "no/python")) or "cases.json: " in error
+    missing = run("test", archive, "--input=~/in.json", "--expect=~/gone.json", *python).errors
+    assert missing[0].startswith(str(home / "gone.json"))

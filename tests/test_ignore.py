@@ -57,7 +57,7 @@ def test_errors_are_never_ignored(work: Path, run: Command) -> None:
     ("given", "said"),
     [
         ("name-leading-digits", "unknown code name-leading-digits; did you mean name-leading-digit?"),
-        ("xyz", "unknown code xyz; docs/errors.md lists all codes"),
+        ("xyz", "unknown code xyz; run torch-model-archiver explain to list all codes"),
         ("file-missing", "file-missing is always an error; only warnings can be ignored"),
     ],
 )

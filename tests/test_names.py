@@ -66,24 +66,28 @@ def test_a_leading_digit_is_a_warning_and_an_error_under_strict(work, run: Comma
         ("cnn.v1.tgz", "", "cnn.v1.tgz.mar", "cnn.v1.tgz.mar", ".tgz"),
         ("cnn.zip", "", "cnn.zip.mar", "cnn.zip.mar", ".zip"),
         ("cnn.mar", "--archive-format no-archive", "cnn.mar/MAR-INF", "the folder cnn.mar", ".mar"),
-        ("cnn.mar", "--target vertex", "model.mar", "model.mar", ".mar"),
-        ("cnn.mar", "--target sagemaker", "model.tar.gz", "model.tar.gz", ".mar"),
     ],
 )
 def test_a_name_that_ends_like_an_archive_is_a_warning(
     work, run: Command, name: str, words: str, path: str, named: str, suffix: str
 ) -> None:
     result = run("--model-name", name, *MODEL[2:], *words.split())
-    warning = f"--model-name {name}: ends like the name of an archive, and the output will be {named}; "
+    warning = f"--model-name {name}: ends with {suffix}, so the output will be {named}; "
     assert (result.status, result.warnings) == (0, [f"{warning}leave out {suffix} [name-suffix]"])
     assert (work / path).exists()
 
 
 def test_a_name_that_ends_like_an_archive_can_be_ignored_or_refused(work, run: Command) -> None:
     [error] = refused(run, "--strict", name="cnn.mar")
-    assert error.endswith("the output will be cnn.mar.mar; leave out .mar [name-suffix]")
+    assert error.endswith("so the output will be cnn.mar.mar; leave out .mar [name-suffix]")
     assert run("--model-name", "cnn.mar", *MODEL[2:], "--ignore", "name-suffix").warnings == []
     assert run("verify", "cnn.mar.mar", "--strict").status == 0
+
+
+@pytest.mark.parametrize("target", ["vertex", "sagemaker"])
+def test_where_the_platform_names_the_output_the_name_may_end_so(work, run: Command, target: str) -> None:
+    result = run("--model-name", "cnn.mar", *MODEL[2:], "--target", target)
+    assert (result.status, result.warnings) == (0, [])
 
 
 @pytest.mark.parametrize("name", ["cnn.march", "tar.gzip", "mar", "cnn-mar", "mar.v1"])

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 SHELLS = ("bash", "zsh", "fish")
 _ARCHIVE = "a .mar, .tar.gz or model folder, made by any tool"
 _TEST_NOTES = """\
-This runs the code of the archive, with your rights. Java is not needed. The Python
-of --python (default: the one of this tool) must have the server's package.
+This runs the code of the archive, with your rights. Java is not needed, but the
+Python of --python (default: that of this tool) must have the server's package.
 
 examples:
   {0} digits.mar --input sample.json --expect answer.json

@@ -147,14 +147,14 @@ def test_the_messages_are_those_of_the_command_test(
     build: Callable[..., Result], run: Command, mms_python: Path
 ) -> None:
     Path("src/two.json").write_text("3")
-    failed = build().err.splitlines()
+    failed = build().lines
     model = ("--model-name", "m", "--handler", "src/handler.py", "--samples", "src/cases.json")
     assert run(*model).status == 0
     result = run("test", "m.mar", "--python", mms_python)
     ours = [
         line.removeprefix("torch-model-archiver: ").replace("src/cases.json", "MAR-INF/samples.json") for line in failed
     ]
-    theirs = [line.removeprefix("torch-model-archiver: ") for line in result.err.splitlines()]
+    theirs = [line.removeprefix("torch-model-archiver: ") for line in result.lines]
     assert theirs[0] == ours[0] == "error: MAR-INF/samples.json: case 1: $: expected 4, got 6 [trial-expect]"
     assert without_figures(ours[-5:]) == without_figures(result.out.splitlines())
 
