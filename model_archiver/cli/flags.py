@@ -8,6 +8,7 @@ import os
 import re
 import sys
 
+from model_archiver.commands import COMMANDS
 from model_archiver.core.problems import Problem, error, raise_errors
 from model_archiver.core.text import did_you_mean, expand_home, invalid_choice, shortened
 
@@ -49,7 +50,9 @@ class FlagParser(argparse.ArgumentParser):
         parsed, rest = self.parse_known_args(given, namespace)
         if rest:
             hint = f"see {self.prog} --help"
-            if any(word.startswith("--ex") for word in given) and not rest[0].startswith("-"):
+            if rest[0] in COMMANDS:
+                hint = "a command is the first word"
+            elif "--extra-files" in self._option_string_actions and not rest[0].startswith("-"):
                 hint = "put a pattern, or a value with spaces, into quotes; separate --extra-files with commas"
             raise error("usage-invalid", f"unrecognized arguments: {shortened(' '.join(rest))}", hint)
         given_format = getattr(parsed, "output_format", None)
