@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 
+from model_archiver.core.plan import Member
 from model_archiver.core.problems import NotSampledError
 from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pickletools import OpcodeInfo
     from typing import BinaryIO
 
-    from model_archiver.core.plan import Member
     from model_archiver.reading.content import SampledFile
 
 _LARGEST_PICKLE = 1 << 24  # bytes of the largest pickle that is judged

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from enum import Enum
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import is_reserved, path_problem
 from model_archiver.core.manifest import MAR_INF, Manifest, Model, RuntimeType, parse_manifest
-from model_archiver.core.plan import Plan
-from model_archiver.core.problems import ModelArchiverError
+from model_archiver.core.plan import Member, Plan
+from model_archiver.core.problems import ModelArchiverError, ProblemList
 from model_archiver.core.request import ArchiveFormat, Platform, as_list
 from model_archiver.core.text import invalid_choice
 from model_archiver.planning import platforms
 from model_archiver.planning.gathering import Exclusions, Gatherer
-from model_archiver.planning.handler import missing_handler, resolve_handler
+from model_archiver.planning.handler import Handler, missing_handler, resolve_handler
 from model_archiver.planning.target import check_folder, check_sidecars, choose_target, existing_outputs, sidecars_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from enum import Enum
     from typing import TypeVar
 
-    from model_archiver.core.plan import Member
-    from model_archiver.core.problems import ProblemList
     from model_archiver.core.request import Deflate, ModelArchiverConfig, StrPath
-    from model_archiver.planning.handler import Handler
 
     _Choice = TypeVar("_Choice", bound=Enum)
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from contextlib import contextmanager
 
+from model_archiver.core.plan import FileSource
 from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, as_error
 from model_archiver.core.record import Record
+from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.text import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path, PurePosixPath
     from typing import BinaryIO
 
-    from model_archiver.core.plan import FileSource
     from model_archiver.core.report import ArchiveEntry, Layout
-    from model_archiver.core.request import ArchiveFormat
     from model_archiver.core.running import Progress
 
 BLOCK_SIZE = 1 << 18  # bytes that are read, and unpacked, at a time

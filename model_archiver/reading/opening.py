@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import stat
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.manifest import (
@@ -15,10 +16,11 @@ from model_archiver.core.manifest import (
     model_of,
     parse_manifest,
 )
+from model_archiver.core.plan import FileSource
 from model_archiver.core.problems import Problem, ProblemList, error, error_of
 from model_archiver.core.record import Record
 from model_archiver.core.report import ArchiveReport
-from model_archiver.core.request import ArchiveFormat
+from model_archiver.core.request import ArchiveFormat, StrPath
 from model_archiver.core.running import add_total, no_progress
 from model_archiver.core.sums import content_digest, read_sums, sha256
 from model_archiver.planning.gathering import FolderWalk, regular_source, status_of
@@ -27,25 +29,22 @@ from model_archiver.reading.archive import (
     FETCH_AGAIN,
     REPACK,
     Archive,
+    ArchiveFile,
+    Content,
     FoundMember,
     ReadContext,
     convert_os_errors,
     open_source,
 )
-from model_archiver.reading.content import read_content
+from model_archiver.reading.content import SampledFile, read_content
 from model_archiver.reading.file_kind import HEAD, HINTS, describe, kind_of
 from model_archiver.reading.zip_headers import find_end, kind_of_zip, read_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
     from typing import Any, Literal
 
-    from model_archiver.core.plan import FileSource
-    from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
-    from model_archiver.reading.archive import ArchiveFile, Content
-    from model_archiver.reading.content import SampledFile
 
 _ARGUMENT = "the archive"
 _SUFFIXES = (".mar", ".tar.gz", ".tgz", ".tar", ".zip", ".gz")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from model_archiver.core.manifest import MANIFEST_PATH
@@ -14,18 +15,14 @@ from model_archiver.core.text import counted
 from model_archiver.reading.archive import (
     FETCH_AGAIN,
     Archive,
+    ArchiveFile,
     DamageError,
     DeflatedRange,
     FoundMember,
     OtherLayoutError,
+    ReadContext,
     open_source,
 )
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from model_archiver.reading.archive import ArchiveFile, ReadContext
 
 _HEADER = struct.Struct("<2s2BL2B")
 _TRAILER = struct.Struct("<2L")

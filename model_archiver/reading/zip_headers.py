@@ -6,6 +6,7 @@ Servers read the local headers only (APPNOTE 4.3.7); every other tool reads the 
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection, Iterator
 
 from model_archiver.core.entries import (
     CENTRAL,
@@ -22,16 +23,10 @@ from model_archiver.core.entries import (
 )
 from model_archiver.core.record import Record
 from model_archiver.core.text import counted
-from model_archiver.reading.archive import FETCH_AGAIN, DamageError
+from model_archiver.reading.archive import FETCH_AGAIN, ArchiveFile, DamageError, ReadContext
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from model_archiver.reading.archive import ArchiveFile, ReadContext
-
-    Fields = list[tuple[int, bytes]]
-    """Kind and content of each extra field."""
+Fields = list[tuple[int, bytes]]
+"""Kind and content of each extra field."""
 
 LOCAL_SIGNATURE = b"PK\x03\x04"
 ENCRYPTED = 0x1

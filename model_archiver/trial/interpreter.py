@@ -9,11 +9,13 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from shutil import which
+from typing import Any
 
 from model_archiver.core.problems import error
 from model_archiver.core.record import Record
@@ -21,9 +23,6 @@ from model_archiver.core.text import shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
-
     from model_archiver.core.request import Server, StrPath
 
 # The package of each server, its distribution, what else it needs, and how to install all of that.

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from model_archiver.checks.config import config_settings
+from model_archiver.checks.context import CheckContext
 from model_archiver.core.manifest import MANIFEST_PATH
 from model_archiver.core.problems import error
 from model_archiver.core.record import Record
+from model_archiver.core.request import StrPath
 from model_archiver.core.running import block_signals
 from model_archiver.core.text import counted
 from model_archiver.trial.diagnosis import Failure, diagnose, logged_warnings
@@ -26,10 +29,6 @@ from model_archiver.writing.staging import StagingDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from model_archiver.checks.context import CheckContext
-    from model_archiver.core.request import StrPath
     from model_archiver.core.running import Unblocked
 
 _DEFAULT_SECONDS, _SAGEMAKER_SECONDS = 120, 60

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import PurePosixPath
 
 from model_archiver.core.manifest import MANIFEST_PATH, SAMPLES_PATH, SUMS_PATH
+from model_archiver.core.plan import Plan
 from model_archiver.core.problems import error
 from model_archiver.core.report import ArchiveEntry, ArchiveReport
 from model_archiver.core.running import block_signals, completed, signal_pending
 from model_archiver.core.sums import content_digest, sha256, sum_lines
 from model_archiver.core.text import human_size
 from model_archiver.writing.deflate import Workers
-from model_archiver.writing.destination import sidecars_placed
+from model_archiver.writing.destination import Destination, sidecars_placed
 from model_archiver.writing.os_calls import convert_write_errors, sync_tree
 from model_archiver.writing.staging import StagingDirectory, publish_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from model_archiver.core.plan import Plan
     from model_archiver.core.report import Layout
     from model_archiver.core.running import Progress
-    from model_archiver.writing.destination import Destination
 
     Test = Callable[..., object]
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
+from model_archiver.core.plan import FileSource
 from model_archiver.core.sums import Crc32, fast_zlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from concurrent.futures import Future, ThreadPoolExecutor
     from typing import Any
 
-    from model_archiver.core.plan import FileSource
     from model_archiver.core.running import Progress
 
 _BLOCK = 1 << 20  # bytes that are compressed at a time

@@ -6,24 +6,23 @@ import errno
 import hashlib
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import PurePosixPath
 
+from model_archiver.core.plan import FileSource, Plan
+from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.running import no_progress
 from model_archiver.core.sums import Crc32
-from model_archiver.writing.deflate import sampled_share
+from model_archiver.writing.deflate import Workers, sampled_share
 from model_archiver.writing.os_calls import OutputFile, keep_owner, sync_folder
 from model_archiver.writing.staging import StagingDirectory, folder_lock, publish_file, replace_file, undoing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import PurePosixPath
     from typing import BinaryIO
 
-    from model_archiver.core.plan import FileSource, Plan
-    from model_archiver.core.report import ArchiveEntry
     from model_archiver.core.running import Progress, Unblocked
-    from model_archiver.writing.deflate import Workers
 
 # Up to this size, in bytes, a file is read whole: threads and system calls would cost more than they save.
 _SMALL = 1 << 18

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import mode
 from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH
+from model_archiver.core.plan import FileSource, Plan
 from model_archiver.core.problems import error, raise_errors
-from model_archiver.core.report import ArchiveEntry
+from model_archiver.core.report import ArchiveEntry, ArchiveReport
 from model_archiver.core.sums import sha256
 from model_archiver.planning.gathering import walk_tree
-from model_archiver.planning.target import ExistingOutput
+from model_archiver.planning.target import ExistingOutput, Snapshot
+from model_archiver.writing.deflate import Workers
 from model_archiver.writing.destination import Destination, copy
 from model_archiver.writing.os_calls import (
     OutputFile,
@@ -26,19 +29,12 @@ from model_archiver.writing.os_calls import (
     sync_folder,
     sync_tree,
 )
-from model_archiver.writing.staging import folder_lock, place_new, replace_file, undoing
+from model_archiver.writing.staging import StagingDirectory, folder_lock, place_new, replace_file, undoing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from model_archiver.core.plan import FileSource, Plan
-    from model_archiver.core.report import ArchiveReport
     from model_archiver.core.running import Progress, Unblocked
-    from model_archiver.planning.target import Snapshot
     from model_archiver.reading.archive import Archive, FoundMember
-    from model_archiver.writing.deflate import Workers
-    from model_archiver.writing.staging import StagingDirectory
 
 # Another file system, another user's file, too many links, or a file system without links.
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -17,8 +18,6 @@ from model_archiver.writing.os_calls import make_folders, rename_new, sync_folde
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from model_archiver.core.running import Unblocked
 
 _NO_LOCKS = -1  # in place of a descriptor: the file system has no locks
