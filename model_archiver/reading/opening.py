@@ -58,11 +58,7 @@ _SCALAR = (str, int, float)  # a bool is an int; servers turn all of them into s
 
 
 def open_archive(given: StrPath, target: Path | None = None) -> Archive:
-    """Return the archive at a path: a ``.mar``, a ``.tar.gz`` or a folder; `target` is where a staged one will be.
-
-    Raises:
-        ModelArchiverError: it is none of them, or has the name of another one.
-    """
+    """Return the .mar, .tar.gz or folder at a path, or raise an error; `target` is where a staged one will be."""
     path = Path(given)
     named, problems = target or path, ProblemList()
     with convert_os_errors(path):
@@ -266,9 +262,8 @@ def manifest_problems(fields: dict[str, Any]) -> Iterator[Problem]:
         yield _manifest_error("manifest-invalid", "model.modelName is missing or empty")
     runtime = fields.get("runtime", RuntimeType.PYTHON.value)
     if runtime not in [known.value for known in RuntimeType]:
-        yield _manifest_error(
-            "runtime-unserved", f"no server knows the runtime {runtime!r}", "use python, python3 or LSP"
-        )
+        message, hint = f"no server knows the runtime {runtime!r}", "use python, python3 or LSP"
+        yield _manifest_error("runtime-unserved", message, hint)
     values = {field: fields.get(field) for field in _TOP_FIELDS}
     values.update((f"model.{field}", model.get(field)) for field in _MODEL_FIELDS)
     for field, value in values.items():

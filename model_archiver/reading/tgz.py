@@ -105,10 +105,7 @@ def _served_path(name: str) -> PurePosixPath:
 
 
 class _GzipStream:
-    """What a gzip file unpacks to, read in pieces.
-
-    TorchServe reads the first gzip member only, and silently drops what follows.
-    """
+    """What the first member of a gzip file unpacks to, in pieces; TorchServe silently drops what follows it."""
 
     def __init__(self, file: ArchiveFile, context: ReadContext) -> None:
         """Read the header; raise DamageError if it is damaged."""

@@ -36,10 +36,7 @@ class PrivateTree:
         folder.mkdir()
 
     def unpack(self, archive: Archive, report: ArchiveReport, max_size: int | None, progress: Progress) -> None:
-        """Unpack a verified archive into it; copy or link the files of a model folder.
-
-        Raise ModelArchiverError if there is too little space, or the archive has changed since it was verified.
-        """
+        """Unpack a verified archive into it, or copy a model folder; raise ModelArchiverError if full or changed."""
         if isinstance(archive, FolderArchive):
             self.copy(archive.files, {}, progress)
             return

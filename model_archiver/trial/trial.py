@@ -220,10 +220,7 @@ class Trial:
 
 
 def _install(requirements: str, python: Interpreter, folder: Path, unblocked: Unblocked) -> None:
-    """Install the requirements as the server does (ModelManager.java, `setupModelDependencies`).
-
-    Raise ModelArchiverError if pip fails.
-    """
+    """Install the requirements as ModelManager.java does (`setupModelDependencies`), or raise ModelArchiverError."""
     command = [python.executable, "-m", "pip", "install", "-U", "-t", str(folder), "-r", str(folder / requirements)]
     temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder.parent))
     with closing(GuardedProcess(command, folder, {**os.environ, **temporary})) as pip, unblocked():

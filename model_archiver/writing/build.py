@@ -29,17 +29,10 @@ _LARGE = 1 << 26  # from this size on, in bytes, a build checks the free space f
 
 
 def build(plan: Plan, progress: Progress, test: Test | None = None) -> ArchiveReport:
-    """Write what a plan describes, and return what was written.
+    """Write what a plan describes, and return what was written; if it raises an error, the target is as it was before.
 
-    Args:
-        plan: what to write.
-        progress: is called with the source bytes just read.
-        test: is called with the report, the finished archive and `progress`, before the archive is moved to its
-            target; raises an error to stop that. A build in place passes `progress` only.
-
-    Raises:
-        ModelArchiverError: a source changed, the disk is full, or another build created the target meanwhile; the
-            target is as it was before.
+    `progress` is called with the source bytes just read. `test` is called with the report, the finished archive and
+    `progress`, before the archive is moved to its target; a build in place passes `progress` only.
     """
     try:
         with convert_write_errors(plan.target.path, "choose another --export-path"):

@@ -100,12 +100,7 @@ class FolderDestination(Destination):
 
 
 def publish_folder(staging: StagingDirectory, target: Path, unblocked: Unblocked, *, replace: bool) -> None:
-    """Move a finished folder to its target; call it while the signals that end a command are blocked.
-
-    Raises:
-        ModelArchiverError: the target exists and must not be replaced, or something in it cannot be replaced.
-        OSError: something cannot be written; everything is then as it was before.
-    """
+    """Move a finished folder to its target, while signals are blocked; an OSError leaves all as it was before."""
     if not replace:
         place_new(staging.new, target)
     else:

@@ -36,10 +36,7 @@ class StagingDirectory:
     """
 
     def __init__(self, target: Path, name: str) -> None:
-        """Store the target and the name; entering creates the directory next to the target.
-
-        What killed builds of this model left there is removed.
-        """
+        """Store the target and the name; entering creates the directory there, and removes those of killed builds."""
         self._target = target
         self._name = name[:_LONGEST_NAME]
         self._made_folders: list[Path] = []
