@@ -200,7 +200,10 @@ class DeflatedRange:
         """Yield the unpacked bytes; raise DamageError if the stream is damaged or does not end before the limit."""
         inflater = zlib.decompressobj(_RAW_DEFLATE)
         while not inflater.eof:
-            data = inflater.unconsumed_tail or self._next_block()
+            data = inflater.unconsumed_tail
+            if not data:
+                data = next(self._blocks, b"")
+                self.end += len(data)
             try:
                 unpacked = inflater.decompress(data, BLOCK_SIZE)
             except zlib.error as failure:
@@ -210,8 +213,3 @@ class DeflatedRange:
             elif not data and not inflater.eof:
                 raise DamageError("entry-damaged", "the compressed data is incomplete")
         self.end -= len(inflater.unused_data)
-
-    def _next_block(self) -> bytes:
-        block = next(self._blocks, b"")
-        self.end += len(block)
-        return block

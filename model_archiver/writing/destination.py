@@ -191,20 +191,16 @@ def copy(source: FileSource, output: OutputFile, workers: Workers, *, with_crc32
     if with_crc32:
         sums.append(workers.deflating.submit(_feed, source, workers, checksum.update))
     with workers.joining(*sums, report=done.report), source.open() as file:
-        _copy_large(source, file, output, done)
+        output.flush()
+        while done.copied < source.size:
+            count = _copy_range(file, output, source.size - done.copied, done.copied)
+            if not count:
+                raise source.truncated()
+            done.copied += count
+            output.write_back()
+            done.report()
     done.report()
     return digest.hexdigest(), checksum.value
-
-
-def _copy_large(source: FileSource, file: BinaryIO, output: OutputFile, done: _CopyProgress) -> None:
-    output.flush()
-    while done.copied < source.size:
-        count = _copy_range(file, output, source.size - done.copied, done.copied)
-        if not count:
-            raise source.truncated()
-        done.copied += count
-        output.write_back()
-        done.report()
 
 
 def _copy_range(file: BinaryIO, output: BinaryIO, left: int, offset: int) -> int:
