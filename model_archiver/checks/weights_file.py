@@ -39,14 +39,11 @@ _ALLOWED_BEGINNINGS = (
 )
 
 
-class Built:
+class Built(Record, frozen=False):
     """What stands for an object that is neither a string, a number, a list, a tuple nor a dict."""
 
-    __slots__ = ("maker", "state")
-
-    def __init__(self, maker: str, state: object = None) -> None:
-        self.maker = maker  # the dotted name of what it is, or of what makes it
-        self.state = state
+    maker: str  # the dotted name of what it is, or of what makes it
+    state: object = None
 
     @property
     def is_tensor(self) -> bool:
