@@ -161,45 +161,38 @@ def _feed(source: FileSource, workers: Workers, update: Callable[[bytes], object
         update(block)
 
 
-class _CopyProgress:
-    """What is both copied and hashed of a file."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.copied = self.hashed = 0
-        self._progress = progress
-        self._reported = 0
-
-    def report(self) -> None:
-        """Report what is new."""
-        done = min(self.copied, self.hashed)
-        new, self._reported = done - self._reported, done
-        self._progress(new)
-
-
 def copy(source: FileSource, output: OutputFile, workers: Workers, *, with_crc32: bool) -> tuple[str, int]:
     """Append a large file to the output, and return its SHA-256 and CRC-32; a CRC-32 that is not wanted is 0.
 
     Threads read the file for them at the same time: each read of what was just read costs little.
     """
-    digest, checksum, done = hashlib.sha256(), Crc32(), _CopyProgress(workers.progress)
+    digest, checksum = hashlib.sha256(), Crc32()
+    copied = hashed = reported = 0
 
     def hash_block(block: bytes) -> None:
+        nonlocal hashed
         digest.update(block)
-        done.hashed += len(block)
+        hashed += len(block)
+
+    def report() -> None:
+        nonlocal reported
+        done = min(copied, hashed)
+        new, reported = done - reported, done
+        workers.progress(new)
 
     sums = [workers.hashing.submit(_feed, source, workers, hash_block)]
     if with_crc32:
         sums.append(workers.deflating.submit(_feed, source, workers, checksum.update))
-    with workers.joining(*sums, report=done.report), source.open() as file:
+    with workers.joining(*sums, report=report), source.open() as file:
         output.flush()
-        while done.copied < source.size:
-            count = _copy_range(file, output, source.size - done.copied, done.copied)
+        while copied < source.size:
+            count = _copy_range(file, output, source.size - copied, copied)
             if not count:
                 raise source.truncated()
-            done.copied += count
+            copied += count
             output.write_back()
-            done.report()
-    done.report()
+            report()
+    report()
     return digest.hexdigest(), checksum.value
 
 
