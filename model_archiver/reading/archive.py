@@ -6,6 +6,7 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 
 from model_archiver.core.plan import FileSource
 from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, as_error
@@ -15,7 +16,6 @@ from model_archiver.core.text import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pathlib import Path, PurePosixPath
     from typing import BinaryIO
 
     from model_archiver.core.report import ArchiveEntry, Layout

@@ -195,10 +195,7 @@ def kind_of_zip(names: Collection[str]) -> str:
 
 
 def read_directory(file: ArchiveFile, context: ReadContext) -> tuple[list[ZipHeader], int]:
-    """Return the entries of the central directory, the last one first, and where the directory begins.
-
-    It raises DamageError if it cannot be known which entries there are, and TooLargeError if they are too many.
-    """
+    """Return the entries of the central directory, the last one first, and its start, or raise ModelArchiverError."""
     end = find_end(file)
     if end is None or end.start > end.position - end.size:
         raise DamageError("archive-cut", _TRUNCATED)

@@ -66,11 +66,10 @@ class Interpreter(Record):
 
 
 def find_interpreter(python: StrPath | None, wanted: Server, built_in: str | None = None) -> Interpreter:
-    """Return the interpreter and the server to try: the one that is wanted, or the other one if only that is there.
+    """Return the interpreter with the server that is wanted, or the other one, or raise ModelArchiverError.
 
     The interpreter may be given as the folder of a virtual environment; None means the running one. `built_in` is the
-    handler if it is one of TorchServe's own, which Multi Model Server does not have. Raise ModelArchiverError if the
-    interpreter cannot be run, or has neither server.
+    handler if it is one of TorchServe's own, which Multi Model Server does not have.
     """
     executable = _executable(os.fspath(sys.executable if python is None else python))
     found = _ask(executable)

@@ -53,10 +53,7 @@ class Trial:
     """One trial, step by step, which adds what it finds to a report."""
 
     def __init__(self, context: CheckContext, settings: TrialSettings, requests: Sequence[TrialRequest] = ()) -> None:
-        """Find the interpreter. Without `requests`, those that the archive carries are sent.
-
-        Raise ModelArchiverError if the model needs another start than a trial makes, or no server is installed.
-        """
+        """Find the interpreter, or raise ModelArchiverError; without `requests`, those of the archive are sent."""
         self._context = context
         self._requests = requests
         self._settings = settings

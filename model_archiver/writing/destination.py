@@ -80,10 +80,7 @@ class Destination(ABC):
 
     @abstractmethod
     def publish(self, unblocked: Unblocked) -> None:
-        """Move the finished archive to its target; raise ModelArchiverError if that exists and must not be replaced.
-
-        Signals are blocked, but while something long is done `unblocked`.
-        """
+        """Move the finished archive to its target, or raise an error; signals are blocked, except in `unblocked`."""
 
     def close(self) -> None:  # noqa: B027 - a folder has nothing open
         """Close what is open, whether the archive is finished or not."""
@@ -176,7 +173,7 @@ def copy(source: FileSource, output: OutputFile, workers: Workers, *, with_crc32
 
     def report() -> None:
         nonlocal reported
-        done = min(copied, hashed)
+        done = min(copied, hashed)  # what is both
         new, reported = done - reported, done
         workers.progress(new)
 

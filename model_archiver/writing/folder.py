@@ -190,10 +190,7 @@ def _remove_file(root: Path, path: PurePosixPath, kept: Path, undo: list[Callabl
 
 
 def unpack(archive: Archive, report: ArchiveReport, folder: Path, max_size: int | None, progress: Progress) -> None:
-    """Unpack an archive that was read and checked before, as the report says; of two files with one path, the last.
-
-    It raises ModelArchiverError if the archive has changed since, and OSError if a file cannot be written.
-    """
+    """Unpack an archive that has not changed since the report; of two files with one path, the last one is kept."""
     from model_archiver.reading.archive import ReadContext  # noqa: PLC0415 - builds do not read archives
     from model_archiver.reading.content import read_content  # noqa: PLC0415
 

@@ -129,10 +129,7 @@ def _remove_if_abandoned(path: Path) -> None:
 
 
 def _remove(directory: Path, lock: int) -> None:
-    """Remove a staging directory whose lock is held.
-
-    The lock file goes last, while it is locked: so no other build takes what is left for an abandoned directory.
-    """
+    """Remove a staging directory whose lock is held."""
     with suppress(OSError, ImportError):  # reported below
         kept = directory / _SET_ASIDE
         for existing in kept.iterdir() if kept.is_dir() and not kept.is_symlink() else ():
@@ -145,7 +142,7 @@ def _remove(directory: Path, lock: int) -> None:
             _close(lock)  # before: Windows does not remove open files
             lock = _NO_LOCKS
         if [path.name for path in directory.iterdir()] == [_LOCK]:
-            (directory / _LOCK).unlink()
+            (directory / _LOCK).unlink()  # last, and locked: so no other build takes what is left for an abandoned one
             directory.rmdir()
     _close(lock)
     if os.path.lexists(directory):
