@@ -7,18 +7,13 @@ version, its runtime and the paths in the archive are here, the others in the fi
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from model_archiver.checks import imports
-from model_archiver.checks.context import CheckContext
+from model_archiver.checks.context import CheckContext, CheckedArchive, CheckedFile
 from model_archiver.core.entries import portable_key
 from model_archiver.core.problems import Problem, has_control
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from model_archiver.checks.context import CheckedArchive, CheckedFile
 
 
 def run_checks(archive: CheckedArchive) -> Iterator[Problem]:

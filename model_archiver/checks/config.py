@@ -7,17 +7,17 @@ ts/utils/util.py, `get_yaml_config`.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 
+from model_archiver.checks.context import CheckContext
 from model_archiver.core.problems import Problem
 from model_archiver.core.text import closest, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
     from typing import Any
 
-    from model_archiver.checks.context import CheckContext
     from model_archiver.core.problems import Level
     from model_archiver.planning.yaml_file import YamlMapping
 

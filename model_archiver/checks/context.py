@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from model_archiver.core.problems import LARGEST_CONFIG, LARGEST_TEXT, NotSampledError
+from model_archiver.core.plan import Member, Plan
+from model_archiver.core.problems import LARGEST_CONFIG, LARGEST_TEXT, NotSampledError, Problem
 from model_archiver.core.record import Record
 from model_archiver.planning.handler import BUILT_IN, packed_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from typing import TypeAlias
 
     from model_archiver.checks.source import Outline
     from model_archiver.checks.weights_file import WeightsFile
-    from model_archiver.core.plan import Member, Plan
-    from model_archiver.core.problems import Problem
     from model_archiver.planning.yaml_file import YamlMapping
     from model_archiver.reading.content import SampledFile
     from model_archiver.reading.opening import OpenedArchive
 
-    CheckedFile = Member | SampledFile
-    """A file of a plan or of an opened archive; `display_path` is how a person knows it."""
-    CheckedArchive = Plan | OpenedArchive
-
+# As text, because a build does not import what reads archives.
+CheckedFile: TypeAlias = "Member | SampledFile"
+"""A file of a plan or of an opened archive; `display_path` is how a person knows it."""
+CheckedArchive: TypeAlias = "Plan | OpenedArchive"
 
 _ROOT = PurePosixPath()
 _MOST_PACKAGES = 50  # in a dotted name: no real name has more, and each costs a look-up

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import _ast
 import sys
+from collections.abc import Iterator, Sequence
 
+from model_archiver.checks.context import CheckContext, CheckedFile
 from model_archiver.checks.imports import modules_found_first
 from model_archiver.checks.names import is_generator, takes, walk
 from model_archiver.core.problems import Problem
@@ -16,10 +18,8 @@ from model_archiver.core.text import listed, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from model_archiver.checks.context import CheckContext, CheckedFile
     from model_archiver.checks.source import Class, Outline
 
 _PARAMETERS = "(data, context)"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
+from model_archiver.checks.context import CheckContext, CheckedFile
 from model_archiver.core.problems import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from model_archiver.checks.context import CheckContext, CheckedFile
     from model_archiver.core.problems import Level
     from model_archiver.core.request import Server
 

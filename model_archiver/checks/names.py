@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import _ast
 import builtins
+from collections.abc import Iterable, Iterator
 
 from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from typing import Any
 
 _QUIET = (

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from pathlib import PurePosixPath
 
+from model_archiver.checks.context import CheckContext, CheckedFile
 from model_archiver.core.problems import Problem
 from model_archiver.core.text import shortened
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
-
-    from model_archiver.checks.context import CheckContext, CheckedFile
 
 _MAX_SIZE = 1 << 19  # bytes of a file that is checked
 _MAX_LINE = 1000  # characters of a line that is checked

@@ -10,16 +10,15 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from model_archiver.checks.context import CheckContext, CheckedFile
 from model_archiver.core.problems import Problem
 from model_archiver.core.text import listed, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from model_archiver.checks.context import CheckContext, CheckedFile
     from model_archiver.checks.source import Outline
     from model_archiver.checks.weights_file import WeightsFile
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 
+from model_archiver.core.plan import Member
 from model_archiver.core.problems import NotSampledError
 from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pickletools import OpcodeInfo
     from typing import BinaryIO
 
-    from model_archiver.core.plan import Member
     from model_archiver.reading.content import SampledFile
 
 _LARGEST_PICKLE = 1 << 24  # bytes of the largest pickle that is judged
@@ -39,14 +39,11 @@ _ALLOWED_BEGINNINGS = (
 )
 
 
-class Built:
+class Built(Record, frozen=False):
     """What stands for an object that is neither a string, a number, a list, a tuple nor a dict."""
 
-    __slots__ = ("maker", "state")
-
-    def __init__(self, maker: str, state: object = None) -> None:
-        self.maker = maker  # the dotted name of what it is, or of what makes it
-        self.state = state
+    maker: str  # the dotted name of what it is, or of what makes it
+    state: object = None
 
     @property
     def is_tensor(self) -> bool:

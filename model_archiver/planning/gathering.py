@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import zlib
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from fnmatch import fnmatch, fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -14,17 +15,11 @@ from pathlib import Path, PurePosixPath
 from model_archiver.core.entries import GZIP_HEADER, TIME
 from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH
 from model_archiver.core.plan import FileSource, Member
-from model_archiver.core.problems import as_error, system_hint
+from model_archiver.core.problems import ProblemList, as_error, system_hint
+from model_archiver.core.request import StrPath
 from model_archiver.core.text import expand_home
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-
-    from model_archiver.core.problems import ProblemList
-    from model_archiver.core.request import StrPath
-
-    Identity = tuple[int, int]  # device and inode of a file
+Identity = tuple[int, int]  # device and inode of a file
 
 _EXCLUDED_NAMES = {"__MACOSX", "__pycache__", MAR_INF}
 _EXCLUDED_SUFFIXES = (".pyc", ".pyo", ".mar")

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
-from model_archiver.core.problems import FILE_MISSING
+from model_archiver.core.plan import Member
+from model_archiver.core.problems import FILE_MISSING, ProblemList
 from model_archiver.core.record import Record
+from model_archiver.core.request import ModelArchiverConfig
 from model_archiver.core.text import closest, listed
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from model_archiver.core.plan import Member
-    from model_archiver.core.problems import ProblemList
-    from model_archiver.core.request import ModelArchiverConfig
 
 # TorchServe's built-in handlers, and what each is for.
 BUILT_IN = {

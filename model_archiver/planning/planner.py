@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from enum import Enum
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import is_reserved, path_problem
 from model_archiver.core.manifest import MAR_INF, Manifest, Model, RuntimeType, parse_manifest
-from model_archiver.core.plan import Plan
-from model_archiver.core.problems import ModelArchiverError
+from model_archiver.core.plan import Member, Plan
+from model_archiver.core.problems import ModelArchiverError, ProblemList
 from model_archiver.core.request import ArchiveFormat, Platform, as_list
 from model_archiver.core.text import invalid_choice
 from model_archiver.planning import platforms
 from model_archiver.planning.gathering import Exclusions, Gatherer
-from model_archiver.planning.handler import missing_handler, resolve_handler
+from model_archiver.planning.handler import Handler, missing_handler, resolve_handler
 from model_archiver.planning.target import check_folder, check_sidecars, choose_target, existing_outputs, sidecars_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from enum import Enum
     from typing import TypeVar
 
-    from model_archiver.core.plan import Member
-    from model_archiver.core.problems import ProblemList
     from model_archiver.core.request import Deflate, ModelArchiverConfig, StrPath
-    from model_archiver.planning.handler import Handler
 
     _Choice = TypeVar("_Choice", bound=Enum)
 
@@ -51,8 +48,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     platforms.check_handler(platform, config, packed)
     handler = resolve_handler(config, runtime, model_path, packed, problems)
     handler = platforms.handler_for(platform, handler, packed, problems)
-    named_files = _named_files(config, handler, gatherer)
-    members = _resolve_collisions([*packed, *(_placed(member, platform) for member in named_files)], problems)
+    members = _resolve_collisions([*packed, *_named_files(config, platform, handler, gatherer)], problems)
     cases = b""
     samples: tuple[Member, ...] = ()
     if config.samples is not None:
@@ -98,28 +94,26 @@ def _choice(kind: type[_Choice], given: object, flag: str, default: _Choice, pro
         return default
 
 
-def _named_files(config: ModelArchiverConfig, handler: Handler, gatherer: Gatherer) -> Iterator[Member]:
-    if handler.file is not None:
-        if os.path.lexists(handler.file):
-            yield from gatherer.single_file(handler.file, "--handler")
-        else:
-            missing_handler(os.fspath(config.handler or ""), handler.file, gatherer.problems)
-    flags = {
+def _named_files(
+    config: ModelArchiverConfig, platform: Platform, handler: Handler, gatherer: Gatherer
+) -> Iterator[Member]:
+    """Yield each file that has its own flag, where the platform looks for it."""
+    handler_file = handler.file
+    if handler_file is not None and not os.path.lexists(handler_file):
+        missing_handler(os.fspath(config.handler or ""), handler_file, gatherer.problems)
+        handler_file = None
+    flags: dict[str, StrPath | None] = {
+        "--handler": handler_file,
         "--model-file": config.model_file,
         "--serialized-file": config.serialized_file,
         "--requirements-file": config.requirements_file,
         "--config-file": config.config_file,
     }
     for flag, value in flags.items():
-        if value is not None:
-            yield from gatherer.single_file(value, flag)
-
-
-def _placed(member: Member, platform: Platform) -> Member:
-    """Return a file that has its own flag, where the platform looks for it."""
-    path = platforms.path_for(platform, member.flag, member.path.name)
-    flag = member.flag if path == member.path else f"{member.flag}, for {platform.value}"
-    return member.replace(path=path, flag=flag)
+        for member in gatherer.single_file(value, flag) if value is not None else ():
+            path = platforms.path_for(platform, flag, member.path.name)
+            shown = flag if path == member.path else f"{flag}, for {platform.value}"
+            yield member.replace(path=path, flag=shown)
 
 
 def _resolve_collisions(members: Iterable[Member], problems: ProblemList) -> tuple[Member, ...]:

@@ -13,17 +13,11 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from model_archiver.core.problems import error
+from model_archiver.core.plan import Member
+from model_archiver.core.problems import ProblemList, error
 from model_archiver.core.record import Record
-from model_archiver.core.request import ArchiveFormat, Platform
-from model_archiver.planning.handler import packed_module, split_function
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from model_archiver.core.plan import Member
-    from model_archiver.core.problems import ProblemList
-    from model_archiver.core.request import ModelArchiverConfig
-    from model_archiver.planning.handler import Handler
+from model_archiver.core.request import ArchiveFormat, ModelArchiverConfig, Platform
+from model_archiver.planning.handler import Handler, packed_module, split_function
 
 KSERVE_STORE = "/mnt/models/model-store"
 _CODE = PurePosixPath("code")

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import path_problem, portable_key
 from model_archiver.core.manifest import MAR_INF, SAMPLES_FOLDER
-from model_archiver.core.problems import FILE_MISSING
+from model_archiver.core.plan import Member, Target
+from model_archiver.core.problems import FILE_MISSING, ProblemList
+from model_archiver.core.request import StrPath
+from model_archiver.planning.gathering import Gatherer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from typing import Any
-
-    from model_archiver.core.plan import Member, Target
-    from model_archiver.core.problems import ProblemList
-    from model_archiver.core.request import StrPath
-    from model_archiver.planning.gathering import Gatherer
 
 LARGEST_MESSAGE = 6_553_500  # max_request_size and max_response_size of both servers by default, in bytes
 _FLAG = "--samples"

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import check_model_name
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
-from model_archiver.core.plan import Target
-from model_archiver.core.problems import PATH_ERRORS, Problem
-from model_archiver.core.request import ArchiveFormat
+from model_archiver.core.plan import Member, Plan, Target
+from model_archiver.core.problems import PATH_ERRORS, Problem, ProblemList
+from model_archiver.core.request import ArchiveFormat, ModelArchiverConfig, Platform, StrPath
 from model_archiver.core.sums import file_sha256, read_sums
 from model_archiver.planning.gathering import identity, resolved, walk_tree
 from model_archiver.planning.platforms import KSERVE_STORE, LAYOUTS, check_platform_name
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    Snapshot = dict[PurePosixPath, tuple[int, int, int]]
-    from collections.abc import Collection, Iterable, Iterator, Sequence
-
-    from model_archiver.core.plan import Member, Plan
-    from model_archiver.core.problems import ProblemList
-    from model_archiver.core.request import ModelArchiverConfig, Platform, StrPath
+Snapshot = dict[PurePosixPath, tuple[int, int, int]]
 
 _LOCAL_URL = "file:///"
 _ARCHIVE_SUFFIX = r"(?i)\.(?:mar|war|tar\.gz|tgz|zip)$"

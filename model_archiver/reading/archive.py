@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 
+from model_archiver.core.plan import FileSource
 from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, as_error
 from model_archiver.core.record import Record
+from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.text import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path, PurePosixPath
     from typing import BinaryIO
 
-    from model_archiver.core.plan import FileSource
     from model_archiver.core.report import ArchiveEntry, Layout
-    from model_archiver.core.request import ArchiveFormat
     from model_archiver.core.running import Progress
 
 BLOCK_SIZE = 1 << 18  # bytes that are read, and unpacked, at a time
@@ -200,7 +200,10 @@ class DeflatedRange:
         """Yield the unpacked bytes; raise DamageError if the stream is damaged or does not end before the limit."""
         inflater = zlib.decompressobj(_RAW_DEFLATE)
         while not inflater.eof:
-            data = inflater.unconsumed_tail or self._next_block()
+            data = inflater.unconsumed_tail
+            if not data:
+                data = next(self._blocks, b"")
+                self.end += len(data)
             try:
                 unpacked = inflater.decompress(data, BLOCK_SIZE)
             except zlib.error as failure:
@@ -210,8 +213,3 @@ class DeflatedRange:
             elif not data and not inflater.eof:
                 raise DamageError("entry-damaged", "the compressed data is incomplete")
         self.end -= len(inflater.unused_data)
-
-    def _next_block(self) -> bytes:
-        block = next(self._blocks, b"")
-        self.end += len(block)
-        return block

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from itertools import chain, takewhile
 from pathlib import PurePosixPath
 
 from model_archiver.core.entries import path_problem
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
-from model_archiver.core.problems import LARGEST_TEXT, NotSampledError
+from model_archiver.core.problems import LARGEST_TEXT, NotSampledError, ProblemList
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.text import human_size
 from model_archiver.reading.archive import REPACK, Content, DamageError, OtherLayoutError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from contextlib import AbstractContextManager
     from typing import BinaryIO
 
-    from model_archiver.core.problems import ProblemList
     from model_archiver.reading.archive import Archive, FoundMember, ReadContext
 
     Sink = Callable[[FoundMember, Iterable[bytes]], None]

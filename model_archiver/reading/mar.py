@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import stat
 import struct
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from model_archiver.core.entries import DEFLATED, LIMIT, STORED
+from model_archiver.core.problems import ProblemList
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.sums import crc32
@@ -15,26 +17,20 @@ from model_archiver.reading.archive import (
     FETCH_AGAIN,
     REPACK,
     Archive,
+    ArchiveFile,
     Content,
     DamageError,
     DeflatedRange,
     FoundMember,
+    ReadContext,
     TooLargeError,
     open_source,
 )
 from model_archiver.reading.content import METADATA_LIMITS, HashedBlocks, check_name, check_paths
-from model_archiver.reading.zip_headers import ENCRYPTED, read_directory, read_local
+from model_archiver.reading.zip_headers import ENCRYPTED, ZipHeader, read_directory, read_local
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from model_archiver.core.problems import ProblemList
-    from model_archiver.reading.archive import ArchiveFile, ReadContext
-    from model_archiver.reading.zip_headers import ZipHeader
-
-    Numbers = tuple[int, int, int]
-    """CRC-32, compressed size and size, in the order of a data descriptor."""
+Numbers = tuple[int, int, int]
+"""CRC-32, compressed size and size, in the order of a data descriptor."""
 
 _DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
 _DIFFERENCE = "programs read the headers of this entry in different ways"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import stat
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.manifest import (
@@ -15,10 +16,11 @@ from model_archiver.core.manifest import (
     model_of,
     parse_manifest,
 )
+from model_archiver.core.plan import FileSource
 from model_archiver.core.problems import Problem, ProblemList, error, error_of
 from model_archiver.core.record import Record
 from model_archiver.core.report import ArchiveReport
-from model_archiver.core.request import ArchiveFormat
+from model_archiver.core.request import ArchiveFormat, StrPath
 from model_archiver.core.running import add_total, no_progress
 from model_archiver.core.sums import content_digest, read_sums, sha256
 from model_archiver.planning.gathering import FolderWalk, regular_source, status_of
@@ -27,25 +29,22 @@ from model_archiver.reading.archive import (
     FETCH_AGAIN,
     REPACK,
     Archive,
+    ArchiveFile,
+    Content,
     FoundMember,
     ReadContext,
     convert_os_errors,
     open_source,
 )
-from model_archiver.reading.content import read_content
+from model_archiver.reading.content import SampledFile, read_content
 from model_archiver.reading.file_kind import HEAD, HINTS, describe, kind_of
 from model_archiver.reading.zip_headers import find_end, kind_of_zip, read_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
     from typing import Any, Literal
 
-    from model_archiver.core.plan import FileSource
-    from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
-    from model_archiver.reading.archive import ArchiveFile, Content
-    from model_archiver.reading.content import SampledFile
 
 _ARGUMENT = "the archive"
 _SUFFIXES = (".mar", ".tar.gz", ".tgz", ".tar", ".zip", ".gz")
@@ -59,11 +58,7 @@ _SCALAR = (str, int, float)  # a bool is an int; servers turn all of them into s
 
 
 def open_archive(given: StrPath, target: Path | None = None) -> Archive:
-    """Return the archive at a path: a ``.mar``, a ``.tar.gz`` or a folder; `target` is where a staged one will be.
-
-    Raises:
-        ModelArchiverError: it is none of them, or has the name of another one.
-    """
+    """Return the .mar, .tar.gz or folder at a path, or raise an error; `target` is where a staged one will be."""
     path = Path(given)
     named, problems = target or path, ProblemList()
     with convert_os_errors(path):
@@ -267,9 +262,8 @@ def manifest_problems(fields: dict[str, Any]) -> Iterator[Problem]:
         yield _manifest_error("manifest-invalid", "model.modelName is missing or empty")
     runtime = fields.get("runtime", RuntimeType.PYTHON.value)
     if runtime not in [known.value for known in RuntimeType]:
-        yield _manifest_error(
-            "runtime-unserved", f"no server knows the runtime {runtime!r}", "use python, python3 or LSP"
-        )
+        message, hint = f"no server knows the runtime {runtime!r}", "use python, python3 or LSP"
+        yield _manifest_error("runtime-unserved", message, hint)
     values = {field: fields.get(field) for field in _TOP_FIELDS}
     values.update((f"model.{field}", model.get(field)) for field in _MODEL_FIELDS)
     for field, value in values.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from model_archiver.core.manifest import MANIFEST_PATH
@@ -14,18 +15,14 @@ from model_archiver.core.text import counted
 from model_archiver.reading.archive import (
     FETCH_AGAIN,
     Archive,
+    ArchiveFile,
     DamageError,
     DeflatedRange,
     FoundMember,
     OtherLayoutError,
+    ReadContext,
     open_source,
 )
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from model_archiver.reading.archive import ArchiveFile, ReadContext
 
 _HEADER = struct.Struct("<2s2BL2B")
 _TRAILER = struct.Struct("<2L")
@@ -108,10 +105,7 @@ def _served_path(name: str) -> PurePosixPath:
 
 
 class _GzipStream:
-    """What a gzip file unpacks to, read in pieces.
-
-    TorchServe reads the first gzip member only, and silently drops what follows.
-    """
+    """What the first member of a gzip file unpacks to, in pieces; TorchServe silently drops what follows it."""
 
     def __init__(self, file: ArchiveFile, context: ReadContext) -> None:
         """Read the header; raise DamageError if it is damaged."""

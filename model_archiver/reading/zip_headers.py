@@ -6,6 +6,7 @@ Servers read the local headers only (APPNOTE 4.3.7); every other tool reads the 
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection, Iterator
 
 from model_archiver.core.entries import (
     CENTRAL,
@@ -22,16 +23,10 @@ from model_archiver.core.entries import (
 )
 from model_archiver.core.record import Record
 from model_archiver.core.text import counted
-from model_archiver.reading.archive import FETCH_AGAIN, DamageError
+from model_archiver.reading.archive import FETCH_AGAIN, ArchiveFile, DamageError, ReadContext
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from model_archiver.reading.archive import ArchiveFile, ReadContext
-
-    Fields = list[tuple[int, bytes]]
-    """Kind and content of each extra field."""
+Fields = list[tuple[int, bytes]]
+"""Kind and content of each extra field."""
 
 LOCAL_SIGNATURE = b"PK\x03\x04"
 ENCRYPTED = 0x1
@@ -200,10 +195,7 @@ def kind_of_zip(names: Collection[str]) -> str:
 
 
 def read_directory(file: ArchiveFile, context: ReadContext) -> tuple[list[ZipHeader], int]:
-    """Return the entries of the central directory, the last one first, and where the directory begins.
-
-    It raises DamageError if it cannot be known which entries there are, and TooLargeError if they are too many.
-    """
+    """Return the entries of the central directory, the last one first, and its start, or raise ModelArchiverError."""
     end = find_end(file)
     if end is None or end.start > end.position - end.size:
         raise DamageError("archive-cut", _TRUNCATED)

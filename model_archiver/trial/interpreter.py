@@ -9,11 +9,13 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from shutil import which
+from typing import Any
 
 from model_archiver.core.problems import error
 from model_archiver.core.record import Record
@@ -21,9 +23,6 @@ from model_archiver.core.text import shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
-
     from model_archiver.core.request import Server, StrPath
 
 # The package of each server, its distribution, what else it needs, and how to install all of that.
@@ -67,11 +66,10 @@ class Interpreter(Record):
 
 
 def find_interpreter(python: StrPath | None, wanted: Server, built_in: str | None = None) -> Interpreter:
-    """Return the interpreter and the server to try: the one that is wanted, or the other one if only that is there.
+    """Return the interpreter with the server that is wanted, or the other one, or raise ModelArchiverError.
 
     The interpreter may be given as the folder of a virtual environment; None means the running one. `built_in` is the
-    handler if it is one of TorchServe's own, which Multi Model Server does not have. Raise ModelArchiverError if the
-    interpreter cannot be run, or has neither server.
+    handler if it is one of TorchServe's own, which Multi Model Server does not have.
     """
     executable = _executable(os.fspath(sys.executable if python is None else python))
     found = _ask(executable)

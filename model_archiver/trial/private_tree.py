@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import mode
+from model_archiver.core.plan import FileSource
 from model_archiver.core.problems import Problem, error
+from model_archiver.core.report import ArchiveReport
 from model_archiver.core.running import add_total
 from model_archiver.core.text import human_size
+from model_archiver.reading.archive import Archive
 from model_archiver.reading.opening import FolderArchive
 from model_archiver.writing.folder import unpack
 from model_archiver.writing.os_calls import convert_write_errors, make_folders, share_blocks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path, PurePosixPath
-
-    from model_archiver.core.plan import FileSource
-    from model_archiver.core.report import ArchiveReport
     from model_archiver.core.running import Progress
-    from model_archiver.reading.archive import Archive
 
 _LARGE = 1 << 26  # bytes above which a file is linked where its blocks cannot be shared
 _ELSEWHERE = "set TMPDIR to a folder with more space"
@@ -37,10 +36,7 @@ class PrivateTree:
         folder.mkdir()
 
     def unpack(self, archive: Archive, report: ArchiveReport, max_size: int | None, progress: Progress) -> None:
-        """Unpack a verified archive into it; copy or link the files of a model folder.
-
-        Raise ModelArchiverError if there is too little space, or the archive has changed since it was verified.
-        """
+        """Unpack a verified archive into it, or copy a model folder; raise ModelArchiverError if full or changed."""
         if isinstance(archive, FolderArchive):
             self.copy(archive.files, {}, progress)
             return

@@ -80,19 +80,17 @@ class Connection:
         self._integer()  # the end of an empty list
         return answer
 
-    def predict(
-        self, message: bytes, requests: Sequence[TrialRequest], seconds: float
-    ) -> tuple[str, list[TrialAnswer]]:
+    def predict(self, message: bytes, batch: Sequence[TrialRequest], seconds: float) -> tuple[str, list[TrialAnswer]]:
         """Return what the worker says if the batch failed, else an empty text, and the answers as clients get them."""
         start = time.monotonic()
         self._send(message, seconds)
-        code, said, answers = self._read_batch(requests)
+        code, said, answers = self._read_batch(batch)
         bodies = [bytearray(answer.body) for answer in answers]
         while any(answer.headers.get("ts_stream_next") == "true" for answer in answers):
             if sum(map(len, bodies)) > _LARGEST_STREAM:
                 raise AnswerError("large")
             self._expect(seconds)  # as the front end, which waits so long for each piece
-            code, said, answers = self._read_batch(requests)
+            code, said, answers = self._read_batch(batch)
             for body, answer in zip(bodies, answers, strict=True):
                 body.extend(answer.body)
         taken = time.monotonic() - start
@@ -101,10 +99,10 @@ class Connection:
             return "", [answer.replace(body=bytes(body), seconds=taken) for answer, body in joined]
         # As org/pytorch/serve/http/ErrorResponse.java
         text = json.dumps({"code": code, "type": "InternalServerException", "message": said}, indent=2)
-        batched = len(requests) > 1
+        batched = len(batch) > 1
         return said or str(code), [
             TrialAnswer(request.name, batched, code, "", "application/json", {}, f"{text}\n".encode(), taken)
-            for request in requests
+            for request in batch
         ]
 
     def _send(self, message: bytes, seconds: float) -> None:

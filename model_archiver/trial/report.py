@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+
+from model_archiver.checks.context import HandlerReference
 from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList
 from model_archiver.core.record import Record
+from model_archiver.core.report import ArchiveReport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from model_archiver.checks.context import HandlerReference
-    from model_archiver.core.report import ArchiveReport
     from model_archiver.core.request import Server
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from mimetypes import MimeTypes
 from pathlib import Path
 from typing import Any
@@ -34,17 +34,16 @@ def read_requests(  # noqa: PLR0913, PLR0917 - a flag each
     tolerance: float,
     cases: StrPath | None,
 ) -> tuple[TrialRequest, ...]:
-    """Return the requests that the flags of the same names ask for.
-
-    Raise UsageError if they do not go together, or ModelArchiverError if a file cannot be read or is not valid.
-    """
+    """Return the requests that the flags of the same names ask for, or raise UsageError or ModelArchiverError."""
     # From Python, a single value is easily given without a list; its letters would be taken for files.
     inputs, form, expect = _listed(inputs), [os.fspath(part) for part in _listed(form)], _listed(expect)
     given = {"--input": inputs, "--content-type": content_type, "--form": form, "--expect": expect}
     _check_usage({**given, "--tolerance": tolerance}, cases)
     problems = ProblemList()
     if cases is not None:
-        requests = list(_case_requests(cases, problems))
+        text = _read(cases, "--cases", problems)
+        found = () if problems else read_cases(text, str(cases), "--cases", problems)
+        requests = [_case_request(case, place, Path(cases).parent, problems) for place, case in found]
     elif form:
         requests = [TrialRequest("--form", tuple(_part(given, problems) for given in form), "multipart/form-data")]
     else:
@@ -62,10 +61,7 @@ def read_requests(  # noqa: PLR0913, PLR0917 - a flag each
 
 
 def packed_requests(folder: Path, shown: str) -> tuple[TrialRequest, ...]:
-    """Return the requests that an unpacked archive carries; raise ModelArchiverError if a case is not valid.
-
-    `shown` is the name of their file in messages.
-    """
+    """Return the requests that an archive carries, or raise ModelArchiverError; messages call their file `shown`."""
     path, problems, requests = folder / SAMPLES_PATH, ProblemList(), []
     if not path.is_file():
         return ()
@@ -159,14 +155,6 @@ def _expectation(path: StrPath, tolerance: float, problems: ProblemList) -> Expe
     if is_json and len(problems) == found:  # it was read
         parse_json(body, path, "--expect", problems)
     return Expectation(body, is_json=is_json, tolerance=tolerance if is_json else 0.0)
-
-
-def _case_requests(path: StrPath, problems: ProblemList) -> Iterator[TrialRequest]:
-    """Yield the requests of a file of cases; add a problem for each case that is not usable."""
-    text = _read(path, "--cases", problems)
-    if not problems:
-        for place, case in read_cases(text, str(path), "--cases", problems):
-            yield _case_request(case, place, Path(path).parent, problems)
 
 
 def _case_request(case: dict[str, Any], name: str, folder: Path, problems: ProblemList) -> TrialRequest:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from model_archiver.checks.config import config_settings
+from model_archiver.checks.context import CheckContext
 from model_archiver.core.manifest import MANIFEST_PATH
 from model_archiver.core.problems import error
 from model_archiver.core.record import Record
+from model_archiver.core.request import StrPath
 from model_archiver.core.running import block_signals
 from model_archiver.core.text import counted
 from model_archiver.trial.diagnosis import Failure, diagnose, logged_warnings
@@ -26,10 +29,6 @@ from model_archiver.writing.staging import StagingDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from model_archiver.checks.context import CheckContext
-    from model_archiver.core.request import StrPath
     from model_archiver.core.running import Unblocked
 
 _DEFAULT_SECONDS, _SAGEMAKER_SECONDS = 120, 60
@@ -54,10 +53,7 @@ class Trial:
     """One trial, step by step, which adds what it finds to a report."""
 
     def __init__(self, context: CheckContext, settings: TrialSettings, requests: Sequence[TrialRequest] = ()) -> None:
-        """Find the interpreter. Without `requests`, those that the archive carries are sent.
-
-        Raise ModelArchiverError if the model needs another start than a trial makes, or no server is installed.
-        """
+        """Find the interpreter, or raise ModelArchiverError; without `requests`, those of the archive are sent."""
         self._context = context
         self._requests = requests
         self._settings = settings
@@ -221,10 +217,7 @@ class Trial:
 
 
 def _install(requirements: str, python: Interpreter, folder: Path, unblocked: Unblocked) -> None:
-    """Install the requirements as the server does (ModelManager.java, `setupModelDependencies`).
-
-    Raise ModelArchiverError if pip fails.
-    """
+    """Install the requirements as ModelManager.java does (`setupModelDependencies`), or raise ModelArchiverError."""
     command = [python.executable, "-m", "pip", "install", "-U", "-t", str(folder), "-r", str(folder / requirements)]
     temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder.parent))
     with closing(GuardedProcess(command, folder, {**os.environ, **temporary})) as pip, unblocked():

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import PurePosixPath
 
 from model_archiver.core.manifest import MANIFEST_PATH, SAMPLES_PATH, SUMS_PATH
+from model_archiver.core.plan import Plan
 from model_archiver.core.problems import error
 from model_archiver.core.report import ArchiveEntry, ArchiveReport
 from model_archiver.core.running import block_signals, completed, signal_pending
 from model_archiver.core.sums import content_digest, sha256, sum_lines
 from model_archiver.core.text import human_size
 from model_archiver.writing.deflate import Workers
-from model_archiver.writing.destination import sidecars_placed
+from model_archiver.writing.destination import Destination, sidecars_placed
 from model_archiver.writing.os_calls import convert_write_errors, sync_tree
 from model_archiver.writing.staging import StagingDirectory, publish_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from model_archiver.core.plan import Plan
     from model_archiver.core.report import Layout
     from model_archiver.core.running import Progress
-    from model_archiver.writing.destination import Destination
 
     Test = Callable[..., object]
 
@@ -31,17 +29,10 @@ _LARGE = 1 << 26  # from this size on, in bytes, a build checks the free space f
 
 
 def build(plan: Plan, progress: Progress, test: Test | None = None) -> ArchiveReport:
-    """Write what a plan describes, and return what was written.
+    """Write what a plan describes, and return what was written; if it raises an error, the target is as it was before.
 
-    Args:
-        plan: what to write.
-        progress: is called with the source bytes just read.
-        test: is called with the report, the finished archive and `progress`, before the archive is moved to its
-            target; raises an error to stop that. A build in place passes `progress` only.
-
-    Raises:
-        ModelArchiverError: a source changed, the disk is full, or another build created the target meanwhile; the
-            target is as it was before.
+    `progress` is called with the source bytes just read. `test` is called with the report, the finished archive and
+    `progress`, before the archive is moved to its target; a build in place passes `progress` only.
     """
     try:
         with convert_write_errors(plan.target.path, "choose another --export-path"):

@@ -6,24 +6,23 @@ import errno
 import hashlib
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import PurePosixPath
 
+from model_archiver.core.plan import FileSource, Plan
+from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.running import no_progress
 from model_archiver.core.sums import Crc32
-from model_archiver.writing.deflate import sampled_share
+from model_archiver.writing.deflate import Workers, sampled_share
 from model_archiver.writing.os_calls import OutputFile, keep_owner, sync_folder
 from model_archiver.writing.staging import StagingDirectory, folder_lock, publish_file, replace_file, undoing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import PurePosixPath
     from typing import BinaryIO
 
-    from model_archiver.core.plan import FileSource, Plan
-    from model_archiver.core.report import ArchiveEntry
     from model_archiver.core.running import Progress, Unblocked
-    from model_archiver.writing.deflate import Workers
 
 # Up to this size, in bytes, a file is read whole: threads and system calls would cost more than they save.
 _SMALL = 1 << 18
@@ -81,10 +80,7 @@ class Destination(ABC):
 
     @abstractmethod
     def publish(self, unblocked: Unblocked) -> None:
-        """Move the finished archive to its target; raise ModelArchiverError if that exists and must not be replaced.
-
-        Signals are blocked, but while something long is done `unblocked`.
-        """
+        """Move the finished archive to its target, or raise an error; signals are blocked, except in `unblocked`."""
 
     def close(self) -> None:  # noqa: B027 - a folder has nothing open
         """Close what is open, whether the archive is finished or not."""
@@ -162,50 +158,39 @@ def _feed(source: FileSource, workers: Workers, update: Callable[[bytes], object
         update(block)
 
 
-class _CopyProgress:
-    """What is both copied and hashed of a file."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.copied = self.hashed = 0
-        self._progress = progress
-        self._reported = 0
-
-    def report(self) -> None:
-        """Report what is new."""
-        done = min(self.copied, self.hashed)
-        new, self._reported = done - self._reported, done
-        self._progress(new)
-
-
 def copy(source: FileSource, output: OutputFile, workers: Workers, *, with_crc32: bool) -> tuple[str, int]:
     """Append a large file to the output, and return its SHA-256 and CRC-32; a CRC-32 that is not wanted is 0.
 
     Threads read the file for them at the same time: each read of what was just read costs little.
     """
-    digest, checksum, done = hashlib.sha256(), Crc32(), _CopyProgress(workers.progress)
+    digest, checksum = hashlib.sha256(), Crc32()
+    copied = hashed = reported = 0
 
     def hash_block(block: bytes) -> None:
+        nonlocal hashed
         digest.update(block)
-        done.hashed += len(block)
+        hashed += len(block)
+
+    def report() -> None:
+        nonlocal reported
+        done = min(copied, hashed)  # what is both
+        new, reported = done - reported, done
+        workers.progress(new)
 
     sums = [workers.hashing.submit(_feed, source, workers, hash_block)]
     if with_crc32:
         sums.append(workers.deflating.submit(_feed, source, workers, checksum.update))
-    with workers.joining(*sums, report=done.report), source.open() as file:
-        _copy_large(source, file, output, done)
-    done.report()
+    with workers.joining(*sums, report=report), source.open() as file:
+        output.flush()
+        while copied < source.size:
+            count = _copy_range(file, output, source.size - copied, copied)
+            if not count:
+                raise source.truncated()
+            copied += count
+            output.write_back()
+            report()
+    report()
     return digest.hexdigest(), checksum.value
-
-
-def _copy_large(source: FileSource, file: BinaryIO, output: OutputFile, done: _CopyProgress) -> None:
-    output.flush()
-    while done.copied < source.size:
-        count = _copy_range(file, output, source.size - done.copied, done.copied)
-        if not count:
-            raise source.truncated()
-        done.copied += count
-        output.write_back()
-        done.report()
 
 
 def _copy_range(file: BinaryIO, output: BinaryIO, left: int, offset: int) -> int:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import mode
 from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH
+from model_archiver.core.plan import FileSource, Plan
 from model_archiver.core.problems import error, raise_errors
-from model_archiver.core.report import ArchiveEntry
+from model_archiver.core.report import ArchiveEntry, ArchiveReport
 from model_archiver.core.sums import sha256
 from model_archiver.planning.gathering import walk_tree
-from model_archiver.planning.target import ExistingOutput
+from model_archiver.planning.target import ExistingOutput, Snapshot
+from model_archiver.writing.deflate import Workers
 from model_archiver.writing.destination import Destination, copy
 from model_archiver.writing.os_calls import (
     OutputFile,
@@ -26,19 +29,12 @@ from model_archiver.writing.os_calls import (
     sync_folder,
     sync_tree,
 )
-from model_archiver.writing.staging import folder_lock, place_new, replace_file, undoing
+from model_archiver.writing.staging import StagingDirectory, folder_lock, place_new, replace_file, undoing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from model_archiver.core.plan import FileSource, Plan
-    from model_archiver.core.report import ArchiveReport
     from model_archiver.core.running import Progress, Unblocked
-    from model_archiver.planning.target import Snapshot
     from model_archiver.reading.archive import Archive, FoundMember
-    from model_archiver.writing.deflate import Workers
-    from model_archiver.writing.staging import StagingDirectory
 
 # Another file system, another user's file, too many links, or a file system without links.
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
@@ -104,12 +100,7 @@ class FolderDestination(Destination):
 
 
 def publish_folder(staging: StagingDirectory, target: Path, unblocked: Unblocked, *, replace: bool) -> None:
-    """Move a finished folder to its target; call it while the signals that end a command are blocked.
-
-    Raises:
-        ModelArchiverError: the target exists and must not be replaced, or something in it cannot be replaced.
-        OSError: something cannot be written; everything is then as it was before.
-    """
+    """Move a finished folder to its target, while signals are blocked; an OSError leaves all as it was before."""
     if not replace:
         place_new(staging.new, target)
     else:
@@ -199,10 +190,7 @@ def _remove_file(root: Path, path: PurePosixPath, kept: Path, undo: list[Callabl
 
 
 def unpack(archive: Archive, report: ArchiveReport, folder: Path, max_size: int | None, progress: Progress) -> None:
-    """Unpack an archive that was read and checked before, as the report says; of two files with one path, the last.
-
-    It raises ModelArchiverError if the archive has changed since, and OSError if a file cannot be written.
-    """
+    """Unpack an archive that has not changed since the report; of two files with one path, the last one is kept."""
     from model_archiver.reading.archive import ReadContext  # noqa: PLC0415 - builds do not read archives
     from model_archiver.reading.content import read_content  # noqa: PLC0415
 

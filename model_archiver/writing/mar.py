@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import stat
 import struct
+from pathlib import PurePosixPath
 
 from model_archiver.core.entries import (
     CENTRAL,
@@ -25,19 +26,13 @@ from model_archiver.core.entries import (
     UTF8_NAME,
     mode,
 )
+from model_archiver.core.plan import FileSource, Plan
 from model_archiver.core.record import Record
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.sums import crc32, sha256
-from model_archiver.writing.deflate import WORTH, DeflateStream, deflate_whole, sampled_share
+from model_archiver.writing.deflate import WORTH, DeflateStream, Workers, deflate_whole, sampled_share
 from model_archiver.writing.destination import FileDestination, copy
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from pathlib import PurePosixPath
-
-    from model_archiver.core.plan import FileSource, Plan
-    from model_archiver.writing.deflate import Workers
-    from model_archiver.writing.staging import StagingDirectory
+from model_archiver.writing.staging import StagingDirectory
 
 _UNIX = 3 << 8
 

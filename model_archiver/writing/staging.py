@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -17,8 +18,6 @@ from model_archiver.writing.os_calls import make_folders, rename_new, sync_folde
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from model_archiver.core.running import Unblocked
 
 _NO_LOCKS = -1  # in place of a descriptor: the file system has no locks
@@ -37,10 +36,7 @@ class StagingDirectory:
     """
 
     def __init__(self, target: Path, name: str) -> None:
-        """Store the target and the name; entering creates the directory next to the target.
-
-        What killed builds of this model left there is removed.
-        """
+        """Store the target and the name; entering creates the directory there, and removes those of killed builds."""
         self._target = target
         self._name = name[:_LONGEST_NAME]
         self._made_folders: list[Path] = []
@@ -133,10 +129,7 @@ def _remove_if_abandoned(path: Path) -> None:
 
 
 def _remove(directory: Path, lock: int) -> None:
-    """Remove a staging directory whose lock is held.
-
-    The lock file goes last, while it is locked: so no other build takes what is left for an abandoned directory.
-    """
+    """Remove a staging directory whose lock is held."""
     with suppress(OSError, ImportError):  # reported below
         kept = directory / _SET_ASIDE
         for existing in kept.iterdir() if kept.is_dir() and not kept.is_symlink() else ():
@@ -149,7 +142,7 @@ def _remove(directory: Path, lock: int) -> None:
             _close(lock)  # before: Windows does not remove open files
             lock = _NO_LOCKS
         if [path.name for path in directory.iterdir()] == [_LOCK]:
-            (directory / _LOCK).unlink()
+            (directory / _LOCK).unlink()  # last, and locked: so no other build takes what is left for an abandoned one
             directory.rmdir()
     _close(lock)
     if os.path.lexists(directory):

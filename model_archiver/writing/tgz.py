@@ -10,16 +10,12 @@ import struct
 from pathlib import PurePosixPath
 
 from model_archiver.core.entries import GZIP_HEADER, TIME, mode
+from model_archiver.core.plan import FileSource, Plan
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.sums import sha256
-from model_archiver.writing.deflate import DeflateStream
+from model_archiver.writing.deflate import DeflateStream, Workers
 from model_archiver.writing.destination import FileDestination
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from model_archiver.core.plan import FileSource, Plan
-    from model_archiver.writing.deflate import Workers
-    from model_archiver.writing.staging import StagingDirectory
+from model_archiver.writing.staging import StagingDirectory
 
 # POSIX.1 (pax, "ustar Interchange Format"), sizes in bytes.
 _BLOCK = 512
