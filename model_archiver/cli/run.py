@@ -6,20 +6,14 @@ import argparse
 import contextlib
 import io
 import sys
+from collections.abc import Callable, Mapping, Sequence
 
 from model_archiver.cli import outcomes
-from model_archiver.cli.outcomes import DONE, FAILED, INTERRUPTED, USAGE
+from model_archiver.cli.flags import FlagParser
+from model_archiver.cli.outcomes import DONE, FAILED, INTERRUPTED, USAGE, Outcome
 from model_archiver.cli.terminal import Reporter, interrupted_by_signals, print_result
 from model_archiver.core.problems import ModelArchiverError, Problem, UsageError, as_error, raise_errors
 from model_archiver.core.running import completed, reporters
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
-
-    from model_archiver.cli.flags import FlagParser
-    from model_archiver.cli.outcomes import Outcome
 
 NOT_COMPARED = 2  # of ``diff``, which fails if the archives differ, as the tool of that name
 UNWRITABLE = "stdout-unwritable"
@@ -50,17 +44,8 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
             status = outcome.status
     except SystemExit as done:  # of --help and --tool-version, or nobody reads stdout
         return int(done.code or DONE)
-    except KeyboardInterrupt:
-        reporter.error(f"interrupted{f' after {completed[0]} was written' if completed else ''}")
-        status = _print_failure(command, INTERRUPTED, args, reporter)
-    except (ModelArchiverError, OSError) as failure:
-        status = _report_failure(as_error(failure), command, args, reporter)
-    except Exception as failure:  # noqa: BLE001 - whatever it is, a user gets one line
-        _print_traceback(args)
-        hint = "" if args.debug else "; run it again with --debug to see where"
-        text = f"internal error: {type(failure).__name__}: {failure}{hint}; please report it"
-        reporter.error(f"{failure}; install this tool again" if isinstance(failure, ImportError) else text)
-        status = _print_failure(command, NOT_COMPARED if command == "diff" else FAILED, args, reporter)
+    except (KeyboardInterrupt, Exception) as failure:  # noqa: BLE001 - whatever it is, a user gets one line
+        status = _report_failure(failure, command, args, reporter)
     finally:
         reporters.pop()
     if status == FAILED and reporter.first_code and not args.quiet:
@@ -116,41 +101,42 @@ def _parse(parser: FlagParser, words: Sequence[str], args: argparse.Namespace) -
         raise
 
 
-def _report_failure(error: ModelArchiverError, command: str, args: argparse.Namespace, reporter: Reporter) -> int:
+def _report_failure(failure: BaseException, command: str, args: argparse.Namespace, reporter: Reporter) -> int:
     """Print what stopped a command, and return the exit status."""
-    _print_traceback(args)
-    problems = error.problems or [Problem("error", "", str(error))]
-    reporter.problems(problems)
-    trial = getattr(error, "trial", None)  # of a TrialFailedError, which is not imported for every command
-    fields = outcomes.report_trial(trial, args, reporter) if trial else {}
-    if isinstance(error, UsageError):
-        reporter.text(f"usage: {reporter.usage}")
-        return _print_failure(command, USAGE, args, reporter, fields)
-    if any(problem.code == UNWRITABLE for problem in problems):
-        return FAILED
-    return _print_failure(command, NOT_COMPARED if command == "diff" else FAILED, args, reporter, fields)
+    status, fields = NOT_COMPARED if command == "diff" else FAILED, {}
+    if args.debug and not isinstance(failure, KeyboardInterrupt):
+        import traceback  # noqa: PLC0415 - only for --debug
 
-
-def _print_failure(
-    command: str,
-    status: int,
-    args: argparse.Namespace,
-    reporter: Reporter,
-    fields: Mapping[str, Any] | None = None,
-) -> int:
-    """Print what a command that failed prints for machines; return the exit status."""
+        traceback.print_exc()
+    if isinstance(failure, KeyboardInterrupt):
+        reporter.error(f"interrupted{f' after {completed[0]} was written' if completed else ''}")
+        status = INTERRUPTED
+    elif isinstance(failure, (ModelArchiverError, OSError)):
+        error = as_error(failure)
+        reporter.problems(error.problems or [Problem("error", "", str(error))])
+        trial = getattr(error, "trial", None)  # of a TrialFailedError, which is not imported for every command
+        fields = outcomes.report_trial(trial, args, reporter) if trial else {}
+        if any(problem.code == UNWRITABLE for problem in error.problems):
+            return FAILED
+        if isinstance(error, UsageError):
+            reporter.text(f"usage: {reporter.usage}")
+            status = USAGE
+    else:
+        hint = "" if args.debug else "; run it again with --debug to see where"
+        text = f"internal error: {type(failure).__name__}: {failure}{hint}; please report it"
+        reporter.error(f"{failure}; install this tool again" if isinstance(failure, ImportError) else text)
     try:
-        _print_for_machines(command, status, args, reporter, lambda: fields or {})
+        _print_for_machines(command, status, args, reporter, lambda: fields)
     except SystemExit:  # nobody reads it
         return status
-    except ModelArchiverError as failure:
-        reporter.problems(failure.problems)
+    except ModelArchiverError as unwritable:
+        reporter.problems(unwritable.problems)
         return INTERRUPTED if status == INTERRUPTED else FAILED
     return status
 
 
 def _print_for_machines(
-    command: str, status: int, args: argparse.Namespace, reporter: Reporter, fields: Callable[[], Mapping[str, Any]]
+    command: str, status: int, args: argparse.Namespace, reporter: Reporter, fields: Callable[[], Mapping[str, object]]
 ) -> None:
     """Print the JSON document, or the annotations of GitHub, if that was asked for."""
     if args.output_format == "json":
@@ -163,10 +149,3 @@ def _print_for_machines(
         lines = [workflow_command(*annotated) for annotated in reporter.annotated]
         if lines:
             print_result("\n".join(lines))
-
-
-def _print_traceback(args: argparse.Namespace) -> None:
-    if args.debug:
-        import traceback  # noqa: PLC0415 - only for --debug
-
-        traceback.print_exc()
