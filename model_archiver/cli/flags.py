@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, NoReturn
 
-    Group = argparse._ArgumentGroup
-
 NUMBER = r"[0-9]{0,9}\.?[0-9]{1,9}(e-?[0-9]{1,2})?"
 OUTPUT_FORMATS = ("text", "json", "github")
 
@@ -36,11 +34,7 @@ class FlagParser(argparse.ArgumentParser):
         return super().format_help()
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override] # noqa: ANN401
-        """Return the arguments as a namespace.
-
-        Raises:
-            UsageError: a flag is unknown or missing, or a value is not one that the flag takes.
-        """
+        """Return the arguments as a namespace; raise a UsageError if a flag or its value is not valid."""
         given = sys.argv[1:] if args is None else list(args)
         raise_errors([self._unknown_flag(word) for word in given if self._is_unknown(word)])
         self._values: dict[str, object] = {}  # the last value of each flag that takes one
@@ -107,7 +101,7 @@ def _columns() -> int:
         return 80
 
 
-def add_worker_flags(group: Group | FlagParser, prefix: str = "") -> None:
+def add_worker_flags(group: argparse._ActionsContainer, prefix: str = "") -> None:
     """Add the flags that say how the server's worker runs; `prefix` goes before the names that packaging could mean."""
     text = "the Python, or virtual environment, with the server"
     group.add_argument(f"--{prefix}python", type=expand_home, metavar="PATH", help=text)
@@ -122,7 +116,7 @@ def add_worker_flags(group: Group | FlagParser, prefix: str = "") -> None:
     group.add_argument("--install-requirements", action="store_true", help=text)
 
 
-def add_common_flags(group: Group | FlagParser, *, has_checks: bool = True) -> None:
+def add_common_flags(group: argparse._ActionsContainer, *, has_checks: bool = True) -> None:
     """Add the flags that all commands have, and those of commands that check a model."""
     if has_checks:
         text = "ignore warnings with these codes, comma-separated"
