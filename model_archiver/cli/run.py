@@ -48,8 +48,9 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
         status = _report_failure(failure, command, args, reporter)
     finally:
         reporters.pop()
-    if status == FAILED and reporter.first_code and not args.quiet:
-        reporter.line(f"note: to learn more, run {parser.prog} explain {reporter.first_code}")
+    codes = [problem.code for problem, *_ in reporter.annotated if problem.level == "error" and problem.code]
+    if status == FAILED and codes and not args.quiet:
+        reporter.line(f"note: to learn more, run {parser.prog} explain {codes[0]}")
     return status
 
 
@@ -103,28 +104,29 @@ def _parse(parser: FlagParser, words: Sequence[str], args: argparse.Namespace) -
 
 def _report_failure(failure: BaseException, command: str, args: argparse.Namespace, reporter: Reporter) -> int:
     """Print what stopped a command, and return the exit status."""
-    status, fields = NOT_COMPARED if command == "diff" else FAILED, {}
+    problems: Sequence[Problem] = ()
+    status, text = NOT_COMPARED if command == "diff" else FAILED, str(failure)
     if args.debug and not isinstance(failure, KeyboardInterrupt):
         import traceback  # noqa: PLC0415 - only for --debug
 
         traceback.print_exc()
     if isinstance(failure, KeyboardInterrupt):
-        reporter.error(f"interrupted{f' after {completed[0]} was written' if completed else ''}")
-        status = INTERRUPTED
+        status, text = INTERRUPTED, f"interrupted{f' after {completed[0]} was written' if completed else ''}"
     elif isinstance(failure, (ModelArchiverError, OSError)):
-        error = as_error(failure)
-        reporter.problems(error.problems or [Problem("error", "", str(error))])
-        trial = getattr(error, "trial", None)  # of a TrialFailedError, which is not imported for every command
-        fields = outcomes.report_trial(trial, args, reporter) if trial else {}
-        if any(problem.code == UNWRITABLE for problem in error.problems):
-            return FAILED
-        if isinstance(error, UsageError):
-            reporter.text(f"usage: {reporter.usage}")
-            status = USAGE
+        problems = as_error(failure).problems
+    elif isinstance(failure, ImportError):
+        text = f"{failure}; install this tool again"
     else:
         hint = "" if args.debug else "; run it again with --debug to see where"
         text = f"internal error: {type(failure).__name__}: {failure}{hint}; please report it"
-        reporter.error(f"{failure}; install this tool again" if isinstance(failure, ImportError) else text)
+    reporter.problems(problems or [Problem("error", "", text)])
+    trial = getattr(failure, "trial", None)  # of a TrialFailedError, which is not imported for every command
+    fields = outcomes.report_trial(trial, args, reporter) if trial else {}
+    if isinstance(failure, UsageError):
+        status = USAGE
+        reporter.text(f"usage: {reporter.usage}")
+    if any(problem.code == UNWRITABLE for problem in problems):
+        return FAILED
     try:
         _print_for_machines(command, status, args, reporter, lambda: fields)
     except SystemExit:  # nobody reads it

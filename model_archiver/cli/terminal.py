@@ -41,7 +41,6 @@ class Reporter:
         self.usage: str | None = None  # how the command is called, which a usage error ends with
         self.reported: list[Problem] = []  # of the command as a whole
         self.annotated: list[tuple[Problem, StrPath | None, Sequence[str]]] = []  # all, with what contains them
-        self.first_code = ""  # of an error
 
     def text(self, text: str) -> None:
         """Write a text as it is."""
@@ -55,10 +54,6 @@ class Reporter:
         """Write a line."""
         self.text(f"{self.program}: {printable(text)}")
 
-    def error(self, text: str) -> None:
-        """Write an error that has no code."""
-        self.problems([Problem("error", "", text)])
-
     def problems(
         self,
         problems: Iterable[Problem],
@@ -67,18 +62,12 @@ class Reporter:
         own_files: Sequence[str] = (),
         names_archive: bool = False,
     ) -> None:
-        """Write problems, a line each.
+        """Write problems, a line each; of an archive, the paths are those of its members, except for `own_files`.
 
-        Args:
-            problems: what is wrong.
-            archive: the archive that they are about; their paths are those of its members.
-            own_files: the paths that are the user's files all the same.
-            names_archive: this is one archive of several, so each line names it.
+        With `names_archive`, it is one archive of several, so each line names it.
         """
         for problem in problems:
             self.annotated.append((problem, archive, own_files))
-            if problem.level == "error":
-                self.first_code = self.first_code or problem.code
             inside = f"{archive}: " if names_archive and problem.path != str(archive) else ""
             if not names_archive:
                 self.reported.append(problem)
@@ -88,9 +77,7 @@ class Reporter:
 def print_result(text: str) -> None:
     """Print a result to stdout, or nothing if it is empty; characters that its encoding lacks become escapes.
 
-    Raises:
-        ModelArchiverError: it cannot be written, for example because the disk is full.
-        SystemExit: nobody reads it any more.
+    Raise an error if it cannot be written, for example because the disk is full, and SystemExit if nobody reads it.
     """
     if not text:
         return
