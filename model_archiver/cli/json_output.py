@@ -88,10 +88,10 @@ def difference_fields(difference: Difference) -> dict[str, Any]:
     return {"same": difference.same, "a": _archive(a), "b": _archive(b), "manifest": manifest, "files": files}
 
 
-def log_lines(report: TrialReport, *, whole: bool) -> Sequence[str]:
-    """Return the lines of the worker's log that are shown: all if that was asked for, else the last of a failure."""
+def shown_log(report: TrialReport, *, whole: bool) -> list[str] | None:
+    """Return the lines of the worker's log: all if that was asked for, else the last of a failure; None without any."""
     lines = report.log.splitlines()
-    return lines if whole else [] if report.is_ok else lines[-_LAST_LINES:]
+    return lines if whole else None if report.is_ok else lines[-_LAST_LINES:] or None
 
 
 def trial_fields(report: TrialReport, log: Sequence[str] | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from model_archiver.core.entries import is_reserved
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, is_sample, model_of
-from model_archiver.core.problems import printable
+from model_archiver.core.problems import Problem, printable
 from model_archiver.core.record import Record
 from model_archiver.core.text import counted, human_size, shortened
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from model_archiver.commands.diff import Difference, FileChange
     from model_archiver.commands.extract import Extraction
     from model_archiver.core.plan import Plan
-    from model_archiver.core.problems import Problem
     from model_archiver.core.report import ArchiveEntry, ArchiveReport
     from model_archiver.trial.report import TrialAnswer, TrialReport
 
@@ -114,24 +113,24 @@ def archive_table(report: ArchiveReport, style: TextStyle) -> str:
 
 def verdict(report: ArchiveReport, style: TextStyle) -> str:
     """Return a line that says whether an archive is OK."""
-    errors = sum(problem.level == "error" for problem in report.problems)
-    warnings = len(report.problems) - errors
-    counts = [counted(count, level) for count, level in ((errors, "error"), (warnings, "warning")) if count]
-    name = style.truncate(str(report.path), 40)
-    if errors:
-        return f"{name}: {style.colorize('rejected', RED)}, {', '.join(counts)}"
+    if not report.is_ok:
+        return rejection(str(report.path), report.problems, style)
+    warnings = [counted(len(report.problems), "warning")] if report.problems else []
     facts = [counted(len(report.files), "file"), f"{human_size(report.unpacked_size)} read"]
     compared, total = report.checksums_compared, sum(str(entry.path) != SUMS_PATH for entry in report.files)
     match = "checksums match" if compared == total else f"checksums of {compared} of {counted(total, 'file')} match"
     facts.append(match if compared else "no checksums to compare")
     layout = "; for SageMaker: TorchServe itself needs one top folder" if report.layout else ""
-    return f"{name}: {style.colorize('OK', GREEN)}, {', '.join(facts + counts)}{layout}"
+    return (
+        f"{style.truncate(str(report.path), 40)}: {style.colorize('OK', GREEN)}, {', '.join(facts + warnings)}{layout}"
+    )
 
 
 def rejection(name: str, problems: Sequence[Problem], style: TextStyle) -> str:
-    """Return the verdict on an archive that could not be read."""
-    counts = counted(len(problems), "error")
-    return f"{style.truncate(name, 40)}: {style.colorize('rejected', RED)}, {counts}"
+    """Return the verdict on an archive that has errors, or that could not be read."""
+    errors = sum(problem.level == "error" for problem in problems)
+    warnings = f", {counted(len(problems) - errors, 'warning')}" if len(problems) > errors else ""
+    return f"{style.truncate(name, 40)}: {style.colorize('rejected', RED)}, {counted(errors, 'error')}{warnings}"
 
 
 def explanation(code: str, entry: Mapping[str, Any]) -> str:
