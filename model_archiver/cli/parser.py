@@ -21,9 +21,7 @@ def torch_parser() -> FlagParser:
 
 def mms_parser() -> FlagParser:
     """Return the parser of ``model-archiver``."""
-    parser = _program(MMS, MMS_HELP)
-    parser.set_defaults(server="mms")
-    return parser
+    return _program(MMS, MMS_HELP)
 
 
 def _program(name: str, short_help: str) -> FlagParser:
@@ -40,6 +38,7 @@ def _program(name: str, short_help: str) -> FlagParser:
     behavior = parser.add_argument_group("behavior")
     _add_behavior_flags(behavior)
     if is_mms:
+        parser.set_defaults(server="mms")
         behavior.add_argument("-c", "--convert", action=_Convert, nargs=0, help=argparse.SUPPRESS)
     return parser
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -68,7 +66,7 @@ def _early_arguments(words: Sequence[str], *, is_packaging: bool) -> argparse.Na
 
 def _package(parser: FlagParser, words: Sequence[str], args: argparse.Namespace, reporter: Reporter) -> Outcome:
     reporter.usage = parser.usage
-    _parse(parser, words, args)
+    parser.parse_args(words, args)
     return outcomes.package(args, reporter, parser.repeated)
 
 
@@ -79,7 +77,7 @@ def _run_other(parser: FlagParser, words: Sequence[str], args: argparse.Namespac
     reporter.usage = f"{parser.prog} COMMAND [flags]"
     flags = command_parser(parser.prog, command, words[1:])
     reporter.usage = flags.usage
-    _parse(flags, words[1:], args)
+    flags.parse_args(words[1:], args)
     if getattr(args, "strict", False):
         raise_errors([problem.replace(level="error") for problem in flags.repeated])
     reporter.problems(flags.repeated)
@@ -89,17 +87,6 @@ def _run_other(parser: FlagParser, words: Sequence[str], args: argparse.Namespac
 
     function = getattr(outcomes, command)  # has the command's name
     return function(args, reporter, terminal_style(sys.stdout))  # type: ignore[no-any-return]
-
-
-def _parse(parser: FlagParser, words: Sequence[str], args: argparse.Namespace) -> None:
-    """Parse the arguments; print what --help and --tool-version say as every result is printed."""
-    output = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(output):
-            parser.parse_args(words, args)
-    except SystemExit:
-        print_result(output.getvalue().removesuffix("\n"))
-        raise
 
 
 def _report_failure(failure: BaseException, command: str, args: argparse.Namespace, reporter: Reporter) -> int:
@@ -148,6 +135,4 @@ def _print_for_machines(
     elif args.output_format == "github":
         from model_archiver.cli.github_output import workflow_command  # noqa: PLC0415 - only for GitHub
 
-        lines = [workflow_command(*annotated) for annotated in reporter.annotated]
-        if lines:
-            print_result("\n".join(lines))
+        print_result("\n".join(workflow_command(*annotated) for annotated in reporter.annotated))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from model_archiver.cli.flags import terminal_columns
 from model_archiver.core.entries import is_reserved
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, is_sample, model_of
 from model_archiver.core.problems import Problem, printable
@@ -53,10 +54,8 @@ def terminal_style(stream: TextIO | None) -> TextStyle:
     """Return the style of a stream: of the terminal's width and in color, or plain where it is not a terminal."""
     if stream is None or not stream.isatty():
         return TextStyle()
-    import shutil  # noqa: PLC0415 - only on a terminal
-
     has_colors = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return TextStyle(shutil.get_terminal_size().columns, has_colors)
+    return TextStyle(terminal_columns(), has_colors)
 
 
 def written_line(report: ArchiveReport) -> str:
