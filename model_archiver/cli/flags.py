@@ -8,7 +8,7 @@ import os
 import re
 import sys
 
-from model_archiver.cli.terminal import print_result
+from model_archiver.cli.terminal import columns_of, print_result
 from model_archiver.core.problems import Problem, error, raise_errors
 from model_archiver.core.text import did_you_mean, expand_home, invalid_choice, shortened
 
@@ -28,11 +28,7 @@ class FlagParser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """Return what --help prints."""
-        return self.short_help or self.format_all()
-
-    def format_all(self) -> str:
-        """Return the help of all flags."""
-        return super().format_help()
+        return self.short_help or super().format_help()
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override] # noqa: ANN401
         """Return the arguments as a namespace; raise a UsageError if a flag or its value is not valid."""
@@ -97,12 +93,8 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 def terminal_columns() -> int:
     """Return the width of the terminal, or what the variable COLUMNS says, or 80 if neither is known."""
     given = os.environ.get("COLUMNS", "")
-    if given.isdecimal() and int(given[:9]) > 0:  # Python reads no number of many digits
-        return int(given[:9])
-    try:
-        return os.get_terminal_size(1).columns or 80
-    except OSError:  # not a terminal
-        return 80
+    is_number = given.isdecimal() and int(given[:9]) > 0  # Python reads no number of many digits
+    return int(given[:9]) if is_number else columns_of(sys.__stdout__)
 
 
 def add_worker_flags(group: argparse._ActionsContainer, prefix: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from model_archiver._version import __version__
 from model_archiver.cli.terminal import Reporter, print_result, progress_bar
 from model_archiver.core.problems import ModelArchiverError, Problem, UsageError, as_error, error
 from model_archiver.core.record import Record
@@ -232,8 +233,6 @@ def completion(args: argparse.Namespace, reporter: Reporter, _style: TextStyle) 
 
 def version(_args: argparse.Namespace, reporter: Reporter, _style: TextStyle) -> Outcome:
     """Print the tool's version."""
-    from model_archiver._version import __version__  # noqa: PLC0415
-
     return Outcome(DONE, lambda: f"{reporter.program} {__version__}", lambda: {"version": __version__})
 
 
@@ -243,7 +242,9 @@ def show_help(parser: FlagParser, args: argparse.Namespace) -> Outcome:
 
     if args.about:
         return _text(command_parser(parser.prog, args.about, ["--help"]).format_help())
-    return _text(parser.format_all() if args.all else parser.format_help())
+    if args.all:
+        parser.short_help = ""
+    return _text(parser.format_help())
 
 
 def _text(text: str) -> Outcome:

@@ -24,7 +24,6 @@ else:
     import _signal as signal  # `signal` makes enumerations of its constants: 2 % of a small build
 
 _DELAY, _INTERVAL = 1, 0.1  # seconds before the first bar, and from one bar to the next
-_DEFAULT_COLUMNS = 80
 # The columns that a bar needs, and its format.
 _FORMATS = (
     (60, "{l_bar}{bar}{r_bar}"),
@@ -155,6 +154,13 @@ def progress_bar(*, hidden: bool) -> Iterator[Progress]:
         bar.clear()
 
 
+def columns_of(stream: TextIO | None) -> int:
+    """Return the width of the terminal of a stream, or 80 if it is not known."""
+    with contextlib.suppress(OSError, ValueError):  # not a terminal, or closed
+        return (os.get_terminal_size(stream.fileno()).columns if stream else 0) or 80
+    return 80
+
+
 def _clear_bar() -> None:
     """Make room for a line."""
     if _Bar.shown:
@@ -189,13 +195,13 @@ class _Bar:
     def clear(self) -> None:
         """Remove the bar from the screen, and the ``^C`` that a terminal adds to it."""
         if self._length:
-            self._write(" " * min(self._length + 2, self._columns()) + "\r")
+            self._write(" " * min(self._length + 2, columns_of(self._stream)) + "\r")
             _Bar.shown, self._length = None, 0
 
     def _draw(self, elapsed: float) -> None:
         from tqdm import tqdm  # noqa: PLC0415 - only for what takes long
 
-        width = max(self._columns() - 3, 1)  # with room for ``^C``, and for the cursor
+        width = max(columns_of(self._stream) - 3, 1)  # with room for ``^C``, and for the cursor
         text = tqdm.format_meter(
             self._done,
             self._total,
@@ -212,11 +218,6 @@ class _Bar:
         padded = text.ljust(self._length)
         _Bar.shown, self._length = self, len(padded)
         self._write(padded)
-
-    def _columns(self) -> int:
-        with contextlib.suppress(OSError):
-            return os.get_terminal_size(self._stream.fileno()).columns or _DEFAULT_COLUMNS
-        return _DEFAULT_COLUMNS
 
     def _write(self, text: str) -> None:
         with contextlib.suppress(OSError):  # the terminal is gone
