@@ -33,7 +33,7 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
     reporters.append(reporter.line)
     try:
         with interrupted_by_signals():
-            outcome = (_package if is_packaging else _run_other)(parser, words, args, reporter)
+            outcome = _run(parser, words, args, reporter)
             for line in outcome.lines:  # first: an archive exists, whether or not its JSON can be printed
                 reporter.line(line)
             if args.output_format == "text":
@@ -64,14 +64,13 @@ def _early_arguments(words: Sequence[str], *, is_packaging: bool) -> argparse.Na
     return argparse.Namespace(debug="--debug" in words, quiet="--quiet" in words, output_format=output_format)
 
 
-def _package(parser: FlagParser, words: Sequence[str], args: argparse.Namespace, reporter: Reporter) -> Outcome:
+def _run(parser: FlagParser, words: Sequence[str], args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    """Parse the arguments, and do what they ask for."""
     reporter.usage = parser.usage
-    parser.parse_args(words, args)
-    return outcomes.package(args, reporter, parser.repeated)
-
-
-def _run_other(parser: FlagParser, words: Sequence[str], args: argparse.Namespace, reporter: Reporter) -> Outcome:
-    from model_archiver.cli.command_parser import command_parser  # noqa: PLC0415
+    if words[0].startswith("-"):
+        parser.parse_args(words, args)
+        return outcomes.package(args, reporter, parser.repeated)
+    from model_archiver.cli.command_parser import command_parser  # noqa: PLC0415 - not for packaging
 
     command = words[0]
     reporter.usage = f"{parser.prog} COMMAND [flags]"
