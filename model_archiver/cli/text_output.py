@@ -209,8 +209,8 @@ def _answer_line(answer: TrialAnswer, style: TextStyle) -> str:
 
     together = " (sent together)" if answer.batched else ""
     facts = [str(answer.status), answer.content_type, f"{answer.seconds:.2f} s", human_size(len(answer.body))]
-    form, _ = answer_body(answer)
-    text = "" if form == "base64" else shortened(" ".join(answer.body.decode().split()), _SHOWN_BODY)
+    is_binary = answer_body(answer)["form"] == "base64"
+    text = "" if is_binary else shortened(" ".join(answer.body.decode().split()), _SHOWN_BODY)
     line = f"{answer.request}{together}: {', '.join(fact for fact in facts if fact)}"
     return style.truncate(f"  {line}{f': {text}' if text else ''}")
 
