@@ -7,14 +7,15 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from model_archiver._version import __version__
-    from model_archiver.cli.scripts import ModelArchiver
-    from model_archiver.commands.diff import diff
-    from model_archiver.commands.extract import extract
-    from model_archiver.commands.inspect import inspect, verify
-    from model_archiver.commands.try_archive import try_archive
-    from model_archiver.core.problems import ModelArchiverError
-    from model_archiver.core.request import ModelArchiverConfig
+    from model_archiver._version import __version__ as __version__
+    from model_archiver.cli.scripts import ModelArchiver as ModelArchiver
+    from model_archiver.commands.diff import diff as diff
+    from model_archiver.commands.extract import extract as extract
+    from model_archiver.commands.inspect import inspect as inspect
+    from model_archiver.commands.inspect import verify as verify
+    from model_archiver.commands.try_archive import try_archive as try_archive
+    from model_archiver.core.problems import ModelArchiverError as ModelArchiverError
+    from model_archiver.core.request import ModelArchiverConfig as ModelArchiverConfig
 
 # Ctrl-C ends a process of the commands silently until there is something to clean up: no traceback of imports. One that
 # only imports the package keeps its handlers. With python -m, sys.argv[0] is "-m" until Python
@@ -24,18 +25,6 @@ _program = "".join(map(str, _words[:1])).replace("\\", "/").rpartition("/")[2].r
 _is_command = _program in ("torch-model-archiver", "model-archiver", "model_archiver", "-mmodel_archiver")
 if _is_command and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-
-__all__ = [
-    "ModelArchiver",
-    "ModelArchiverConfig",
-    "ModelArchiverError",
-    "__version__",
-    "diff",
-    "extract",
-    "inspect",
-    "try_archive",
-    "verify",
-]
 
 _HOMES = {
     "ModelArchiver": "model_archiver.cli.scripts",
@@ -48,6 +37,7 @@ _HOMES = {
     "try_archive": "model_archiver.commands.try_archive",
     "verify": "model_archiver.commands.inspect",
 }
+__all__ = list(_HOMES)
 
 
 def __dir__() -> list[str]:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
+from argparse import Action
 
 from model_archiver.cli.command_parser import SHELLS, command_parser
+from model_archiver.cli.flags import FlagParser
 from model_archiver.cli.parser import MMS, mms_parser, torch_parser
 from model_archiver.commands import COMMANDS
 from model_archiver.core.codes import read_codes
 from model_archiver.core.problems import ModelArchiverError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from argparse import Action
-
-    from model_archiver.cli.flags import FlagParser
 
 _FILES = {"FILE", "PATH", "PATHS", "ARCHIVE", "A", "B"}
 
@@ -65,11 +61,7 @@ end
 
 
 def completion_script(program: str, shell: str) -> str:
-    """Return the script that completes the command line of a program in ``bash``, ``zsh`` or ``fish``.
-
-    Raises:
-        ModelArchiverError: shtab is missing, too old or broken.
-    """
+    """Return the script that completes a program's command line in a shell; raise an error if shtab is not usable."""
     try:
         return _script(program, shell)
     except Exception as failure:  # a broken package can raise anything

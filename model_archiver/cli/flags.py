@@ -8,6 +8,7 @@ import os
 import re
 import sys
 
+from model_archiver.cli.terminal import columns_of, print_result
 from model_archiver.commands import COMMANDS
 from model_archiver.core.problems import Problem, error, raise_errors
 from model_archiver.core.text import did_you_mean, expand_home, invalid_choice, shortened
@@ -17,10 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, NoReturn
 
-    Group = argparse._ArgumentGroup
-
 NUMBER = r"[0-9]{0,9}\.?[0-9]{1,9}(e-?[0-9]{1,2})?"
-OUTPUT_FORMATS = ("text", "json", "github")
+_SECONDS = r"(?=[0.]*[1-9])([0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9})"  # more than 0
 
 
 class FlagParser(argparse.ArgumentParser):
@@ -30,23 +29,14 @@ class FlagParser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """Return what --help prints."""
-        return self.short_help or self.format_all()
-
-    def format_all(self) -> str:
-        """Return the help of all flags."""
-        return super().format_help()
+        return self.short_help or super().format_help()
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override] # noqa: ANN401
-        """Return the arguments as a namespace.
-
-        Raises:
-            UsageError: a flag is unknown or missing, or a value is not one that the flag takes.
-        """
+        """Return the arguments as a namespace; raise a UsageError if a flag or its value is not valid."""
         given = sys.argv[1:] if args is None else list(args)
         raise_errors([self._unknown_flag(word) for word in given if self._is_unknown(word)])
         self._values: dict[str, object] = {}  # the last value of each flag that takes one
         self.repeated: list[Problem] = []  # a warning for each value that does not count
-        parsed: Any
         parsed, rest = self.parse_known_args(given, namespace)
         if rest:
             hint = f"see {self.prog} --help"
@@ -65,6 +55,9 @@ class FlagParser(argparse.ArgumentParser):
         """Raise what is wrong with the command line."""
         message, _, hint = message.partition("; ")  # some types of flags bring a hint
         raise error("usage-invalid", message, hint or f"see {self.prog} --help")
+
+    def _print_message(self, message: str, file: object = None) -> None:  # noqa: ARG002 - --help goes to stdout
+        print_result(message.removesuffix("\n"))
 
     def _get_values(self, action: argparse.Action, words: list[str]) -> Any:  # noqa: ANN401 - as in argparse
         value = super()._get_values(action, words)
@@ -97,41 +90,34 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Help of the terminal's width, without importing shutil, which argparse does for every flag."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=26, width=_columns() - 2)
+        super().__init__(prog, max_help_position=26, width=terminal_columns() - 2)
 
 
-def _columns() -> int:
+def terminal_columns() -> int:
+    """Return the width of the terminal, or what the variable COLUMNS says, or 80 if neither is known."""
     given = os.environ.get("COLUMNS", "")
-    if given.isdecimal() and int(given[:9]) > 0:  # Python reads no number of many digits
-        return int(given[:9])
-    try:
-        return os.get_terminal_size(1).columns or 80
-    except OSError:  # not a terminal
-        return 80
+    is_number = given.isdecimal() and int(given[:9]) > 0  # Python reads no number of many digits
+    return int(given[:9]) if is_number else columns_of(sys.__stdout__)
 
 
-def add_worker_flags(group: Group | FlagParser, prefix: str = "") -> None:
+def add_worker_flags(group: argparse._ActionsContainer, prefix: str = "") -> None:
     """Add the flags that say how the server's worker runs; `prefix` goes before the names that packaging could mean."""
     text = "the Python, or virtual environment, with the server"
     group.add_argument(f"--{prefix}python", type=expand_home, metavar="PATH", help=text)
-    seconds = valid(
-        float,
-        "a number of seconds; give one such as 30 or 0.5",
-        r"(?=[0.]*[1-9])([0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9})",
-    )
+    seconds = valid(float, "a number of seconds; give one such as 30 or 0.5", _SECONDS)
     text = "time limit of loading, and of each answer"
     group.add_argument(f"--{prefix}timeout", type=seconds, metavar="SECONDS", help=text)
     text = "first install the model's requirements, privately"
     group.add_argument("--install-requirements", action="store_true", help=text)
 
 
-def add_common_flags(group: Group | FlagParser, *, has_checks: bool = True) -> None:
+def add_common_flags(group: argparse._ActionsContainer, *, has_checks: bool = True) -> None:
     """Add the flags that all commands have, and those of commands that check a model."""
     if has_checks:
         text = "ignore warnings with these codes, comma-separated"
         group.add_argument("--ignore", action="append", metavar="CODES", help=text)
         text = "what to print: text, json or github (annotations)"
-        group.add_argument("--output-format", type=Choice(*OUTPUT_FORMATS), metavar="FORMAT", help=text)
+        group.add_argument("--output-format", type=Choice("text", "json", "github"), metavar="FORMAT", help=text)
     group.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
     group.add_argument("--quiet", action="store_true", help="no progress bar and no summary; warnings stay")
     group.add_argument("--debug", action="store_true", help="show where in the code an error came from")

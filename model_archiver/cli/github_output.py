@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from model_archiver.core.problems import FILE_MISSING, printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from model_archiver.core.problems import Problem
-    from model_archiver.core.request import StrPath
+from model_archiver.core.problems import FILE_MISSING, Problem, printable
+from model_archiver.core.request import StrPath
 
 _FLAG = r"(?s)-|--[a-z][a-z-]*( .*)?"  # a flag, with its value or without, or stdin
 _NOT_FILES = ("", "stdout", "the current folder")
@@ -25,12 +20,9 @@ _FILE_AND_MORE = r"(?s)(.+?)(?:: case \d+|:\w*| \(--[a-z-]+\))"
 
 
 def workflow_command(problem: Problem, archive: StrPath | None, own_files: Collection[str]) -> str:
-    """Return the workflow command for a problem.
+    """Return the workflow command for a problem: of the contents of `archive`, if that was read.
 
-    Args:
-        problem: what is wrong.
-        archive: the archive that was read, if the problem is one of its contents.
-        own_files: the user's files that were read beside the archive, such as inputs, as they were given.
+    `own_files` are the user's files that were read beside the archive, such as inputs, as they were given.
     """
     file, named = _place(problem, None if archive is None else Path(archive), own_files)
     line = "" if problem.line is None else str(problem.line)

@@ -88,44 +88,38 @@ def difference_fields(difference: Difference) -> dict[str, Any]:
     return {"same": difference.same, "a": _archive(a), "b": _archive(b), "manifest": manifest, "files": files}
 
 
-def log_lines(report: TrialReport, *, whole: bool) -> Sequence[str]:
-    """Return the lines of the worker's log that are shown: all if that was asked for, else the last of a failure."""
+def shown_log(report: TrialReport, *, whole: bool) -> list[str] | None:
+    """Return the lines of the worker's log: all if that was asked for, else the last of a failure; None without any."""
     lines = report.log.splitlines()
-    return lines if whole else [] if report.is_ok else lines[-_LAST_LINES:]
+    return lines if whole else None if report.is_ok else lines[-_LAST_LINES:] or None
 
 
 def trial_fields(report: TrialReport, log: Sequence[str] | None) -> dict[str, Any]:
     """Return the fields of a trial; the log is null where it is not shown."""
-    names = ("server", "python", "versions", "loads", "answers", "notes")
     trial = {
-        **{name: getattr(report, name) for name in names},
+        **{name: getattr(report, name) for name in ("server", "python", "versions", "loads", "answers", "notes")},
         "seconds": {"load": report.seconds.get("load"), "answer": report.seconds.get("answer")},
-        "results": [_answer_fields(answer) for answer in report.results],
+        "results": [{**answer.as_dict(), "size": len(answer.body), **answer_body(answer)} for answer in report.results],
         "log": None if log is None else "\n".join(log),
     }
     archive = {"archive": str(report.archive.path), "digest": report.archive.digest}
     return {**archive, "trial": trial, **given(ignored=report.ignored)}
 
 
-def _answer_fields(answer: TrialAnswer) -> dict[str, Any]:
-    form, body = answer_body(answer)
-    return {**answer.as_dict(), "size": len(answer.body), "form": form, "body": body}
-
-
-def answer_body(answer: TrialAnswer) -> tuple[str, object]:
-    """Return the body of an answer for JSON, and its form: ``json``, ``text`` or ``base64``."""
+def answer_body(answer: TrialAnswer) -> dict[str, object]:
+    """Return the body of an answer as JSON, and its form: ``json``, ``text`` or ``base64``."""
     try:
         text = answer.body.decode()
     except UnicodeDecodeError:
-        return "base64", b2a_base64(answer.body, newline=False).decode()
+        return {"form": "base64", "body": b2a_base64(answer.body, newline=False).decode()}
     if answer.content_type.partition(";")[0].strip().lower() in ("", "application/json"):
         try:
             value = json.loads(text)
             json.dumps(value, indent=2, allow_nan=False)  # with an indent, it takes less depth
         except (ValueError, RecursionError):  # not JSON, or with a number that JSON lacks, such as NaN
-            return "text", text
-        return "json", value
-    return "text", text
+            return {"form": "text", "body": text}
+        return {"form": "json", "body": value}
+    return {"form": "text", "body": text}
 
 
 def role(path: PurePosixPath, manifest: Mapping[str, Any]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from model_archiver.cli.terminal import print_result, progress_bar
-from model_archiver.core.problems import ModelArchiverError, UsageError, as_error, error
+from model_archiver._version import __version__
+from model_archiver.cli.terminal import Reporter, print_result, progress_bar
+from model_archiver.core.problems import ModelArchiverError, Problem, UsageError, as_error, error
 from model_archiver.core.record import Record
 from model_archiver.core.running import add_total
 from model_archiver.core.text import counted, did_you_mean
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from model_archiver.cli.flags import FlagParser
-    from model_archiver.cli.terminal import Reporter
     from model_archiver.cli.text_output import TextStyle
-    from model_archiver.core.problems import Problem
     from model_archiver.core.report import ArchiveReport
     from model_archiver.trial.report import TrialReport
 
@@ -84,18 +83,15 @@ def report_trial(report: TrialReport, args: argparse.Namespace, reporter: Report
     return dict(outcome.fields())
 
 
-def _trial_outcome(
-    report: TrialReport, args: argparse.Namespace, style: TextStyle, *, whole_log: bool = False
-) -> Outcome:
+def _trial_outcome(report: TrialReport, args: argparse.Namespace, style: TextStyle) -> Outcome:
     from model_archiver.cli import json_output, text_output  # noqa: PLC0415
 
-    log = json_output.log_lines(report, whole=whole_log)
+    log = json_output.shown_log(report, whole=getattr(args, "log", False))  # a flag that packaging lacks
     lines = [f"note: {note}" for note in report.notes]
-    lines += [f"log: {line}" for line in log if args.output_format != "json"] + _ignored_note(report.ignored)
+    lines += [f"log: {line}" for line in log or () if args.output_format != "json"] + _ignored_note(report.ignored)
     verdict = "" if args.quiet else text_output.trial_verdict(report, style)
-    shown = log if whole_log or log else None
     status = DONE if report.is_ok else FAILED
-    return Outcome(status, lambda: verdict, lambda: json_output.trial_fields(report, shown), lines)
+    return Outcome(status, lambda: verdict, lambda: json_output.trial_fields(report, log), lines)
 
 
 def inspect(args: argparse.Namespace, reporter: Reporter, style: TextStyle) -> Outcome:
@@ -202,7 +198,7 @@ def test(args: argparse.Namespace, reporter: Reporter, style: TextStyle) -> Outc
         report = try_archive(inputs=flags.pop("input"), **flags, progress=progress)
     own = filter(None, [*args.input, *args.expect, args.cases, args.python])
     reporter.problems(report.problems, args.archive, own_files=tuple(own))
-    return _trial_outcome(report, args, style, whole_log=args.log)
+    return _trial_outcome(report, args, style)
 
 
 def explain(args: argparse.Namespace, reporter: Reporter, _style: TextStyle) -> Outcome:
@@ -232,14 +228,11 @@ def completion(args: argparse.Namespace, reporter: Reporter, _style: TextStyle) 
     """Print the completion script of a shell."""
     from model_archiver.cli.completion import completion_script  # noqa: PLC0415
 
-    script = completion_script(reporter.program, args.shell)
-    return _text(script)
+    return _text(completion_script(reporter.program, args.shell))
 
 
 def version(_args: argparse.Namespace, reporter: Reporter, _style: TextStyle) -> Outcome:
     """Print the tool's version."""
-    from model_archiver._version import __version__  # noqa: PLC0415
-
     return Outcome(DONE, lambda: f"{reporter.program} {__version__}", lambda: {"version": __version__})
 
 
@@ -249,7 +242,9 @@ def show_help(parser: FlagParser, args: argparse.Namespace) -> Outcome:
 
     if args.about:
         return _text(command_parser(parser.prog, args.about, ["--help"]).format_help())
-    return _text(parser.format_all() if args.all else parser.format_help())
+    if args.all:
+        parser.short_help = ""
+    return _text(parser.format_help())
 
 
 def _text(text: str) -> Outcome:

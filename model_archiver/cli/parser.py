@@ -10,10 +10,6 @@ from model_archiver.cli.help import MMS_HELP, TORCH_HELP
 from model_archiver.core.problems import error
 from model_archiver.core.request import DEFLATE, ArchiveFormat, Platform
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from model_archiver.cli.flags import Group
-
 TORCH = "torch-model-archiver"
 MMS = "model-archiver"
 
@@ -25,9 +21,7 @@ def torch_parser() -> FlagParser:
 
 def mms_parser() -> FlagParser:
     """Return the parser of ``model-archiver``."""
-    parser = _program(MMS, MMS_HELP)
-    parser.set_defaults(server="mms")
-    return parser
+    return _program(MMS, MMS_HELP)
 
 
 def _program(name: str, short_help: str) -> FlagParser:
@@ -44,11 +38,12 @@ def _program(name: str, short_help: str) -> FlagParser:
     behavior = parser.add_argument_group("behavior")
     _add_behavior_flags(behavior)
     if is_mms:
+        parser.set_defaults(server="mms")
         behavior.add_argument("-c", "--convert", action=_Convert, nargs=0, help=argparse.SUPPRESS)
     return parser
 
 
-def _add_model_flags(group: Group, *, is_mms: bool) -> None:
+def _add_model_flags(group: argparse._ActionsContainer, *, is_mms: bool) -> None:
     text = "the model's name on the server, and the name of the output: letters, digits, '_', '-' and '.'"
     group.add_argument("--model-name", required=True, metavar="NAME", help=text)
     if is_mms:
@@ -72,7 +67,7 @@ def _add_model_flags(group: Group, *, is_mms: bool) -> None:
     group.add_argument("--runtime", default="python", type=Choice(*runtimes), metavar="RUNTIME", help=text)
 
 
-def _add_content_flags(group: Group, *, is_mms: bool) -> None:
+def _add_content_flags(group: argparse._ActionsContainer, *, is_mms: bool) -> None:
     if not is_mms:
         text = "comma-separated files, folders and patterns; files and the contents of folders go to the archive's "
         text += "root; may be repeated"
@@ -87,7 +82,7 @@ def _add_content_flags(group: Group, *, is_mms: bool) -> None:
     group.add_argument("--samples", metavar="FILE", help=text)
 
 
-def _add_output_flags(group: Group) -> None:
+def _add_output_flags(group: argparse._ActionsContainer) -> None:
     text = "the folder for the output, created if missing (default: current folder)"
     group.add_argument("--export-path", metavar="DIR", help=text)
     text = "default: NAME.mar, text deflated and weights stored; zip-store: NAME.mar, everything stored; tgz: "
@@ -107,7 +102,7 @@ def _add_output_flags(group: Group) -> None:
     group.add_argument("--link", action="store_true", help=text)
 
 
-def _add_behavior_flags(group: Group) -> None:
+def _add_behavior_flags(group: argparse._ActionsContainer) -> None:
     checks = group.add_mutually_exclusive_group()
     checks.add_argument("--strict", action="store_true", help="do not build if there is a warning")
     checks.add_argument("--no-checks", dest="checks", action="store_false", help="skip the checks of the model")

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import sys
+from collections.abc import Callable, Mapping, Sequence
 
 from model_archiver.cli import outcomes
-from model_archiver.cli.outcomes import DONE, FAILED, INTERRUPTED, USAGE
+from model_archiver.cli.flags import FlagParser
+from model_archiver.cli.outcomes import DONE, FAILED, INTERRUPTED, USAGE, Outcome
 from model_archiver.cli.terminal import Reporter, interrupted_by_signals, print_result
 from model_archiver.core.problems import ModelArchiverError, Problem, UsageError, as_error, raise_errors
 from model_archiver.core.running import completed, reporters
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
-
-    from model_archiver.cli.flags import FlagParser
-    from model_archiver.cli.outcomes import Outcome
 
 NOT_COMPARED = 2  # of ``diff``, which fails if the archives differ, as the tool of that name
 UNWRITABLE = "stdout-unwritable"
@@ -41,7 +33,7 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
     reporters.append(reporter.line)
     try:
         with interrupted_by_signals():
-            outcome = (_package if is_packaging else _run_other)(parser, words, args, reporter)
+            outcome = _run(parser, words, args, reporter)
             for line in outcome.lines:  # first: an archive exists, whether or not its JSON can be printed
                 reporter.line(line)
             if args.output_format == "text":
@@ -50,21 +42,13 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
             status = outcome.status
     except SystemExit as done:  # of --help and --tool-version, or nobody reads stdout
         return int(done.code or DONE)
-    except KeyboardInterrupt:
-        reporter.error(f"interrupted{f' after {completed[0]} was written' if completed else ''}")
-        status = _print_failure(command, INTERRUPTED, args, reporter)
-    except (ModelArchiverError, OSError) as failure:
-        status = _report_failure(as_error(failure), command, args, reporter)
-    except Exception as failure:  # noqa: BLE001 - whatever it is, a user gets one line
-        _print_traceback(args)
-        hint = "" if args.debug else "; run it again with --debug to see where"
-        text = f"internal error: {type(failure).__name__}: {failure}{hint}; please report it"
-        reporter.error(f"{failure}; install this tool again" if isinstance(failure, ImportError) else text)
-        status = _print_failure(command, NOT_COMPARED if command == "diff" else FAILED, args, reporter)
+    except (KeyboardInterrupt, Exception) as failure:  # noqa: BLE001 - whatever it is, a user gets one line
+        status = _report_failure(failure, command, args, reporter)
     finally:
         reporters.pop()
-    if status == FAILED and reporter.first_code and not args.quiet:
-        reporter.line(f"note: to learn more, run {parser.prog} explain {reporter.first_code}")
+    codes = [problem.code for problem, *_ in reporter.annotated if problem.level == "error" and problem.code]
+    if status == FAILED and codes and not args.quiet:
+        reporter.line(f"note: to learn more, run {parser.prog} explain {codes[0]}")
     return status
 
 
@@ -80,20 +64,19 @@ def _early_arguments(words: Sequence[str], *, is_packaging: bool) -> argparse.Na
     return argparse.Namespace(debug="--debug" in words, quiet="--quiet" in words, output_format=output_format)
 
 
-def _package(parser: FlagParser, words: Sequence[str], args: argparse.Namespace, reporter: Reporter) -> Outcome:
+def _run(parser: FlagParser, words: Sequence[str], args: argparse.Namespace, reporter: Reporter) -> Outcome:
+    """Parse the arguments, and do what they ask for."""
     reporter.usage = parser.usage
-    _parse(parser, words, args)
-    return outcomes.package(args, reporter, parser.repeated)
-
-
-def _run_other(parser: FlagParser, words: Sequence[str], args: argparse.Namespace, reporter: Reporter) -> Outcome:
-    from model_archiver.cli.command_parser import command_parser  # noqa: PLC0415
+    if words[0].startswith("-"):
+        parser.parse_args(words, args)
+        return outcomes.package(args, reporter, parser.repeated)
+    from model_archiver.cli.command_parser import command_parser  # noqa: PLC0415 - not for packaging
 
     command = words[0]
     reporter.usage = f"{parser.prog} COMMAND [flags]"
     flags = command_parser(parser.prog, command, words[1:])
     reporter.usage = flags.usage
-    _parse(flags, words[1:], args)
+    flags.parse_args(words[1:], args)
     if getattr(args, "strict", False):
         raise_errors([problem.replace(level="error") for problem in flags.repeated])
     reporter.problems(flags.repeated)
@@ -105,52 +88,43 @@ def _run_other(parser: FlagParser, words: Sequence[str], args: argparse.Namespac
     return function(args, reporter, terminal_style(sys.stdout))  # type: ignore[no-any-return]
 
 
-def _parse(parser: FlagParser, words: Sequence[str], args: argparse.Namespace) -> None:
-    """Parse the arguments; print what --help and --tool-version say as every result is printed."""
-    output = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(output):
-            parser.parse_args(words, args)
-    except SystemExit:
-        print_result(output.getvalue().removesuffix("\n"))
-        raise
-
-
-def _report_failure(error: ModelArchiverError, command: str, args: argparse.Namespace, reporter: Reporter) -> int:
+def _report_failure(failure: BaseException, command: str, args: argparse.Namespace, reporter: Reporter) -> int:
     """Print what stopped a command, and return the exit status."""
-    _print_traceback(args)
-    problems = error.problems or [Problem("error", "", str(error))]
-    reporter.problems(problems)
-    trial = getattr(error, "trial", None)  # of a TrialFailedError, which is not imported for every command
+    problems: Sequence[Problem] = ()
+    status, text = NOT_COMPARED if command == "diff" else FAILED, str(failure)
+    if args.debug and not isinstance(failure, KeyboardInterrupt):
+        import traceback  # noqa: PLC0415 - only for --debug
+
+        traceback.print_exc()
+    if isinstance(failure, KeyboardInterrupt):
+        status, text = INTERRUPTED, f"interrupted{f' after {completed[0]} was written' if completed else ''}"
+    elif isinstance(failure, (ModelArchiverError, OSError)):
+        problems = as_error(failure).problems
+    elif isinstance(failure, ImportError):
+        text = f"{failure}; install this tool again"
+    else:
+        hint = "" if args.debug else "; run it again with --debug to see where"
+        text = f"internal error: {type(failure).__name__}: {failure}{hint}; please report it"
+    reporter.problems(problems or [Problem("error", "", text)])
+    trial = getattr(failure, "trial", None)  # of a TrialFailedError, which is not imported for every command
     fields = outcomes.report_trial(trial, args, reporter) if trial else {}
-    if isinstance(error, UsageError):
+    if isinstance(failure, UsageError):
+        status = USAGE
         reporter.text(f"usage: {reporter.usage}")
-        return _print_failure(command, USAGE, args, reporter, fields)
     if any(problem.code == UNWRITABLE for problem in problems):
         return FAILED
-    return _print_failure(command, NOT_COMPARED if command == "diff" else FAILED, args, reporter, fields)
-
-
-def _print_failure(
-    command: str,
-    status: int,
-    args: argparse.Namespace,
-    reporter: Reporter,
-    fields: Mapping[str, Any] | None = None,
-) -> int:
-    """Print what a command that failed prints for machines; return the exit status."""
     try:
-        _print_for_machines(command, status, args, reporter, lambda: fields or {})
+        _print_for_machines(command, status, args, reporter, lambda: fields)
     except SystemExit:  # nobody reads it
         return status
-    except ModelArchiverError as failure:
-        reporter.problems(failure.problems)
+    except ModelArchiverError as unwritable:
+        reporter.problems(unwritable.problems)
         return INTERRUPTED if status == INTERRUPTED else FAILED
     return status
 
 
 def _print_for_machines(
-    command: str, status: int, args: argparse.Namespace, reporter: Reporter, fields: Callable[[], Mapping[str, Any]]
+    command: str, status: int, args: argparse.Namespace, reporter: Reporter, fields: Callable[[], Mapping[str, object]]
 ) -> None:
     """Print the JSON document, or the annotations of GitHub, if that was asked for."""
     if args.output_format == "json":
@@ -160,13 +134,4 @@ def _print_for_machines(
     elif args.output_format == "github":
         from model_archiver.cli.github_output import workflow_command  # noqa: PLC0415 - only for GitHub
 
-        lines = [workflow_command(*annotated) for annotated in reporter.annotated]
-        if lines:
-            print_result("\n".join(lines))
-
-
-def _print_traceback(args: argparse.Namespace) -> None:
-    if args.debug:
-        import traceback  # noqa: PLC0415 - only for --debug
-
-        traceback.print_exc()
+        print_result("\n".join(workflow_command(*annotated) for annotated in reporter.annotated))

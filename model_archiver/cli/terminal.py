@@ -24,7 +24,6 @@ else:
     import _signal as signal  # `signal` makes enumerations of its constants: 2 % of a small build
 
 _DELAY, _INTERVAL = 1, 0.1  # seconds before the first bar, and from one bar to the next
-_DEFAULT_COLUMNS = 80
 # The columns that a bar needs, and its format.
 _FORMATS = (
     (60, "{l_bar}{bar}{r_bar}"),
@@ -41,7 +40,6 @@ class Reporter:
         self.usage: str | None = None  # how the command is called, which a usage error ends with
         self.reported: list[Problem] = []  # of the command as a whole
         self.annotated: list[tuple[Problem, StrPath | None, Sequence[str]]] = []  # all, with what contains them
-        self.first_code = ""  # of an error
 
     def text(self, text: str) -> None:
         """Write a text as it is."""
@@ -55,10 +53,6 @@ class Reporter:
         """Write a line."""
         self.text(f"{self.program}: {printable(text)}")
 
-    def error(self, text: str) -> None:
-        """Write an error that has no code."""
-        self.problems([Problem("error", "", text)])
-
     def problems(
         self,
         problems: Iterable[Problem],
@@ -67,18 +61,12 @@ class Reporter:
         own_files: Sequence[str] = (),
         names_archive: bool = False,
     ) -> None:
-        """Write problems, a line each.
+        """Write problems, a line each; of an archive, the paths are those of its members, except for `own_files`.
 
-        Args:
-            problems: what is wrong.
-            archive: the archive that they are about; their paths are those of its members.
-            own_files: the paths that are the user's files all the same.
-            names_archive: this is one archive of several, so each line names it.
+        With `names_archive`, it is one archive of several, so each line names it.
         """
         for problem in problems:
             self.annotated.append((problem, archive, own_files))
-            if problem.level == "error":
-                self.first_code = self.first_code or problem.code
             inside = f"{archive}: " if names_archive and problem.path != str(archive) else ""
             if not names_archive:
                 self.reported.append(problem)
@@ -88,9 +76,7 @@ class Reporter:
 def print_result(text: str) -> None:
     """Print a result to stdout, or nothing if it is empty; characters that its encoding lacks become escapes.
 
-    Raises:
-        ModelArchiverError: it cannot be written, for example because the disk is full.
-        SystemExit: nobody reads it any more.
+    Raise an error if it cannot be written, for example because the disk is full, and SystemExit if nobody reads it.
     """
     if not text:
         return
@@ -168,6 +154,13 @@ def progress_bar(*, hidden: bool) -> Iterator[Progress]:
         bar.clear()
 
 
+def columns_of(stream: TextIO | None) -> int:
+    """Return the width of the terminal of a stream, or 80 if it is not known."""
+    with contextlib.suppress(OSError, ValueError):  # not a terminal, or closed
+        return (os.get_terminal_size(stream.fileno()).columns if stream else 0) or 80
+    return 80
+
+
 def _clear_bar() -> None:
     """Make room for a line."""
     if _Bar.shown:
@@ -202,13 +195,13 @@ class _Bar:
     def clear(self) -> None:
         """Remove the bar from the screen, and the ``^C`` that a terminal adds to it."""
         if self._length:
-            self._write(" " * min(self._length + 2, self._columns()) + "\r")
+            self._write(" " * min(self._length + 2, columns_of(self._stream)) + "\r")
             _Bar.shown, self._length = None, 0
 
     def _draw(self, elapsed: float) -> None:
         from tqdm import tqdm  # noqa: PLC0415 - only for what takes long
 
-        width = max(self._columns() - 3, 1)  # with room for ``^C``, and for the cursor
+        width = max(columns_of(self._stream) - 3, 1)  # with room for ``^C``, and for the cursor
         text = tqdm.format_meter(
             self._done,
             self._total,
@@ -225,11 +218,6 @@ class _Bar:
         padded = text.ljust(self._length)
         _Bar.shown, self._length = self, len(padded)
         self._write(padded)
-
-    def _columns(self) -> int:
-        with contextlib.suppress(OSError):
-            return os.get_terminal_size(self._stream.fileno()).columns or _DEFAULT_COLUMNS
-        return _DEFAULT_COLUMNS
 
     def _write(self, text: str) -> None:
         with contextlib.suppress(OSError):  # the terminal is gone

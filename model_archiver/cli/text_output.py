@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from model_archiver.cli.flags import terminal_columns
 from model_archiver.core.entries import is_reserved
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, is_sample, model_of
-from model_archiver.core.problems import printable
+from model_archiver.core.problems import Problem, printable
 from model_archiver.core.record import Record
 from model_archiver.core.text import counted, human_size, shortened
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from model_archiver.commands.diff import Difference, FileChange
     from model_archiver.commands.extract import Extraction
     from model_archiver.core.plan import Plan
-    from model_archiver.core.problems import Problem
     from model_archiver.core.report import ArchiveEntry, ArchiveReport
     from model_archiver.trial.report import TrialAnswer, TrialReport
 
@@ -54,10 +54,8 @@ def terminal_style(stream: TextIO | None) -> TextStyle:
     """Return the style of a stream: of the terminal's width and in color, or plain where it is not a terminal."""
     if stream is None or not stream.isatty():
         return TextStyle()
-    import shutil  # noqa: PLC0415 - only on a terminal
-
     has_colors = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return TextStyle(shutil.get_terminal_size().columns, has_colors)
+    return TextStyle(terminal_columns(), has_colors)
 
 
 def written_line(report: ArchiveReport) -> str:
@@ -114,24 +112,24 @@ def archive_table(report: ArchiveReport, style: TextStyle) -> str:
 
 def verdict(report: ArchiveReport, style: TextStyle) -> str:
     """Return a line that says whether an archive is OK."""
-    errors = sum(problem.level == "error" for problem in report.problems)
-    warnings = len(report.problems) - errors
-    counts = [counted(count, level) for count, level in ((errors, "error"), (warnings, "warning")) if count]
-    name = style.truncate(str(report.path), 40)
-    if errors:
-        return f"{name}: {style.colorize('rejected', RED)}, {', '.join(counts)}"
+    if not report.is_ok:
+        return rejection(str(report.path), report.problems, style)
+    warnings = [counted(len(report.problems), "warning")] if report.problems else []
     facts = [counted(len(report.files), "file"), f"{human_size(report.unpacked_size)} read"]
     compared, total = report.checksums_compared, sum(str(entry.path) != SUMS_PATH for entry in report.files)
     match = "checksums match" if compared == total else f"checksums of {compared} of {counted(total, 'file')} match"
     facts.append(match if compared else "no checksums to compare")
     layout = "; for SageMaker: TorchServe itself needs one top folder" if report.layout else ""
-    return f"{name}: {style.colorize('OK', GREEN)}, {', '.join(facts + counts)}{layout}"
+    return (
+        f"{style.truncate(str(report.path), 40)}: {style.colorize('OK', GREEN)}, {', '.join(facts + warnings)}{layout}"
+    )
 
 
 def rejection(name: str, problems: Sequence[Problem], style: TextStyle) -> str:
-    """Return the verdict on an archive that could not be read."""
-    counts = counted(len(problems), "error")
-    return f"{style.truncate(name, 40)}: {style.colorize('rejected', RED)}, {counts}"
+    """Return the verdict on an archive that has errors, or that could not be read."""
+    errors = sum(problem.level == "error" for problem in problems)
+    warnings = f", {counted(len(problems) - errors, 'warning')}" if len(problems) > errors else ""
+    return f"{style.truncate(name, 40)}: {style.colorize('rejected', RED)}, {counted(errors, 'error')}{warnings}"
 
 
 def explanation(code: str, entry: Mapping[str, Any]) -> str:
@@ -211,8 +209,8 @@ def _answer_line(answer: TrialAnswer, style: TextStyle) -> str:
 
     together = " (sent together)" if answer.batched else ""
     facts = [str(answer.status), answer.content_type, f"{answer.seconds:.2f} s", human_size(len(answer.body))]
-    form, _ = answer_body(answer)
-    text = "" if form == "base64" else shortened(" ".join(answer.body.decode().split()), _SHOWN_BODY)
+    is_binary = answer_body(answer)["form"] == "base64"
+    text = "" if is_binary else shortened(" ".join(answer.body.decode().split()), _SHOWN_BODY)
     line = f"{answer.request}{together}: {', '.join(fact for fact in facts if fact)}"
     return style.truncate(f"  {line}{f': {text}' if text else ''}")
 

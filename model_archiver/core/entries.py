@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import re
 import struct
+from pathlib import PurePosixPath
 
 from model_archiver.core.manifest import MAR_INF
 from model_archiver.core.problems import ProblemList, has_control
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from pathlib import PurePosixPath
 
 # The time of every entry: 1980-01-01 00:00:00 UTC, the first one that a zip can hold.
 TIME = 315532800  # in seconds since 1970

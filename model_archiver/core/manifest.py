@@ -101,11 +101,7 @@ def is_sample(path: PurePosixPath) -> bool:
 
 
 def creation_time() -> str:
-    """Return the local time as ``dd/mm/YYYY HH:MM:SS``; if SOURCE_DATE_EPOCH is set, that moment in UTC.
-
-    Raises:
-        ModelArchiverError: SOURCE_DATE_EPOCH is not a number of seconds, or is after the year 9999.
-    """
+    """Return the local time as ``dd/mm/YYYY HH:MM:SS``; if SOURCE_DATE_EPOCH is set, that moment in UTC."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "").strip()
     try:
         if epoch and not (epoch.isascii() and epoch.isdigit()):

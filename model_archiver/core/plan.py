@@ -41,9 +41,7 @@ class FileSource(Record):
     def open(self) -> Iterator[BinaryIO]:
         """Open the file for reading; whoever reads it reads all of it before the context ends.
 
-        Raises:
-            MissingInputError: it no longer exists.
-            ModelArchiverError: it changed since the build was planned, or while it was read.
+        Raise an error if it no longer exists, or if it changed since the build was planned, or while it was read.
         """
         try:
             file = open(self.path, "rb", buffering=0, opener=_open_without_waiting)  # noqa: SIM115 - Path has no opener

@@ -152,20 +152,12 @@ class ProblemList:
         return any(problem.level == "error" for problem in self._problems)
 
     def raise_errors(self, *, strict: bool) -> None:
-        """Raise if there is an error; with `strict`, warnings are errors.
-
-        Raises:
-            ModelArchiverError: with all problems, the warnings too.
-        """
+        """Raise all problems, the warnings too, if there is an error; with `strict`, warnings are errors."""
         raise_errors([problem.replace(level="error") if strict else problem for problem in self._problems])
 
 
 def raise_errors(problems: Sequence[Problem]) -> None:
-    """Raise if there is an error among some problems.
-
-    Raises:
-        ModelArchiverError: with all problems, the warnings too.
-    """
+    """Raise all problems, the warnings too, if there is an error among them."""
     if any(problem.level == "error" for problem in problems):
         raise error_of(problems)
 

@@ -20,10 +20,8 @@ class Record:
     """An object whose annotated fields are its value.
 
     It does what a frozen dataclass does, but importing ``dataclasses`` takes as long as a third of a small build. Type
-    checkers see a frozen dataclass; ``class Name(Record, frozen=False)`` may be changed.
-
-    Raises:
-        TypeError: a field is missing, unknown or given twice.
+    checkers see a frozen dataclass; ``class Name(Record, frozen=False)`` may be changed. A field that is missing,
+    unknown or given twice raises a TypeError.
     """
 
     _fields: ClassVar[tuple[str, ...]] = ()

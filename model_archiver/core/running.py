@@ -57,11 +57,9 @@ def add_total(progress: Progress, total: int) -> None:
 def block_signals() -> Iterator[Unblocked]:
     """Block the signals that end a command until the block is left.
 
-    Threads that are started inside keep them blocked for good, and so leave them to the main thread.
-
-    Yields:
-        A function that returns a context in which the signals are delivered, for the long part between two steps that
-        must both be done.
+    Threads that are started inside keep them blocked for good, and so leave them to the main thread. The function that
+    is yielded returns a context in which the signals are delivered: for the long part between two steps that must both
+    be done.
     """
     before = _blocked()
     with _masked({*before, *ENDING_SIGNALS}):

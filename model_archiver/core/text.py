@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 _ADDED = r"-(?:all|archive|files?|many|mode|model|output|warnings)$"  # what people add to the name of a flag or command
 _SIZE = r"([0-9]{1,15}(?:\.[0-9]{1,3})?)\s*(?:([KMGT]?)(?:i?B)?)"
