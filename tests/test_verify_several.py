@@ -80,3 +80,10 @@ def test_an_unknown_code_to_ignore_is_one_usage_error(archives: list[str], run: 
     result = run("verify", *archives, "--ignore", "nothing-like-it")
     assert (result.status, result.out) == (2, "")
     assert len(result.errors) == 1
+
+
+def test_a_warning_about_the_command_line_is_that_of_the_whole(archives: list[str], run: Command) -> None:
+    result = run("verify", "ok.mar", "damaged.mar", "--max-size", "1M", "--max-size", "2M", "--json")
+    document = json.loads(result.out)
+    assert [problem["code"] for problem in document["problems"]] == ["flag-repeated"]
+    assert [len(report["problems"]) for report in document["archives"]] == [0, 1]

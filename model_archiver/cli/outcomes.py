@@ -146,7 +146,7 @@ def verify(args: argparse.Namespace, reporter: Reporter, style: TextStyle) -> Ou
     return Outcome(
         FAILED if failed else DONE,
         lambda: "" if args.quiet else counts,
-        lambda: {"problems": [], "archives": archives},  # each has its own
+        lambda: {"archives": archives},
         [] if args.quiet else _ignored_note(ignored),
     )
 
