@@ -91,7 +91,7 @@ def test_torchserve_does_not_read_an_archive_under_another_name(
     wrong = tmp_path / name
     wrong.write_bytes(gzip.decompress(archive.read_bytes()) if is_tar else archive.read_bytes())
     assert main(["verify", str(wrong)]) == 1
-    assert capfd.readouterr().err.endswith("[archive-unknown]\n")
+    assert "[archive-unknown]\n" in capfd.readouterr().err
     refuses(torchserve, wrong, Trial("", says=says))
 
 
