@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # Up to this size, in bytes, a file is read whole: threads and system calls would cost more than they save.
 _SMALL = 1 << 18
+_STEP = 1 << 22  # bytes of one step of progress
 _READ_SIZE = 1 << 20
 _KERNEL_SIZE = 1 << 24
 # The errors with which kernels and file systems answer that they do not copy between these files.
@@ -173,9 +174,11 @@ def copy(source: FileSource, output: OutputFile, workers: Workers, *, with_crc32
 
     def report() -> None:
         nonlocal reported
-        done = min(copied, hashed)  # what is both
-        new, reported = done - reported, done
-        workers.progress(new)
+        new = _STEP
+        while new == _STEP:  # in steps, however fast the disk is; at least one, which looks for signals
+            new = min(min(copied, hashed) - reported, _STEP)  # what is both copied and hashed
+            reported += new
+            workers.progress(new)
 
     sums = [workers.hashing.submit(_feed, source, workers, hash_block)]
     if with_crc32:
