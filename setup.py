@@ -24,15 +24,16 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["model_archiver", "model_archiver.*"]),
-    package_data={"model_archiver": ["py.typed", "core/codes.yaml"]},
+    package_data={"model_archiver": ["py.typed", "core/codes.yaml", "cli/*.yaml"]},
     # isal 1.5.0 was withdrawn because it leaks memory.
     install_requires=[f"isal>=1.5.1; {HAS_WHEELS}", "packaging>=22", "PyYAML>=6", "tqdm>=4.60"],
     extras_require={
         "completion": ["shtab>=1.13"],
+        "dask": ["distributed>=2024.1"],
         "test-core": TEST_CORE,
         "test": [
             *TEST_CORE,
-            *("numpy", "pyflakes", "scikit-learn", "torch"),
+            *("distributed", "numpy", "pyflakes", "scikit-learn", "torch"),
             *("onnx", "safetensors", "tokenizers"),  # for the models of the server tests
         ],
         "lint": ["import-linter", "mypy", "ruff", "types-PyYAML", "types-setuptools", "types-tqdm"],

@@ -198,18 +198,23 @@ def memory_table() -> list[str]:
     return lines
 
 
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=5, help="how often each command is run (default: %(default)s)")
-    parser.add_argument("--only", choices=[*INPUTS, "memory"], help="the rows of one input, or those of memory")
-    args = parser.parse_args()
+def install_original() -> None:
+    """Install the original archiver into an environment of its own, if it is not there, and compile this one."""
     CACHE.mkdir(parents=True, exist_ok=True)
     if not (CACHE / "original" / "bin" / "torch-model-archiver").exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", CACHE / "original"], check=True)
         subprocess.run([CACHE / "original" / "bin" / "pip", "install", "-q", ORIGINAL], check=True)
     # As pip does when it installs: without it, each process may compile the package anew.
     subprocess.run([sys.executable, "-m", "compileall", "-q", HERE.parent / "model_archiver"], check=True)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=5, help="how often each command is run (default: %(default)s)")
+    parser.add_argument("--only", choices=[*INPUTS, "memory"], help="the rows of one input, or those of memory")
+    args = parser.parse_args()
+    install_original()
     names = [name for name in INPUTS if args.only in (None, name)]
     if names:
         print("| work | time | against | time | ratio | at most | peak memory |\n|---|---|---|---|---|---|---|")

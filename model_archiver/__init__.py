@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from model_archiver._version import __version__ as __version__
     from model_archiver.cli.scripts import ModelArchiver as ModelArchiver
+    from model_archiver.commands.build_many import build_many as build_many
     from model_archiver.commands.diff import diff as diff
     from model_archiver.commands.extract import extract as extract
     from model_archiver.commands.inspect import inspect as inspect
@@ -31,6 +32,7 @@ _HOMES = {
     "ModelArchiverConfig": "model_archiver.core.request",
     "ModelArchiverError": "model_archiver.core.problems",
     "__version__": "model_archiver._version",
+    "build_many": "model_archiver.commands.build_many",
     "diff": "model_archiver.commands.diff",
     "extract": "model_archiver.commands.extract",
     "inspect": "model_archiver.commands.inspect",

@@ -49,7 +49,7 @@ INVALID = [
     ("~\n", f":1: {MAPPING}"),
     ("\nbatchSize:4\n", f":2: {MAPPING}"),
     ("- batchSize: 4\n", f":1: {MAPPING}"),
-    ("batchSize: 4\n\tmaxBatchDelay: 10\n", f":2: {TAB.format(1)}"),
+    ("batchSize: 4\n\tmaxBatchDelay: 10\n", f":2: {YAML} this line is indented with a tab (column 1); use spaces"),
     ("batchSize: 4\t# four\n", f":1: {TAB.format(13)}"),
     ("a: 1\ndeviceIds: [0, 1\n", f":2: {OPEN.format(12)}"),
     ("a: 'b\n", f":1: {OPEN.format(4)}"),

@@ -20,6 +20,9 @@ NOT_CODES = {
     *("torch-model-archiver", "model-archiver", "no-archive", "zip-store", "model-store", "set-aside"),
     *("multi-model-server", "request-type", "content-type", "scikit-image", "scikit-learn", "pkg-resources"),
     *("nproc-per-node", "monitor-interval", "node-rank", "rdzv-backend", "rdzv-endpoint", "rdzv-conf"),
+    *("model-name", "model-path", "extra-files", "serialized-file", "min-workers", "max-workers", "batch-size"),
+    *("max-batch-delay", "response-timeout", "serialized-file-remote", "serialized-file-local"),
+    "gen-scripted-file-path",
 }
 """Strings of the package that look like codes."""
 

@@ -10,6 +10,7 @@ import pytest
 
 from model_archiver.cli import main
 from model_archiver.cli.command_parser import command_parser
+from model_archiver.cli.parser import torch_parser
 from model_archiver.commands import COMMANDS
 from tests.conftest import Command
 from tests.foreign import HONEST, Raw, mar
@@ -90,9 +91,13 @@ def test_flags_first_mean_packaging_though_a_value_is_a_command(model, run: Comm
 
 def test_the_commands_have_the_flags_that_are_promised() -> None:
     shared = {"--help", "--json", "--quiet", "--debug"}
+    packaging = {flag for action in torch_parser()._actions for flag in action.option_strings}
     reading, checking = shared | {"--max-size"}, {"--ignore", "--output-format"}
     flags = {
-        name: {flag for action in command_parser("p", name)._actions for flag in action.option_strings} - {"-h"}
+        name: {
+            flag for action in command_parser("torch-model-archiver", name)._actions for flag in action.option_strings
+        }
+        - {"-h"}
         for name in COMMANDS
     }
     assert flags == {
@@ -104,6 +109,8 @@ def test_the_commands_have_the_flags_that_are_promised() -> None:
         | checking
         | {"--input", "--form", "--content-type", "--expect", "--tolerance", "--cases", "--python", "--batch-size"}
         | {"--timeout", "--device", "--envelope", "--install-requirements", "--log"},
+        "build": packaging - {"-h", "--tool-version"}
+        | {"--root", "--if-changed", "--keep-going", "--dask", "--example"},
         "explain": shared,
         "completion": shared,
         "help": shared | {"--all"},

@@ -22,6 +22,7 @@ from types import FrameType
 import pytest
 
 from model_archiver.cli import main, terminal
+from model_archiver.core import running
 from tests.archives import FORMATS, contents, output, tree
 from tests.conftest import Command, Result
 from tests.forks import fork, hidden, result, start, stopped_while_writing
@@ -385,17 +386,17 @@ def test_a_command_interrupted_at_any_moment_prints_one_line_or_ends_silently(
 def test_an_interruption_during_an_import_comes_when_it_has_ended(interruptible: Path, monkeypatch) -> None:
     make(str(interruptible / "slow.py"), text="import os\nos.kill(os.getpid(), 2)\nfinished = True\n")
     monkeypatch.syspath_prepend(interruptible)
-    with pytest.raises(KeyboardInterrupt), terminal.interrupted_by_signals():
+    with pytest.raises(KeyboardInterrupt), running.interrupted_by_signals():
         importlib.import_module("slow")
     assert sys.modules.pop("slow").finished
 
 
 IMPORTED_PROGRAM = """\
 import os
-from model_archiver.cli import terminal
+from model_archiver.core import running
 went_on = False
 try:
-    with terminal.interrupted_by_signals():
+    with running.interrupted_by_signals():
         os.kill(os.getpid(), 2)
         went_on = True
 except KeyboardInterrupt:

@@ -51,6 +51,14 @@ COMMAND_LINES = {
     "help": 0,
     "help test": 0,
     "completion bash": 0,
+    "build models.yaml": 1,
+    "build models.yaml --keep-going": 1,
+    "build models.yaml new": 0,
+    "build models.yaml new --dry-run": 0,
+    "build models.yaml unknown": 2,
+    "build cases.json": 1,
+    "build absent.yaml": 1,
+    "build": 2,
     "inspect good.mar": 0,
     "inspect good.tar.gz": 0,
     "inspect good": 0,
@@ -108,6 +116,10 @@ def archives(model: Path, run: Command) -> None:
     Path("here/handler.py").write_text("def handle(data, context):\n    return data\n")
     Path("broken.py").write_text("def handle(data):\n    return undefined\n")
     Path("cases.json").write_text('[{"body": 1, "expected": 1}]')
+    defaults = "defaults: {handler: handler.py, export-path: out}\n"
+    names = ("broken, handler: broken.py", "new", "1w", "absent, handler: absent.py")
+    models = "".join(f"- {{model-name: {name}}}\n" for name in names)
+    Path("models.yaml").write_text(f"{defaults}models:\n{models}")
     Path("false.sh").write_text("#!/bin/sh\nexit 1\n")
     Path("false.sh").chmod(0o755)
     for archive_format in ("default", "tgz", "no-archive"):
@@ -253,7 +265,7 @@ def test_the_small_documents_have_their_one_field(command: str, fields: dict[str
     done = {**HEAD, "command": command, "status": 0, **fields}
     assert VALIDATOR.is_valid(done)
     assert [label for label, wrong in wrong_documents(done) if VALIDATOR.is_valid(wrong)] == []
-    others = {"version", "explain", "help", "completion", "verify", "package", "unknown"} - {command}
+    others = {"version", "explain", "help", "completion", "build", "verify", "package", "unknown"} - {command}
     accepted = {other for other in others if VALIDATOR.is_valid({**done, "command": other})}
     assert accepted == (others & {"help", "completion"} if "text" in fields else set())
     for status in (1, 2):

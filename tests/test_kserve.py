@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.archives import contents, manifest, tree
+from tests.archives import contents, manifest, output, tree
 from tests.conftest import Command
-from tests.forks import fail, fork, kill, on_rename_to
+from tests.forks import fail, fork, kill, on_rename_to, stop
 from tests.packing import make, refused
 
 CONFIG = Path("out/config/config.properties")
@@ -126,6 +126,18 @@ def test_processes_that_build_at_the_same_time_lose_no_entry(model, archive_form
         assert {name: entry(name)["batchSize"] for name in names} == {
             name: number + 10 * round_ + 1 for number, name in enumerate(names)
         }
+
+
+@pytest.mark.parametrize("archive_format", ["default", "no-archive"])
+def test_a_model_is_entered_when_its_archive_is_in_place(model, run: Command, archive_format: str) -> None:
+    lay_out(run, name="other")
+    words = [str(word) for word in words_for("-f", "--archive-format", archive_format)]
+    stopped = fork(words, model / "err", lambda: on_rename_to(CONFIG, stop))
+    stopped.wait_until_stopped()
+    found = {path.name for path in STORE.iterdir()}
+    assert stopped.go_on().status == 0
+    assert output("m", archive_format).name in found
+    assert {*models()} == {"m", "other"}
 
 
 # Folders

@@ -58,7 +58,7 @@ def test_the_readme_has_the_test_command_of_continuous_integration() -> None:
 
 PACKAGING = [block for block in SHELL if re.match(r"(torch-)?model-archiver --", block)]
 LOOKING = [block for block in SHELL if block.startswith("torch-model-archiver inspect")]
-FURTHER = [block for block in SHELL if re.match(r"torch-model-archiver (explain|verify)", block)]
+FURTHER = [block for block in SHELL if re.match(r"torch-model-archiver (explain|verify|build)", block)]
 
 
 @pytest.mark.parametrize("blocks", [*([block] for block in PACKAGING), [FIRST, *PACKAGING]], ids=len)
@@ -103,7 +103,10 @@ def test_the_summary_is_the_one_that_is_shown(clone: Path) -> None:
 def test_the_verdict_is_the_one_that_is_shown(clone: Path) -> None:
     [looking] = LOOKING
     printing = {"explain", "completion", "help", "version"}
-    assert set(re.findall(r"^torch-model-archiver (\w+)", looking, re.MULTILINE)) == {*COMMANDS} - {"test"} - printing
+    assert (
+        set(re.findall(r"^torch-model-archiver (\w+)", looking, re.MULTILINE))
+        == {*COMMANDS} - {"test", "build"} - printing
+    )
     shown = re.search(r"^model_store/digits\.mar: OK, .*$", README, re.MULTILINE)
     assert shown is not None
     done = typed(PACKAGING[0] + looking, clone)
@@ -119,10 +122,12 @@ def test_the_other_commands_run_as_written(block: str, clone: Path) -> None:
 
 def test_every_flag_of_a_command_is_listed() -> None:
     looking = README.partition("## Look inside")[2].partition("\n## ")[0]
-    testing = (ROOT / "docs/testing.md").read_text(encoding="utf-8")
+    testing, many = ((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("testing.md", "building-many.md"))
     for name in COMMANDS:
-        flags = {flag for action in command_parser("p", name)._actions for flag in action.option_strings}
-        section = {"test": testing, "help": README}.get(name, looking)
+        flags = {
+            flag for action in command_parser("torch-model-archiver", name)._actions for flag in action.option_strings
+        }
+        section = {"test": testing, "help": README, "build": README + many}.get(name, looking)
         assert [flag for flag in flags - {"-h", "--help", "--force", "--all"} if f"`{flag}" not in section] == []
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 
 from model_archiver.cli.flags import (
+    JOBS,
     NUMBER,
     FlagParser,
     HelpFormatter,
@@ -36,6 +38,13 @@ _EXAMPLES = {
     "extract": "example:\n  {0} digits.mar --to unpacked",
     "diff": "example:\n  {0} old/digits.mar new/digits.mar",
     "test": _TEST_NOTES,
+    "build": """\
+All flags of packaging can be given too; they override those of the file.
+
+examples:
+  {0} --example > models.yaml
+  {0} models.yaml --if-changed
+  {0} models.yaml digits --export-path model_store -f""",
     "explain": "examples:\n  {0} file-missing\n  {0}",
     "completion": """examples (the lines for ~/.bashrc, ~/.zshrc and config.fish):
   eval "$({0} bash)"
@@ -66,11 +75,30 @@ def command_parser(program: str, name: str, words: Sequence[str] = ()) -> FlagPa
         prog=call, description=f"{what[0].upper()}{what[1:]}.", epilog=epilog, formatter_class=HelpFormatter
     )
     parser._positionals.title, parser._optionals.title = "arguments", "flags"
+    if name == "build":
+        _add_build_flags(parser, program)
     _add_arguments(parser, name)
     positional = [action for action in parser._actions if not action.option_strings]
     parser.usage = " ".join([call, *(_usage(action) for action in positional), "[flags]"])
-    add_common_flags(parser, has_checks=name in ("verify", "test"))
+    add_common_flags(parser, has_checks=name in ("verify", "test", "build"))
+    if name == "build":
+        parser.short_help = parser.format_help()
+        _add_packaging_flags(parser, program)
     return parser
+
+
+def _add_packaging_flags(parser: FlagParser, program: str) -> None:
+    """Add the flags of packaging that the parser lacks; without a default, to know those that are given."""
+    from model_archiver.cli.parser import MMS, mms_parser, torch_parser  # noqa: PLC0415 - for this command only
+
+    packaging = mms_parser() if program == MMS else torch_parser()
+    own = {*parser._option_string_actions, "--tool-version", "--convert"}
+    for action in packaging._actions:
+        if own.isdisjoint(action.option_strings):
+            action.help = str(action.help) % {"default": action.default}
+            action.required, action.default = False, argparse.SUPPRESS
+            parser._add_action(action)
+    parser._mutually_exclusive_groups += packaging._mutually_exclusive_groups
 
 
 def _add_arguments(parser: FlagParser, name: str) -> None:
@@ -107,6 +135,21 @@ def _add_arguments(parser: FlagParser, name: str) -> None:
         flag("--max-size", type=size, metavar="SIZE", help=limit)
 
 
+def _add_build_flags(parser: FlagParser, program: str) -> None:
+    example = os.path.join(os.path.dirname(__file__), f"{program}.yaml")  # noqa: PTH118, PTH120 - no pathlib
+    flag = parser.add_argument
+    flag("file", metavar="FILE", help="YAML or JSON: a list of models, or defaults: and models:")
+    flag("names", nargs="*", default=[], metavar="NAME", help="the models to build (default: all)")
+    flag("--root", metavar="DIR", help="where relative paths of the file start (default: its folder)")
+    flag("--if-changed", action="store_true", help="do not rebuild an archive whose contents are up to date")
+    flag("--keep-going", action="store_true", help="after a failure, build the other models too")
+    flag("--dask", metavar="ADDRESS", help="build on the workers of this Dask scheduler")
+    with open(example, encoding="utf-8") as file:  # noqa: PTH123
+        flag("--example", action="version", version=file.read(), help="print a commented file of models, and exit")
+    flag("--dry-run", action="store_true", help="print what would be packed, and write nothing")
+    flag("-j", "--jobs", type=JOBS, metavar="N", help="how many cores to use in all (default: all available)")
+
+
 def _form_part(given: str) -> str:
     name, is_file, path = given.partition("=@")
     return f"{name}=@{expand_home(path)}" if is_file else given
@@ -114,7 +157,7 @@ def _form_part(given: str) -> str:
 
 def _usage(action: Action) -> str:
     shown = str(action.metavar)
-    return {"+": f"{shown}...", "?": f"[{shown}]"}.get(str(action.nargs), shown)
+    return {"+": f"{shown}...", "?": f"[{shown}]", "*": f"[{shown}...]"}.get(str(action.nargs), shown)
 
 
 def _add_trial_flags(parser: FlagParser) -> None:

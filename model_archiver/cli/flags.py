@@ -37,7 +37,10 @@ class FlagParser(argparse.ArgumentParser):
         raise_errors([self._unknown_flag(word) for word in given if self._is_unknown(word)])
         self._values: dict[str, object] = {}  # the last value of each flag that takes one
         self.repeated: list[Problem] = []  # a warning for each value that does not count
-        parsed, rest = self.parse_known_args(given, namespace)
+        parsed: Any
+        several = any(action.nargs == "*" for action in self._get_positional_actions())
+        parse = self.parse_known_intermixed_args if several else self.parse_known_args  # flags between words
+        parsed, rest = parse(given, namespace)
         if rest:
             hint = f"see {self.prog} --help"
             if rest[0] in COMMANDS:
@@ -146,6 +149,9 @@ def valid(convert: Callable[[str], float | str], expected: str, pattern: str = "
         raise argparse.ArgumentTypeError(f"{given!r} is not {expected}")
 
     return check
+
+
+JOBS = valid(int, "a number of cores; give 1 or more", "0*[1-9][0-9]{0,8}")
 
 
 def _long(flag: str) -> str:

@@ -9,6 +9,7 @@ commands, each with its own --help:
   extract   unpack an archive into a model folder
   diff      show what differs between two archives
   test      send requests to a model in the server's own worker, without Java
+  build     build many models, which a file lists
   explain   explain the code of an error, such as file-missing
   completion, help, version"""
 

@@ -66,10 +66,11 @@ def package(args: argparse.Namespace, reporter: Reporter, repeated: Iterable[Pro
         own = json_output.report_fields(report) if report else json_output.plan_fields(plan)
         return {**tried, **own, **json_output.given(ignored=ignored)}
 
-    return Outcome(DONE, str, fields, () if args.quiet else (*_ignored_note(ignored), *written))
+    return Outcome(DONE, str, fields, () if args.quiet else (*ignored_note(ignored), *written))
 
 
-def _ignored_note(count: int) -> list[str]:
+def ignored_note(count: int) -> list[str]:
+    """Return a line that counts the warnings that were ignored; none if there are none."""
     return [f"note: {counted(count, 'warning')} ignored"] if count else []
 
 
@@ -88,7 +89,7 @@ def _trial_outcome(report: TrialReport, args: argparse.Namespace, style: TextSty
 
     log = json_output.shown_log(report, whole=getattr(args, "log", False))  # a flag that packaging lacks
     lines = [f"note: {note}" for note in report.notes]
-    lines += [f"log: {line}" for line in log or () if args.output_format != "json"] + _ignored_note(report.ignored)
+    lines += [f"log: {line}" for line in log or () if args.output_format != "json"] + ignored_note(report.ignored)
     verdict = "" if args.quiet else text_output.trial_verdict(report, style)
     status = DONE if report.is_ok else FAILED
     return Outcome(status, lambda: verdict, lambda: json_output.trial_fields(report, log), lines)
@@ -120,7 +121,7 @@ def verify(args: argparse.Namespace, reporter: Reporter, style: TextStyle) -> Ou
             DONE if report.is_ok else FAILED,
             lambda: "" if args.quiet else text_output.verdict(report, style),
             lambda: json_output.report_fields(report),
-            [] if args.quiet else _ignored_note(report.ignored),
+            [] if args.quiet else ignored_note(report.ignored),
         )
     archives, ignored = [], 0
     for name in args.archives:
@@ -147,7 +148,7 @@ def verify(args: argparse.Namespace, reporter: Reporter, style: TextStyle) -> Ou
         FAILED if failed else DONE,
         lambda: "" if args.quiet else counts,
         lambda: {"archives": archives},
-        [] if args.quiet else _ignored_note(ignored),
+        [] if args.quiet else ignored_note(ignored),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from model_archiver._version import __version__
-from model_archiver.cli.flags import Choice, FlagParser, HelpFormatter, add_common_flags, add_worker_flags, valid
+from model_archiver.cli.flags import JOBS, Choice, FlagParser, HelpFormatter, add_common_flags, add_worker_flags
 from model_archiver.cli.help import MMS_HELP, TORCH_HELP
 from model_archiver.core.problems import error
 from model_archiver.core.request import DEFLATE, ArchiveFormat, Platform
@@ -111,8 +111,7 @@ def _add_behavior_flags(group: argparse._ActionsContainer) -> None:
     group.add_argument("--test", action="store_true", help=text)
     add_worker_flags(group, "test-")
     group.add_argument("--dry-run", action="store_true", help="print what would be packed, and write nothing")
-    jobs = valid(int, "a number of cores; give 1 or more", "0*[1-9][0-9]{0,8}")
-    group.add_argument("-j", "--jobs", type=jobs, metavar="N", help="how many cores to use (default: all available)")
+    group.add_argument("-j", "--jobs", type=JOBS, metavar="N", help="how many cores to use (default: all available)")
     add_common_flags(group)
 
 

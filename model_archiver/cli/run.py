@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from model_archiver.cli import outcomes
 from model_archiver.cli.flags import FlagParser
 from model_archiver.cli.outcomes import DONE, FAILED, INTERRUPTED, USAGE, Outcome
-from model_archiver.cli.terminal import Reporter, interrupted_by_signals, print_result
+from model_archiver.cli.terminal import Reporter, print_result
 from model_archiver.core.problems import ModelArchiverError, Problem, UsageError, as_error, raise_errors
-from model_archiver.core.running import completed, reporters
+from model_archiver.core.running import completed, interrupted_by_signals, reporters
 
 NOT_COMPARED = 2  # of ``diff``, which fails if the archives differ, as the tool of that name
 UNWRITABLE = "stdout-unwritable"
@@ -82,6 +82,10 @@ def _run(parser: FlagParser, words: Sequence[str], args: argparse.Namespace, rep
     reporter.problems(flags.repeated)
     if command == "help":
         return outcomes.show_help(parser, args)
+    if command == "build":
+        from model_archiver.cli.build import build  # noqa: PLC0415 - for this command only
+
+        return build(args, reporter)
     from model_archiver.cli.text_output import terminal_style  # noqa: PLC0415 - not for --help
 
     function = getattr(outcomes, command)  # has the command's name

@@ -1,4 +1,4 @@
-"""What the commands share: results to stdout, messages to stderr, progress, and signals."""
+"""What the commands share: results to stdout, messages to stderr, and progress."""
 
 from __future__ import annotations
 
@@ -9,19 +9,15 @@ import sys
 import time
 
 from model_archiver.core.problems import Problem, error, printable
-from model_archiver.core.running import ENDING_SIGNALS, completed, no_progress
+from model_archiver.core.running import completed, no_progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Iterable, Iterator, Sequence
-    from types import FrameType
     from typing import TextIO
 
     from model_archiver.core.request import StrPath
     from model_archiver.core.running import Progress
-else:
-    import _signal as signal  # `signal` makes enumerations of its constants: 2 % of a small build
 
 _DELAY, _INTERVAL = 1, 0.1  # seconds before the first bar, and from one bar to the next
 # The columns that a bar needs, and its format.
@@ -60,15 +56,17 @@ class Reporter:
         *,
         own_files: Sequence[str] = (),
         names_archive: bool = False,
+        model: str = "",
     ) -> None:
         """Write problems, a line each; of an archive, the paths are those of its members, except for `own_files`.
 
-        With `names_archive`, it is one archive of several, so each line names it.
+        With `names_archive`, it is one archive of several, so each line names it; with `model`, one model of several.
         """
         for problem in problems:
-            self.annotated.append((problem, archive, own_files))
-            inside = f"{archive}: " if names_archive and problem.path != str(archive) else ""
-            if not names_archive:
+            named = problem.replace(message=f"{model}: {problem.message}") if model else problem
+            self.annotated.append((named, archive, own_files))
+            inside = f"{archive}: " if names_archive and problem.path != str(archive) else f"{model}: " if model else ""
+            if not names_archive and not model:
                 self.reported.append(problem)
             self.line(f"{problem.level}: {inside}{problem}")
 
@@ -96,49 +94,6 @@ def print_result(text: str) -> None:
         if isinstance(failure, BrokenPipeError):  # as with `| head`: the reader has all that it wanted
             raise SystemExit(1) from failure
         raise error("stdout-unwritable", f"{failure.strerror or failure}{written}", path="stdout") from failure
-
-
-@contextlib.contextmanager
-def interrupted_by_signals() -> Iterator[None]:
-    """Make the signals that end a command raise KeyboardInterrupt once, so that everything is cleaned up."""
-    raised = False
-
-    def interrupt(_number: int, frame: FrameType | None) -> None:
-        nonlocal raised
-        if not raised:  # a second one must not interrupt the clean-up
-            raised = True
-            raise_outside_imports(frame)
-
-    def raise_outside_imports(frame: FrameType | None, *_: object) -> None:
-        """Raise KeyboardInterrupt. An import would lose it: during one, wait for its end, as a profile function."""
-        while frame is not None and frame is not outermost:
-            if frame.f_code.co_filename.startswith("<frozen importlib"):
-                sys.setprofile(raise_outside_imports)
-                return
-            frame = frame.f_back
-        sys.setprofile(profiler)
-        raise KeyboardInterrupt
-
-    outermost, profiler = sys._getframe(2), sys.getprofile()  # what imports the caller is not our matter
-    handlers = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
-    # Ignored signals, as under nohup, stay ignored; a handler in C (None) could not be restored.
-    handlers = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
-    try:
-        for number in handlers:
-            signal.signal(number, interrupt)
-    except ValueError:  # not in the main thread, which alone may set them
-        handlers = {}
-    try:
-        yield
-    except Exception as failure:
-        if raised:  # inside a call of the standard library, which then failed in its own way
-            raise KeyboardInterrupt from failure
-        raise
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        if raised:  # too late to be delivered
-            sys.setprofile(profiler)
 
 
 @contextlib.contextmanager

@@ -87,10 +87,14 @@ def diff(a: StrPath, b: StrPath, *, max_size: int | None = None, progress: Progr
     Raises:
         ModelArchiverError: one of them is not an archive, or is damaged.
     """
-    first, second = (_read(archive, max_size, progress) for archive in (a, b))
-    fields = _field_changes(_flatten(first.manifest), _flatten(second.manifest))
-    files = _file_changes(_files(first), _files(second))
-    return Difference(first, second, tuple(fields), tuple(files))
+    return compare(*(_read(archive, max_size, progress) for archive in (a, b)))
+
+
+def compare(a: ArchiveReport, b: ArchiveReport) -> Difference:
+    """Return what differs between two archives that were read."""
+    fields = _field_changes(_flatten(a.manifest), _flatten(b.manifest))
+    files = _file_changes(_files(a), _files(b))
+    return Difference(a, b, tuple(fields), tuple(files))
 
 
 def _read(archive: StrPath, max_size: int | None, progress: Progress) -> ArchiveReport:

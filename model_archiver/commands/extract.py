@@ -16,7 +16,7 @@ from model_archiver.reading.archive import Content, convert_os_errors
 from model_archiver.reading.opening import check_sums, read_files
 from model_archiver.writing.folder import publish_folder, unpack
 from model_archiver.writing.os_calls import convert_write_errors, sync_tree
-from model_archiver.writing.staging import StagingDirectory
+from model_archiver.writing.staging import StagingDirectory, undoing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def extract(
             staging.new.mkdir()
             unpack(opened, report, staging.new, max_size, progress)
             sync_tree(staging.new)
-        publish_folder(staging, target, unblocked, replace=force)
+        with undoing() as undo:
+            publish_folder(staging, unblocked, undo, replace=force)
         completed[:] = [target]
     return Extraction(target, report)
 

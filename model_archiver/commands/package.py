@@ -24,16 +24,21 @@ def package(config: object, manifest: str | None = None, progress: Progress = no
         ModelArchiverError: everything that is wrong with the request, or what went wrong with the build. It is a
             FileNotFoundError too if an input is missing.
     """
-    from model_archiver.writing.build import build  # noqa: PLC0415 - not needed for --dry-run
-
     plan, problems, trial = plan_package(config, manifest)
-    warnings, ignored = problems.warnings, problems.ignored
-    _log(warnings, plan.notes)
-    report = build(plan, progress, trial)
+    _log(problems.warnings, plan.notes)
+    report = build_planned(plan, problems, trial, progress)
     if trial is not None:
         _log(trial.report.problems, trial.report.notes)
-        warnings, ignored = (*warnings, *trial.report.problems), ignored + trial.report.ignored
-    return report.replace(problems=warnings, ignored=ignored)
+    return report
+
+
+def build_planned(plan: Plan, problems: ProblemList, trial: BuildTrial | None, progress: Progress) -> ArchiveReport:
+    """Build what `plan_package` returned, and return what was written, with all warnings."""
+    from model_archiver.writing.build import build  # noqa: PLC0415 - not needed for --dry-run
+
+    report = build(plan, progress, trial)
+    tried, ignored = (trial.report.problems, trial.report.ignored) if trial else ([], 0)
+    return report.replace(problems=(*problems.warnings, *tried), ignored=problems.ignored + ignored)
 
 
 def _log(warnings: Iterable[Problem], notes: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from model_archiver.core.problems import ProblemList
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+@functools.cache  # a file of many models may name codes in each
 def read_codes() -> dict[str, dict[str, Any]]:
     """Return what the table says of each code, by the code; it takes longer to read than a small build takes."""
     import yaml  # noqa: PLC0415 - few commands need it

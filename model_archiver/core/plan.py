@@ -16,7 +16,7 @@ from model_archiver.core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import Any, BinaryIO
 
     from model_archiver.core.request import ArchiveFormat, Deflate, Server
@@ -125,6 +125,7 @@ class Plan(Record):
     excluded: int  # how many files and folders of walked folders are not packed
     top: str  # the folder in a tar that holds everything; empty where the platform needs none
     sidecars: tuple[Path, ...]  # the server's configuration, in which the model is entered; at most one
+    settings: Mapping[str, int]  # of the model in that configuration
 
     @cached_property
     def fields(self) -> dict[str, Any]:

@@ -78,6 +78,10 @@ class ModelArchiverError(Exception):
         self.problems = tuple(problems)
         super().__init__(message or "\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle all attributes: by default, an exception is made again from its message alone."""
+        return type(self).__new__, (type(self),), {"args": self.args, **vars(self)}
+
 
 class MissingInputError(ModelArchiverError, FileNotFoundError):
     """At least one input does not exist."""

@@ -103,6 +103,8 @@ class ModelArchiverConfig(Record, frozen=False):
         test_python: the interpreter that has the server's package, or the folder of a virtual environment.
         test_timeout: the seconds that loading, and each answer, may take; None means what the configuration says.
         install_requirements: for the test, install the model's requirements into a private folder first.
+        server_settings: for the target ``kserve``, whole numbers that the server's configuration gives to the model by
+            their names there, such as ``minWorkers``.
     """
 
     __dataclass_fields__ = _OfDataclass()
@@ -138,6 +140,7 @@ class ModelArchiverConfig(Record, frozen=False):
     test_python: StrPath | None = None
     test_timeout: float | None = None
     install_requirements: bool = False
+    server_settings: Mapping[str, int] | None = None
 
     def __replace__(self, **changes: Any) -> Self:  # noqa: ANN401 - as the fields are annotated
         import dataclasses  # noqa: PLC0415 - its import takes as long as a third of a small build
@@ -236,5 +239,6 @@ _TYPES: dict[str, tuple[Callable[[object], bool], str]] = {
     "server": (lambda value: value in ("torchserve", "mms"), "torchserve or mms"),
     "jobs": (lambda value: type(value) is int and value > 0, "a number of cores, 1 or more"),  # True is an int too
     "test_timeout": (_is_seconds, "a number of seconds, more than 0"),
+    "server_settings": (lambda value: isinstance(value, Mapping), "a mapping of names to whole numbers"),
 }
 """The fields whose value can be wrong: the test, and what to give instead; other choices are checked elsewhere."""

@@ -1,7 +1,8 @@
-"""What a long run needs: progress, and steps that a signal must not interrupt."""
+"""What a long run needs: progress, and what signals may interrupt."""
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from functools import partial
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
+    from types import FrameType
 
     Progress = Callable[[int], object]
     """Called from the main thread with the number of bytes just processed.
@@ -64,6 +66,49 @@ def block_signals() -> Iterator[Unblocked]:
     before = _blocked()
     with _masked({*before, *ENDING_SIGNALS}):
         yield partial(_masked, before)
+
+
+@contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """Make the signals that end a command raise KeyboardInterrupt once, so that everything is cleaned up."""
+    raised = False
+
+    def interrupt(_number: int, frame: FrameType | None) -> None:
+        nonlocal raised
+        if not raised:  # a second one must not interrupt the clean-up
+            raised = True
+            raise_outside_imports(frame)
+
+    def raise_outside_imports(frame: FrameType | None, *_: object) -> None:
+        """Raise KeyboardInterrupt. An import would lose it: during one, wait for its end, as a profile function."""
+        while frame is not None and frame is not outermost:
+            if frame.f_code.co_filename.startswith("<frozen importlib"):
+                sys.setprofile(raise_outside_imports)
+                return
+            frame = frame.f_back
+        sys.setprofile(profiler)
+        raise KeyboardInterrupt
+
+    outermost, profiler = sys._getframe(2), sys.getprofile()  # what imports the caller is not our matter
+    handlers = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
+    # Ignored signals, as under nohup, stay ignored; a handler in C (None) could not be restored.
+    handlers = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
+    try:
+        for number in handlers:
+            signal.signal(number, interrupt)
+    except ValueError:  # not in the main thread, which alone may set them
+        handlers = {}
+    try:
+        yield
+    except Exception as failure:
+        if raised:  # inside a call of the standard library, which then failed in its own way
+            raise KeyboardInterrupt from failure
+        raise
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if raised:  # too late to be delivered
+            sys.setprofile(profiler)
 
 
 def signal_pending() -> bool:

@@ -16,8 +16,9 @@ from model_archiver.core.entries import GZIP_HEADER, TIME
 from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH
 from model_archiver.core.plan import FileSource, Member
 from model_archiver.core.problems import ProblemList, as_error, system_hint
-from model_archiver.core.request import StrPath
+from model_archiver.core.request import ModelArchiverConfig, StrPath, as_list
 from model_archiver.core.text import expand_home
+from model_archiver.planning.handler import BUILT_IN, split_function
 
 Identity = tuple[int, int]  # device and inode of a file
 
@@ -25,6 +26,7 @@ _EXCLUDED_NAMES = {"__MACOSX", "__pycache__", MAR_INF}
 _EXCLUDED_SUFFIXES = (".pyc", ".pyo", ".mar")
 _START = 4096  # bytes of a tar of which the first header is read
 _MAGIC = r"[*?]|\[[^/][^]/]*\]"
+_PATHS = ("serialized_file", "model_file", "requirements_file", "config_file", "model_path", "samples")
 _MAKE_READABLE = "give yourself permission to read it, or leave it out"
 
 
@@ -156,7 +158,7 @@ class Gatherer:
 
     def extra_files(self, value: StrPath) -> list[Member]:
         """Return files, the contents of folders, and what patterns match: at the root."""
-        return [member for piece in _pieces(value) for member in self._extra(piece)]
+        return [member for piece in split_pieces(value) for member in self._extra(piece)]
 
     def _extra(self, piece: str) -> Iterator[Member]:
         path, flag = Path(piece), "--extra-files"
@@ -263,14 +265,43 @@ def regular_source(path: Path, status: os.stat_result, flag: str, problems: Prob
     return None
 
 
-def _pieces(value: StrPath) -> list[str]:
-    """Return the paths and patterns of one value; a path that exists as written is never split."""
-    text = os.fspath(value)
-    whole = expand_home(text)
-    if os.path.lexists(whole):
+def split_pieces(value: StrPath, folder: str = "") -> list[str]:
+    """Return the paths and patterns of one value, below a folder; a path that exists as written is never split."""
+    if os.path.lexists(whole := _below(folder, value)):
         return [whole]
-    pieces = [piece if os.path.lexists(piece) else expand_home(piece.strip()) for piece in text.split(",")]
-    return [piece for piece in pieces if piece]
+    pieces = [each if os.path.lexists(_below(folder, each)) else each.strip() for each in os.fspath(value).split(",")]
+    escaped = re.sub("([*?[])", r"[\1]", folder)
+    patterns = {piece for piece in pieces if re.search(_MAGIC, piece) and not os.path.lexists(_below(folder, piece))}
+    return [_below(escaped if piece in patterns else folder, piece) for piece in pieces if piece]
+
+
+def rebased(config: ModelArchiverConfig, folder: str, output_folder: str) -> ModelArchiverConfig:
+    """Return a request whose relative paths start in a folder, and its export path in another one."""
+    changes: dict[str, object] = {name: _below(folder, path) for name in _PATHS if (path := getattr(config, name))}
+    changes["include"] = [_below(folder, path) for path in as_list(config.include)]
+    changes["extra_files"] = [piece for value in as_list(config.extra_files) for piece in split_pieces(value, folder)]
+    if "://" not in (export_path := os.fspath(config.export_path or "")):
+        changes["export_path"] = _below(output_folder, export_path)
+    python = os.fspath(config.test_python or "")
+    if "/" in python or (python and os.path.lexists(_below(folder, python))):
+        changes["test_python"] = _below(folder, python)
+    handler = os.fspath(config.handler or "")
+    module, function = split_function(handler)
+    is_file = _has_module(folder, module)
+    if not (config.model_path or config.include or config.extra_files):  # else it may be packed below one of them
+        is_file |= "/" in module or module.endswith(".py")
+    is_packed = config.model_path and _has_module(_below(folder, config.model_path), module)
+    if is_file and not is_packed and handler not in BUILT_IN:
+        changes["handler"] = _below(folder, module) + function
+    return config.replace(**changes)
+
+
+def _has_module(folder: str, module: str) -> bool:
+    return bool(module) and any(os.path.lexists(_below(folder, module + end)) for end in ("", ".py", ".so", ".dylib"))
+
+
+def _below(folder: str, path: StrPath) -> str:
+    return os.path.join(folder, expand_home(os.fspath(path)))  # noqa: PTH118 - as it was written
 
 
 def _is_our_tar(path: Path) -> bool:

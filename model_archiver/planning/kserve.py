@@ -66,7 +66,7 @@ def config_content(plan: Plan, path: Path) -> bytes:
         ModelArchiverError: no model can be added to the existing one.
     """
     lines, archive, model = _read(path), f"{plan.name}{plan.archive_format.suffix}", model_of(plan.fields)
-    own = {**_config_file_settings(plan), "runtimeType": plan.fields.get("runtime", "python")}
+    own = {**_config_file_settings(plan), **plan.settings, "runtimeType": plan.fields.get("runtime", "python")}
     name, version = str(model.get("modelName") or plan.name), str(model.get("modelVersion") or "1.0")
     try:
         snapshot = _snapshot(lines)

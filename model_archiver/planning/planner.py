@@ -75,11 +75,12 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
         manifest=text,
         deflate=_DEFLATE.get(archive_format, config.deflate),
         link=config.link,
-        jobs=config.jobs or _cores(),
+        jobs=config.jobs or available_cores(),
         notes=() if config.handler else (note,),
         excluded=exclusions.excluded,
         top="" if platforms.LAYOUTS[platform].has_code else config.model_name,
         sidecars=sidecars_for(config, platform),
+        settings=config.server_settings or {},
     )
     check_sidecars(plan, problems)
     return plan
@@ -204,6 +205,7 @@ def _base_name(value: StrPath | None) -> str | None:
     return None if value is None else Path(value).name
 
 
-def _cores() -> int:
+def available_cores() -> int:
+    """Return how many cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1

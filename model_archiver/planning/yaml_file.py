@@ -1,18 +1,26 @@
-"""YAML as both readers of TorchServe accept it: SnakeYAML in the front end, PyYAML in each worker.
+"""YAML: config files as both readers of TorchServe accept them, and the nodes of a file of any other use.
 
-Only a model with a config file needs this module, because PyYAML is slow to load.
+TorchServe's readers are SnakeYAML in the front end, and PyYAML in each worker. Few builds need this module, because
+PyYAML is slow to load.
 """
 
 from __future__ import annotations
 
+import json
+import re
+from contextlib import suppress
+from pathlib import Path
+
 import yaml
 
-from model_archiver.core.problems import ModelArchiverError, Problem
+from model_archiver.core.problems import ModelArchiverError, Problem, error_of
 from model_archiver.core.text import shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    _Rejection = UnicodeDecodeError | yaml.reader.ReaderError | yaml.MarkedYAMLError
 
 # Both limits are SnakeYAML's. Beyond them the front end ignores the file, and the worker does not.
 _MAX_DEPTH = 50
@@ -20,10 +28,16 @@ _MAX_ALIASES = 50
 _MAX_SCALAR = 1000  # characters: no number or date is longer, and PyYAML takes long to read a number of many digits
 _FREQUENT = (  # a part of PyYAML's message, a plainer message, and what to do
     (r"'\t'", "this is a tab, and only spaces are allowed here", "replace it with spaces"),
+    (r"indent'\t'", "this line is indented with a tab", "use spaces"),
     ("single document", "a second document starts here", "remove the line --- and what follows, or join the two"),
     ("unhashable key", "a key must not be a list or a mapping", "put a value that starts with { or [ into quotes"),
     ("determine a constructor", "", "remove the tag, or put the value into quotes"),
 )
+_REJECTED = (UnicodeDecodeError, yaml.reader.ReaderError, yaml.MarkedYAMLError)  # what the readers of a file raise
+
+_JSON_STRING = r'("(?:[^"\\]|\\.)*")(?:(\s*):)?'
+_LONGEST_KEY = 100  # characters: YAML limits the keys that it takes, and none of ours is longer
+TAG = "tag:yaml.org,2002:"
 
 
 class YamlMapping(dict[object, object]):
@@ -45,17 +59,12 @@ def read_yaml(raw: bytes, path: str) -> YamlMapping | Problem:
         loader = _Loader(raw.decode("utf-8"))
         root = loader.get_single_node()
         content = None if root is None else loader.construct_document(root)
-    except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
-        at = error.start if isinstance(error, UnicodeDecodeError) else len(raw.decode()[: error.position].encode())
-        line = raw.count(b"\n", 0, at) + 1
-        message = "is not UTF-8, or has a character that YAML does not allow"
-        return Problem("error", "config-invalid", message, "remove it, or save the file as UTF-8", path, line)
-    except yaml.MarkedYAMLError as error:
-        return _rejected(error, path)
+    except _REJECTED as failure:
+        return _problem_of(failure, raw, path)
     if isinstance(content, YamlMapping):
         return content
     message, hint = "must be a mapping of settings", "write each setting as key: value, with a space after the colon"
-    return Problem("error", "config-invalid", message, hint, path, _line(root) if root else None)
+    return Problem("error", "config-invalid", message, hint, path, line_of(root) if root else None)
 
 
 class _IgnoredFileError(yaml.MarkedYAMLError, ModelArchiverError):
@@ -105,29 +114,88 @@ class _Loader(yaml.SafeLoader):
         mapping = YamlMapping()
         yield mapping
         mapping.update(self.construct_mapping(node))
-        mapping.lines = {self.construct_object(key): _line(key) for key, _ in node.value}
+        mapping.lines = {self.construct_object(key): line_of(key) for key, _ in node.value}
 
 
 _Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_lined_mapping)
 
 
-def _line(node: yaml.Node) -> int:
-    return node.start_mark.line + 1
+def line_of(node: yaml.Node | None) -> int:
+    """Return the line of a node, counted from 1; 1 if there is none, because the file is empty."""
+    return node.start_mark.line + 1 if node else 1
 
 
-def _rejected(error: yaml.MarkedYAMLError, path: str) -> Problem:
+def _problem_of(error: _Rejection, raw: bytes, path: str) -> Problem:
     """Return the problem of a file that one of the two readers rejects, in plain words if it is a frequent one."""
+    if isinstance(error, UnicodeDecodeError | yaml.reader.ReaderError):
+        at = error.start if isinstance(error, UnicodeDecodeError) else len(raw.decode()[: error.position].encode())
+        line = raw.count(b"\n", 0, at) + 1
+        message = "is not UTF-8, or has a character that YAML does not allow"
+        return Problem("error", "config-invalid", message, "remove it, or save the file as UTF-8", path, line)
     message, hint = error.problem or "", ""
     mark = error.problem_mark
     if "stream end" in message or "end of stream" in message:
         mark, message, hint = error.context_mark, "this bracket or quote is not closed", "close it"
-    line = mark.line + 1 if mark else None
+    number = mark.line + 1 if mark else None
     if isinstance(error, _IgnoredFileError):
         hint = "simplify it: the server ignores all settings of this file"
-        return Problem("warning", "config-invalid", message, hint, path, line)
+        return Problem("warning", "config-invalid", message, hint, path, number)
+    here, text = "", raw.decode("utf-8-sig")
+    if mark:
+        here = f"{text[mark.index : mark.index + 1]!r}"
+        here = here if text[: mark.index].rpartition("\n")[2].strip() else f"indent{here}"
     for sign, plain_message, plain_hint in _FREQUENT:
-        if sign in f"{error.context} {error.problem}":
+        if sign in f"{error.context} {error.problem} {here}":
             message, hint = plain_message or message, plain_hint
     place = f" (column {mark.column + 1})" if mark else ""
     message = f"is not valid YAML: {shortened(message, 160)}{place}"
-    return Problem("error", "config-invalid", message, hint, path, line)
+    return Problem("error", "config-invalid", message, hint, path, number)
+
+
+def compose_file(file: str, code: str) -> yaml.Node | None:
+    """Return the node of a whole YAML or JSON file; None if it has nothing but comments.
+
+    Raises:
+        ModelArchiverError: it is neither; its problem has this code.
+    """
+    raw = Path(file).read_bytes()
+    try:
+        text = raw.decode("utf-8-sig")
+        with suppress(ValueError, RecursionError):
+            json.loads(text)
+            text = re.sub(_JSON_STRING, _as_yaml, text).replace("\t", " ")
+        yaml.reader.Reader(text)  # raises for a character that is not allowed, with its place
+        return _NodeLoader(text).get_single_node()
+    except _REJECTED as failure:
+        raise error_of([_problem_of(failure, raw, file).replace(code=code)]) from None
+    except RecursionError:  # of the parser that is written in Python
+        raise error_of([Problem("error", code, "is nested too deeply", "write a list of mappings", file, 1)]) from None
+
+
+def _as_yaml(match: re.Match[str]) -> str:
+    """Return a string of JSON, with the colon that follows a key, as YAML takes it."""
+    value, space = json.loads(match[1]), match[2]
+    value = re.sub(r"[\ud800-\udfff]", "\ufffd", value if space is None else value[:_LONGEST_KEY])
+    value = re.sub(r"[^ !#-\[\]-~]", lambda char: f"\\U{ord(char[0]):08x}", value)
+    return f'"{value}"' if space is None else f'"{value}":{space}'
+
+
+class _NodeLoader(yaml.composer.Composer, yaml.resolver.Resolver):
+    """A loader of nodes that takes an anchor whose name is there already, as YAML does."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        yaml.resolver.Resolver.__init__(self)
+        events = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+        self.check_event, self.peek_event, self.get_event = events.check_event, events.peek_event, events.get_event
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()
+        if not isinstance(event, yaml.AliasEvent):
+            self.anchors.pop(event.anchor, None)
+        return super().compose_node(parent, index)
+
+
+def is_absent(node: yaml.Node | None) -> bool:
+    """Return whether a node is empty, null or only spaces."""
+    return node is None or node.tag == f"{TAG}null" or (isinstance(node, yaml.ScalarNode) and not node.value.strip())

@@ -232,7 +232,11 @@ def find_end(file: ArchiveFile) -> EndRecord | None:
     position = tail_start + at
     is_plain = (disk, first_disk, here) == (0, 0, entries)
     surplus = file.size - position - END.size - comment
-    return _with_zip64(file, EndRecord(position, entries, size, start, surplus, is_plain))
+    end = _with_zip64(file, EndRecord(position, entries, size, start, surplus, is_plain))
+    before = end.position - end.size - end.start
+    # With entries at both places, the end of a truncated zip is missing, and this is that of a zip stored in it.
+    is_inner = before > 0 and all(file.read_at(place, 4) == LOCAL_SIGNATURE for place in (0, before))
+    return None if is_inner else end
 
 
 def _find_signature(tail: bytes) -> int:

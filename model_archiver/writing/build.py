@@ -14,9 +14,9 @@ from model_archiver.core.running import block_signals, completed, signal_pending
 from model_archiver.core.sums import content_digest, sha256, sum_lines
 from model_archiver.core.text import human_size
 from model_archiver.writing.deflate import Workers
-from model_archiver.writing.destination import Destination, sidecars_placed
+from model_archiver.writing.destination import Destination, publish_file, sidecars_placed
 from model_archiver.writing.os_calls import convert_write_errors, sync_tree
-from model_archiver.writing.staging import StagingDirectory, publish_file
+from model_archiver.writing.staging import StagingDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def _build_archive(plan: Plan, progress: Progress, test: Test | None) -> Archive
         with unblocked():  # a signal that came meanwhile ends the build here
             if test:
                 test(report, staging.new, progress)
-        with sidecars_placed(plan, unblocked):
-            archive.publish(unblocked)
+        with sidecars_placed(plan, unblocked) as undo:
+            archive.publish(unblocked, undo)
         completed[:] = [plan.target.path]
     return report
 
@@ -110,10 +110,11 @@ def _build_in_place(plan: Plan, progress: Progress, test: Test | None) -> Archiv
     if test:
         test(progress=progress)
     staging = StagingDirectory(path, plan.name)
-    with block_signals() as unblocked, staging, sidecars_placed(plan, unblocked):
-        staging.new.write_text(plan.manifest, encoding="utf-8", newline="\n")
-        sync_tree(staging.path)
-        publish_file(staging.new, path, replace=plan.target.force)
+    with block_signals() as unblocked, staging:
+        with sidecars_placed(plan, unblocked) as undo:
+            staging.new.write_text(plan.manifest, encoding="utf-8", newline="\n")
+            sync_tree(staging.path)
+            publish_file(plan, staging, undo)
         completed[:] = [path]
     return plan_report(plan, plan.size, None, [])
 

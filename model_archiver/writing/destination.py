@@ -16,13 +16,14 @@ from model_archiver.core.running import no_progress
 from model_archiver.core.sums import Crc32
 from model_archiver.writing.deflate import Workers, sampled_share
 from model_archiver.writing.os_calls import OutputFile, keep_owner, sync_folder
-from model_archiver.writing.staging import StagingDirectory, folder_lock, publish_file, replace_file, undoing
+from model_archiver.writing.staging import StagingDirectory, folder_lock, place_new, replace_file, undoing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO
 
     from model_archiver.core.running import Progress, Unblocked
+    from model_archiver.writing.staging import Undo
 
 # Up to this size, in bytes, a file is read whole: threads and system calls would cost more than they save.
 _SMALL = 1 << 18
@@ -80,7 +81,7 @@ class Destination(ABC):
         """Write what follows the members, and wait until the disk has everything."""
 
     @abstractmethod
-    def publish(self, unblocked: Unblocked) -> None:
+    def publish(self, unblocked: Unblocked, undo: Undo) -> None:
         """Move the finished archive to its target, or raise an error; signals are blocked, except in `unblocked`."""
 
     def close(self) -> None:  # noqa: B027 - a folder has nothing open
@@ -106,36 +107,50 @@ class FileDestination(Destination):
         self.output.sync()
         self.size = self.output.tell()
 
-    def publish(self, unblocked: Unblocked) -> None:  # noqa: ARG002 - it takes no time
+    def publish(self, unblocked: Unblocked, undo: Undo) -> None:  # noqa: ARG002 - it takes no time
         """Move the file to its target."""
-        publish_file(self.staging.new, self.plan.target.path, replace=self.plan.target.force)
+        publish_file(self.plan, self.staging, undo)
 
     def close(self) -> None:
         """Close the file."""
         self.output.close()
 
 
-@contextmanager
-def sidecars_placed(plan: Plan, unblocked: Unblocked) -> Iterator[None]:
-    """Write the platform's file next to the archive, which names that; if the block fails, it is as it was before.
+def publish_file(plan: Plan, staging: StagingDirectory, undo: Undo) -> None:
+    """Move a finished file to its target; raise ModelArchiverError if that exists and must not be replaced."""
+    if not plan.target.force:
+        place_new(staging.new, staging.target, undo)
+    elif plan.sidecars:
+        replace_file(staging.new, staging.target, staging.set_aside, undo)
+    else:  # nothing follows that can fail
+        staging.new.replace(staging.target)
+    sync_folder(staging.target.parent)
 
-    Meanwhile, no other build extends the file. If an existing file cannot be extended, it raises ModelArchiverError.
+
+@contextmanager
+def sidecars_placed(plan: Plan, unblocked: Unblocked) -> Iterator[Undo]:
+    """Write the platform's file after the block, which places the archive that the file names.
+
+    If anything fails, the steps that the block adds to the list are done. Meanwhile, no other build extends the file.
+    If an existing file cannot be extended, raise ModelArchiverError before the block.
     """
     with ExitStack() as stack:
-        for config in plan.sidecars:  # each in a staging directory of its own: it may be on another file system
+        waiting = [stack.enter_context(StagingDirectory(config, plan.name)) for config in plan.sidecars]
+        for staging in waiting:  # each of its own: it may be on another file system
             from model_archiver.planning.kserve import config_content  # noqa: PLC0415 - few archives have such a file
 
-            waiting = stack.enter_context(StagingDirectory(config, plan.name))
+            config = staging.target
             stack.enter_context(folder_lock(config.parent, unblocked))
-            undo = stack.enter_context(undoing())
-            with OutputFile(waiting.new) as output:
+            with OutputFile(staging.new) as output:
                 output.write(config_content(plan, config))
                 output.sync()
             if config.exists():
-                keep_owner(waiting.new, config.stat())
-            replace_file(waiting.new, config, waiting.set_aside, undo)
-            sync_folder(config.parent)
-        yield
+                keep_owner(staging.new, config.stat())
+        undo = stack.enter_context(undoing())
+        yield undo
+        for staging in waiting:
+            replace_file(staging.new, staging.target, staging.set_aside, undo)
+            sync_folder(staging.target.parent)
 
 
 def read_blocks(source: FileSource, progress: Progress) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -29,12 +29,13 @@ from model_archiver.writing.os_calls import (
     sync_folder,
     sync_tree,
 )
-from model_archiver.writing.staging import StagingDirectory, folder_lock, place_new, replace_file, undoing
+from model_archiver.writing.staging import StagingDirectory, folder_lock, place_new, replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from model_archiver.core.running import Progress, Unblocked
     from model_archiver.reading.archive import Archive, FoundMember
+    from model_archiver.writing.staging import Undo
 
 # Another file system, another user's file, too many links, or a file system without links.
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
@@ -83,9 +84,9 @@ class FolderDestination(Destination):
         """Wait until the disk has every file."""
         sync_tree(self.staging.new)
 
-    def publish(self, unblocked: Unblocked) -> None:
+    def publish(self, unblocked: Unblocked, undo: Undo) -> None:
         """Move the folder to its target."""
-        publish_folder(self.staging, self.plan.target.path, unblocked, replace=self.plan.target.force)
+        publish_folder(self.staging, unblocked, undo, replace=self.plan.target.force)
 
     def _entry(self, path: PurePosixPath, size: int, digest: str) -> ArchiveEntry:
         self.size += size
@@ -99,20 +100,21 @@ class FolderDestination(Destination):
         return self.staging.new / path
 
 
-def publish_folder(staging: StagingDirectory, target: Path, unblocked: Unblocked, *, replace: bool) -> None:
-    """Move a finished folder to its target, while signals are blocked; an OSError leaves all as it was before."""
+def publish_folder(staging: StagingDirectory, unblocked: Unblocked, undo: Undo, *, replace: bool) -> None:
+    """Move a finished folder to its target, while signals are blocked; `undo` restores all as it was before."""
     if not replace:
-        place_new(staging.new, target)
+        place_new(staging.new, staging.target, undo)
     else:
-        with folder_lock(target.parent, unblocked):
-            _replace(staging, target, unblocked)
-    sync_folder(target.parent)
+        with folder_lock(staging.target.parent, unblocked):
+            _replace(staging, staging.target, unblocked, undo)
+    sync_folder(staging.target.parent)
 
 
-def _replace(staging: StagingDirectory, target: Path, unblocked: Unblocked) -> None:
+def _replace(staging: StagingDirectory, target: Path, unblocked: Unblocked, undo: Undo) -> None:
     if not os.path.lexists(target):
         with suppress(FileExistsError):  # made by a build without -f: it does not wait for the lock
             rename_new(staging.new, target)
+            undo.append(partial(target.rename, staging.new))
             return
     with unblocked():
         existing = ExistingOutput(target)
@@ -121,11 +123,11 @@ def _replace(staging: StagingDirectory, target: Path, unblocked: Unblocked) -> N
             is_unchanged = existing.is_unchanged()
         except PermissionError:  # something in it is not readable, so a build did not leave it so
             is_unchanged = False
-    if not (is_unchanged and _exchange(staging, target, judged)):
-        _merge(staging, ExistingOutput(target), unblocked)
+    if not (is_unchanged and _exchange(staging, target, judged, undo)):
+        _merge(staging, ExistingOutput(target), unblocked, undo)
 
 
-def _exchange(staging: StagingDirectory, target: Path, judged: Snapshot) -> bool:
+def _exchange(staging: StagingDirectory, target: Path, judged: Snapshot, undo: Undo) -> bool:
     """Exchange the new folder for the existing one, which is then in the staging directory.
 
     If the existing one has changed since it was judged, leave everything as it was before and return False.
@@ -135,17 +137,19 @@ def _exchange(staging: StagingDirectory, target: Path, judged: Snapshot) -> bool
         target.rename(staging.set_aside)
         is_same = ExistingOutput(staging.set_aside).snapshot() == judged  # if this fails, the staging directory
         (staging.new if is_same else staging.set_aside).rename(target)  # moves back what was set aside
+        undo += [partial(target.rename, staging.new)] if is_same else []  # likewise
         return is_same
+    undo.append(partial(exchange, staging.new, target))
     is_same = False
     try:
         is_same = ExistingOutput(staging.new).snapshot() == judged
     finally:
         if not is_same:
-            exchange(staging.new, target)
+            undo.pop()()
     return is_same
 
 
-def _merge(staging: StagingDirectory, existing: ExistingOutput, unblocked: Unblocked) -> None:
+def _merge(staging: StagingDirectory, existing: ExistingOutput, unblocked: Unblocked, undo: Undo) -> None:
     """Move the new files into a folder that holds other files too, and remove what only the previous build wrote.
 
     The manifest is removed first and written last, so that a build that is killed leaves nothing that looks complete.
@@ -158,24 +162,28 @@ def _merge(staging: StagingDirectory, existing: ExistingOutput, unblocked: Unblo
         paths = [PurePosixPath(file.relative_to(built).as_posix()) for file in files]
         stale = existing.unchanged_files.difference(paths)
         raise_errors(list(existing.obstacles(paths, stale)))
-    undo: list[Callable[[], object]] = []
+    steps: Undo = []
+    undo.append(partial(_restore, staging, root, steps))
+    for path in [manifest, *stale]:
+        if os.path.lexists(root / path):
+            _remove_file(root, path, kept, steps)
+    for path in sorted(paths, key=lambda path: (path == manifest, path == sums)):
+        make_folders((root / path).parent, lambda folder: steps.append(folder.rmdir))
+        replace_file(built / path, root / path, kept / path, steps)
+
+
+def _restore(staging: StagingDirectory, root: Path, steps: Undo) -> None:
+    """Do the steps, the last one first; if one fails, keep what was replaced."""
     try:
-        with undoing() as undo:
-            for path in [manifest, *stale]:
-                if os.path.lexists(root / path):
-                    _remove_file(root, path, kept, undo)
-            for path in sorted(paths, key=lambda path: (path == manifest, path == sums)):
-                make_folders((root / path).parent, lambda folder: undo.append(folder.rmdir))
-                replace_file(built / path, root / path, kept / path, undo)
+        while steps:
+            steps.pop()()
     except OSError as failure:
-        if not undo:
-            raise
         staging.is_kept = True
         message = f"{failure.strerror or failure}, and not all that was replaced could be put back"
-        raise error("write-failed", message, f"move it back from {kept}", root) from failure
+        raise error("write-failed", message, f"move it back from {staging.path / 'replaced'}", root) from failure
 
 
-def _remove_file(root: Path, path: PurePosixPath, kept: Path, undo: list[Callable[[], object]]) -> None:
+def _remove_file(root: Path, path: PurePosixPath, kept: Path, undo: Undo) -> None:
     """Move a file away, and remove the folders that are empty without it."""
     (kept / path).parent.mkdir(parents=True, exist_ok=True)
     (root / path).rename(kept / path)

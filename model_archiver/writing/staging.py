@@ -14,11 +14,13 @@ from pathlib import Path
 from model_archiver.core.problems import error
 from model_archiver.core.running import warn
 from model_archiver.planning.gathering import walk_tree
-from model_archiver.writing.os_calls import make_folders, rename_new, sync_folder
+from model_archiver.writing.os_calls import make_folders, rename_new
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from model_archiver.core.running import Unblocked
+
+    Undo = list[Callable[[], object]]  # the steps that restore what was there, the last one first
 
 _NO_LOCKS = -1  # in place of a descriptor: the file system has no locks
 _LOCK = "lock"
@@ -37,7 +39,7 @@ class StagingDirectory:
 
     def __init__(self, target: Path, name: str) -> None:
         """Store the target and the name; entering creates the directory there, and removes those of killed builds."""
-        self._target = target
+        self.target = target
         self._name = name[:_LONGEST_NAME]
         self._made_folders: list[Path] = []
         self._lock = _NO_LOCKS
@@ -65,10 +67,10 @@ class StagingDirectory:
 
     def _make(self) -> None:
         for _ in range(_TRIES):  # other builds may remove the folder or the directory between two steps
-            make_folders(self._target.parent, self._made_folders.append)
+            make_folders(self.target.parent, self._made_folders.append)
             try:
                 self._remove_abandoned()
-                self.path = self._target.parent / f".{self._name}.{os.urandom(_RANDOM_BYTES).hex()}.building"
+                self.path = self.target.parent / f".{self._name}.{os.urandom(_RANDOM_BYTES).hex()}.building"
                 self.path.mkdir(0o700)
                 try:
                     lock = _lock_file(self.path / _LOCK)
@@ -81,9 +83,9 @@ class StagingDirectory:
             if lock is not None:
                 self._lock = lock
                 self.new = self.path / "new"
-                self.set_aside = self.path / _SET_ASIDE / self._target.name
+                self.set_aside = self.path / _SET_ASIDE / self.target.name
                 return
-        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(self._target.parent))
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(self.target.parent))
 
     def _clean_up(self, failure: BaseException) -> None:
         """Remove the folders that were made, and have the failure name paths that the user knows."""
@@ -91,7 +93,7 @@ class StagingDirectory:
             path = Path(str(getattr(failure, name)))
             if self.path in (path, *path.parents):
                 is_new = self.new in (path, *path.parents)
-                setattr(failure, name, str(self._target / path.relative_to(self.new) if is_new else self._target))
+                setattr(failure, name, str(self.target / path.relative_to(self.new) if is_new else self.target))
         for folder in reversed(self._made_folders):
             try:
                 folder.rmdir()
@@ -101,12 +103,12 @@ class StagingDirectory:
     def _remove_abandoned(self) -> None:
         prefix = f".{self._name}."
         try:
-            names = os.listdir(self._target.parent)  # noqa: PTH208 - most names need no Path
+            names = os.listdir(self.target.parent)  # noqa: PTH208 - most names need no Path
         except PermissionError:  # the folder may be writable and not readable
             return
         for name in names:
             if name.startswith(prefix) and re.fullmatch(_RANDOM, name.removeprefix(prefix)):
-                path = self._target.parent / name
+                path = self.target.parent / name
                 try:
                     _remove_if_abandoned(path)
                 except PermissionError:
@@ -218,38 +220,29 @@ def folder_lock(folder: Path, unblocked: Unblocked) -> Iterator[None]:
         _close(descriptor)
 
 
-def publish_file(built: Path, target: Path, *, replace: bool) -> None:
-    """Move a finished file to its target; raise ModelArchiverError if that exists and must not be replaced."""
-    if replace:
-        built.replace(target)
-    else:
-        place_new(built, target)
-    sync_folder(target.parent)
-
-
-def place_new(built: Path, target: Path) -> None:
+def place_new(built: Path, target: Path, undo: Undo) -> None:
     """Give a finished file or folder its name; raise ModelArchiverError if it is taken, perhaps only now."""
     try:
         rename_new(built, target)
     except FileExistsError:
         message = "already exists: another build created it meanwhile"
         raise error("target-exists", message, "use -f to replace it", target) from None
+    undo.append(partial(target.rename, built))
 
 
 @contextmanager
-def undoing() -> Iterator[list[Callable[[], object]]]:
-    """If the block fails, do the steps of the list, the last one first, up to one that fails, which stays in it."""
-    steps: list[Callable[[], object]] = []
+def undoing() -> Iterator[Undo]:
+    """If the block fails, do the steps of the list, the last one first, up to one that fails."""
+    steps: Undo = []
     try:
         yield steps
     except BaseException:
         while steps:
-            steps[-1]()
-            steps.pop()
+            steps.pop()()
         raise
 
 
-def replace_file(built: Path, path: Path, kept: Path, undo: list[Callable[[], object]]) -> None:
+def replace_file(built: Path, path: Path, kept: Path, undo: Undo) -> None:
     """Move a finished file to its place; `undo` restores what was there, a link too, which is kept meanwhile."""
     exists = os.path.lexists(path) and (path.is_symlink() or not path.is_dir())
     if exists:

@@ -1,0 +1,242 @@
+"""Building many models side by side, in processes of this machine or in an executor of the caller's."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import CancelledError, Future
+from contextlib import closing, suppress
+from functools import partial
+from itertools import islice, takewhile
+from multiprocessing.connection import wait
+
+from model_archiver.commands.build_one import BuildResult, build_one
+from model_archiver.core.problems import ModelArchiverError, ProblemList
+from model_archiver.core.request import ModelArchiverConfig
+from model_archiver.core.running import add_total, block_signals, interrupted_by_signals, no_progress
+from model_archiver.planning.gathering import rebased
+from model_archiver.planning.planner import available_cores, make_plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+    from concurrent.futures import Executor
+    from multiprocessing.connection import Connection
+    from typing import Any
+
+    from model_archiver.core.running import Progress, Unblocked
+
+    Task = Callable[..., BuildResult]
+    Waiting = Iterator[tuple[int, ModelArchiverConfig]]  # requests with their indexes, up to a failure
+    Finished = Generator[tuple[int, BuildResult | ModelArchiverError], None, None]
+
+_LARGE = 1 << 26  # from this size on, in bytes, the threads of one build are as fast as builds side by side
+_MOST_WAITING = 1000  # models: an executor keeps in memory what it is given
+_POLL_SECONDS = 1  # without a limit, a wait on Windows would not end with Ctrl-C
+_PATIENCE = 10  # seconds that a process has to remove its staging directory
+
+
+def build_many(
+    requests: Iterable[ModelArchiverConfig],
+    executor: Executor | None = None,
+    on_result: Callable[[BuildResult], object] | None = None,
+) -> list[BuildResult]:
+    """Build many models, and return what came of them in the order of the requests. A failed one stops no other.
+
+    Without an executor, small models are built side by side in forks of this process, and then the large ones by
+    threads; where a fork is not safe (on Linux if there are other threads, and elsewhere), all are built by threads.
+
+    Args:
+        requests: what to build.
+        executor: runs the builds: anything with the interface of ``concurrent.futures.Executor``. It is not shut down.
+        on_result: is called with each result, in order of completion.
+
+    Raises:
+        TypeError: a request or the executor is something else; nothing is built.
+    """
+    given = list(requests)
+    for request in given:
+        if not isinstance(request, ModelArchiverConfig):
+            raise TypeError(f"a request must be a ModelArchiverConfig, not {type(request).__name__}")
+    if executor is not None and not hasattr(executor, "submit"):
+        raise TypeError(f"an executor must be a concurrent.futures.Executor, not {type(executor).__name__}")
+    # A new interpreter would run the script again whose call is not below `if __name__ == "__main__"`.
+    return [result for result in run_many(given, executor, on_result, may_spawn=False) if result]
+
+
+def run_many(  # noqa: PLR0913 - a flag each
+    requests: Iterable[ModelArchiverConfig],
+    executor: Executor | None = None,
+    on_result: Callable[[BuildResult], object] | None = None,
+    *,
+    jobs: int | None = None,
+    if_changed: bool = False,
+    dry_run: bool = False,
+    keep_going: bool = True,
+    may_spawn: bool = True,
+    progress: Progress = no_progress,
+) -> list[BuildResult | None]:
+    """Build many models as `build_many` and `build_one` do, with None for each that was given up after a failure."""
+    given, jobs = list(requests), jobs or available_cores()
+    results: list[BuildResult | None] = [None] * len(given)
+    sizes = [_source_size(request) for request in given]
+    left, may_begin = sizes.copy(), True
+    add_total(progress, sum(sizes))
+    task = partial(build_one, if_changed=if_changed, dry_run=dry_run)
+
+    def waiting(indexes: Iterable[int]) -> Waiting:
+        return ((index, given[index]) for index in takewhile(lambda _: may_begin, indexes))
+
+    def count_bytes(index: int, count: int) -> None:
+        count = min(count, left[index])  # a trial, and an existing archive, have more than was announced
+        left[index] -= count
+        progress(count)
+
+    def in_turn(indexes: Iterable[int]) -> Finished:
+        for index, request in waiting(indexes):
+            yield index, task(request, jobs=jobs, progress=partial(count_bytes, index))
+
+    if executor is not None:
+        most = _MOST_WAITING if keep_going else getattr(executor, "_max_workers", 1)
+        ways = [_in_executor(executor, partial(task, jobs=1), waiting(range(len(given))), most)]
+    else:
+        may_start = (may_spawn or _can_fork()) and not multiprocessing.current_process().daemon
+        is_shared = may_start and min(jobs, len(given)) > 1
+        small = [index for index, size in enumerate(sizes) if is_shared and size < _LARGE]
+        large = sorted({*range(len(given))}.difference(small))
+        threads = max(jobs // max(len(small), 1), 1)
+        ways = [_in_processes(jobs, partial(task, jobs=threads), waiting(small)), in_turn(large)]
+    for way in ways:
+        with closing(way) as finished:
+            for index, outcome in finished:
+                result = outcome if isinstance(outcome, BuildResult) else BuildResult(given[index], exception=outcome)
+                results[index] = result = result.replace(request=given[index])
+                may_begin = may_begin and (keep_going or result.exception is None)
+                count_bytes(index, left[index])
+                if on_result:
+                    on_result(result)
+    return results
+
+
+def _in_executor(executor: Executor, task: Task, waiting: Waiting, most: int) -> Finished:
+    """Build in an executor of the caller's, which has so many models at a time."""
+    running: dict[Future[BuildResult], int] = {}
+    done: queue.SimpleQueue[Future[BuildResult]] = queue.SimpleQueue()
+    here = os.getcwd()  # noqa: PTH109 - what runs the build may have another one
+    # A cluster can lose its workers, and then one error is about all that is left.
+    wait_for_workers, lost = getattr(executor, "wait_for_workers", lambda: None), getattr(executor, "lost", "")
+    try:
+        while True:
+            for index, request in islice(waiting, most - len(running)):
+                with suppress(ModelArchiverError):  # what is wrong with the request is a part of its result
+                    request = rebased(ModelArchiverConfig.from_args(request), here, here)  # noqa: PLW2901
+                try:
+                    future = executor.submit(task, request)
+                except Exception as failure:  # noqa: BLE001 - one that is broken or shut down can raise anything
+                    future = Future()
+                    future.set_exception(failure)
+                running[future] = index
+                future.add_done_callback(done.put)
+            if not running:
+                return
+            try:
+                future = done.get(timeout=_POLL_SECONDS)
+            except queue.Empty:
+                try:
+                    wait_for_workers()
+                except Exception:  # noqa: BLE001 - as above
+                    for future in tuple(running):
+                        future.cancel()
+                continue
+            index = running.pop(future)
+            try:
+                yield index, future.result()
+            except CancelledError:
+                yield index, ModelArchiverError(lost or "the executor cancelled it")
+                if lost:
+                    return
+            except Exception as failure:  # noqa: BLE001 - as above
+                reason = f"{type(failure).__name__}: {failure}".splitlines()[0].rstrip(": ")
+                yield index, ModelArchiverError(f"the executor failed: {reason}")
+    finally:
+        for future in tuple(running):
+            future.cancel()
+
+
+def _can_fork() -> bool:
+    """Return whether a fork is safe: it has everything loaded, but only the thread that forks."""
+    return sys.platform == "linux" and threading.active_count() == 1
+
+
+def _in_processes(jobs: int, task: Task, waiting: Waiting) -> Finished:
+    """Build in processes, each with one model at a time, so that it is known which one a process ended with."""
+    context: Any = multiprocessing.get_context("fork" if _can_fork() else "spawn")
+    processes: dict[Any, Any] = {}  # all of them, by their connections
+    idle: list[Any] = []
+    running: dict[Any, int] = {}
+    try:
+        while True:
+            for index, request in islice(waiting, jobs - len(running)):
+                if not idle:
+                    connection, theirs = context.Pipe()
+                    with theirs, block_signals() as unblocked:  # until the process is prepared for them
+                        process = context.Process(target=_work, args=(theirs, task, unblocked), daemon=True)
+                        processes[connection] = process
+                        process.start()
+                    idle.append(connection)
+                connection = idle.pop()
+                running[connection] = index
+                with suppress(OSError):  # it was killed, which shows when its result is read
+                    connection.send(request)
+            if not running:
+                return
+            ready: Any = wait(running, _POLL_SECONDS)
+            for connection in ready:
+                index = running.pop(connection)
+                try:
+                    outcome = connection.recv()
+                    idle.append(connection)
+                except (EOFError, OSError):
+                    process = processes.pop(connection)
+                    process.join()
+                    wrong = f"its process ended with exit code {process.exitcode}; if memory ran out, use fewer --jobs"
+                    outcome = ModelArchiverError(wrong)
+                yield index, outcome
+    finally:
+        for process in processes.values():
+            process.terminate()  # a build that runs removes what it has written
+        for process in processes.values():
+            process.join(_PATIENCE)
+            process.kill()
+            process.join()
+
+
+def _work(connection: Connection, task: Task, unblocked: Unblocked) -> None:
+    """Build what comes through the connection, until a signal or the end of the parent ends this process."""
+    gc.enable()  # which short commands have disabled
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(KeyboardInterrupt, EOFError, OSError), interrupted_by_signals(), unblocked():
+        while True:
+            connection.send(task(connection.recv()))
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the parent, in a thread that blocks signals, and then end this process as a signal does."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_PATIENCE)
+    os._exit(1)
+
+
+def _source_size(request: object) -> int:
+    """Return how many bytes a model has; 0 where that cannot be known."""
+    with suppress(ModelArchiverError, OSError):
+        return make_plan(ModelArchiverConfig.from_args(request), None, ProblemList()).size
+    return 0
