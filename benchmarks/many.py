@@ -30,7 +30,7 @@ import re, resource, sys
 from contextlib import nullcontext
 from pathlib import Path
 from model_archiver.commands.build_many import run_many
-from model_archiver.commands.dask_cluster import cluster_executor
+from model_archiver.cli.build import cluster_executor
 from model_archiver.core.request import ModelArchiverConfig
 
 if __name__ == "__main__":

@@ -55,18 +55,8 @@ def test_keep_going_builds_the_others(models: Path, run: Command) -> None:
     assert (result.status, result.out) == (1, "")
     assert result.errors == [MISSING.removeprefix("error: ")]
     assert "failed: second (models.yaml:2)" in lines(result)
-    assert "3 models: 2 written, 1 failed; 3 side by side in 2 processes" in lines(result)
+    assert "3 models: 2 written, 1 failed" in lines(result)
     assert sorted(path.name for path in Path().glob("*.mar")) == ["first.mar", "third.mar"]
-
-
-def test_the_closing_line_says_how_models_were_built(models: Path, run: Command) -> None:
-    with Path("large.bin").open("wb") as file:
-        file.truncate(1 << 26)
-    text = "".join(f"- {{model-name: {name}, handler: first.py}}\n" for name in "abc")
-    Path("models.yaml").write_text(f"{text}- {{model-name: d, handler: first.py, ext: large.bin}}\n")
-    how = "3 side by side in 3 processes; 1 with 4 threads"
-    assert run("build", "models.yaml", "--jobs", 4).err.splitlines()[-1].endswith(f"4 models: 4 written; {how}")
-    assert lines(run("build", "models.yaml", "a", "-f", "--jobs", 4))[-1] == "1 model: 1 written"
 
 
 def test_names_and_flags_may_be_mixed_and_flags_override_the_file(models: Path, run: Command) -> None:

@@ -18,8 +18,7 @@ import pytest
 
 import model_archiver
 from model_archiver import ModelArchiverConfig, ModelArchiverError, build_many
-from model_archiver.commands.build_many import run_many
-from model_archiver.commands.build_one import BuildResult, build_one
+from model_archiver.commands.build_many import BuildResult, build_one, run_many
 from model_archiver.core.problems import MissingInputError, Problem, UsageError, error
 from model_archiver.reading.archive import DamageError
 from model_archiver.trial.report import TrialFailedError, TrialReport

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from model_archiver import ModelArchiverConfig, ModelArchiverError
-from model_archiver.commands import dask_cluster
+from model_archiver.cli import build as build_command
+from model_archiver.cli.build import cluster_executor
 from model_archiver.commands.build_many import run_many
-from model_archiver.commands.dask_cluster import cluster_executor
 from model_archiver.core.problems import UsageError
 from tests.packing import HANDLER, make
 
@@ -127,7 +127,7 @@ def test_a_lost_cluster_is_one_error(work: Path, cluster: Cluster, monkeypatch, 
     if what == "scheduler":
         asked = requests(*(f"slow{number}" for number in range(10)))
     with cluster_executor(cluster.add(2).address) as executor:
-        monkeypatch.setattr(dask_cluster, "_WORKER_SECONDS", 2)
+        monkeypatch.setattr(build_command, "_WORKER_SECONDS", 2)
         results = run_many(asked, executor, lambda _: what == "scheduler" and cluster.stop())
     [failed] = [str(result.exception) for result in results if result and result.exception]
     assert failed == f"all workers of the Dask cluster at {cluster.address}, or its scheduler, are lost"
@@ -157,7 +157,7 @@ def test_a_worker_with_another_version_is_an_error_before_anything_is_built(work
 
 
 def test_no_worker_is_an_error(work: Path, cluster: Cluster, monkeypatch) -> None:
-    monkeypatch.setattr(dask_cluster, "_WORKER_SECONDS", 1)
+    monkeypatch.setattr(build_command, "_WORKER_SECONDS", 1)
     with pytest.raises(ModelArchiverError) as caught, cluster_executor(cluster.address):
         pytest.fail("it must not be used")
     wrong = f"no worker joined the Dask cluster at {cluster.address} within 1 s"
@@ -221,7 +221,7 @@ def test_ctrl_c_cancels_what_has_not_begun(work: Path, cluster: Cluster) -> None
     make("handler.py", text=HANDLER)
     program = f"""
 from model_archiver.commands.build_many import run_many
-from model_archiver.commands.dask_cluster import cluster_executor
+from model_archiver.cli.build import cluster_executor
 from model_archiver.core.request import ModelArchiverConfig
 requests = [ModelArchiverConfig(f"slow{{number}}", "handler.py", export_path="out") for number in range(50)]
 try:

@@ -147,12 +147,6 @@ def test_json_that_yaml_rejects_loads(root: Path, run: Command) -> None:
     assert error.startswith("1: unknown flag --kkk")
 
 
-def test_an_anchor_may_be_defined_again(root: Path, run: Command) -> None:
-    text = "- {model-name: m, handler: handler.py, ext: &x a.txt}\n- {model-name: n, handler: handler.py, ext: *x}\n"
-    built(run, text + text.replace("m,", "o,").replace("n,", "p,").replace("a.txt", "b.txt"))
-    assert [members(root / f"{name}.mar") - {"handler.py"} for name in "np"] == [{"a.txt"}, {"b.txt"}]
-
-
 # Where paths start
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import importlib
+import logging
+import re
+import socket
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 
+from model_archiver._version import __version__
 from model_archiver.cli import json_output, text_output
 from model_archiver.cli.models_file import SETTINGS, read_models
 from model_archiver.cli.outcomes import DONE, FAILED, Outcome, ignored_note, report_trial
 from model_archiver.cli.parser import MMS, mms_parser, torch_parser
 from model_archiver.cli.terminal import progress_bar
-from model_archiver.commands.build_many import _LARGE, run_many
-from model_archiver.commands.dask_cluster import cluster_executor
+from model_archiver.commands.build_many import run_many
 from model_archiver.core.codes import ignored_codes
-from model_archiver.core.problems import Problem
+from model_archiver.core.problems import ModelArchiverError, Problem, error
 from model_archiver.core.text import counted, listed
-from model_archiver.planning.planner import available_cores
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,10 +30,14 @@ if TYPE_CHECKING:
 
     from model_archiver.cli.models_file import Listed
     from model_archiver.cli.terminal import Reporter
-    from model_archiver.commands.build_one import BuildResult
+    from model_archiver.commands.build_many import BuildResult
 
     Results = Sequence[BuildResult | None]  # None: it was not begun
     Reported = dict[int, dict[str, Any]]  # the parts of the JSON document, by the identity of the result
+
+_PACKAGE = "torch-model-archiver"
+_ADDRESS = r"(?:(?:tcp|tls|wss?)://)?\[?([^/\s]+?)\]?:(\d+)"  # given others, distributed starts a cluster of its own
+_CONNECT_SECONDS, _WORKER_SECONDS = 5, 30  # the import of distributed takes some, too
 
 
 def build(args: argparse.Namespace, reporter: Reporter) -> Outcome:
@@ -92,14 +101,50 @@ def _closing_lines(models: Sequence[Listed], results: Results, args: argparse.Na
     counts = {"unchanged": unchanged, "failed": len(failed), "not begun (use --keep-going to build them too)": skipped}
     shown = [f"{len(done) - unchanged:,} {'planned' if args.dry_run else 'written'}"]
     shown += [f"{count:,} {what}" for what, count in counts.items() if count]
-    jobs, how = args.jobs or available_cores(), ""
-    if jobs > 1 and not (args.dask or args.dry_run):
-        large = sum(sum(entry.size for entry in report.files) >= _LARGE for report, _ in done)
-        small = len(done) + len(failed) - large if len(models) > 1 else 0
-        how += f"; {small:,} side by side in {min(jobs, small)} processes" if small > 1 else ""
-        how += f"; {large:,} with {jobs} threads" if large else ""
     return [
         *ignored_note(sum(report.ignored for report, _ in done)),
         *(f"failed: {request.model_name} ({args.file}:{line})" for line, request in failed),
-        f"{counted(len(models), 'model')}: {', '.join(shown)}{how}",
+        f"{counted(len(models), 'model')}: {', '.join(shown)}",
     ]
+
+
+@contextmanager
+def cluster_executor(address: str) -> Iterator[Executor]:
+    """Yield an executor that builds on the workers of the Dask scheduler at an address; log nothing.
+
+    Raise ModelArchiverError if it does not answer, has no worker, or one with another version of this package.
+    """
+    if not (match := re.fullmatch(_ADDRESS, address)):
+        raise error("usage-invalid", "is not the address of a Dask scheduler", "give HOST:PORT", f"--dask {address}")
+    import asyncio  # noqa: PLC0415 - slow to load
+
+    try:
+        distributed = importlib.import_module("distributed")
+    except Exception as failure:  # a broken package can raise anything
+        raise ModelArchiverError("Dask needs the extra [dask]: pip install distributed") from failure
+    with ExitStack() as stack:
+        logging.disable()
+        stack.callback(logging.disable, logging.NOTSET)
+        wrong = f"no worker joined the Dask cluster at {address} within {_WORKER_SECONDS} s; start one: dask worker "
+        try:
+            socket.create_connection((match[1], match[2]), _CONNECT_SECONDS).close()  # distributed tries many times
+            greeting = distributed.core.connect(address, **distributed.Security().get_connection_args("client"))
+            asyncio.run(asyncio.wait_for(greeting, _CONNECT_SECONDS))  # Client would wait forever for a silent server
+            client = stack.enter_context(distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False))
+        except Exception as failure:
+            reason = str(failure).partition("\n")[0] or type(failure).__name__
+            raise ModelArchiverError(f"no Dask scheduler answers at {address}: {reason}") from failure
+        try:
+            client.wait_for_workers(1, timeout=_WORKER_SECONDS)
+            versions = client.get_versions(packages=[_PACKAGE])["workers"]
+        except Exception as failure:
+            raise ModelArchiverError(wrong + address) from failure
+        for name, worker in versions.items():
+            if (version := worker["packages"][_PACKAGE] or "(not installed)") != __version__:
+                wrong = f"the worker {name} has {_PACKAGE} {version}, but this computer has {__version__}"
+                raise ModelArchiverError(f"{wrong}; install the same version there")
+        executor = client.get_executor(pure=False, retries=0)
+        executor._max_workers = sum(client.nthreads().values())  # the name that it has in other executors
+        executor.wait_for_workers = lambda: client.wait_for_workers(1, _WORKER_SECONDS)
+        executor.lost = f"all workers of the Dask cluster at {address}, or its scheduler, are lost"
+        yield executor

@@ -136,7 +136,7 @@ def _add_arguments(parser: FlagParser, name: str) -> None:
 
 
 def _add_build_flags(parser: FlagParser, program: str) -> None:
-    example = os.path.join(os.path.dirname(__file__), f"{program}.yaml")  # noqa: PTH118, PTH120 - no pathlib
+    example = os.path.join(os.path.dirname(__file__), "models.yaml")  # noqa: PTH118, PTH120 - no pathlib
     flag = parser.add_argument
     flag("file", metavar="FILE", help="YAML or JSON: a list of models, or defaults: and models:")
     flag("names", nargs="*", default=[], metavar="NAME", help="the models to build (default: all)")
@@ -145,7 +145,8 @@ def _add_build_flags(parser: FlagParser, program: str) -> None:
     flag("--keep-going", action="store_true", help="after a failure, build the other models too")
     flag("--dask", metavar="ADDRESS", help="build on the workers of this Dask scheduler")
     with open(example, encoding="utf-8") as file:  # noqa: PTH123
-        flag("--example", action="version", version=file.read(), help="print a commented file of models, and exit")
+        shown = file.read().split("---\n")[program == "model-archiver"]  # a YAML document for each program
+    flag("--example", action="version", version=shown, help="print a commented file of models, and exit")
     flag("--dry-run", action="store_true", help="print what would be packed, and write nothing")
     flag("-j", "--jobs", type=JOBS, metavar="N", help="how many cores to use in all (default: all available)")
 

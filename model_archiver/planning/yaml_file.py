@@ -165,7 +165,7 @@ def compose_file(file: str, code: str) -> yaml.Node | None:
             json.loads(text)
             text = re.sub(_JSON_STRING, _as_yaml, text).replace("\t", " ")
         yaml.reader.Reader(text)  # raises for a character that is not allowed, with its place
-        return _NodeLoader(text).get_single_node()
+        return getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text).get_single_node()
     except _REJECTED as failure:
         raise error_of([_problem_of(failure, raw, file).replace(code=code)]) from None
     except RecursionError:  # of the parser that is written in Python
@@ -178,22 +178,6 @@ def _as_yaml(match: re.Match[str]) -> str:
     value = re.sub(r"[\ud800-\udfff]", "\ufffd", value if space is None else value[:_LONGEST_KEY])
     value = re.sub(r"[^ !#-\[\]-~]", lambda char: f"\\U{ord(char[0]):08x}", value)
     return f'"{value}"' if space is None else f'"{value}":{space}'
-
-
-class _NodeLoader(yaml.composer.Composer, yaml.resolver.Resolver):
-    """A loader of nodes that takes an anchor whose name is there already, as YAML does."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        yaml.resolver.Resolver.__init__(self)
-        events = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
-        self.check_event, self.peek_event, self.get_event = events.check_event, events.peek_event, events.get_event
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()
-        if not isinstance(event, yaml.AliasEvent):
-            self.anchors.pop(event.anchor, None)
-        return super().compose_node(parent, index)
 
 
 def is_absent(node: yaml.Node | None) -> bool:
