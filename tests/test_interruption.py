@@ -21,7 +21,7 @@ from types import FrameType
 
 import pytest
 
-from model_archiver.cli import main, terminal
+from model_archiver.cli import main
 from model_archiver.core import running
 from tests.archives import FORMATS, contents, output, tree
 from tests.conftest import Command, Result
@@ -306,8 +306,8 @@ def test_a_model_may_have_the_name_of_what_is_in_a_staging_folder(work, run: Com
 
 def test_a_signal_handler_that_python_does_not_know_stays(work, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = []
-    monkeypatch.setattr(terminal.signal, "getsignal", lambda number: None)  # as of one that came from C
-    monkeypatch.setattr(terminal.signal, "signal", lambda *arguments: installed.append(arguments))
+    monkeypatch.setattr(running.signal, "getsignal", lambda number: None)  # as of one that came from C
+    monkeypatch.setattr(running.signal, "signal", lambda *arguments: installed.append(arguments))
     build(run)
     assert installed == []
 
@@ -414,7 +414,7 @@ def test_a_command_that_runs_while_its_caller_is_imported_is_interrupted_at_once
 
 
 def test_modules_that_cannot_be_read_are_one_line(model: Path, tmp_path: Path) -> None:
-    shutil.copytree(Path(terminal.__file__).parents[1], tmp_path / "model_archiver")
+    shutil.copytree(Path(running.__file__).parents[1], tmp_path / "model_archiver")
     for module, words in (("cli/parser.py", ["--help"]), ("writing/build.py", MODEL)):
         (tmp_path / "model_archiver" / module).rename(tmp_path / "taken")
         ended = result(start(*words, PYTHONPATH=str(tmp_path), PYTHONDONTWRITEBYTECODE="1"))
