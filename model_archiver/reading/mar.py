@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from model_archiver.core.entries import DEFLATED, LIMIT, STORED
+from model_archiver.core import entries as spec
 from model_archiver.core.problems import ProblemList
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.request import ArchiveFormat
@@ -140,7 +140,7 @@ def _blocks(
     _check_supported(header, listed.end)
     data_end = header.data_start + header.compressed_size
     deflated = DeflatedRange(file, header.data_start, listed.end if header.has_descriptor else data_end)
-    is_stored = header.method == STORED
+    is_stored = header.method == spec.STORED
     checksum = size = 0
     for block in file.iter_range(header.data_start, data_end) if is_stored else deflated:
         checksum = crc32(block, checksum)
@@ -161,10 +161,10 @@ def _blocks(
 
 
 def _check_supported(header: ZipHeader, limit: int) -> None:
-    if header.flags & ENCRYPTED or header.method not in (STORED, DEFLATED):
+    if header.flags & ENCRYPTED or header.method not in (spec.STORED, spec.DEFLATED):
         message = "is encrypted, or compressed by a method that servers cannot unpack"
         raise DamageError("entry-method", message, f"{REPACK}, without a password, and with deflate")
-    if header.has_descriptor and header.method == STORED:
+    if header.has_descriptor and header.method == spec.STORED:
         raise DamageError("entry-descriptor", "is stored with a data descriptor, which servers reject", REPACK)
     if not header.has_descriptor and header.data_start + header.compressed_size > limit:
         raise DamageError("entry-damaged", "the data overlaps what follows the entry")
@@ -177,7 +177,7 @@ def _read_descriptor(file: ArchiveFile, start: int, limit: int, found: Numbers) 
     """
     record = file.read_at(start, 24)
     skipped = 4 if record[:4] == _DESCRIPTOR_SIGNATURE else 0
-    layout = struct.Struct("<L2Q" if max(found) > LIMIT else "<3L")
+    layout = struct.Struct("<L2Q" if max(found) > spec.LIMIT else "<3L")
     end = start + skipped + layout.size
     if len(record) < skipped + layout.size or end > limit:
         raise DamageError("archive-cut", "the data descriptor is truncated")
