@@ -12,15 +12,11 @@ from functools import partial
 from pathlib import Path
 
 from model_archiver.core.problems import error
-from model_archiver.core.running import warn
+from model_archiver.core.running import Unblocked, warn
 from model_archiver.planning.gathering import walk_tree
 from model_archiver.writing.os_calls import make_folders, rename_new
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from model_archiver.core.running import Unblocked
-
-    Undo = list[Callable[[], object]]  # the steps that restore what was there, the last one first
+Undo = list[Callable[[], object]]  # the steps that restore what was there, the last one first
 
 _NO_LOCKS = -1  # in place of a descriptor: the file system has no locks
 _LOCK = "lock"
