@@ -25,6 +25,7 @@ estimate the time left.
 """
 
 Unblocked: TypeAlias = "Callable[[], AbstractContextManager[None]]"
+Undo: TypeAlias = "list[Callable[[], object]]"  # the steps that restore what was there, the last one first
 ENDING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 completed: list[Path] = []

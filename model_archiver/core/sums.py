@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
+import types
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from io import BytesIO
 from pathlib import Path, PurePosixPath
-from types import ModuleType
 
 from model_archiver.core.manifest import MAR_INF
 from model_archiver.core.report import ArchiveEntry
@@ -22,7 +22,7 @@ _LINE = r"([0-9a-f]{64})  (.+)"
 
 
 @cache
-def fast_zlib() -> ModuleType:
+def fast_zlib() -> types.ModuleType:
     """Return ISA-L, or the standard library's zlib where ISA-L is not installed."""
     try:
         from isal import isal_zlib  # noqa: PLC0415 - small builds need only zlib
@@ -71,7 +71,7 @@ def sum_lines(entries: Iterable[ArchiveEntry]) -> Iterator[bytes]:
 
 def read_sums(text: bytes) -> Iterator[tuple[PurePosixPath, str] | None]:
     """Yield path and sum of each line that is not empty, or None if it is invalid or leads out of the archive."""
-    for line in BytesIO(text):  # one by one: there may be very many
+    for line in io.BytesIO(text):  # one by one: there may be very many
         if line.strip():
             match = re.fullmatch(_LINE, line.decode("utf-8", "replace").removesuffix("\n"))
             path = PurePosixPath(match[2] if match else "..")

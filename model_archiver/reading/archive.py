@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import FileIO
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.plan import FileSource
@@ -138,7 +138,7 @@ class Content(Record, frozen=False):
 class ArchiveFile:
     """A file of `size` bytes that is read at several places."""
 
-    def __init__(self, file: FileIO, size: int, progress: Progress) -> None:
+    def __init__(self, file: io.FileIO, size: int, progress: Progress) -> None:
         self.size = size
         self._file = file
         self._progress = progress

@@ -14,14 +14,14 @@ from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH
 from model_archiver.core.plan import FileSource, Plan
 from model_archiver.core.problems import error, raise_errors
 from model_archiver.core.report import ArchiveEntry, ArchiveReport
-from model_archiver.core.running import Progress, Unblocked
+from model_archiver.core.running import Progress, Unblocked, Undo
 from model_archiver.core.sums import sha256
 from model_archiver.planning.gathering import walk_tree
 from model_archiver.planning.target import ExistingOutput, Snapshot
 from model_archiver.writing import os_calls
 from model_archiver.writing.deflate import Workers
 from model_archiver.writing.destination import Destination, copy
-from model_archiver.writing.staging import StagingDirectory, Undo, folder_lock, place_new, replace_file
+from model_archiver.writing.staging import StagingDirectory, folder_lock, place_new, replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
