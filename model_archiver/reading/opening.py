@@ -7,15 +7,7 @@ import stat
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from model_archiver.core.manifest import (
-    DEEPEST,
-    MANIFEST_PATH,
-    MAR_INF,
-    SUMS_PATH,
-    RuntimeType,
-    model_of,
-    parse_manifest,
-)
+from model_archiver.core.manifest import DEPTH, MANIFEST_PATH, MAR_INF, SUMS_PATH, RuntimeType, model_of, parse_manifest
 from model_archiver.core.plan import FileSource
 from model_archiver.core.problems import Level, Problem, ProblemList, error, error_of
 from model_archiver.core.record import Record
@@ -238,7 +230,7 @@ def _read_manifest(text: bytes | None) -> tuple[dict[str, Any], list[Problem]]:
         return {}, [_manifest_error("manifest-missing", "is not where the server looks for it", hint)]
     fields = parse_manifest(text)
     if fields is None:
-        message = f"must be a JSON object in UTF-8 without a byte order mark, at most {DEEPEST} levels deep"
+        message = f"must be a JSON object in UTF-8 without a byte order mark, at most {DEPTH} levels deep"
         message += ", without numbers beyond 1e308"
         return {}, [_manifest_error("manifest-invalid", message)]
     return fields, list(manifest_problems(fields))
