@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from model_archiver.planning.target import ExistingOutput
-from model_archiver.writing import folder, os_calls
+from model_archiver.writing import os_calls
 from tests.archives import FORMATS, contents, members, output, tree
 from tests.conftest import Command
 from tests.forks import at_call, fail, fork, hidden, limit_files, stopped
@@ -177,7 +177,7 @@ def test_a_change_of_the_existing_folder_while_it_is_compared_is_kept(
 
     monkeypatch.setattr(ExistingOutput, "is_unchanged", compare_and_change)
     if not can_exchange:
-        monkeypatch.setattr(folder, "exchange", lambda *_: False)
+        monkeypatch.setattr(os_calls, "exchange", lambda *_: False)
     assert run(*HANDLER_WORDS, "--archive-format", "no-archive", "--force").status == 0
     after = tree(model / "m")
     assert b"precious" in after.values() or "precious" in after
@@ -212,7 +212,7 @@ def test_an_existing_folder_that_cannot_be_compared_stays(model: Path, monkeypat
 
     monkeypatch.setattr(ExistingOutput, "snapshot", fail_at_second)
     if not can_exchange:
-        monkeypatch.setattr(folder, "exchange", lambda *_: False)
+        monkeypatch.setattr(os_calls, "exchange", lambda *_: False)
     result = run(*MODEL, "--archive-format", "no-archive", "-f")
     assert (result.status, len(calls)) == (1, 2)
     assert result.errors == [

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from io import BytesIO
 
 from model_archiver.core.plan import Member
 from model_archiver.core.problems import NotSampledError
@@ -12,7 +12,6 @@ from model_archiver.core.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pickletools import OpcodeInfo
-    from typing import BinaryIO
 
     from model_archiver.reading.content import SampledFile
 
@@ -98,7 +97,7 @@ def read_weights(weights: Member | SampledFile) -> WeightsFile | None:
         return None
 
 
-def _read_zip(file: BinaryIO, size: int) -> WeightsFile:
+def _read_zip(file: io.FileIO, size: int) -> WeightsFile:
     """Return what a zip is, by the names in it, with the pickle of a file from torch.save."""
     from model_archiver.core.running import no_progress  # noqa: PLC0415 - only with a zip, as all of these
     from model_archiver.reading.archive import ArchiveFile  # noqa: PLC0415
@@ -123,7 +122,7 @@ def _read_zip(file: BinaryIO, size: int) -> WeightsFile:
     return WeightsFile(kind, pickle if pickle is not None and pickle.is_whole else None)
 
 
-def _read_pickles(file: BinaryIO, size: int, kind: str) -> WeightsFile:
+def _read_pickles(file: io.FileIO, size: int, kind: str) -> WeightsFile:
     """Return what a pickle is, or the several ones that torch.save wrote before it wrote zips."""
     for window in _WINDOWS:
         file.seek(0)
@@ -155,7 +154,7 @@ def _read_torch_pickles(data: bytes) -> WeightsFile:
     return WeightsFile("saved", pickles[3])
 
 
-def _read_safetensors(file: BinaryIO, size: int, kind: str) -> WeightsFile:
+def _read_safetensors(file: io.FileIO, size: int, kind: str) -> WeightsFile:
     """Return whether all tensors are in a file whose header says where each of them ends."""
     import re  # noqa: PLC0415 - only with safetensors
 
@@ -189,7 +188,7 @@ def read_pickle(data: bytes, start: int = 0) -> Pickle | None:
     return Pickle(tuple(machine.globals), machine.stack[-1] if machine.stack else None, count, end, is_whole)
 
 
-class _File(BytesIO):
+class _File(io.BytesIO):
     """A pickle, of which no line is long."""
 
     def readline(self, _size: int | None = -1, /) -> bytes:

@@ -14,7 +14,7 @@ from model_archiver.core.problems import ProblemList, has_control
 
 # The time of every entry: 1980-01-01 00:00:00 UTC, the first one that a zip can hold.
 TIME = 315532800  # in seconds since 1970
-DOS_TIME, DOS_DATE = 0, (1980 - 1980) << 9 | 1 << 5 | 1  # as a zip writes it
+DOS_STAMP = 0, (1980 - 1980) << 9 | 1 << 5 | 1  # time and date, as a zip writes them
 GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # deflate, no name, no time, unknown system
 
 # The records of a zip (APPNOTE 6.3, 4.3), sizes in bytes.
@@ -24,7 +24,7 @@ LOCAL = struct.Struct("<4s5H3L2H")
 CENTRAL = struct.Struct("<4s6H3L5H2L")
 END = struct.Struct("<4s4H2LH")
 END_64 = struct.Struct("<4sQ2H2L4Q")
-LOCATOR_64 = struct.Struct("<4sLQL")
+LOCATOR = struct.Struct("<4sLQL")
 LIMIT = 0xFFFFFFFF
 LIMIT_ENTRIES = 0xFFFF
 UTF8_NAME = 0x800

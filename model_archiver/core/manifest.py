@@ -23,7 +23,7 @@ SUMS_PATH = f"{MAR_INF}/SHA256SUMS"
 SAMPLES_PATH = f"{MAR_INF}/samples.json"  # the requests of the test that an archive carries
 SAMPLES_FOLDER = "samples"  # in MAR-INF, of the files that they name
 
-DEEPEST = 50  # levels of the deepest manifest that is read
+DEPTH = 50  # levels of the deepest manifest that is read
 _INFINITE = (float("inf"), float("-inf"))  # as which Python reads 1e999
 _LAST_YEAR = 9999  # the last one with four digits
 _MMS_FIELDS = dict.fromkeys(("modelServerVersion", "implementationVersion", "specificationVersion"), "1.0")
@@ -80,7 +80,7 @@ def parse_manifest(text: bytes) -> dict[str, Any] | None:
         fields = json.loads(text.decode(), parse_constant=int)
     except (ValueError, RecursionError):  # a UnicodeDecodeError is a ValueError
         return None
-    return fields if isinstance(fields, dict) and not _is_beyond(fields, DEEPEST) else None
+    return fields if isinstance(fields, dict) and not _is_beyond(fields, DEPTH) else None
 
 
 def _is_beyond(value: object, levels: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import stat
@@ -17,7 +18,7 @@ from model_archiver.core.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any, BinaryIO
+    from typing import Any
 
     from model_archiver.core.request import ArchiveFormat, Deflate, Server
 
@@ -38,7 +39,7 @@ class FileSource(Record):
         return cls(path, status.st_size, status.st_mtime_ns, (status.st_dev, status.st_ino), executable)
 
     @contextmanager
-    def open(self) -> Iterator[BinaryIO]:
+    def open(self) -> Iterator[io.FileIO]:
         """Open the file for reading; whoever reads it reads all of it before the context ends.
 
         Raise an error if it no longer exists, or if it changed since the build was planned, or while it was read.
@@ -61,7 +62,7 @@ class FileSource(Record):
         """Return the error of a reader that reached the end of the file before its size."""
         return self._error("file-changed", "became shorter while it was read")
 
-    def _check_unchanged(self, file: BinaryIO) -> None:
+    def _check_unchanged(self, file: io.FileIO) -> None:
         # Without the permission to execute: Windows derives it from the name, which an open file does not have.
         status = os.fstat(file.fileno())
         found = (status.st_size, status.st_mtime_ns, (status.st_dev, status.st_ino))
@@ -94,7 +95,7 @@ class Member(Record):
         """Its source, as the user named it."""
         return str(self.source.path)
 
-    def open(self) -> AbstractContextManager[BinaryIO]:
+    def open(self) -> AbstractContextManager[io.FileIO]:
         """Open its source, as `FileSource.open` does."""
         return self.source.open()
 

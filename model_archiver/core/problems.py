@@ -13,9 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
-    from typing import Literal
+    from typing import Literal, TypeAlias
 
-    Level = Literal["error", "warning"]
+Level: TypeAlias = "Literal['error', 'warning']"
 
 FILE_MISSING = "file-missing"  # the code of every error that says that an input does not exist
 _USAGE = {"usage-invalid", "flag-unknown", "command-unknown", "convert-retired"}  # the codes of a UsageError

@@ -7,12 +7,12 @@ from model_archiver.core.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path, PurePosixPath
-    from typing import Any, Literal
+    from typing import Any, Literal, TypeAlias
 
     from model_archiver.core.problems import Problem
     from model_archiver.core.request import ArchiveFormat
 
-    Layout = Literal["sagemaker"]
+Layout: TypeAlias = "Literal['sagemaker']"
 
 
 class ArchiveEntry(Record):

@@ -14,14 +14,13 @@ StrPath = str | os.PathLike[str]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal
+    from typing import Any, Literal, TypeAlias
 
     from typing_extensions import Self
 
-    Paths = StrPath | Sequence[StrPath]
-    Server = Literal["torchserve", "mms"]
-    Deflate = Literal["auto", "always", "never"]
-
+Paths: TypeAlias = "StrPath | Sequence[StrPath]"
+Server: TypeAlias = "Literal['torchserve', 'mms']"
+Deflate: TypeAlias = "Literal['auto', 'always', 'never']"
 DEFLATE = ("auto", "always", "never")  # which members of a ``.mar`` are deflated where the format leaves the choice
 
 

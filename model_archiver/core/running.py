@@ -13,18 +13,19 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
     from types import FrameType
-
-    Progress = Callable[[int], object]
-    """Called from the main thread with the number of bytes just processed.
-
-    Where it has a method ``add_total``, that is called first, with the number of bytes to expect; a bar needs it to
-    estimate the time left.
-    """
-
-    Unblocked = Callable[[], AbstractContextManager[None]]
+    from typing import TypeAlias
 else:
     import _signal as signal  # `signal` makes enumerations of its constants: 2 % of a small build
 
+Progress: TypeAlias = "Callable[[int], object]"
+"""Called from the main thread with the number of bytes just processed.
+
+Where it has a method ``add_total``, that is called first, with the number of bytes to expect; a bar needs it to
+estimate the time left.
+"""
+
+Unblocked: TypeAlias = "Callable[[], AbstractContextManager[None]]"
+Undo: TypeAlias = "list[Callable[[], object]]"  # the steps that restore what was there, the last one first
 ENDING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 completed: list[Path] = []
@@ -50,9 +51,7 @@ def no_progress(_count: int) -> None:
 
 def add_total(progress: Progress, total: int) -> None:
     """Announce how many bytes there will be."""
-    announce = getattr(progress, "add_total", None)
-    if announce is not None:
-        announce(total)
+    getattr(progress, "add_total", no_progress)(total)
 
 
 @contextmanager

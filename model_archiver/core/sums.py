@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
+import types
 import zlib
-from functools import lru_cache
-from io import BytesIO
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.manifest import MAR_INF
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from typing import Any
-
-    from model_archiver.core.report import ArchiveEntry
+from model_archiver.core.report import ArchiveEntry
 
 FIELDS_OF_THE_BUILD = ("createdOn", "archiverVersion")  # when and by which version a manifest was written
 _SMALL = 1 << 16
@@ -25,8 +21,8 @@ _READ_SIZE = 1 << 20
 _LINE = r"([0-9a-f]{64})  (.+)"
 
 
-@lru_cache(maxsize=1)
-def fast_zlib() -> Any:  # noqa: ANN401 - two modules with one interface
+@cache
+def fast_zlib() -> types.ModuleType:
     """Return ISA-L, or the standard library's zlib where ISA-L is not installed."""
     try:
         from isal import isal_zlib  # noqa: PLC0415 - small builds need only zlib
@@ -75,14 +71,14 @@ def sum_lines(entries: Iterable[ArchiveEntry]) -> Iterator[bytes]:
 
 def read_sums(text: bytes) -> Iterator[tuple[PurePosixPath, str] | None]:
     """Yield path and sum of each line that is not empty, or None if it is invalid or leads out of the archive."""
-    for line in BytesIO(text):  # one by one: there may be very many
+    for line in io.BytesIO(text):  # one by one: there may be very many
         if line.strip():
             match = re.fullmatch(_LINE, line.decode("utf-8", "replace").removesuffix("\n"))
             path = PurePosixPath(match[2] if match else "..")
             yield (path, match[1]) if match and not path.is_absolute() and ".." not in path.parts else None
 
 
-def content_digest(entries: Iterable[ArchiveEntry], manifest: Mapping[str, Any]) -> str:
+def content_digest(entries: Iterable[ArchiveEntry], manifest: Mapping[str, object]) -> str:
     """Return the identity of what an archive holds, whatever the format, the time and the version of the tool.
 
     It is the SHA-256 of the lines ``<sha256>  <path>`` of all files outside MAR-INF, sorted by path, followed by the

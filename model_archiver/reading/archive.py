@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -11,15 +12,10 @@ from pathlib import Path, PurePosixPath
 from model_archiver.core.plan import FileSource
 from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, as_error
 from model_archiver.core.record import Record
+from model_archiver.core.report import ArchiveEntry, Layout
 from model_archiver.core.request import ArchiveFormat
+from model_archiver.core.running import Progress
 from model_archiver.core.text import human_size
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import BinaryIO
-
-    from model_archiver.core.report import ArchiveEntry, Layout
-    from model_archiver.core.running import Progress
 
 BLOCK_SIZE = 1 << 18  # bytes that are read, and unpacked, at a time
 FETCH_AGAIN = "download or copy the archive again, or package the model again"
@@ -142,7 +138,7 @@ class Content(Record, frozen=False):
 class ArchiveFile:
     """A file of `size` bytes that is read at several places."""
 
-    def __init__(self, file: BinaryIO, size: int, progress: Progress) -> None:
+    def __init__(self, file: io.FileIO, size: int, progress: Progress) -> None:
         self.size = size
         self._file = file
         self._progress = progress

@@ -14,16 +14,10 @@ from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
 from model_archiver.core.problems import LARGEST_TEXT, NotSampledError, ProblemList
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.text import human_size
-from model_archiver.reading.archive import REPACK, Content, DamageError, OtherLayoutError
+from model_archiver.reading import archive as base
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import BinaryIO
-
-    from model_archiver.reading.archive import Archive, FoundMember, ReadContext
-
-    Sink = Callable[[FoundMember, Iterable[bytes]], None]
-    """Receives each file whose path is valid, with its blocks; it must read all of them."""
+Sink = Callable[[base.FoundMember, Iterable[bytes]], None]
+"""Receives each file whose path is valid, with its blocks; it must read all of them."""
 
 # The files that describe the others, each with the most bytes of it that are kept in memory.
 METADATA_LIMITS = {PurePosixPath(MANIFEST_PATH): 1 << 20, PurePosixPath(SUMS_PATH): 1 << 26}
@@ -35,22 +29,22 @@ _MOST_KEPT = 1 << 26
 _LONG_NAME = 64
 
 
-def read_content(archive: Archive, context: ReadContext, sink: Sink | None = None) -> Content:
+def read_content(archive: base.Archive, context: base.ReadContext, sink: Sink | None = None) -> base.Content:
     """Read an archive front to back; `sink` receives each file, and the problems of the context what is wrong."""
     try:
         content = _read(archive, context, sink)
-    except OtherLayoutError:
+    except base.OtherLayoutError:
         content = _read(archive, context, sink)
-    except DamageError as damage:  # it cannot be known which files there are
+    except base.DamageError as damage:  # it cannot be known which files there are
         context.problems.extend(damage.problems)
-        content = Content([], {}, is_complete=False)
+        content = base.Content([], {}, is_complete=False)
     context.finish()
     return content
 
 
-def _read(archive: Archive, context: ReadContext, sink: Sink | None) -> Content:
+def _read(archive: base.Archive, context: base.ReadContext, sink: Sink | None) -> base.Content:
     context.restart()
-    content = Content([], {})
+    content = base.Content([], {})
     folders = set()
     members = 0
     for member in archive.members(context):
@@ -60,26 +54,26 @@ def _read(archive: Archive, context: ReadContext, sink: Sink | None) -> Content:
         is_folder, hashed = member.name.endswith("/"), HashedBlocks(member)
         try:
             (sink if sink and is_usable and not is_folder else _skip)(member, hashed)
-        except DamageError as damage:
+        except base.DamageError as damage:
             context.problems.extend(problem.replace(path=member.name) for problem in damage.problems)
         if is_folder:
             folders.add(member.path)
             if hashed.size:
                 message = "is a folder entry with data, which servers drop"
-                context.problems.error("entry-damaged", message, REPACK, path=member.name)
+                context.problems.error("entry-damaged", message, base.REPACK, path=member.name)
         elif is_usable:
             content.entries.append(ArchiveEntry(member.path, hashed.size, member.compressed_size, hashed.sha256))
             if hashed.text is not None:
                 content.metadata[member.path] = hashed.text
             elif hashed.sha256 and member.path in METADATA_LIMITS:
                 message = f"is larger than {human_size(METADATA_LIMITS[member.path])}, the limit for this file"
-                context.problems.error("entry-damaged", message, REPACK, path=member.path)
+                context.problems.error("entry-damaged", message, base.REPACK, path=member.path)
                 content.is_complete = False
     check_paths(content.entries, folders, context.problems)
     return content
 
 
-def _skip(_member: FoundMember, blocks: Iterable[bytes]) -> None:
+def _skip(_member: base.FoundMember, blocks: Iterable[bytes]) -> None:
     for _ in blocks:
         pass
 
@@ -87,7 +81,7 @@ def _skip(_member: FoundMember, blocks: Iterable[bytes]) -> None:
 class HashedBlocks:
     """The blocks of a member, hashed as they are read."""
 
-    def __init__(self, member: FoundMember) -> None:
+    def __init__(self, member: base.FoundMember) -> None:
         self._member = member
         self.size = 0
         self.sha256: str | None = None  # until the end is reached
@@ -123,14 +117,14 @@ def check_paths(entries: Iterable[ArchiveEntry], folders: Iterable[PurePosixPath
     for entry in entries:
         if entry.path in paths:
             message = "appears twice, and servers use the last one"
-            problems.warning("entry-duplicate", message, REPACK, path=entry.path)
+            problems.warning("entry-duplicate", message, base.REPACK, path=entry.path)
         paths[entry.path] = None
     above_folders = ((path, chain([path], path.parents)) for path in folders)
     for path, parents in chain(((path, path.parents) for path in paths), above_folders):
         for parent in takewhile(lambda parent: parent.name, parents):  # one by one: there may be very many
             if parent in paths:
                 message = f"is a file, but {path} needs a folder of that name"
-                problems.error("path-clash", message, REPACK, path=parent)
+                problems.error("path-clash", message, base.REPACK, path=parent)
 
 
 class FileSamples:
@@ -143,7 +137,7 @@ class FileSamples:
         self._files: dict[PurePosixPath, SampledFile] = {}
         self._left = _MOST_KEPT
 
-    def __call__(self, member: FoundMember, blocks: Iterable[bytes]) -> None:
+    def __call__(self, member: base.FoundMember, blocks: Iterable[bytes]) -> None:
         """Keep what the checks may need of a file."""
         self._files.pop(member.path, None)  # of two files with one path, servers use the last
         is_text = member.path.suffix in _TEXT_SUFFIXES
@@ -181,7 +175,7 @@ class SampledFile:
         """Return the path in the archive, which is all there is."""
         return str(self.path)
 
-    def open(self) -> AbstractContextManager[BinaryIO]:
+    def open(self) -> AbstractContextManager[io.FileIO]:
         """Open what was kept for reading; it is seekable."""
         parts = () if self._head is None else ((0, self._head), (self.size - len(self._tail), self._tail))
         return _SampleReader(self.size, parts)  # type: ignore[return-value] # has what readers use

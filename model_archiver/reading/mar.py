@@ -7,25 +7,13 @@ import struct
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from model_archiver.core.entries import DEFLATED, LIMIT, STORED
+from model_archiver.core import entries as spec
 from model_archiver.core.problems import ProblemList
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.sums import crc32
 from model_archiver.core.text import counted
-from model_archiver.reading.archive import (
-    FETCH_AGAIN,
-    REPACK,
-    Archive,
-    ArchiveFile,
-    Content,
-    DamageError,
-    DeflatedRange,
-    FoundMember,
-    ReadContext,
-    TooLargeError,
-    open_source,
-)
+from model_archiver.reading import archive as base
 from model_archiver.reading.content import METADATA_LIMITS, HashedBlocks, check_name, check_paths
 from model_archiver.reading.zip_headers import ENCRYPTED, ZipHeader, read_directory, read_local
 
@@ -36,18 +24,18 @@ _DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
 _DIFFERENCE = "programs read the headers of this entry in different ways"
 
 
-class MarArchive(Archive):
+class MarArchive(base.Archive):
     """A ``.mar`` file."""
 
     archive_format = ArchiveFormat.DEFAULT
 
-    def members(self, context: ReadContext) -> Iterator[FoundMember]:
+    def members(self, context: base.ReadContext) -> Iterator[base.FoundMember]:
         """Yield the files and folders; raise DamageError if it cannot be known which entries there are."""
-        with open_source(self._source, context.progress) as file:
+        with base.open_source(self._source, context.progress) as file:
             entries, start = read_directory(file, context)
             try:
                 context.reserve(sum(listed.size for listed in entries))
-            except TooLargeError:
+            except base.TooLargeError:
                 context.reserve(sum(_announced_size(file, listed) for listed in entries))
             end = 0
             while entries:
@@ -55,15 +43,15 @@ class MarArchive(Archive):
                 _check_gap(file, context, end, listed.offset)
                 try:
                     yield _member(file, context, listed)
-                except DamageError as damage:
+                except base.DamageError as damage:
                     context.problems.extend(damage.problems)
                 end = listed.end
             _check_gap(file, context, end, start)
 
-    def read_index(self, context: ReadContext) -> Content | None:
+    def read_index(self, context: base.ReadContext) -> base.Content | None:
         """Return what the central directory says, if it has no error and no other tool wrote to the archive."""
-        content = Content([], {})
-        with open_source(self._source, context.progress) as file:
+        content = base.Content([], {})
+        with base.open_source(self._source, context.progress) as file:
             try:
                 entries, _ = read_directory(file, context)
                 for listed in reversed(entries):
@@ -81,41 +69,41 @@ class MarArchive(Archive):
                         if hashed.text is None:
                             return None
                         content.metadata[path] = hashed.text
-            except DamageError:
+            except base.DamageError:
                 return None
         check_paths(content.entries, (), context.problems)
         is_right = entries and entries[-1].offset == 0 and not len(context.problems)
         return content if is_right else None
 
 
-def _announced_size(file: ArchiveFile, listed: ZipHeader) -> int:
+def _announced_size(file: base.ArchiveFile, listed: ZipHeader) -> int:
     """Return the size of an entry as its local header says: if only the directory is wrong, that is reported later."""
     header = read_local(file, listed.offset, listed.end)
     return listed.size if header is None or header.has_descriptor else header.size
 
 
-def _check_gap(file: ArchiveFile, context: ReadContext, end: int, following: int) -> None:
+def _check_gap(file: base.ArchiveFile, context: base.ReadContext, end: int, following: int) -> None:
     """Add an error if there is anything between the end of an entry and the next one, or the directory."""
     if end == following:
         return
     hidden, count = read_local(file, end, following), counted(following - end, "byte")
     if hidden is not None:
-        context.problems.error("headers-differ", "is not in the central directory", FETCH_AGAIN, path=hidden.text)
+        context.problems.error("headers-differ", "is not in the central directory", base.FETCH_AGAIN, path=hidden.text)
     elif end:
         message = f"has {count} between entries, where servers stop reading"
-        context.problems.error("archive-gap", message, FETCH_AGAIN)
+        context.problems.error("archive-gap", message, base.FETCH_AGAIN)
     else:
         message = f"has {count} before the first entry, so servers find no entries"
-        context.problems.error("archive-prefix", message, f"remove them, or {REPACK}")
+        context.problems.error("archive-prefix", message, f"remove them, or {base.REPACK}")
 
 
-def _member(file: ArchiveFile, context: ReadContext, listed: ZipHeader) -> FoundMember:
+def _member(file: base.ArchiveFile, context: base.ReadContext, listed: ZipHeader) -> base.FoundMember:
     """Return a listed file or folder; raise DamageError if its local header is not where the directory says."""
     header = read_local(file, listed.offset, listed.end)
     if header is None:
-        raise DamageError("archive-damaged", "the local header is missing or damaged", path=listed.text)
+        raise base.DamageError("archive-damaged", "the local header is missing or damaged", path=listed.text)
     _compare(header, listed, context.problems)
-    member = FoundMember(header.text, PurePosixPath(header.text), iter(()), bool(listed.mode & stat.S_IXUSR))
+    member = base.FoundMember(header.text, PurePosixPath(header.text), iter(()), bool(listed.mode & stat.S_IXUSR))
     member.blocks = _blocks(file, context, member, header, listed)
     return member
 
@@ -127,20 +115,20 @@ def _compare(header: ZipHeader, listed: ZipHeader, problems: ProblemList) -> Non
     differs |= not header.has_descriptor and header.numbers != listed.numbers
     differs |= stat.S_ISDIR(listed.mode) and not header.text.endswith("/")
     if differs:
-        problems.error("headers-differ", _DIFFERENCE, FETCH_AGAIN, path=header.text)
+        problems.error("headers-differ", _DIFFERENCE, base.FETCH_AGAIN, path=header.text)
     if stat.S_IFMT(listed.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         message = "is a link or a device, which servers unpack as a small text file"
         problems.error("entry-link", message, "pack the file itself", path=header.text)
 
 
 def _blocks(
-    file: ArchiveFile, context: ReadContext, member: FoundMember, header: ZipHeader, listed: ZipHeader
+    file: base.ArchiveFile, context: base.ReadContext, member: base.FoundMember, header: ZipHeader, listed: ZipHeader
 ) -> Iterator[bytes]:
     """Yield the unpacked bytes of an entry, and check them as ``ZipInputStream`` does."""
     _check_supported(header, listed.end)
     data_end = header.data_start + header.compressed_size
-    deflated = DeflatedRange(file, header.data_start, listed.end if header.has_descriptor else data_end)
-    is_stored = header.method == STORED
+    deflated = base.DeflatedRange(file, header.data_start, listed.end if header.has_descriptor else data_end)
+    is_stored = header.method == spec.STORED
     checksum = size = 0
     for block in file.iter_range(header.data_start, data_end) if is_stored else deflated:
         checksum = crc32(block, checksum)
@@ -154,34 +142,36 @@ def _blocks(
     if header.has_descriptor:
         recorded, end = _read_descriptor(file, end, listed.end, found)
     if found != recorded:
-        raise DamageError("entry-damaged", "CRC-32 or size mismatch: the content is damaged")
+        raise base.DamageError("entry-damaged", "CRC-32 or size mismatch: the content is damaged")
     member.compressed_size, listed.end = found[1], end
     if listed.numbers != recorded:
-        context.problems.error("headers-differ", _DIFFERENCE, FETCH_AGAIN, path=member.name)
+        context.problems.error("headers-differ", _DIFFERENCE, base.FETCH_AGAIN, path=member.name)
 
 
 def _check_supported(header: ZipHeader, limit: int) -> None:
-    if header.flags & ENCRYPTED or header.method not in (STORED, DEFLATED):
+    if header.flags & ENCRYPTED or header.method not in (spec.STORED, spec.DEFLATED):
         message = "is encrypted, or compressed by a method that servers cannot unpack"
-        raise DamageError("entry-method", message, f"{REPACK}, without a password, and with deflate")
-    if header.has_descriptor and header.method == STORED:
-        raise DamageError("entry-descriptor", "is stored with a data descriptor, which servers reject", REPACK)
+        raise base.DamageError("entry-method", message, f"{base.REPACK}, without a password, and with deflate")
+    if header.has_descriptor and header.method == spec.STORED:
+        raise base.DamageError(
+            "entry-descriptor", "is stored with a data descriptor, which servers reject", base.REPACK
+        )
     if not header.has_descriptor and header.data_start + header.compressed_size > limit:
-        raise DamageError("entry-damaged", "the data overlaps what follows the entry")
+        raise base.DamageError("entry-damaged", "the data overlaps what follows the entry")
 
 
-def _read_descriptor(file: ArchiveFile, start: int, limit: int, found: Numbers) -> tuple[Numbers, int]:
+def _read_descriptor(file: base.ArchiveFile, start: int, limit: int, found: Numbers) -> tuple[Numbers, int]:
     """Return a data descriptor's numbers and its end; sizes have 64 bits only if the entry has 4 GiB or more.
 
     Java decides so, whatever APPNOTE 4.3.9 allows (ZipInputStream.readEnd).
     """
     record = file.read_at(start, 24)
     skipped = 4 if record[:4] == _DESCRIPTOR_SIGNATURE else 0
-    layout = struct.Struct("<L2Q" if max(found) > LIMIT else "<3L")
+    layout = struct.Struct("<L2Q" if max(found) > spec.LIMIT else "<3L")
     end = start + skipped + layout.size
     if len(record) < skipped + layout.size or end > limit:
-        raise DamageError("archive-cut", "the data descriptor is truncated")
+        raise base.DamageError("archive-cut", "the data descriptor is truncated")
     if skipped and layout.size == 12 and record[4:] == struct.pack("<L2Q", *found):
         message = "has a ZIP64 data descriptor but less than 4 GiB, which servers reject"
-        raise DamageError("entry-descriptor", message, REPACK)
+        raise base.DamageError("entry-descriptor", message, base.REPACK)
     return layout.unpack_from(record, skipped), end

@@ -7,44 +7,24 @@ import stat
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from model_archiver.core.manifest import (
-    DEEPEST,
-    MANIFEST_PATH,
-    MAR_INF,
-    SUMS_PATH,
-    RuntimeType,
-    model_of,
-    parse_manifest,
-)
+from model_archiver.core.manifest import DEPTH, MANIFEST_PATH, MAR_INF, SUMS_PATH, RuntimeType, model_of, parse_manifest
 from model_archiver.core.plan import FileSource
-from model_archiver.core.problems import Problem, ProblemList, error, error_of
+from model_archiver.core.problems import Level, Problem, ProblemList, error, error_of
 from model_archiver.core.record import Record
 from model_archiver.core.report import ArchiveReport
-from model_archiver.core.request import ArchiveFormat, StrPath
-from model_archiver.core.running import add_total, no_progress
+from model_archiver.core.request import ArchiveFormat, Server, StrPath
+from model_archiver.core.running import Progress, add_total, no_progress
 from model_archiver.core.sums import content_digest, read_sums, sha256
 from model_archiver.planning.gathering import FolderWalk, regular_source, status_of
 from model_archiver.planning.handler import BUILT_IN, LSP_BUILT_IN, packed_module, split_function
-from model_archiver.reading.archive import (
-    FETCH_AGAIN,
-    REPACK,
-    Archive,
-    ArchiveFile,
-    Content,
-    FoundMember,
-    ReadContext,
-    convert_os_errors,
-    open_source,
-)
+from model_archiver.reading import archive as base
 from model_archiver.reading.content import SampledFile, read_content
 from model_archiver.reading.file_kind import HEAD, HINTS, describe, kind_of
 from model_archiver.reading.zip_headers import find_end, kind_of_zip, read_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal
-
-    from model_archiver.core.running import Progress
+    from typing import Any
 
 _ARGUMENT = "the archive"
 _SUFFIXES = (".mar", ".tar.gz", ".tgz", ".tar", ".zip", ".gz")
@@ -57,18 +37,18 @@ _TOP_FIELDS = ("createdOn", "description", "archiverVersion")
 _SCALAR = (str, int, float)  # a bool is an int; servers turn all of them into strings
 
 
-def open_archive(given: StrPath, target: Path | None = None) -> Archive:
+def open_archive(given: StrPath, target: Path | None = None) -> base.Archive:
     """Return the .mar, .tar.gz or folder at a path, or raise an error; `target` is where a staged one will be."""
     path = Path(given)
     named, problems = target or path, ProblemList()
-    with convert_os_errors(path):
+    with base.convert_os_errors(path):
         status = status_of(path, _ARGUMENT, problems)
         if status is not None and stat.S_ISDIR(status.st_mode):
             return FolderArchive(path)
         source = None if status is None else regular_source(path, status, _ARGUMENT, problems)
         if source is None:
             raise error_of(problems)
-        with open_source(source, no_progress) as file:
+        with base.open_source(source, no_progress) as file:
             _check_kind(_archive_kind(file), named)
     # Each format is imported only where it is met.
     if named.name.endswith(_ZIP_NAMES):
@@ -93,7 +73,7 @@ def _check_kind(kind: str, path: Path) -> None:
     tar = shlex.quote(f"{stem}.tar")
     hints = {
         **HINTS,
-        "empty": FETCH_AGAIN,
+        "empty": base.FETCH_AGAIN,
         "archive": f"run mv {name} {shlex.quote(f'{stem}.mar')}",
         "gzip": f"run mv {name} {shlex.quote(f'{stem}.tar.gz')}",
         "tar": f"run gzip {tar}" if tar == name else f"run mv {name} {tar} && gzip {tar}",
@@ -106,7 +86,7 @@ def _check_kind(kind: str, path: Path) -> None:
     raise error("archive-unknown", f"this is {what}, but {reads}", hints.get(kind, package), path)
 
 
-def _archive_kind(file: ArchiveFile) -> str:
+def _archive_kind(file: base.ArchiveFile) -> str:
     """Return the kind of a file; of a zip, "archive" if it may be one of a model."""
     kind = kind_of(file.read_at(0, HEAD), file.size)
     if kind == "zip" or (kind == "unknown" and find_end(file) is not None):
@@ -116,7 +96,7 @@ def _archive_kind(file: ArchiveFile) -> str:
     return kind
 
 
-class FolderArchive(Archive):
+class FolderArchive(base.Archive):
     """A model folder. Links in it are followed, as servers do."""
 
     archive_format = ArchiveFormat.NO_ARCHIVE
@@ -129,12 +109,12 @@ class FolderArchive(Archive):
         self.files = dict(FolderWalk("in the folder", None, self._problems).files(entered_folder(path)))
         self.size = sum(source.size for source in self.files.values())
 
-    def members(self, context: ReadContext) -> Iterator[FoundMember]:
+    def members(self, context: base.ReadContext) -> Iterator[base.FoundMember]:
         """Yield the files, sorted by their paths, with MAR-INF last."""
         context.problems.extend(self._problems)
         for path, source in sorted(self.files.items(), key=lambda item: (item[0].parts[0] == MAR_INF, str(item[0]))):
             blocks = _file_blocks(source, context.progress)
-            yield FoundMember(str(path), path, blocks, executable=source.executable, compressed_size=source.size)
+            yield base.FoundMember(str(path), path, blocks, executable=source.executable, compressed_size=source.size)
 
 
 def entered_folder(path: Path) -> Path:
@@ -144,7 +124,7 @@ def entered_folder(path: Path) -> Path:
 
 
 def _file_blocks(source: FileSource, progress: Progress) -> Iterator[bytes]:
-    with open_source(source, progress) as file:
+    with base.open_source(source, progress) as file:
         yield from file.iter_range(0, file.size)
 
 
@@ -160,12 +140,12 @@ class OpenedArchive(Record):
         return str(model_of(self.fields).get("modelName") or "")
 
     @property
-    def server(self) -> Literal["torchserve", "mms"]:
+    def server(self) -> Server:
         """Return the server that the archive is for: only Multi Model Server's archiver writes this field."""
         return "mms" if "specificationVersion" in self.fields else "torchserve"
 
 
-def report_of(archive: Archive, content: Content, problems: Iterable[Problem]) -> ArchiveReport:
+def report_of(archive: base.Archive, content: base.Content, problems: Iterable[Problem]) -> ArchiveReport:
     """Return the report on an archive: what was read and what is wrong with it, the manifest's own problems last."""
     text = content.metadata.get(PurePosixPath(MANIFEST_PATH))
     fields, in_manifest = _read_manifest(text) if content.is_complete or text is not None else ({}, [])
@@ -188,14 +168,14 @@ def report_of(archive: Archive, content: Content, problems: Iterable[Problem]) -
 
 def read_files(
     given: StrPath, max_size: int | None, progress: Progress, *, times: int = 1
-) -> tuple[Archive, Content, ArchiveReport]:
+) -> tuple[base.Archive, base.Content, ArchiveReport]:
     """Read an archive for its files: an error in the manifest that matters only to servers becomes a warning.
 
     `times` is how often the caller reads it in all.
     """
     archive = open_archive(given)
     add_total(progress, times * archive.size)
-    context = ReadContext(archive, max_size, progress)
+    context = base.ReadContext(archive, max_size, progress)
     content = read_content(archive, context)
     report = report_of(archive, content, context.problems)
     minor = list(manifest_problems(report.manifest)) if report.manifest else []
@@ -203,7 +183,7 @@ def read_files(
     return archive, content, report.replace(problems=tuple(problems))
 
 
-def add_recorded_sums(content: Content) -> bool:
+def add_recorded_sums(content: base.Content) -> bool:
     """Add the sums that MAR-INF/SHA256SUMS records to the entries, and return whether every entry has one then."""
     known = dict(filter(None, read_sums(content.metadata.get(PurePosixPath(SUMS_PATH), b""))))
     known.update((path, sha256(text)) for path, text in content.metadata.items())
@@ -211,7 +191,7 @@ def add_recorded_sums(content: Content) -> bool:
     return all(entry.sha256 for entry in content.entries)
 
 
-def check_sums(content: Content, archive_format: ArchiveFormat) -> Iterator[Problem]:
+def check_sums(content: base.Content, archive_format: ArchiveFormat) -> Iterator[Problem]:
     """Yield where the files differ from MAR-INF/SHA256SUMS.
 
     A build may write its files into a folder that has others too. So in a folder these are only warnings.
@@ -227,29 +207,30 @@ def check_sums(content: Content, archive_format: ArchiveFormat) -> Iterator[Prob
         if path is None or (path in found and path not in unlisted):
             is_invalid = True
         elif path not in found:
-            yield Problem("error", "sums-differ", "is in SHA256SUMS but not in the archive", FETCH_AGAIN, str(path))
+            message = "is in SHA256SUMS but not in the archive"
+            yield Problem("error", "sums-differ", message, base.FETCH_AGAIN, str(path))
         else:
             del unlisted[path]
             if found[path] not in (digest, None):
-                yield Problem("error", "sums-differ", "checksum mismatch with SHA256SUMS", FETCH_AGAIN, str(path))
+                yield Problem("error", "sums-differ", "checksum mismatch with SHA256SUMS", base.FETCH_AGAIN, str(path))
     if is_invalid:
-        yield Problem("error", "sums-differ", "has invalid or repeated lines", FETCH_AGAIN, SUMS_PATH)
+        yield Problem("error", "sums-differ", "has invalid or repeated lines", base.FETCH_AGAIN, SUMS_PATH)
         return  # a file whose line cannot be read was not added later
     for path in unlisted:
         if str(path) != SUMS_PATH:
             message = "is not in SHA256SUMS, so it was added after packaging"
-            level: Literal["error", "warning"] = "warning" if archive_format is ArchiveFormat.NO_ARCHIVE else "error"
-            yield Problem(level, "sums-differ", message, f"remove it, or {REPACK}", str(path))
+            level: Level = "warning" if archive_format is ArchiveFormat.NO_ARCHIVE else "error"
+            yield Problem(level, "sums-differ", message, f"remove it, or {base.REPACK}", str(path))
 
 
 def _read_manifest(text: bytes | None) -> tuple[dict[str, Any], list[Problem]]:
     """Return the fields of a manifest, empty if it cannot be read, and its problems; `text` is None without one."""
     if text is None:
-        hint = f"{REPACK} (in a .tar.gz, with everything below one top folder)"
+        hint = f"{base.REPACK} (in a .tar.gz, with everything below one top folder)"
         return {}, [_manifest_error("manifest-missing", "is not where the server looks for it", hint)]
     fields = parse_manifest(text)
     if fields is None:
-        message = f"must be a JSON object in UTF-8 without a byte order mark, at most {DEEPEST} levels deep"
+        message = f"must be a JSON object in UTF-8 without a byte order mark, at most {DEPTH} levels deep"
         message += ", without numbers beyond 1e308"
         return {}, [_manifest_error("manifest-invalid", message)]
     return fields, list(manifest_problems(fields))
@@ -297,5 +278,5 @@ def missing_files(manifest: dict[str, Any], paths: Collection[PurePosixPath]) ->
         yield _manifest_error("handler-missing", f"the handler {handler} is neither in the archive nor built in")
 
 
-def _manifest_error(code: str, message: str, hint: str = REPACK) -> Problem:
+def _manifest_error(code: str, message: str, hint: str = base.REPACK) -> Problem:
     return Problem("error", code, message, hint, MANIFEST_PATH)

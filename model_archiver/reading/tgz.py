@@ -12,17 +12,7 @@ from model_archiver.core.record import Record
 from model_archiver.core.request import ArchiveFormat
 from model_archiver.core.sums import crc32
 from model_archiver.core.text import counted
-from model_archiver.reading.archive import (
-    FETCH_AGAIN,
-    Archive,
-    ArchiveFile,
-    DamageError,
-    DeflatedRange,
-    FoundMember,
-    OtherLayoutError,
-    ReadContext,
-    open_source,
-)
+from model_archiver.reading import archive as base
 
 _HEADER = struct.Struct("<2s2BL2B")
 _TRAILER = struct.Struct("<2L")
@@ -54,16 +44,16 @@ _PAX_RECORD = re.compile(
 )
 
 
-class TgzArchive(Archive):
+class TgzArchive(base.Archive):
     """A ``.tar.gz`` file."""
 
     archive_format = ArchiveFormat.TGZ
 
-    def members(self, context: ReadContext) -> Iterator[FoundMember]:
+    def members(self, context: base.ReadContext) -> Iterator[base.FoundMember]:
         """Yield the files and folders, up to the first damage; raise OtherLayoutError for the layout of SageMaker."""
         served = PurePosixPath if self.layout else _served_path
         has_manifest = False
-        with open_source(self._source, context.progress) as file:
+        with base.open_source(self._source, context.progress) as file:
             try:
                 stream = _GzipStream(file, context)
                 while (header := _read_header(stream)) is not None:
@@ -72,21 +62,21 @@ class TgzArchive(Archive):
                     has_manifest |= str(_served_path(name)) == MANIFEST_PATH
                     if name == MANIFEST_PATH and not has_manifest and not self.layout:
                         self.layout = "sagemaker"
-                        raise OtherLayoutError
+                        raise base.OtherLayoutError
                     if header.kind in _FILES:
                         blocks = _blocks(stream, header.size)
-                        yield FoundMember(name, served(name), blocks, executable=header.executable)
+                        yield base.FoundMember(name, served(name), blocks, executable=header.executable)
                     elif header.kind == _FOLDER:  # without data
-                        yield FoundMember(f"{name.rstrip('/')}/", served(name), iter(()), executable=True)
+                        yield base.FoundMember(f"{name.rstrip('/')}/", served(name), iter(()), executable=True)
                     else:
                         message = "is a link, a device or a sparse file, which servers do not restore"
                         context.problems.error("entry-link", message, "pack the file itself", path=name)
                         stream.skip(header.size)
                     stream.skip(-header.size % _TAR_BLOCK)  # up to the next header
                 if sum(len(block.strip(b"\0")) for block in stream.blocks(_ALL)):
-                    context.problems.error("archive-trailing", "has data after the end of the tar", FETCH_AGAIN)
+                    context.problems.error("archive-trailing", "has data after the end of the tar", base.FETCH_AGAIN)
                 stream.check_end()
-            except DamageError as damage:
+            except base.DamageError as damage:
                 context.problems.extend(damage.problems)
 
 
@@ -96,7 +86,7 @@ def _blocks(stream: _GzipStream, size: int) -> Iterator[bytes]:
         left -= len(block)
         yield block
     if left:
-        raise DamageError("entry-damaged", "the data is truncated")
+        raise base.DamageError("entry-damaged", "the data is truncated")
 
 
 def _served_path(name: str) -> PurePosixPath:
@@ -107,11 +97,11 @@ def _served_path(name: str) -> PurePosixPath:
 class _GzipStream:
     """What the first member of a gzip file unpacks to, in pieces; TorchServe silently drops what follows it."""
 
-    def __init__(self, file: ArchiveFile, context: ReadContext) -> None:
+    def __init__(self, file: base.ArchiveFile, context: base.ReadContext) -> None:
         """Read the header; raise DamageError if it is damaged."""
         self._file = file
         self._context = context
-        self._deflated = DeflatedRange(file, _data_start(file), file.size)
+        self._deflated = base.DeflatedRange(file, _data_start(file), file.size)
         self._inflated = iter(self._deflated)
         self._rest = b""
         self._crc32 = 0
@@ -144,20 +134,20 @@ class _GzipStream:
         """Check what follows the stream, once all of it was read; raise DamageError if anything is wrong."""
         trailer = self._file.read_at(self._deflated.end, _TRAILER.size)
         if len(trailer) < _TRAILER.size:
-            raise DamageError("archive-cut", "the archive is truncated")
+            raise base.DamageError("archive-cut", "the archive is truncated")
         if _TRAILER.unpack(trailer) != (self._crc32, self._size & 0xFFFFFFFF):
-            raise DamageError("archive-damaged", "CRC-32 or size mismatch: the gzip data is damaged")
+            raise base.DamageError("archive-damaged", "CRC-32 or size mismatch: the gzip data is damaged")
         end = self._deflated.end + _TRAILER.size
         if self._file.read_at(end, 2) == b"\x1f\x8b":
             message = "has several gzip members, but the server reads only the first"
-            raise DamageError("gzip-members", message, "compress the tar as one gzip member")
+            raise base.DamageError("gzip-members", message, "compress the tar as one gzip member")
         if end < self._file.size:
-            raise DamageError("archive-trailing", f"has {counted(self._file.size - end, 'byte')} after its end")
+            raise base.DamageError("archive-trailing", f"has {counted(self._file.size - end, 'byte')} after its end")
 
 
-def _data_start(file: ArchiveFile) -> int:
+def _data_start(file: base.ArchiveFile) -> int:
     """Return where the deflate stream begins."""
-    damage = DamageError("archive-damaged", "the gzip header is damaged")
+    damage = base.DamageError("archive-damaged", "the gzip header is damaged")
     header = file.read_at(0, _HEADER.size)
     if len(header) < _HEADER.size or header[:3] != b"\x1f\x8b\x08" or header[3] > 0x1F:
         raise damage
@@ -192,7 +182,7 @@ def _read_header(stream: _GzipStream) -> _TarHeader | None:
     for number in range(_MOST_HEADERS):
         block = stream.read(_TAR_BLOCK)
         if len(block) < _TAR_BLOCK:
-            raise DamageError("archive-cut", "the archive is truncated or damaged")
+            raise base.DamageError("archive-cut", "the archive is truncated or damaged")
         if not block.strip(b"\0"):
             if number:
                 raise _ambiguity(b"the end")
@@ -207,7 +197,7 @@ def _read_header(stream: _GzipStream) -> _TarHeader | None:
             if extended is not None:
                 raise _ambiguity(header.name)
             extended = fields
-    raise DamageError("archive-damaged", f"a member has {_MOST_HEADERS} headers or more")
+    raise base.DamageError("archive-damaged", f"a member has {_MOST_HEADERS} headers or more")
 
 
 def _parse_header(block: bytes) -> _TarHeader:
@@ -215,7 +205,7 @@ def _parse_header(block: bytes) -> _TarHeader:
     unsigned = 256 + sum(block[:148]) + sum(block[156:])
     signed = unsigned - 256 * sum(byte > 127 for byte in block[:148] + block[156:])
     if not _NUMBER.fullmatch(block[148:156]) or _number(block[148:156]) not in (unsigned, signed):
-        raise DamageError("archive-damaged", "checksum mismatch in a tar header")
+        raise base.DamageError("archive-damaged", "checksum mismatch in a tar header")
     kind, plain = block[156:157], block[:100].split(b"\0")[0]
     prefix = block[345:500].split(b"\0")[0] if block[257:263] == b"ustar\0" else b""
     name = prefix + b"/" + plain if prefix else plain
@@ -245,7 +235,7 @@ def _extend(header: _TarHeader, extended: dict[bytes, bytes]) -> _TarHeader:
 def _read_extension(stream: _GzipStream, header: _TarHeader) -> dict[bytes, bytes]:
     """Return the fields in the data of a header that only describes other members."""
     if header.size > _LARGEST_EXTENSION:
-        raise DamageError("archive-damaged", "a tar header is too large")
+        raise base.DamageError("archive-damaged", "a tar header is too large")
     data = stream.read(header.size + -header.size % _TAR_BLOCK)
     name, is_pax = data.rstrip(b"\0"), header.kind in (*_PAX, _GLOBAL_PAX)
     # Python reads on after the data.
@@ -259,7 +249,7 @@ def _pax_fields(data: bytes) -> dict[bytes, bytes]:
     while start < len(data):
         length, space, _ = data[start : start + 9].partition(b" ")
         if not space or not length.isdigit() or not len(length) < int(length) <= len(data) - start:
-            raise DamageError("archive-damaged", "a pax header is damaged")
+            raise base.DamageError("archive-damaged", "a pax header is damaged")
         record = data[start + len(length) + 1 : start + int(length)]
         if not _PAX_RECORD.fullmatch(record):
             raise _ambiguity(record)
@@ -273,7 +263,7 @@ def _number(field: bytes) -> int:
     return int.from_bytes(field[1:], "big") if field[0] & 0x80 else int(field.strip(b" \0") or b"0", 8)
 
 
-def _ambiguity(text: bytes) -> DamageError:
+def _ambiguity(text: bytes) -> base.DamageError:
     """Return the error of a header that programs read in different ways, with a name or a field of it."""
     near = text[:50].decode(errors="replace").strip()
-    return DamageError("headers-differ", f"programs read a tar header in different ways, near {near!r}")
+    return base.DamageError("headers-differ", f"programs read a tar header in different ways, near {near!r}")

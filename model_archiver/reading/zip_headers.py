@@ -8,19 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Collection, Iterator
 
-from model_archiver.core.entries import (
-    CENTRAL,
-    DOS_DATE,
-    DOS_TIME,
-    END,
-    END_64,
-    LIMIT,
-    LIMIT_ENTRIES,
-    LOCAL,
-    LOCATOR_64,
-    STORED,
-    UTF8_NAME,
-)
+from model_archiver.core import entries as spec
 from model_archiver.core.record import Record
 from model_archiver.core.text import counted
 from model_archiver.reading.archive import FETCH_AGAIN, ArchiveFile, DamageError, ReadContext
@@ -35,8 +23,8 @@ _CENTRAL_SIGNATURE = b"PK\x01\x02"
 _SIGNATURE_RECORD = b"PK\x05\x05"
 _END_SIGNATURE = b"PK\x05\x06"
 _END_64_SIGNATURE = b"PK\x06\x06"
-_LOCATOR_64_SIGNATURE = b"PK\x06\x07"
-_COMPARED_FLAGS = ENCRYPTED | _DESCRIPTOR | UTF8_NAME
+_LOCATOR_SIGNATURE = b"PK\x06\x07"
+_COMPARED_FLAGS = ENCRYPTED | _DESCRIPTOR | spec.UTF8_NAME
 _OTHER_FLAGS = 0xFFFF & ~(_COMPARED_FLAGS | 0x6)  # 0x6: the level of compression
 _LATEST_VERSION = 63  # Python rejects what needs a later one
 _ZIP64_FIELD = 1
@@ -83,27 +71,27 @@ class ZipHeader:
     @property
     def is_plausible(self) -> bool:
         """Return whether the data can unpack to the size."""
-        if self.method == STORED:
+        if self.method == spec.STORED:
             return self.size == self.compressed_size
         return self.size <= _MOST_INFLATED * self.compressed_size
 
 
 def read_local(file: ArchiveFile, offset: int, limit: int) -> ZipHeader | None:
     """Return the local header at an offset, or None if there is none that ends before the limit."""
-    fixed = file.read_at(offset, LOCAL.size)
-    if len(fixed) < LOCAL.size or fixed[:4] != LOCAL_SIGNATURE:
+    fixed = file.read_at(offset, spec.LOCAL.size)
+    if len(fixed) < spec.LOCAL.size or fixed[:4] != LOCAL_SIGNATURE:
         return None
-    _, *kind, _, _, crc32, compressed_size, size, name_length, extra_length = LOCAL.unpack(fixed)
-    data_start = offset + LOCAL.size + name_length + extra_length
+    _, *kind, _, _, crc32, compressed_size, size, name_length, extra_length = spec.LOCAL.unpack(fixed)
+    data_start = offset + spec.LOCAL.size + name_length + extra_length
     if data_start > limit:
         return None
-    variable = file.read_at(offset + LOCAL.size, name_length + extra_length)
+    variable = file.read_at(offset + spec.LOCAL.size, name_length + extra_length)
     extra = _extra_fields(variable[name_length:])
     zip64 = _zip64(extra)
     sizes = struct.unpack_from("<2Q", zip64) if len(zip64) >= 16 else (size, compressed_size)
     header = ZipHeader(variable[:name_length], kind, (crc32, sizes[1], sizes[0]), extra)
     header.data_start = data_start
-    differs = any(short not in (LIMIT, long) for short, long in zip((size, compressed_size), sizes, strict=True))
+    differs = any(short not in (spec.LIMIT, long) for short, long in zip((size, compressed_size), sizes, strict=True))
     header.is_ambiguous |= differs and not header.has_descriptor
     return header
 
@@ -111,14 +99,14 @@ def read_local(file: ArchiveFile, offset: int, limit: int) -> ZipHeader | None:
 def read_central(file: ArchiveFile, start: int, end: int) -> Iterator[ZipHeader | None]:
     """Yield the headers of a central directory; if anything else is in it, yield None and stop."""
     while start < end:
-        fixed = file.read_at(start, CENTRAL.size)
+        fixed = file.read_at(start, spec.CENTRAL.size)
         if fixed[:4] == _SIGNATURE_RECORD and start + 6 + int.from_bytes(fixed[4:6], "little") == end:
             return
         header = None
-        if fixed[:4] == _CENTRAL_SIGNATURE and len(fixed) == CENTRAL.size:
+        if fixed[:4] == _CENTRAL_SIGNATURE and len(fixed) == spec.CENTRAL.size:
             name_length, extra_length, comment_length = struct.unpack_from("<3H", fixed, 28)
-            variable = file.read_at(start + CENTRAL.size, name_length + extra_length)
-            start += CENTRAL.size + name_length + extra_length + comment_length
+            variable = file.read_at(start + spec.CENTRAL.size, name_length + extra_length)
+            start += spec.CENTRAL.size + name_length + extra_length + comment_length
             if start <= end and len(variable) == name_length + extra_length:
                 header = _parse_central(fixed, variable[:name_length], _extra_fields(variable[name_length:]))
         yield header
@@ -127,16 +115,16 @@ def read_central(file: ArchiveFile, start: int, end: int) -> Iterator[ZipHeader 
 
 
 def _parse_central(fixed: bytes, name: bytes, extra: Fields) -> ZipHeader:
-    _, _, *kind, time, date, crc32, compressed_size, size, _, _, _, _, _, attributes, offset = CENTRAL.unpack(fixed)
+    _, _, *kind, time, date, crc32, compressed_size, size, _, _, _, _, _, external, offset = spec.CENTRAL.unpack(fixed)
     zip64 = _zip64(extra)
     numbers = iter(struct.unpack(f"<{len(zip64) // 8}Q", zip64[: len(zip64) // 8 * 8]))
     size, compressed_size, offset = (
-        next(numbers, LIMIT) if number == LIMIT else number for number in (size, compressed_size, offset)
+        next(numbers, spec.LIMIT) if number == spec.LIMIT else number for number in (size, compressed_size, offset)
     )
     header = ZipHeader(name, kind, (crc32, compressed_size, size), extra)
     header.offset = offset
-    header.mode = attributes >> 16
-    header.is_stamped = (date, time) == (DOS_DATE, DOS_TIME)
+    header.mode = external >> 16
+    header.is_stamped = (time, date) == spec.DOS_STAMP
     return header
 
 
@@ -223,15 +211,15 @@ def read_directory(file: ArchiveFile, context: ReadContext) -> tuple[list[ZipHea
 
 def find_end(file: ArchiveFile) -> EndRecord | None:
     """Return the records at the end, searched from the end as every tool does."""
-    tail_start = max(file.size - END.size - _LONGEST_COMMENT, 0)
+    tail_start = max(file.size - spec.END.size - _LONGEST_COMMENT, 0)
     tail = file.read_at(tail_start, file.size - tail_start)
     at = _find_signature(tail)
     if at < 0:
         return None
-    _, disk, first_disk, here, entries, size, start, comment = END.unpack_from(tail, at)
+    _, disk, first_disk, here, entries, size, start, comment = spec.END.unpack_from(tail, at)
     position = tail_start + at
     is_plain = (disk, first_disk, here) == (0, 0, entries)
-    surplus = file.size - position - END.size - comment
+    surplus = file.size - position - spec.END.size - comment
     end = _with_zip64(file, EndRecord(position, entries, size, start, surplus, is_plain))
     before = end.position - end.size - end.start
     # With entries at both places, the end of a truncated zip is missing, and this is that of a zip stored in it.
@@ -241,10 +229,10 @@ def find_end(file: ArchiveFile) -> EndRecord | None:
 
 def _find_signature(tail: bytes) -> int:
     """Return where the end record is: the last one whose comment reaches the end, else the last one, else -1."""
-    last = at = tail.rfind(_END_SIGNATURE, 0, max(len(tail) - END.size + 4, 0))
+    last = at = tail.rfind(_END_SIGNATURE, 0, max(len(tail) - spec.END.size + 4, 0))
     while at >= 0:
-        *_, comment = END.unpack_from(tail, at)
-        if at + END.size + comment == len(tail):
+        *_, comment = spec.END.unpack_from(tail, at)
+        if at + spec.END.size + comment == len(tail):
             return at
         at = tail.rfind(_END_SIGNATURE, 0, at + 3)
     return last
@@ -252,21 +240,22 @@ def _find_signature(tail: bytes) -> int:
 
 def _with_zip64(file: ArchiveFile, end: EndRecord) -> EndRecord:
     """Return what the ZIP64 records before the end record say, if there are any."""
-    at = end.position - LOCATOR_64.size
-    locator = file.read_at(at, LOCATOR_64.size) if at > 0 else b""
-    _, disk, claimed, disks = LOCATOR_64.unpack(locator) if locator[:4] == _LOCATOR_64_SIGNATURE else (b"", 0, -1, 0)
+    at = end.position - spec.LOCATOR.size
+    locator = file.read_at(at, spec.LOCATOR.size) if at > 0 else b""
+    _, disk, claimed, disks = spec.LOCATOR.unpack(locator) if locator[:4] == _LOCATOR_SIGNATURE else (b"", 0, -1, 0)
     # The first is right if the record is longer than usual, the second if bytes precede the zip.
-    for place in (claimed, at - END_64.size) if disks else ():
-        record = file.read_at(place, END_64.size) if 0 <= place < end.position else b""
-        if len(record) == END_64.size and record[:4] == _END_64_SIGNATURE:
-            _, length, *_, here_disk, first_disk, here, entries, size, start = END_64.unpack(record)
+    for place in (claimed, at - spec.END_64.size) if disks else ():
+        record = file.read_at(place, spec.END_64.size) if 0 <= place < end.position else b""
+        if len(record) == spec.END_64.size and record[:4] == _END_64_SIGNATURE:
+            _, length, *_, here_disk, first_disk, here, entries, size, start = spec.END_64.unpack(record)
             is_plain = (
                 end.is_plain
                 and (disk, here_disk, first_disk, disks, here) == (0, 0, 0, 1, entries)
                 and (claimed, place + 12 + length) == (start + size, at)
-                and end.entries in (entries, LIMIT_ENTRIES)
-                and end.size in (size, LIMIT)
-                and end.start in (start, LIMIT)
+                and end.entries in (entries, spec.LIMIT_ENTRIES)
+                and end.size in (size, spec.LIMIT)
+                and end.start in (start, spec.LIMIT)
             )
             return EndRecord(place, entries, size, start, end.surplus, is_plain)
-    return end.replace(is_plain=end.is_plain and end.entries != LIMIT_ENTRIES and LIMIT not in (end.size, end.start))
+    is_plain = end.is_plain and end.entries != spec.LIMIT_ENTRIES and spec.LIMIT not in (end.size, end.start)
+    return end.replace(is_plain=is_plain)

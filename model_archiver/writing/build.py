@@ -10,7 +10,7 @@ from model_archiver.core.manifest import MANIFEST_PATH, SAMPLES_PATH, SUMS_PATH
 from model_archiver.core.plan import Plan
 from model_archiver.core.problems import error
 from model_archiver.core.report import ArchiveEntry, ArchiveReport
-from model_archiver.core.running import block_signals, completed, signal_pending
+from model_archiver.core.running import Progress, block_signals, completed, signal_pending
 from model_archiver.core.sums import content_digest, sha256, sum_lines
 from model_archiver.core.text import human_size
 from model_archiver.writing.deflate import Workers
@@ -18,17 +18,10 @@ from model_archiver.writing.destination import Destination, publish_file, sideca
 from model_archiver.writing.os_calls import convert_write_errors, sync_tree
 from model_archiver.writing.staging import StagingDirectory
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from model_archiver.core.report import Layout
-    from model_archiver.core.running import Progress
-
-    Test = Callable[..., object]
-
 _LARGE = 1 << 26  # from this size on, in bytes, a build checks the free space first
 
 
-def build(plan: Plan, progress: Progress, test: Test | None = None) -> ArchiveReport:
+def build(plan: Plan, progress: Progress, test: Callable[..., object] | None = None) -> ArchiveReport:
     """Write what a plan describes, and return what was written; if it raises an error, the target is as it was before.
 
     `progress` is called with the source bytes just read. `test` is called with the report, the finished archive and
@@ -44,7 +37,7 @@ def build(plan: Plan, progress: Progress, test: Test | None = None) -> ArchiveRe
         raise error("threads-refused", "the system did not let the process start a thread", hint) from failure
 
 
-def _build_archive(plan: Plan, progress: Progress, test: Test | None) -> ArchiveReport:
+def _build_archive(plan: Plan, progress: Progress, test: Callable[..., object] | None) -> ArchiveReport:
     with block_signals() as unblocked, StagingDirectory(plan.target.path, plan.name) as staging:
 
         def progress_or_end(count: int) -> None:
@@ -103,7 +96,7 @@ def _write_contents(plan: Plan, archive: Destination) -> list[ArchiveEntry]:
     return [*entries, archive.add_bytes(manifest.path, text)]
 
 
-def _build_in_place(plan: Plan, progress: Progress, test: Test | None) -> ArchiveReport:
+def _build_in_place(plan: Plan, progress: Progress, test: Callable[..., object] | None) -> ArchiveReport:
     """Write the manifest into the model folder, whose files are the user's and stay as they are."""
     path = plan.target.path / MANIFEST_PATH
     progress(plan.size)  # all files are where they belong
@@ -121,6 +114,9 @@ def _build_in_place(plan: Plan, progress: Progress, test: Test | None) -> Archiv
 
 def plan_report(plan: Plan, size: int, digest: str | None, entries: Sequence[ArchiveEntry]) -> ArchiveReport:
     """Return the report on what a plan describes, with its entries as far as they are known."""
-    layout: Layout | None = None if plan.top else "sagemaker"
-    archive = (plan.target.path, plan.archive_format, size, digest, plan.fields, tuple(entries))
-    return ArchiveReport(*archive, excluded=plan.excluded, sidecars=plan.sidecars, layout=layout)
+    return ArchiveReport(
+        *(plan.target.path, plan.archive_format, size, digest, plan.fields, tuple(entries)),
+        excluded=plan.excluded,
+        sidecars=plan.sidecars,
+        layout=None if plan.top else "sagemaker",
+    )

@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from functools import cached_property
 
 from model_archiver.core.plan import FileSource
+from model_archiver.core.running import Progress
 from model_archiver.core.sums import Crc32, fast_zlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
     from typing import Any
-
-    from model_archiver.core.running import Progress
 
 _BLOCK = 1 << 20  # bytes that are compressed at a time
 _MOST_BLOCKS = 48  # that wait for a thread or the sink: memory must not grow with the number of cores

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -12,18 +13,11 @@ from pathlib import PurePosixPath
 
 from model_archiver.core.plan import FileSource, Plan
 from model_archiver.core.report import ArchiveEntry
-from model_archiver.core.running import no_progress
+from model_archiver.core.running import Progress, Unblocked, Undo, no_progress
 from model_archiver.core.sums import Crc32
 from model_archiver.writing.deflate import Workers, sampled_share
 from model_archiver.writing.os_calls import OutputFile, keep_owner, sync_folder
 from model_archiver.writing.staging import StagingDirectory, folder_lock, place_new, replace_file, undoing
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import BinaryIO
-
-    from model_archiver.core.running import Progress, Unblocked
-    from model_archiver.writing.staging import Undo
 
 # Up to this size, in bytes, a file is read whole: threads and system calls would cost more than they save.
 _SMALL = 1 << 18
@@ -211,7 +205,7 @@ def copy(source: FileSource, output: OutputFile, workers: Workers, *, with_crc32
     return digest.hexdigest(), checksum.value
 
 
-def _copy_range(file: BinaryIO, output: BinaryIO, left: int, offset: int) -> int:
+def _copy_range(file: io.FileIO, output: OutputFile, left: int, offset: int) -> int:
     """Append some bytes from `offset` on and return their number, which is 0 only at the end of the file."""
     if hasattr(os, "copy_file_range"):
         to = output.tell()

@@ -14,28 +14,18 @@ from model_archiver.core.manifest import MANIFEST_PATH, MAR_INF, SUMS_PATH
 from model_archiver.core.plan import FileSource, Plan
 from model_archiver.core.problems import error, raise_errors
 from model_archiver.core.report import ArchiveEntry, ArchiveReport
+from model_archiver.core.running import Progress, Unblocked, Undo
 from model_archiver.core.sums import sha256
 from model_archiver.planning.gathering import walk_tree
 from model_archiver.planning.target import ExistingOutput, Snapshot
+from model_archiver.writing import os_calls
 from model_archiver.writing.deflate import Workers
 from model_archiver.writing.destination import Destination, copy
-from model_archiver.writing.os_calls import (
-    OutputFile,
-    exchange,
-    keep_owner,
-    make_folders,
-    rename_new,
-    share_blocks,
-    sync_folder,
-    sync_tree,
-)
 from model_archiver.writing.staging import StagingDirectory, folder_lock, place_new, replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from model_archiver.core.running import Progress, Unblocked
     from model_archiver.reading.archive import Archive, FoundMember
-    from model_archiver.writing.staging import Undo
 
 # Another file system, another user's file, too many links, or a file system without links.
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
@@ -52,7 +42,7 @@ class FolderDestination(Destination):
     def needed_space(self) -> int:
         """Return the bytes of the copies, or 0 if they share the blocks of the sources."""
         largest = max(self.plan.members, key=lambda member: member.size)
-        shared = self.plan.link or share_blocks(largest.source.path, self.staging.path / "probe")
+        shared = self.plan.link or os_calls.share_blocks(largest.source.path, self.staging.path / "probe")
         return 0 if shared else self.plan.size
 
     def add(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
@@ -70,19 +60,19 @@ class FolderDestination(Destination):
 
     def add_bytes(self, path: PurePosixPath, data: bytes, *, executable: bool = False) -> ArchiveEntry:
         """Write a small file."""
-        with OutputFile(self._place(path), mode(executable=executable)) as output:
+        with os_calls.OutputFile(self._place(path), mode(executable=executable)) as output:
             output.write(data)
         return self._entry(path, len(data), sha256(data))
 
     def add_large(self, path: PurePosixPath, source: FileSource) -> ArchiveEntry:
         """Write a file block by block."""
-        with OutputFile(self._place(path), mode(executable=source.executable)) as output:
+        with os_calls.OutputFile(self._place(path), mode(executable=source.executable)) as output:
             digest, _ = copy(source, output, self.workers, with_crc32=False)
         return self._entry(path, source.size, digest)
 
     def finish(self) -> None:
         """Wait until the disk has every file."""
-        sync_tree(self.staging.new)
+        os_calls.sync_tree(self.staging.new)
 
     def publish(self, unblocked: Unblocked, undo: Undo) -> None:
         """Move the folder to its target."""
@@ -95,7 +85,7 @@ class FolderDestination(Destination):
     def _place(self, path: PurePosixPath) -> Path:
         """Return where a member goes, in a folder that exists."""
         if path.parent not in self._folders:
-            make_folders(self.staging.new / path.parent)
+            os_calls.make_folders(self.staging.new / path.parent)
             self._folders.add(path.parent)
         return self.staging.new / path
 
@@ -107,13 +97,13 @@ def publish_folder(staging: StagingDirectory, unblocked: Unblocked, undo: Undo, 
     else:
         with folder_lock(staging.target.parent, unblocked):
             _replace(staging, staging.target, unblocked, undo)
-    sync_folder(staging.target.parent)
+    os_calls.sync_folder(staging.target.parent)
 
 
 def _replace(staging: StagingDirectory, target: Path, unblocked: Unblocked, undo: Undo) -> None:
     if not os.path.lexists(target):
         with suppress(FileExistsError):  # made by a build without -f: it does not wait for the lock
-            rename_new(staging.new, target)
+            os_calls.rename_new(staging.new, target)
             undo.append(partial(target.rename, staging.new))
             return
     with unblocked():
@@ -132,14 +122,14 @@ def _exchange(staging: StagingDirectory, target: Path, judged: Snapshot, undo: U
 
     If the existing one has changed since it was judged, leave everything as it was before and return False.
     """
-    if not exchange(staging.new, target):
+    if not os_calls.exchange(staging.new, target):
         staging.set_aside.parent.mkdir()
         target.rename(staging.set_aside)
         is_same = ExistingOutput(staging.set_aside).snapshot() == judged  # if this fails, the staging directory
         (staging.new if is_same else staging.set_aside).rename(target)  # moves back what was set aside
         undo += [partial(target.rename, staging.new)] if is_same else []  # likewise
         return is_same
-    undo.append(partial(exchange, staging.new, target))
+    undo.append(partial(os_calls.exchange, staging.new, target))
     is_same = False
     try:
         is_same = ExistingOutput(staging.new).snapshot() == judged
@@ -168,7 +158,7 @@ def _merge(staging: StagingDirectory, existing: ExistingOutput, unblocked: Unblo
         if os.path.lexists(root / path):
             _remove_file(root, path, kept, steps)
     for path in sorted(paths, key=lambda path: (path == manifest, path == sums)):
-        make_folders((root / path).parent, lambda folder: steps.append(folder.rmdir))
+        os_calls.make_folders((root / path).parent, lambda folder: steps.append(folder.rmdir))
         replace_file(built / path, root / path, kept / path, steps)
 
 
@@ -194,7 +184,7 @@ def _remove_file(root: Path, path: PurePosixPath, kept: Path, undo: Undo) -> Non
             status = folder.stat()
             if str(parent) != MAR_INF:  # in which the new manifest goes
                 folder.rmdir()
-                undo += [partial(keep_owner, folder, status), folder.mkdir]
+                undo += [partial(os_calls.keep_owner, folder, status), folder.mkdir]
 
 
 def unpack(archive: Archive, report: ArchiveReport, folder: Path, max_size: int | None, progress: Progress) -> None:
@@ -210,8 +200,8 @@ def unpack(archive: Archive, report: ArchiveReport, folder: Path, max_size: int 
 
 def _write_member(folder: Path, member: FoundMember, blocks: Iterable[bytes]) -> None:
     target = folder / member.path
-    make_folders(target.parent)
+    os_calls.make_folders(target.parent)
     target.unlink(missing_ok=True)
-    with OutputFile(target, mode(executable=member.executable)) as output:
+    with os_calls.OutputFile(target, mode(executable=member.executable)) as output:
         for block in blocks:
             output.write(block)

@@ -11,21 +11,8 @@ import stat
 import struct
 from pathlib import PurePosixPath
 
-from model_archiver.core.entries import (
-    CENTRAL,
-    DEFLATED,
-    DOS_DATE,
-    DOS_TIME,
-    END,
-    END_64,
-    LIMIT,
-    LIMIT_ENTRIES,
-    LOCAL,
-    LOCATOR_64,
-    STORED,
-    UTF8_NAME,
-    mode,
-)
+from model_archiver.core import entries as spec
+from model_archiver.core.entries import mode
 from model_archiver.core.plan import FileSource, Plan
 from model_archiver.core.record import Record
 from model_archiver.core.report import ArchiveEntry
@@ -59,11 +46,11 @@ class MarDestination(FileDestination):
 
     def add_bytes(self, path: PurePosixPath, data: bytes, *, executable: bool = False) -> ArchiveEntry:
         """Write a small file."""
-        deflate, method, content = self.plan.deflate, STORED, data
+        deflate, method, content = self.plan.deflate, spec.STORED, data
         if deflate != "never":
             compressed = deflate_whole(data)
             if deflate == "always" or (data and len(compressed) / len(data) <= WORTH):
-                method, content = DEFLATED, compressed
+                method, content = spec.DEFLATED, compressed
         offset, size = self.output.tell(), len(data)
         entry = ZipEntry(str(path), executable, method, size, len(content), crc32(data), offset, needs_zip64(size))
         self.output.write(local_header(entry) + content)
@@ -74,7 +61,7 @@ class MarDestination(FileDestination):
         """Write a file block by block."""
         deflate, file, size = self.plan.deflate, self.output, source.size
         is_deflated = deflate == "always" or (deflate == "auto" and sampled_share(source) <= WORTH)
-        method = DEFLATED if is_deflated else STORED
+        method = spec.DEFLATED if is_deflated else spec.STORED
         # The header is written again when all its numbers are known.
         entry = ZipEntry(str(path), source.executable, method, size, 0, 0, file.tell(), needs_zip64(size))
         self.output.write(local_header(entry))
@@ -107,46 +94,47 @@ def needs_zip64(size: int) -> bool:
 
     Deflating what does not shrink adds 5 bytes to every 64 KiB and a flush to every block.
     """
-    return size + (size >> 12) + (1 << 16) >= LIMIT
+    return size + (size >> 12) + (1 << 16) >= spec.LIMIT
 
 
 def local_header(entry: ZipEntry) -> bytes:
     """Return what precedes an entry's data."""
     name = entry.name.encode()
     extra = struct.pack("<2H2Q", 1, 16, entry.size, entry.compressed_size) if entry.zip64 else b""
-    start = (b"PK\x03\x04", _version(zip64=entry.zip64), _flags(entry), entry.method, DOS_TIME, DOS_DATE, entry.crc32)
-    sizes = (LIMIT, LIMIT) if entry.zip64 else (entry.compressed_size, entry.size)
-    return LOCAL.pack(*start, *sizes, len(name), len(extra)) + name + extra
+    start = (b"PK\x03\x04", _version(zip64=entry.zip64), _flags(entry), entry.method, *spec.DOS_STAMP, entry.crc32)
+    sizes = (spec.LIMIT, spec.LIMIT) if entry.zip64 else (entry.compressed_size, entry.size)
+    return spec.LOCAL.pack(*start, *sizes, len(name), len(extra)) + name + extra
 
 
 def central_header(entry: ZipEntry) -> bytes:
     """Return an entry of the central directory."""
     name = entry.name.encode()
-    wide = [number for number in (entry.size, entry.compressed_size, entry.offset) if number >= LIMIT]
+    wide = [number for number in (entry.size, entry.compressed_size, entry.offset) if number >= spec.LIMIT]
     extra = struct.pack(f"<2H{len(wide)}Q", 1, 8 * len(wide), *wide) if wide else b""
     versions = (_UNIX | _version(zip64=bool(wide)), _version(zip64=entry.zip64 or bool(wide)))
-    start = (b"PK\x01\x02", *versions, _flags(entry), entry.method, DOS_TIME, DOS_DATE, entry.crc32)
-    sizes = (min(entry.compressed_size, LIMIT), min(entry.size, LIMIT), len(name), len(extra))
+    start = (b"PK\x01\x02", *versions, _flags(entry), entry.method, *spec.DOS_STAMP, entry.crc32)
+    sizes = (min(entry.compressed_size, spec.LIMIT), min(entry.size, spec.LIMIT), len(name), len(extra))
     comment = disk = internal = 0
     external = (stat.S_IFREG | mode(executable=entry.executable)) << 16
-    rest = (comment, disk, internal, external, min(entry.offset, LIMIT))
-    return CENTRAL.pack(*start, *sizes, *rest) + name + extra
+    rest = (comment, disk, internal, external, min(entry.offset, spec.LIMIT))
+    return spec.CENTRAL.pack(*start, *sizes, *rest) + name + extra
 
 
 def end_of_directory(entries: int, start: int, size: int) -> bytes:
     """Return what follows the central directory, which has so many entries and begins at `start`."""
     records = b""
-    if entries >= LIMIT_ENTRIES or start >= LIMIT or size >= LIMIT:
-        length = END_64.size - 12  # the record's size does not count its signature and itself
-        version = _version(zip64=True)
-        records += END_64.pack(b"PK\x06\x06", length, _UNIX | version, version, 0, 0, entries, entries, size, start)
-        records += LOCATOR_64.pack(b"PK\x06\x07", 0, start + size, 1)
-    counted = min(entries, LIMIT_ENTRIES)
-    return records + END.pack(b"PK\x05\x06", 0, 0, counted, counted, min(size, LIMIT), min(start, LIMIT), 0)
+    if entries >= spec.LIMIT_ENTRIES or start >= spec.LIMIT or size >= spec.LIMIT:
+        length = spec.END_64.size - 12  # the record's size does not count its signature and itself
+        versions = (_UNIX | _version(zip64=True), _version(zip64=True))
+        records = spec.END_64.pack(b"PK\x06\x06", length, *versions, 0, 0, entries, entries, size, start)
+        records += spec.LOCATOR.pack(b"PK\x06\x07", 0, start + size, 1)
+    counted = min(entries, spec.LIMIT_ENTRIES)
+    numbers = (counted, counted, min(size, spec.LIMIT), min(start, spec.LIMIT))
+    return records + spec.END.pack(b"PK\x05\x06", 0, 0, *numbers, 0)
 
 
 def _flags(entry: ZipEntry) -> int:
-    return 0 if entry.name.isascii() else UTF8_NAME
+    return 0 if entry.name.isascii() else spec.UTF8_NAME
 
 
 def _version(*, zip64: bool) -> int:

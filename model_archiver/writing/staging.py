@@ -6,21 +6,15 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from model_archiver.core.problems import error
-from model_archiver.core.running import warn
+from model_archiver.core.running import Unblocked, Undo, warn
 from model_archiver.planning.gathering import walk_tree
 from model_archiver.writing.os_calls import make_folders, rename_new
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from model_archiver.core.running import Unblocked
-
-    Undo = list[Callable[[], object]]  # the steps that restore what was there, the last one first
 
 _NO_LOCKS = -1  # in place of a descriptor: the file system has no locks
 _LOCK = "lock"
