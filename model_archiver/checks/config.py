@@ -49,11 +49,9 @@ def config_invalid(context: CheckContext) -> Iterator[Problem]:
     if isinstance(context.config, Problem):
         yield context.config
     for mapping, _ in _parts(context):
-        wrong = [key for key in mapping if not isinstance(key, str)]
-        if wrong:
-            line, shown = mapping.lines[wrong[0]], "null" if wrong[0] is None else _shown(wrong[0])
-            message = f"the key {shown} is not a string"
-            yield Problem("error", "config-invalid", message, "put it into quotes", _path(context), line)
+        for key in [key for key in mapping if not isinstance(key, str)][:1]:
+            message = f"the key {'null' if key is None else _shown(key)} is not a string"
+            yield Problem("error", "config-invalid", message, "put it into quotes", _path(context), mapping.lines[key])
 
 
 def config_value(context: CheckContext) -> Iterator[Problem]:
@@ -62,9 +60,8 @@ def config_value(context: CheckContext) -> Iterator[Problem]:
         for key, wanted in _wrong_values(mapping, keys).items():
             message = f"{key} is {_shown(mapping[key])}, which the server does not accept"
             yield Problem("warning", "config-value", message, f"write {wanted}", _path(context), mapping.lines[key])
-    settings = config_settings(context)
-    is_read = settings and "pt2" in settings and context.inherited and context.inherited.runs("initialize")
-    if settings and is_read and not _loads_with(settings["pt2"]):
+    settings, inherited = config_settings(context), context.inherited
+    if settings and inherited and inherited.runs("initialize") and not _loads_with(settings.get("pt2", "")):
         message = f"with {_shown(settings['pt2'])} as pt2, the handler does not load"
         hint = "write a backend, such as inductor, or compile: {enable: true} below it"
         yield Problem("error", "config-value", message, hint, _path(context), settings.lines["pt2"])
