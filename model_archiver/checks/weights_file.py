@@ -246,7 +246,10 @@ class _Machine:
             if name == "BUILD" and isinstance(result, Built):
                 result.state = taken[1]
         elif name in ("REDUCE", "OBJ", "NEWOBJ", "NEWOBJ_EX"):
-            result = _made(taken)
+            maker = taken[0].maker if isinstance(taken[0], Built) else ""
+            given = [each for items in taken[1:2] if isinstance(items, tuple) for each in items]
+            state = next((each for each in given if type(each) is dict), None)  # it may be among the arguments
+            result = {} if maker in _DICTS else Built(maker, state)
         elif "TUPLE" in name:
             result = tuple(taken)
         elif name in ("EMPTY_LIST", "LIST"):
@@ -263,16 +266,6 @@ class _Machine:
         if len(found) > _LONGEST_NAME or len(self.globals) > _MOST_GLOBALS or not found.isprintable():
             raise LookupError
         return Built(found)
-
-
-def _made(taken: list[object]) -> object:
-    """Return what a call makes; the state of an object may be among the arguments."""
-    maker, arguments = taken[0], taken[1:]
-    name = maker.maker if isinstance(maker, Built) else ""
-    if name in _DICTS:
-        return {}
-    given = arguments[0] if arguments and isinstance(arguments[0], tuple) else ()
-    return Built(name, next((each for each in given if type(each) is dict), None))
 
 
 def rejected_globals(pickle: Pickle) -> tuple[str, ...]:
