@@ -8,26 +8,19 @@ from enum import Enum
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
+from model_archiver.core import request
 from model_archiver.core.entries import is_reserved, path_problem
 from model_archiver.core.manifest import MAR_INF, Manifest, Model, RuntimeType, parse_manifest
 from model_archiver.core.plan import Member, Plan
 from model_archiver.core.problems import ModelArchiverError, ProblemList
-from model_archiver.core.request import ArchiveFormat, Platform, as_list
+from model_archiver.core.request import ArchiveFormat, ModelArchiverConfig, Platform, StrPath, as_list
 from model_archiver.core.text import invalid_choice
 from model_archiver.planning import platforms
 from model_archiver.planning.gathering import Exclusions, Gatherer
 from model_archiver.planning.handler import Handler, missing_handler, resolve_handler
 from model_archiver.planning.target import check_folder, check_sidecars, choose_target, existing_outputs, sidecars_for
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import TypeVar
-
-    from model_archiver.core.request import Deflate, ModelArchiverConfig, StrPath
-
-    _Choice = TypeVar("_Choice", bound=Enum)
-
-_DEFLATE: dict[ArchiveFormat, Deflate] = {ArchiveFormat.ZIP_STORE: "never", ArchiveFormat.TGZ: "always"}
+_DEFLATE: dict[ArchiveFormat, request.Deflate] = {ArchiveFormat.ZIP_STORE: "never", ArchiveFormat.TGZ: "always"}
 
 
 def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: ProblemList) -> Plan:
@@ -35,9 +28,9 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
 
     `manifest` is the text of the caller's own manifest; None makes it from the request.
     """
-    archive_format = _choice(ArchiveFormat, config.archive_format, "--archive-format", ArchiveFormat.DEFAULT, problems)
-    runtime = _choice(RuntimeType, config.runtime, "--runtime", RuntimeType.PYTHON, problems).value
-    platform = _choice(Platform, config.target, "--target", Platform.TORCHSERVE, problems)
+    archive_format = ArchiveFormat(_choice(ArchiveFormat, config.archive_format, "--archive-format", problems))
+    runtime = _choice(RuntimeType, config.runtime, "--runtime", problems)
+    platform = Platform(_choice(Platform, config.target, "--target", problems))
     archive_format = platforms.format_for(platform, archive_format, problems)
     target = choose_target(config, platform, archive_format, problems)
     exclusions = Exclusions(as_list(config.exclude), existing_outputs(config, platform, target))
@@ -49,8 +42,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     handler = resolve_handler(config, runtime, model_path, packed, problems)
     handler = platforms.handler_for(platform, handler, packed, problems)
     members = _resolve_collisions([*packed, *_named_files(config, platform, handler, gatherer)], problems)
-    cases = b""
-    samples: tuple[Member, ...] = ()
+    cases, samples = b"", tuple[Member, ...]()
     if config.samples is not None:
         from model_archiver.planning.samples import gather_samples  # noqa: PLC0415 - most builds have none
 
@@ -86,13 +78,14 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     return plan
 
 
-def _choice(kind: type[_Choice], given: object, flag: str, default: _Choice, problems: ProblemList) -> _Choice:
-    """Return the choice with a given value; add an error and return the default if there is none."""
+def _choice(kind: type[Enum], given: object, flag: str, problems: ProblemList) -> str:
+    """Return the value of the choice that is given; add an error and return that of the first one if there is none."""
+    choices = [str(member.value) for member in kind]
     try:
-        return kind(given)
+        return str(kind(given).value)
     except ValueError:
-        problems.error("value-invalid", *invalid_choice(given, [str(member.value) for member in kind]), path=flag)
-        return default
+        problems.error("value-invalid", *invalid_choice(given, choices), path=flag)
+        return choices[0]
 
 
 def _named_files(
