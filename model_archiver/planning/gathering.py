@@ -236,7 +236,7 @@ def status_of(path: Path, flag: str, problems: ProblemList) -> os.stat_result | 
     """Return the status of what a path leads to; add an error and return None if there is nothing."""
     try:
         return path.stat()
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a ValueError: a NUL in a name from Python code
         if path.is_symlink():
             message = f"is a link to {os.readlink(path)}, which does not exist ({flag})"  # noqa: PTH115 - as written
             problems.error("link-dangling", message, "fix or remove the link", path=path)
@@ -247,8 +247,6 @@ def status_of(path: Path, flag: str, problems: ProblemList) -> os.stat_result | 
         code = "link-loop" if is_loop else "file-unreadable"
         hint = "fix or remove the link" if is_loop else system_hint(error)
         problems.error(code, f"{error.strerror} ({flag})", hint, path=path)
-    except ValueError:  # a NUL in a name from Python code
-        problems.missing(path, flag)
     return None
 
 

@@ -61,7 +61,10 @@ def _torchserve_handler(given: str, runtime: str, packed: Collection[PurePosixPa
     if given in BUILT_IN or (runtime == "LSP" and given in LSP_BUILT_IN):
         return Handler(given)
     module, function = split_function(given)
-    file = _library(module) if runtime == "LSP" else Path(module if module.endswith(".py") else f"{module}.py")
+    file = Path(module if module.endswith(".py") else f"{module}.py")
+    if runtime == "LSP":  # which loads a shared library, whose name may lack the suffix
+        libraries = [Path(f"{module}{suffix}") for suffix in ("", ".so", ".dylib")]
+        file = next((path for path in libraries if path.is_file()), libraries[1])
     if packed_module(module, packed) and not file.exists():
         return Handler(given)
     if not os.path.lexists(file) and os.path.lexists(module) and not os.path.isfile(module):  # noqa: PTH113 - no errors
@@ -114,12 +117,6 @@ def _may_be_installed(module: str) -> bool:
         return False
     path = Path(module)
     return path.suffix not in _FILE_SUFFIXES and not any(map(os.path.lexists, (path, path.with_suffix(".py"))))
-
-
-def _library(module: str) -> Path:
-    """Return the shared library that the LSP runtime loads for a handler, whose name may lack the suffix."""
-    candidates = [Path(module), *(Path(f"{module}{suffix}") for suffix in (".so", ".dylib"))]
-    return next((path for path in candidates if path.is_file()), candidates[1])
 
 
 def split_function(given: str) -> tuple[str, str]:
