@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from enum import Enum
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
@@ -51,7 +52,6 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
         check_folder(target, [*members, *samples], problems)
     elif config.link and archive_format is not ArchiveFormat.NO_ARCHIVE:
         problems.error("link-impossible", "works only with --archive-format no-archive", "leave it out", path="--link")
-    text = _given_manifest(manifest, problems) or _manifest_text(config, platform, runtime, handler, problems)
     note = f"no --handler is given, so {handler.manifest_name} is used"
     if runtime != "LSP" and platform is not Platform.KSERVE:  # which wraps JSON requests in an envelope itself
         note += "; for JSON requests, set service_envelope=json in the server's config.properties, "
@@ -64,7 +64,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
         members=members,
         cases=cases,
         samples=samples,
-        manifest=text,
+        manifest=_given_manifest(manifest, problems) or _manifest_text(config, platform, runtime, handler, problems),
         deflate=_DEFLATE.get(archive_format, config.deflate),
         link=config.link,
         jobs=config.jobs or available_cores(),
@@ -106,8 +106,7 @@ def _named_files(
     for flag, value in flags.items():
         for member in gatherer.single_file(value, flag) if value is not None else ():
             path = platforms.path_for(platform, flag, member.path.name)
-            shown = flag if path == member.path else f"{flag}, for {platform.value}"
-            yield member.replace(path=path, flag=shown)
+            yield member.replace(path=path, flag=flag if path == member.path else f"{flag}, for {platform.value}")
 
 
 def _resolve_collisions(members: Iterable[Member], problems: ProblemList) -> tuple[Member, ...]:
@@ -148,10 +147,9 @@ def _have_same_content(one: Member, other: Member) -> bool:
         return True
     import filecmp  # noqa: PLC0415 - collisions are rare
 
-    try:
+    with suppress(OSError):
         return filecmp.cmp(one.source.path, other.source.path, shallow=False)
-    except OSError:
-        return False
+    return False
 
 
 def _report_clash(one: Member, other: Member, problems: ProblemList) -> None:
@@ -183,12 +181,10 @@ def _manifest_text(
 def _given_manifest(manifest: str | None, problems: ProblemList) -> str | None:
     if manifest is None:
         return None
-    try:
+    with suppress(AttributeError, UnicodeEncodeError):
         fields = parse_manifest(manifest.encode())  # as it will be written
-    except (AttributeError, UnicodeEncodeError):
-        fields = None
-    if fields is not None and isinstance(fields.get("model", {}), dict):
-        return manifest
+        if fields is not None and isinstance(fields.get("model", {}), dict):
+            return manifest
     message = "the given manifest must be a JSON object, and its model must be one too"
     problems.error("manifest-invalid", message, "give what ModelExportUtils.generate_manifest_json returns")
     return None

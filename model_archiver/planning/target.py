@@ -51,8 +51,7 @@ def choose_target(
         output = path.name if archive_format.suffix else f"the folder {path.name}"
         message = f"ends with {suffix[0]}, so the output will be {output}"
         problems.warning("name-suffix", message, f"leave out {suffix[0]}", path=f"--model-name {config.model_name}")
-    is_writable = _names_folder(config.export_path, problems) and _check_folder(path.parent, problems)
-    if is_writable and is_named:
+    if _names_folder(config.export_path, problems) and _check_folder(path.parent, problems) and is_named:
         other = "--export-path" if layout.fixed_name else "--model-name or --export-path"
         _check_existing(target, archive_format, f"choose another {other}", problems)
     return target
@@ -71,9 +70,8 @@ def _export_folder(config: ModelArchiverConfig) -> Path:
 def _names_folder(export_path: StrPath | None, problems: ProblemList) -> bool:
     """Return whether an export path exists or means a local folder; add an error if not."""
     given = os.fspath(export_path or "")
-    if os.path.isdir(given) or given.startswith(_LOCAL_URL):  # noqa: PTH112 - no errors
-        return True
-    for pattern, message, hint in _NOT_FOLDERS:
+    is_local = os.path.isdir(given) or given.startswith(_LOCAL_URL)  # noqa: PTH112 - no errors
+    for pattern, message, hint in () if is_local else _NOT_FOLDERS:
         if re.search(pattern, given):
             problems.error("export-path-invalid", f"{message} (--export-path)", hint, path=given)
             return False
