@@ -145,24 +145,21 @@ def _wanted(key: str, value: object) -> str | None:
     """Return what to write as the value of a key; None if the server accepts this one."""
     least = _LEAST.get(key, _TORCHRUN_LEAST.get(key))
     if least is not None:
-        is_valid, wanted = _is_integer(value, least), f"an integer from {least} to {_LARGEST}, without quotes"
+        is_valid = type(value) is int and least <= value <= _LARGEST  # True is an int too
+        wanted = f"an integer from {least} to {_LARGEST}, without quotes"
     elif key in _SWITCHES:
         is_valid, wanted = isinstance(value, bool), "true or false, without quotes"
     elif key in _WORDS:  # in any case; an empty string means none
         is_valid = isinstance(value, str) and value.lower() in (*_WORDS[key], "")
         wanted = " or ".join(_WORDS[key])
     elif key == "deviceIds":
-        is_valid = isinstance(value, list) and all(_is_integer(item, 0) for item in value)
+        is_valid = isinstance(value, list) and all(type(item) is int and 0 <= item <= _LARGEST for item in value)
         wanted = "a list of integers, such as [0, 1]"
     elif key == "torchrun":
         is_valid, wanted = isinstance(value, dict), "its settings below it, indented, such as nproc-per-node: 2"
     else:
         is_valid, wanted = isinstance(value, str), "a string, in quotes"
     return None if is_valid else wanted
-
-
-def _is_integer(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= _LARGEST
 
 
 def _loads_with(pt2: object) -> bool:

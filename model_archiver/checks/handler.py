@@ -18,7 +18,6 @@ from model_archiver.core.problems import Problem
 from model_archiver.core.text import listed, shortened
 
 _Found = tuple[str, str, int | None]  # a message, a hint and a line
-
 _PARAMETERS = "(data, context)"
 _PARTIAL = (_ast.Lambda, _ast.IfExp, _ast.BoolOp, _ast.ListComp, _ast.SetComp, _ast.DictComp, _ast.GeneratorExp)
 _METHODS = {"initialize": "(self, context)", "handle": "(self, data, context)"}
@@ -94,8 +93,7 @@ def _entry_problems(context: CheckContext, outline: Outline) -> Iterator[_Found]
 def handler_undefined_name(context: CheckContext) -> Iterator[Problem]:
     """Report a name that nothing defines, in the handler or in a model file that TorchServe imports."""
     for file, outline in _imported_files(context):
-        names = sorted(outline.undefined.items(), key=lambda item: item[::-1])
-        for name, line in names[:20]:
+        for name, line in sorted(outline.undefined.items(), key=lambda item: item[::-1])[:20]:
             message = f"{shortened(name)!r} is not defined, and this line fails when it runs"
             is_attribute = name in outline.stored and "self" in outline.loaded
             hint = f"did you mean self.{shortened(name)}?" if is_attribute else "import it, or define it"

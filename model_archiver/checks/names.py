@@ -86,8 +86,7 @@ class Scope:
         called = [getattr(decorator, "func", decorator) for decorator in node.decorator_list]
         origins = {self.origin(decorator) for decorator in called} - {"dataclasses.dataclass"}
         self.is_open |= any(origins)
-        is_changed = origins or getattr(node, "keywords", None)
-        return Value("unknown" if is_changed else kind, node.lineno, "", node)
+        return Value("unknown" if origins or getattr(node, "keywords", None) else kind, node.lineno, "", node)
 
     def value(self, node: _ast.expr) -> Value:
         """Return what an expression gives: a literal, a name, or a call of a well-known function."""

@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import PurePosixPath
 
@@ -182,10 +183,8 @@ def _misfit(outline: Outline, value: object) -> tuple[str, str]:
     message = f"this holds a checkpoint with the keys {listed(list(value), 5)}, but {_WANTED}"
     dicts = {key: item for key, item in value.items() if isinstance(item, dict)}
     states = [key for key, item in dicts.items() if any(getattr(one, "is_tensor", False) for one in item.values())]
-    if not states:
-        return message, _SAVE_STATE_DICT
-    entry = next((key for key in _MODEL_ENTRIES if key in states), states[0])
-    return message, f"save only its entry {shortened(entry)!r}"
+    entry = next((key for key in (*_MODEL_ENTRIES, *states) if key in states), "")
+    return message, f"save only its entry {shortened(entry)!r}" if states else _SAVE_STATE_DICT
 
 
 def _prefix(outline: Outline, state: dict[str, object]) -> str:
@@ -267,13 +266,11 @@ def weights_shards(context: CheckContext) -> Iterator[Problem]:
 def _named_by_index(context: CheckContext, index: CheckedFile) -> set[PurePosixPath]:
     """Return the files that an index names; none if it is not one, or if the weights are there in one file too."""
     match = re.fullmatch(_INDEX, index.path.name)
-    if match and index.path.with_name(match[1]) in context.by_path:
-        return set()
-    try:
-        names = json.loads(context.text(index) or b"")["weight_map"].values()
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return set()
-    return {index.path.parent / name for name in names if isinstance(name, str)}
+    if not match or index.path.with_name(match[1]) not in context.by_path:
+        with suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            names = json.loads(context.text(index) or b"")["weight_map"].values()
+            return {index.path.parent / name for name in names if isinstance(name, str)}
+    return set()
 
 
 def labels_invalid(context: CheckContext) -> Iterator[Problem]:

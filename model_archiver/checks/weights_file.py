@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from io import BytesIO
 
 from model_archiver.core.plan import Member
@@ -82,20 +83,18 @@ class WeightsFile(Record):
 
 def read_weights(weights: Member | SampledFile) -> WeightsFile | None:
     """Return what a weights file is, or None if the bytes that show it were not kept."""
-    try:
-        with weights.open() as file:
-            head, size = file.read(_HEAD), weights.size
-            if head.startswith(b"PK\x03\x04"):
-                return _read_zip(file, size)
-            from model_archiver.reading.file_kind import kind_of  # noqa: PLC0415 - most weights are zips
+    with suppress(NotSampledError), weights.open() as file:
+        head, size = file.read(_HEAD), weights.size
+        if head.startswith(b"PK\x03\x04"):
+            return _read_zip(file, size)
+        from model_archiver.reading.file_kind import kind_of  # noqa: PLC0415 - most weights are zips
 
-            kind = kind_of(head, size)
-            if kind in ("empty", "html", "git lfs"):
-                return WeightsFile(damage=kind)
-            special = {"saved": _read_pickles, "pickle": _read_pickles, "safetensors": _read_safetensors}
-            return special[kind](file, size, kind) if kind in special else WeightsFile(kind)
-    except NotSampledError:
-        return None
+        kind = kind_of(head, size)
+        if kind in ("empty", "html", "git lfs"):
+            return WeightsFile(damage=kind)
+        special = {"saved": _read_pickles, "pickle": _read_pickles, "safetensors": _read_safetensors}
+        return special[kind](file, size, kind) if kind in special else WeightsFile(kind)
+    return None
 
 
 def _read_zip(file: BinaryIO, size: int) -> WeightsFile:
@@ -217,8 +216,7 @@ class _Machine:
         elif name == "POP" and self._marks[-1:] == [len(self.stack)]:
             self._marks.pop()
         elif name != "STOP":
-            taken = self._pop(opcode)
-            self.stack += self._results(opcode, argument, taken)
+            self.stack.extend(self._results(opcode, argument, self._pop(opcode)))
 
     def _pop(self, opcode: OpcodeInfo) -> list[object]:
         """Return what an opcode takes from the stack."""
