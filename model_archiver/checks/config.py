@@ -49,11 +49,9 @@ def config_invalid(context: CheckContext) -> Iterator[Problem]:
     if isinstance(context.config, Problem):
         yield context.config
     for mapping, _ in _parts(context):
-        wrong = [key for key in mapping if not isinstance(key, str)]
-        if wrong:
-            line, shown = mapping.lines[wrong[0]], "null" if wrong[0] is None else _shown(wrong[0])
-            message = f"the key {shown} is not a string"
-            yield Problem("error", "config-invalid", message, "put it into quotes", _path(context), line)
+        for key in [key for key in mapping if not isinstance(key, str)][:1]:
+            message = f"the key {'null' if key is None else _shown(key)} is not a string"
+            yield Problem("error", "config-invalid", message, "put it into quotes", _path(context), mapping.lines[key])
 
 
 def config_value(context: CheckContext) -> Iterator[Problem]:
@@ -62,9 +60,8 @@ def config_value(context: CheckContext) -> Iterator[Problem]:
         for key, wanted in _wrong_values(mapping, keys).items():
             message = f"{key} is {_shown(mapping[key])}, which the server does not accept"
             yield Problem("warning", "config-value", message, f"write {wanted}", _path(context), mapping.lines[key])
-    settings = config_settings(context)
-    is_read = settings and "pt2" in settings and context.inherited and context.inherited.runs("initialize")
-    if settings and is_read and not _loads_with(settings["pt2"]):
+    settings, inherited = config_settings(context), context.inherited
+    if settings and inherited and inherited.runs("initialize") and not _loads_with(settings.get("pt2", "")):
         message = f"with {_shown(settings['pt2'])} as pt2, the handler does not load"
         hint = "write a backend, such as inductor, or compile: {enable: true} below it"
         yield Problem("error", "config-value", message, hint, _path(context), settings.lines["pt2"])
@@ -148,24 +145,21 @@ def _wanted(key: str, value: object) -> str | None:
     """Return what to write as the value of a key; None if the server accepts this one."""
     least = _LEAST.get(key, _TORCHRUN_LEAST.get(key))
     if least is not None:
-        is_valid, wanted = _is_integer(value, least), f"an integer from {least} to {_LARGEST}, without quotes"
+        is_valid = type(value) is int and least <= value <= _LARGEST  # True is an int too
+        wanted = f"an integer from {least} to {_LARGEST}, without quotes"
     elif key in _SWITCHES:
         is_valid, wanted = isinstance(value, bool), "true or false, without quotes"
     elif key in _WORDS:  # in any case; an empty string means none
         is_valid = isinstance(value, str) and value.lower() in (*_WORDS[key], "")
         wanted = " or ".join(_WORDS[key])
     elif key == "deviceIds":
-        is_valid = isinstance(value, list) and all(_is_integer(item, 0) for item in value)
+        is_valid = isinstance(value, list) and all(type(item) is int and 0 <= item <= _LARGEST for item in value)
         wanted = "a list of integers, such as [0, 1]"
     elif key == "torchrun":
         is_valid, wanted = isinstance(value, dict), "its settings below it, indented, such as nproc-per-node: 2"
     else:
         is_valid, wanted = isinstance(value, str), "a string, in quotes"
     return None if is_valid else wanted
-
-
-def _is_integer(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= _LARGEST
 
 
 def _loads_with(pt2: object) -> bool:

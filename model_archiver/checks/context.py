@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import PurePosixPath
 
+from model_archiver.core.manifest import model_of
 from model_archiver.core.plan import Member, Plan
 from model_archiver.core.problems import LARGEST_CONFIG, LARGEST_TEXT, NotSampledError, Problem
 from model_archiver.core.record import Record
@@ -92,8 +94,7 @@ class CheckContext:
 
     def text_field(self, field: str) -> str:
         """Return a field of the manifest's ``model`` as a string, or an empty string if it is absent."""
-        model = self.fields.get("model")
-        value = model.get(field) if isinstance(model, dict) else None
+        value = model_of(self.fields).get(field)
         return str(value) if isinstance(value, (str, int, float)) else ""
 
     def named_file(self, field: str) -> CheckedFile | None:
@@ -143,13 +144,10 @@ class CheckContext:
 
     def text(self, file: CheckedFile) -> bytes | None:
         """Return all bytes of a text file, or None if they are too many or were not kept."""
-        if file.size > LARGEST_TEXT:
-            return None
-        try:
-            with file.open() as opened:
+        if file.size <= LARGEST_TEXT:
+            with suppress(NotSampledError), file.open() as opened:
                 return opened.read(LARGEST_TEXT + 1)
-        except NotSampledError:
-            return None
+        return None
 
     def mentioned(self, words: Iterable[bytes]) -> set[bytes]:
         """Return the words that the Python files contain; all of them if the files are too large to be searched."""

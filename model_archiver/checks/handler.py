@@ -12,16 +12,12 @@ from collections.abc import Iterator, Sequence
 
 from model_archiver.checks.context import CheckContext, CheckedFile
 from model_archiver.checks.imports import modules_found_first
-from model_archiver.checks.names import is_generator, takes, walk
+from model_archiver.checks.names import Function, is_generator, takes, walk
+from model_archiver.checks.source import Class, Outline
 from model_archiver.core.problems import Problem
 from model_archiver.core.text import listed, shortened
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from model_archiver.checks.source import Class, Outline
-
+_Found = tuple[str, str, int | None]  # a message, a hint and a line
 _PARAMETERS = "(data, context)"
 _PARTIAL = (_ast.Lambda, _ast.IfExp, _ast.BoolOp, _ast.ListComp, _ast.SetComp, _ast.DictComp, _ast.GeneratorExp)
 _METHODS = {"initialize": "(self, context)", "handle": "(self, data, context)"}
@@ -73,7 +69,7 @@ def handler_entry(context: CheckContext) -> Iterator[Problem]:
         yield Problem("error", "handler-entry", message, hint, context.handler.display_path, line)
 
 
-def _entry_problems(context: CheckContext, outline: Outline) -> Iterator[tuple[str, str, int | None]]:
+def _entry_problems(context: CheckContext, outline: Outline) -> Iterator[_Found]:
     handler, classes, value = context.handler, outline.classes, outline.value(context.handler.function)
     name = shortened(handler.function)
     define = f"define {name}{_PARAMETERS}"
@@ -97,8 +93,7 @@ def _entry_problems(context: CheckContext, outline: Outline) -> Iterator[tuple[s
 def handler_undefined_name(context: CheckContext) -> Iterator[Problem]:
     """Report a name that nothing defines, in the handler or in a model file that TorchServe imports."""
     for file, outline in _imported_files(context):
-        names = sorted(outline.undefined.items(), key=lambda item: item[::-1])
-        for name, line in names[:20]:
+        for name, line in sorted(outline.undefined.items(), key=lambda item: item[::-1])[:20]:
             message = f"{shortened(name)!r} is not defined, and this line fails when it runs"
             is_attribute = name in outline.stored and "self" in outline.loaded
             hint = f"did you mean self.{shortened(name)}?" if is_attribute else "import it, or define it"
@@ -133,7 +128,7 @@ def _imported_files(context: CheckContext) -> Iterator[tuple[CheckedFile, Outlin
         yield model_file, outline
 
 
-def _call(context: CheckContext, function: Any, name: str, parameters: str) -> Iterator[tuple[str, str, int | None]]:  # noqa: ANN401
+def _call(context: CheckContext, function: Function, name: str, parameters: str) -> Iterator[_Found]:
     """Report a function that the server cannot call with data and context, or whose result it cannot use."""
     if not takes(function, parameters.count(",") + 1):
         message = f"the server calls {name}{_PARAMETERS}, which this function does not take"
@@ -156,7 +151,7 @@ def handler_class(context: CheckContext) -> Iterator[Problem]:
         yield Problem("error", "handler-class", message, hint, context.handler.display_path, line)
 
 
-def _class_problems(context: CheckContext, found: Class) -> Iterator[tuple[str, str, int | None]]:
+def _class_problems(context: CheckContext, found: Class) -> Iterator[_Found]:
     is_torchserve = context.server == "torchserve"
     if missing := [name for name in _METHODS if found.lacks(name)]:
         message = f"class {shortened(found.node.name)} has no method {' and no '.join(map(repr, missing))}"
@@ -172,7 +167,7 @@ def _class_problems(context: CheckContext, found: Class) -> Iterator[tuple[str, 
         yield from _call(context, handle, "handle", _METHODS["handle"])
 
 
-def _constructor_problems(found: Class) -> Iterator[tuple[str, str, int | None]]:
+def _constructor_problems(found: Class) -> Iterator[_Found]:
     """Report a class that cannot be called without arguments."""
     function = found.method("__init__")
     if function is not None and not takes(function, 1):
@@ -210,7 +205,7 @@ def model_file_class(context: CheckContext) -> Iterator[Problem]:
         yield Problem("error", "model-file-class", message, hint, file.display_path, line)
 
 
-def _model_problems(outline: Outline) -> Iterator[tuple[str, str, int | None]]:
+def _model_problems(outline: Outline) -> Iterator[_Found]:
     classes = outline.classes
     if len(classes) > 1:
         hint = "keep only the model's class, and move the others to a module that it imports"

@@ -7,12 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from model_archiver.checks.context import CheckContext, CheckedFile
-from model_archiver.core.problems import Problem
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from model_archiver.core.problems import Level
-    from model_archiver.core.request import Server
+from model_archiver.core import problems, request
 
 
 def _names(text: str) -> frozenset[str]:
@@ -47,17 +42,17 @@ _ON_SERVERS = sys.stdlib_module_names | {"mms", "torch", "ts"}
 _ARCHIVES = {".7z", ".bz2", ".egg", ".gz", ".tar", ".tbz", ".tgz", ".txz", ".whl", ".xz", ".zip"}
 
 
-def modules_of_worker(server: Server) -> frozenset[str]:
+def modules_of_worker(server: request.Server) -> frozenset[str]:
     """Return the modules of Python that a worker imports before any handler."""
     return _TORCHSERVE if server == "torchserve" else _EVERY_WORKER
 
 
-def modules_found_first(server: Server) -> frozenset[str]:
+def modules_found_first(server: request.Server) -> frozenset[str]:
     """Return modules of Python or the server that an import may find before a packed file."""
     return _COMPILED_IN | {"code", "ts", "mms"} | modules_of_worker(server)
 
 
-def handler_shadows(context: CheckContext) -> Iterator[Problem]:
+def handler_shadows(context: CheckContext) -> Iterator[problems.Problem]:
     """Report a file that shadows a module which the worker imports, or a handler that such a module shadows."""
     # The front ends put the folders of the archive before all others on the path (EnvironmentUtils.java, getEnvString).
     for name, file in _modules(context) if context.runs_python3 else ():
@@ -65,13 +60,13 @@ def handler_shadows(context: CheckContext) -> Iterator[Problem]:
             when = " on some versions of Python and torch" if name in ON_SOME else ""
             message = f"shadows the module {name}, which the server itself imports{when}"
             hint = "rename its folder" if file.path.name == "__init__.py" else "rename it"
-            yield Problem(level, "handler-shadows", message, hint, file.display_path)
+            yield problems.Problem(level, "handler-shadows", message, hint, file.display_path)
     handler_file = context.handler.file if context.handler.is_reachable else None
     model_file = context.named_file("modelFile") if context.inherited else None
     for own in (handler_file, model_file) if context.runs_python3 else ():
         if own and own.path.stem in _COMPILED_IN and own.path.parent in context.roots:
             message = f"the server never imports this file, because Python has its own module {own.path.stem}"
-            yield Problem("error", "handler-shadows", message, "rename it", own.display_path)
+            yield problems.Problem("error", "handler-shadows", message, "rename it", own.display_path)
 
 
 def _modules(context: CheckContext) -> Iterator[tuple[str, CheckedFile]]:
@@ -79,12 +74,11 @@ def _modules(context: CheckContext) -> Iterator[tuple[str, CheckedFile]]:
     for path, file in context.by_path.items():
         if path.suffix == ".py":
             module = path.parent if path.name == "__init__.py" else path.with_suffix("")
-            is_second = path.name != "__init__.py" and module / "__init__.py" in context.by_path
-            if module.parent in context.roots and module.name and not is_second:
+            if module.parent in context.roots and context.importable(module.name, module.parent) == path:
                 yield module.name, file
 
 
-def _shadow_level(context: CheckContext, name: str, file: CheckedFile) -> Level | None:
+def _shadow_level(context: CheckContext, name: str, file: CheckedFile) -> problems.Level | None:
     """Return how bad it is that a file is imported under a name."""
     if name in modules_of_worker(context.server):
         return "error"
@@ -100,7 +94,7 @@ def _shadow_level(context: CheckContext, name: str, file: CheckedFile) -> Level 
     return "error" if name != "torch" or is_needed else "warning"
 
 
-def import_relative(context: CheckContext) -> Iterator[Problem]:
+def import_relative(context: CheckContext) -> Iterator[problems.Problem]:
     """Report a relative import in a handler file that the server imports as a module of no package."""
     outline, handler = context.handler_outline, context.handler
     if outline and handler.file and handler.file.path.name != "__init__.py" and not outline.is_open:
@@ -108,10 +102,10 @@ def import_relative(context: CheckContext) -> Iterator[Problem]:
             if len(module) - len(module.lstrip(".")) > handler.module.count("."):
                 message = f"the server imports this file as a top-level module, so it cannot import from {module}"
                 hint = f"import from {module.lstrip('.')}" if module.strip(".") else "import the module by its own name"
-                yield Problem("error", "import-relative", message, hint, handler.file.display_path, line)
+                yield problems.Problem("error", "import-relative", message, hint, handler.file.display_path, line)
 
 
-def import_not_packed(context: CheckContext) -> Iterator[Problem]:
+def import_not_packed(context: CheckContext) -> Iterator[problems.Problem]:
     """Report a module that the handler or the model file imports, and that is next to it and not packed."""
     handler, model_file, found = context.handler, context.named_file("modelFile"), set()
     files = [handler.file] if handler.file and handler.is_reachable and "." not in handler.module else []
@@ -126,7 +120,7 @@ def import_not_packed(context: CheckContext) -> Iterator[Problem]:
                 found.add(included)
                 message = f"this file imports {module}, which is next to it but not packed"
                 hint = f"add --include {shlex.quote(str(included))}"
-                yield Problem("warning", "import-not-packed", message, hint, file.display_path, line)
+                yield problems.Problem("warning", "import-not-packed", message, hint, file.display_path, line)
 
 
 def _imports(context: CheckContext, file: CheckedFile) -> Iterator[tuple[int, str, list[str]]]:

@@ -21,6 +21,7 @@ _QUIET = (
     "torch.device",
 )
 """Functions that give no class, and change nothing in what they are given."""
+Function = _ast.FunctionDef | _ast.AsyncFunctionDef | _ast.Lambda
 FUNCTIONS = (_ast.FunctionDef, _ast.AsyncFunctionDef)
 IMPORTS = (_ast.Import, _ast.ImportFrom)
 _BINDING = (
@@ -53,13 +54,19 @@ class Scope:
         self.is_open = False  # whether a decorator from another module may bind more names: its argument names this one
         for node in body:
             if isinstance(node, IMPORTS):
-                self.names.update(_imported(node))
+                self._import(node)
             elif isinstance(node, (*FUNCTIONS, _ast.ClassDef)):
                 self.names[node.name] = self._defined(node)
             elif isinstance(node, (_ast.Assign, _ast.AnnAssign)):
                 self._assign(node)
             elif not isinstance(node, _ast.Expr):
                 self._run_perhaps(node)
+
+    def _import(self, node: _ast.Import | _ast.ImportFrom) -> None:
+        for alias in node.names:
+            module = f"{'.' * node.level}{node.module or ''}." if isinstance(node, _ast.ImportFrom) else ""
+            name = alias.name if module or alias.asname else alias.name.partition(".")[0]
+            self.names[alias.asname or name] = Value("other", node.lineno, f"{module}{name}")
 
     def _assign(self, node: _ast.Assign | _ast.AnnAssign) -> None:
         value = self.value(node.value) if node.value else None  # without one, an annotation binds nothing
@@ -79,8 +86,7 @@ class Scope:
         called = [getattr(decorator, "func", decorator) for decorator in node.decorator_list]
         origins = {self.origin(decorator) for decorator in called} - {"dataclasses.dataclass"}
         self.is_open |= any(origins)
-        is_changed = origins or getattr(node, "keywords", None)
-        return Value("unknown" if is_changed else kind, node.lineno, "", node)
+        return Value("unknown" if origins or getattr(node, "keywords", None) else kind, node.lineno, "", node)
 
     def value(self, node: _ast.expr) -> Value:
         """Return what an expression gives: a literal, a name, or a call of a well-known function."""
@@ -106,7 +112,7 @@ class Scope:
         return origin and f"{origin}{attributes}"
 
 
-def takes(function: Any, count: int) -> bool:  # noqa: ANN401 - as the definition of a function or a lambda
+def takes(function: Function, count: int) -> bool:
     """Return whether a function can be called with some number of positional arguments and nothing else."""
     arguments = function.args
     most = len(arguments.posonlyargs) + len(arguments.args)
@@ -153,12 +159,3 @@ def bound_names(node: _ast.AST) -> list[str]:
     name = getattr(node, "asname", None) or getattr(node, "name", None)
     words = (name, *(getattr(node, field, None) for field in ("id", "rest", "arg")))
     return [word.partition(".")[0] for word in words if isinstance(word, str)]
-
-
-def _imported(node: _ast.Import | _ast.ImportFrom) -> dict[str, Value]:
-    origins = {}
-    for alias in node.names:
-        module = f"{'.' * node.level}{node.module or ''}." if isinstance(node, _ast.ImportFrom) else ""
-        name = alias.name if module or alias.asname else alias.name.partition(".")[0]
-        origins[alias.asname or name] = f"{module}{name}"
-    return {name: Value("other", node.lineno, origin) for name, origin in origins.items()}

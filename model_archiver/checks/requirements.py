@@ -113,32 +113,28 @@ def _mistake(line: str) -> tuple[str, str] | None:
             Marker(marker)
         package = Requirement(name).name
     except InvalidMarker:
-        return f"{_quoted(marker)} is not a valid condition", 'write one such as python_version >= "3.9"'
+        return f"{shortened(marker)!r} is not a valid condition", 'write one such as python_version >= "3.9"'
     except InvalidRequirement:
         return _invalid_requirement(name)
     except ValueError:  # how packaging 22 rejects some versions
         return None
     hint = "" if marker else _NOT_INSTALLABLE.get(package.lower().replace("_", "-"), "")
-    return (f"pip cannot install {_quoted(package)}", hint) if hint else None
+    return (f"pip cannot install {shortened(package)!r}", hint) if hint else None
 
 
 def _source_mistake(text: str) -> tuple[str, str] | None:
     if re.search(r"@\s*file:///(\S*/)?(croot|feedstock_root|tmp/build)/", text):
-        return f"{_quoted(text)} is in a folder of conda, which the server does not have", "write NAME==VERSION"
+        return f"{shortened(text)!r} is in a folder of conda, which the server does not have", "write NAME==VERSION"
     wheel = re.search(r"(?:^|[/\s@])([^/\s@?#=%\[]+\.whl)(?=[\s#\[;]|$)", text)
     if wheel is None or re.fullmatch(_WHEEL, wheel[1]):
         return None
     hint = "write the name that the wheel was built with, such as NAME-1.0-py3-none-any.whl"
-    return f"{_quoted(wheel[1])} is not a wheel's name", hint
+    return f"{shortened(wheel[1])!r} is not a wheel's name", hint
 
 
 def _invalid_requirement(text: str) -> tuple[str, str]:
     if text.startswith(("pip ", "pip3 ", "conda ", "python ")):
-        return f"{_quoted(text)} is a command", "write only the names of the packages"
+        return f"{shortened(text)!r} is a command", "write only the names of the packages"
     if "=" in text and not re.search(r"[=<>!~]=|[<>]", text):
-        return f"{_quoted(text)} has a single =", "write NAME==VERSION to require one version"
-    return f"{_quoted(text)} is not a requirement", "write a name, or one with versions such as numpy>=1.26,<3"
-
-
-def _quoted(text: str) -> str:
-    return repr(shortened(text))
+        return f"{shortened(text)!r} has a single =", "write NAME==VERSION to require one version"
+    return f"{shortened(text)!r} is not a requirement", "write a name, or one with versions such as numpy>=1.26,<3"

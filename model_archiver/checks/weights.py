@@ -11,16 +11,18 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import takewhile
 from pathlib import PurePosixPath
 
 from model_archiver.checks.context import CheckContext, CheckedFile
+from model_archiver.checks.weights_file import WeightsFile, rejected_globals
 from model_archiver.core.problems import Problem
 from model_archiver.core.text import listed, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from model_archiver.checks.source import Outline
-    from model_archiver.checks.weights_file import WeightsFile
 
 # What loads the weights: a method of the server's handlers, or nothing because of the suffix.
 _STATE_DICT = "_load_pickled_model"
@@ -181,28 +183,21 @@ def _misfit(outline: Outline, value: object) -> tuple[str, str]:
     message = f"this holds a checkpoint with the keys {listed(list(value), 5)}, but {_WANTED}"
     dicts = {key: item for key, item in value.items() if isinstance(item, dict)}
     states = [key for key, item in dicts.items() if any(getattr(one, "is_tensor", False) for one in item.values())]
-    if not states:
-        return message, _SAVE_STATE_DICT
-    entry = next((key for key in _MODEL_ENTRIES if key in states), states[0])
-    return message, f"save only its entry {shortened(entry)!r}"
+    entry = next((key for key in (*_MODEL_ENTRIES, *states) if key in states), "")
+    return message, f"save only its entry {shortened(entry)!r}" if states else _SAVE_STATE_DICT
 
 
 def _prefix(outline: Outline, state: dict[str, object]) -> str:
     """Return what stands in front of all keys of a state_dict and is certainly not in those of the model."""
-    keys = [key for key in state if key != "n_averaged"]
-    parts: list[str] = []
-    while keys and all("." in key for key in keys):
-        first = keys[0].partition(".")[0]
-        is_named = f".{first}" in outline.words or f'"{first}' in outline.words
-        if is_named or not all(key.startswith(f"{first}.") for key in keys):
-            break
-        parts.append(first)
-        keys = [key.partition(".")[2] for key in keys]
+    keys = [key.split(".") for key in state if key != "n_averaged"]
+    places = zip(*(key[:-1] for key in keys), strict=False)  # the names of all keys at each place
+    shared = (names[0] for names in takewhile(lambda names: len(set(names)) == 1, places))
+    parts = list(takewhile(lambda name: outline.words.isdisjoint((f".{name}", f'"{name}')), shared))
     # The file sets each attribute of the class by its name, and the keys behind the prefix are some of these.
     bases = outline.only_class.bases if outline.only_class else ()
     is_shown = bases == ("torch.nn.Module",) and not outline.is_open and _ADDS.isdisjoint(outline.words)
-    if not is_shown or not all(f".{key.partition('.')[0]}" in outline.words for key in keys):
-        parts = parts[: next((place for place, part in enumerate(parts) if part not in _WRAPPERS), len(parts))]
+    if not is_shown or not all(f".{key[len(parts)]}" in outline.words for key in keys):
+        parts = list(takewhile(_WRAPPERS.__contains__, parts))
     return "".join(f"{part}." for part in parts)
 
 
@@ -210,8 +205,6 @@ def _rejected_globals(context: CheckContext, found: WeightsFile) -> list[str]:
     """Return what ``torch.load`` rejects, unless an imported package may allow it, as torchao does for its own."""
     if found.kind != "saved" or found.pickle is None:
         return []
-    from model_archiver.checks.weights_file import rejected_globals  # noqa: PLC0415 - as there are weights
-
     names = rejected_globals(found.pickle)
     others = {name.partition(".")[0] for name in names} - _NEVER_ALLOWED
     unknown = {name for name in others if context.importable(name) is None}
@@ -273,13 +266,11 @@ def weights_shards(context: CheckContext) -> Iterator[Problem]:
 def _named_by_index(context: CheckContext, index: CheckedFile) -> set[PurePosixPath]:
     """Return the files that an index names; none if it is not one, or if the weights are there in one file too."""
     match = re.fullmatch(_INDEX, index.path.name)
-    if match and index.path.with_name(match[1]) in context.by_path:
-        return set()
-    try:
-        names = json.loads(context.text(index) or b"")["weight_map"].values()
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return set()
-    return {index.path.parent / name for name in names if isinstance(name, str)}
+    if not match or index.path.with_name(match[1]) not in context.by_path:
+        with suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            names = json.loads(context.text(index) or b"")["weight_map"].values()
+            return {index.path.parent / name for name in names if isinstance(name, str)}
+    return set()
 
 
 def labels_invalid(context: CheckContext) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 
 from model_archiver.core.plan import Member
 from model_archiver.core.problems import NotSampledError
@@ -81,20 +82,18 @@ class WeightsFile(Record):
 
 def read_weights(weights: Member | SampledFile) -> WeightsFile | None:
     """Return what a weights file is, or None if the bytes that show it were not kept."""
-    try:
-        with weights.open() as file:
-            head, size = file.read(_HEAD), weights.size
-            if head.startswith(b"PK\x03\x04"):
-                return _read_zip(file, size)
-            from model_archiver.reading.file_kind import kind_of  # noqa: PLC0415 - most weights are zips
+    with suppress(NotSampledError), weights.open() as file:
+        head, size = file.read(_HEAD), weights.size
+        if head.startswith(b"PK\x03\x04"):
+            return _read_zip(file, size)
+        from model_archiver.reading.file_kind import kind_of  # noqa: PLC0415 - most weights are zips
 
-            kind = kind_of(head, size)
-            if kind in ("empty", "html", "git lfs"):
-                return WeightsFile(damage=kind)
-            special = {"saved": _read_pickles, "pickle": _read_pickles, "safetensors": _read_safetensors}
-            return special[kind](file, size, kind) if kind in special else WeightsFile(kind)
-    except NotSampledError:
-        return None
+        kind = kind_of(head, size)
+        if kind in ("empty", "html", "git lfs"):
+            return WeightsFile(damage=kind)
+        special = {"saved": _read_pickles, "pickle": _read_pickles, "safetensors": _read_safetensors}
+        return special[kind](file, size, kind) if kind in special else WeightsFile(kind)
+    return None
 
 
 def _read_zip(file: io.FileIO, size: int) -> WeightsFile:
@@ -216,8 +215,7 @@ class _Machine:
         elif name == "POP" and self._marks[-1:] == [len(self.stack)]:
             self._marks.pop()
         elif name != "STOP":
-            taken = self._pop(opcode)
-            self.stack += self._results(opcode, argument, taken)
+            self.stack.extend(self._results(opcode, argument, self._pop(opcode)))
 
     def _pop(self, opcode: OpcodeInfo) -> list[object]:
         """Return what an opcode takes from the stack."""
@@ -245,7 +243,10 @@ class _Machine:
             if name == "BUILD" and isinstance(result, Built):
                 result.state = taken[1]
         elif name in ("REDUCE", "OBJ", "NEWOBJ", "NEWOBJ_EX"):
-            result = _made(taken)
+            maker = taken[0].maker if isinstance(taken[0], Built) else ""
+            given = [each for items in taken[1:2] if isinstance(items, tuple) for each in items]
+            state = next((each for each in given if type(each) is dict), None)  # it may be among the arguments
+            result = {} if maker in _DICTS else Built(maker, state)
         elif "TUPLE" in name:
             result = tuple(taken)
         elif name in ("EMPTY_LIST", "LIST"):
@@ -262,16 +263,6 @@ class _Machine:
         if len(found) > _LONGEST_NAME or len(self.globals) > _MOST_GLOBALS or not found.isprintable():
             raise LookupError
         return Built(found)
-
-
-def _made(taken: list[object]) -> object:
-    """Return what a call makes; the state of an object may be among the arguments."""
-    maker, arguments = taken[0], taken[1:]
-    name = maker.maker if isinstance(maker, Built) else ""
-    if name in _DICTS:
-        return {}
-    given = arguments[0] if arguments and isinstance(arguments[0], tuple) else ()
-    return Built(name, next((each for each in given if type(each) is dict), None))
 
 
 def rejected_globals(pickle: Pickle) -> tuple[str, ...]:

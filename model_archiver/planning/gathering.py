@@ -46,11 +46,10 @@ class Exclusions:
     def excludes_name(self, below: PurePosixPath, *, is_folder: bool) -> bool:
         """Return whether the path `below` the walked folder is left out because of its name."""
         name = below.name
-        if name.startswith(".") or name in _EXCLUDED_NAMES:
-            return True
-        if not is_folder and (name == "MANIFEST.json" or name.endswith(_EXCLUDED_SUFFIXES)):
-            return True
-        return any(fnmatchcase(name, pattern) or fnmatchcase(str(below), pattern) for pattern in self._patterns)
+        is_excluded = name.startswith(".") or name in _EXCLUDED_NAMES
+        is_excluded |= not is_folder and (name == "MANIFEST.json" or name.endswith(_EXCLUDED_SUFFIXES))
+        texts = (name, str(below))
+        return is_excluded or any(fnmatchcase(text, pattern) for pattern in self._patterns for text in texts)
 
     def is_output(self, path: Path, status: os.stat_result) -> bool:
         """Return whether this is the build's own output, or the folder or ``.tar.gz`` of any build."""
@@ -73,10 +72,9 @@ class FolderWalk:
     def files(self, root: Path) -> Iterator[tuple[PurePosixPath, FileSource]]:
         """Yield the files below `root`, each with its path below it; if it is a file, only it, with an empty path."""
         for path, below, status in self.walk(root):
-            if not stat.S_ISDIR(status.st_mode):
-                source = regular_source(path, status, self._flag, self._problems)
-                if source is not None:
-                    yield below, source
+            is_folder = stat.S_ISDIR(status.st_mode)
+            if not is_folder and (source := regular_source(path, status, self._flag, self._problems)):
+                yield below, source
 
     def walk(self, root: Path, *, only_folders: bool = False) -> Iterator[tuple[Path, PurePosixPath, os.stat_result]]:
         """Yield `root` and what is below it, each with its path below it and its status; links are followed."""
@@ -116,9 +114,8 @@ class FolderWalk:
         try:
             return sorted((Path(entry.path) for entry in os.scandir(folder)), key=lambda path: path.name, reverse=True)
         except OSError as error:
-            reason = error.strerror or "not readable"
-            hint = system_hint(error, _MAKE_READABLE)
-            self._problems.error("folder-unreadable", f"{reason} ({self._flag})", hint, path=folder)
+            message, hint = f"{error.strerror or 'not readable'} ({self._flag})", system_hint(error, _MAKE_READABLE)
+            self._problems.error("folder-unreadable", message, hint, path=folder)
             return []
 
 
@@ -236,7 +233,7 @@ def status_of(path: Path, flag: str, problems: ProblemList) -> os.stat_result | 
     """Return the status of what a path leads to; add an error and return None if there is nothing."""
     try:
         return path.stat()
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a ValueError: a NUL in a name from Python code
         if path.is_symlink():
             message = f"is a link to {os.readlink(path)}, which does not exist ({flag})"  # noqa: PTH115 - as written
             problems.error("link-dangling", message, "fix or remove the link", path=path)
@@ -247,8 +244,6 @@ def status_of(path: Path, flag: str, problems: ProblemList) -> os.stat_result | 
         code = "link-loop" if is_loop else "file-unreadable"
         hint = "fix or remove the link" if is_loop else system_hint(error)
         problems.error(code, f"{error.strerror} ({flag})", hint, path=path)
-    except ValueError:  # a NUL in a name from Python code
-        problems.missing(path, flag)
     return None
 
 

@@ -46,23 +46,19 @@ def resolve_handler(
 ) -> Handler:
     """Return the handler: a module of --model-path; for TorchServe also a built-in one, a file, or a packed module."""
     given = os.fspath(config.handler or ("BaseHandler" if runtime == "LSP" else "base_handler"))
-    in_folder = {member.path for member in model_path}
-    if packed_module(split_function(given)[0], in_folder):
-        return Handler(given)
-    if config.server == "mms":
-        if in_folder:  # an empty folder was reported already
-            _check_outside(given, in_folder, problems)
-        return Handler(given)
-    return _torchserve_handler(given, runtime, {member.path for member in packed}, problems)
-
-
-def _torchserve_handler(given: str, runtime: str, packed: Collection[PurePosixPath], problems: ProblemList) -> Handler:
-    """Return a handler that is not in --model-path; warn of a module that may be installed with the server."""
-    if given in BUILT_IN or (runtime == "LSP" and given in LSP_BUILT_IN):
-        return Handler(given)
     module, function = split_function(given)
-    file = _library(module) if runtime == "LSP" else Path(module if module.endswith(".py") else f"{module}.py")
-    if packed_module(module, packed) and not file.exists():
+    in_folder = {member.path for member in model_path}
+    is_in_folder = packed_module(module, in_folder) is not None
+    if config.server == "mms" and in_folder and not is_in_folder:  # an empty folder was reported already
+        _check_outside(given, in_folder, problems)
+    is_built_in = given in BUILT_IN or (runtime == "LSP" and given in LSP_BUILT_IN)
+    if config.server == "mms" or is_in_folder or is_built_in:
+        return Handler(given)
+    file = Path(module if module.endswith(".py") else f"{module}.py")
+    if runtime == "LSP":  # which loads a shared library, whose name may lack the suffix
+        libraries = [Path(f"{module}{suffix}") for suffix in ("", ".so", ".dylib")]
+        file = next((path for path in libraries if path.is_file()), libraries[1])
+    if packed_module(module, {member.path for member in packed}) and not file.exists():
         return Handler(given)
     if not os.path.lexists(file) and os.path.lexists(module) and not os.path.isfile(module):  # noqa: PTH113 - no errors
         file = Path(module)  # a folder or a device, which is reported as such
@@ -114,12 +110,6 @@ def _may_be_installed(module: str) -> bool:
         return False
     path = Path(module)
     return path.suffix not in _FILE_SUFFIXES and not any(map(os.path.lexists, (path, path.with_suffix(".py"))))
-
-
-def _library(module: str) -> Path:
-    """Return the shared library that the LSP runtime loads for a handler, whose name may lack the suffix."""
-    candidates = [Path(module), *(Path(f"{module}{suffix}") for suffix in (".so", ".dylib"))]
-    return next((path for path in candidates if path.is_file()), candidates[1])
 
 
 def split_function(given: str) -> tuple[str, str]:

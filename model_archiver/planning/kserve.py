@@ -6,19 +6,17 @@ import json
 import os
 import re
 import stat
+from collections.abc import Iterator
+from pathlib import Path
 
 from model_archiver.core.manifest import model_of
-from model_archiver.core.problems import LARGEST_CONFIG, ModelArchiverError, Problem, error, system_hint
+from model_archiver.core.plan import Plan
+from model_archiver.core.problems import LARGEST_CONFIG, ModelArchiverError, Problem, ProblemList, error, system_hint
 from model_archiver.planning.platforms import KSERVE_STORE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
     from typing import Any
-
-    from model_archiver.core.plan import Plan
-    from model_archiver.core.problems import ProblemList
 
 _ENCODING = "iso-8859-1"  # every byte is a character, so that lines that are kept stay as they are
 _SNAPSHOT = "model_snapshot"

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from enum import Enum
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
+from model_archiver.core import request
 from model_archiver.core.entries import is_reserved, path_problem
 from model_archiver.core.manifest import MAR_INF, Manifest, Model, RuntimeType, parse_manifest
 from model_archiver.core.plan import Member, Plan
 from model_archiver.core.problems import ModelArchiverError, ProblemList
-from model_archiver.core.request import ArchiveFormat, Platform, as_list
+from model_archiver.core.request import ArchiveFormat, ModelArchiverConfig, Platform, StrPath, as_list
 from model_archiver.core.text import invalid_choice
 from model_archiver.planning import platforms
 from model_archiver.planning.gathering import Exclusions, Gatherer
 from model_archiver.planning.handler import Handler, missing_handler, resolve_handler
 from model_archiver.planning.target import check_folder, check_sidecars, choose_target, existing_outputs, sidecars_for
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import TypeVar
-
-    from model_archiver.core.request import Deflate, ModelArchiverConfig, StrPath
-
-    _Choice = TypeVar("_Choice", bound=Enum)
-
-_DEFLATE: dict[ArchiveFormat, Deflate] = {ArchiveFormat.ZIP_STORE: "never", ArchiveFormat.TGZ: "always"}
+_DEFLATE: dict[ArchiveFormat, request.Deflate] = {ArchiveFormat.ZIP_STORE: "never", ArchiveFormat.TGZ: "always"}
 
 
 def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: ProblemList) -> Plan:
@@ -35,9 +29,9 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
 
     `manifest` is the text of the caller's own manifest; None makes it from the request.
     """
-    archive_format = _choice(ArchiveFormat, config.archive_format, "--archive-format", ArchiveFormat.DEFAULT, problems)
-    runtime = _choice(RuntimeType, config.runtime, "--runtime", RuntimeType.PYTHON, problems).value
-    platform = _choice(Platform, config.target, "--target", Platform.TORCHSERVE, problems)
+    archive_format = ArchiveFormat(_choice(ArchiveFormat, config.archive_format, "--archive-format", problems))
+    runtime = _choice(RuntimeType, config.runtime, "--runtime", problems)
+    platform = Platform(_choice(Platform, config.target, "--target", problems))
     archive_format = platforms.format_for(platform, archive_format, problems)
     target = choose_target(config, platform, archive_format, problems)
     exclusions = Exclusions(as_list(config.exclude), existing_outputs(config, platform, target))
@@ -49,8 +43,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     handler = resolve_handler(config, runtime, model_path, packed, problems)
     handler = platforms.handler_for(platform, handler, packed, problems)
     members = _resolve_collisions([*packed, *_named_files(config, platform, handler, gatherer)], problems)
-    cases = b""
-    samples: tuple[Member, ...] = ()
+    cases, samples = b"", tuple[Member, ...]()
     if config.samples is not None:
         from model_archiver.planning.samples import gather_samples  # noqa: PLC0415 - most builds have none
 
@@ -59,7 +52,6 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
         check_folder(target, [*members, *samples], problems)
     elif config.link and archive_format is not ArchiveFormat.NO_ARCHIVE:
         problems.error("link-impossible", "works only with --archive-format no-archive", "leave it out", path="--link")
-    text = _given_manifest(manifest, problems) or _manifest_text(config, platform, runtime, handler, problems)
     note = f"no --handler is given, so {handler.manifest_name} is used"
     if runtime != "LSP" and platform is not Platform.KSERVE:  # which wraps JSON requests in an envelope itself
         note += "; for JSON requests, set service_envelope=json in the server's config.properties, "
@@ -72,7 +64,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
         members=members,
         cases=cases,
         samples=samples,
-        manifest=text,
+        manifest=_given_manifest(manifest, problems) or _manifest_text(config, platform, runtime, handler, problems),
         deflate=_DEFLATE.get(archive_format, config.deflate),
         link=config.link,
         jobs=config.jobs or available_cores(),
@@ -86,13 +78,14 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
     return plan
 
 
-def _choice(kind: type[_Choice], given: object, flag: str, default: _Choice, problems: ProblemList) -> _Choice:
-    """Return the choice with a given value; add an error and return the default if there is none."""
+def _choice(kind: type[Enum], given: object, flag: str, problems: ProblemList) -> str:
+    """Return the value of the choice that is given; add an error and return that of the first one if there is none."""
+    choices = [str(member.value) for member in kind]
     try:
-        return kind(given)
+        return str(kind(given).value)
     except ValueError:
-        problems.error("value-invalid", *invalid_choice(given, [str(member.value) for member in kind]), path=flag)
-        return default
+        problems.error("value-invalid", *invalid_choice(given, choices), path=flag)
+        return choices[0]
 
 
 def _named_files(
@@ -113,8 +106,7 @@ def _named_files(
     for flag, value in flags.items():
         for member in gatherer.single_file(value, flag) if value is not None else ():
             path = platforms.path_for(platform, flag, member.path.name)
-            shown = flag if path == member.path else f"{flag}, for {platform.value}"
-            yield member.replace(path=path, flag=shown)
+            yield member.replace(path=path, flag=flag if path == member.path else f"{flag}, for {platform.value}")
 
 
 def _resolve_collisions(members: Iterable[Member], problems: ProblemList) -> tuple[Member, ...]:
@@ -155,10 +147,9 @@ def _have_same_content(one: Member, other: Member) -> bool:
         return True
     import filecmp  # noqa: PLC0415 - collisions are rare
 
-    try:
+    with suppress(OSError):
         return filecmp.cmp(one.source.path, other.source.path, shallow=False)
-    except OSError:
-        return False
+    return False
 
 
 def _report_clash(one: Member, other: Member, problems: ProblemList) -> None:
@@ -190,12 +181,10 @@ def _manifest_text(
 def _given_manifest(manifest: str | None, problems: ProblemList) -> str | None:
     if manifest is None:
         return None
-    try:
+    with suppress(AttributeError, UnicodeEncodeError):
         fields = parse_manifest(manifest.encode())  # as it will be written
-    except (AttributeError, UnicodeEncodeError):
-        fields = None
-    if fields is not None and isinstance(fields.get("model", {}), dict):
-        return manifest
+        if fields is not None and isinstance(fields.get("model", {}), dict):
+            return manifest
     message = "the given manifest must be a JSON object, and its model must be one too"
     problems.error("manifest-invalid", message, "give what ModelExportUtils.generate_manifest_json returns")
     return None

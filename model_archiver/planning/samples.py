@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import path_problem, portable_key
@@ -22,11 +22,12 @@ LARGEST_MESSAGE = 6_553_500  # max_request_size and max_response_size of both se
 _FLAG = "--samples"
 _INVALID = "trial-input"
 
-# The types of what a case may have, and what they are called.
-_FIELDS: Mapping[str, tuple[tuple[type, ...], str]] = {
-    **dict.fromkeys(("file", "request-type", "content-type", "error_contains"), ((str,), "a string")),
-    "status": ((int,), "an integer"),
-    "tolerance": ((int, float), "a number of 0 or more"),
+# What a case may have: the test of its value, and what the value must be. Other keys are ignored.
+_STRING = (lambda value: isinstance(value, str), "a string")
+_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("file", "request-type", "content-type", "error_contains"), _STRING),
+    "status": (lambda value: type(value) is int, "an integer"),  # True is an int too
+    "tolerance": (lambda value: type(value) in (int, float) and value >= 0, "a number of 0 or more"),
 }
 
 
@@ -79,7 +80,7 @@ def read_cases(text: bytes, path: str, flag: str, problems: ProblemList) -> Iter
             message = "must be an object that has either file or body"
             problems.error(_INVALID, message, "name the request's file, or write its body", path=place)
             continue
-        wrong = [key for key in case if not _is_right(key, case[key])]
+        wrong = [key for key in case if key in _FIELDS and not _FIELDS[key][0](case[key])]
         for key in wrong:
             problems.error(_INVALID, f"{key} must be {_FIELDS[key][1]}, not {json.dumps(case[key])}", path=place)
         if "file" not in wrong:  # which may be missing too
@@ -104,13 +105,6 @@ def parse_json(text: bytes, path: object, flag: str, problems: ProblemList) -> o
         problems.error(_INVALID, f"is not JSON: {failure} ({flag})", "correct the file, or name another one", path=path)
         return None
     return value
-
-
-def _is_right(key: str, value: object) -> bool:
-    """Return whether a value of a case has the type of its key; other keys are ignored."""
-    types, _ = _FIELDS.get(key, ((object,), ""))
-    is_negative = key == "tolerance" and isinstance(value, (int, float)) and not value >= 0
-    return isinstance(value, types) and not is_negative and (object in types or not isinstance(value, bool))
 
 
 def _add(member: Member, samples: dict[str, Member]) -> str:

@@ -44,14 +44,14 @@ def choose_target(
         check_platform_name(platform, config.model_name, archive_format.suffix, problems)
     name = layout.fixed_name or (config.model_name if is_named else "unnamed")
     path = resolved(folder / layout.folder) / f"{name}{archive_format.suffix}"
-    in_place = archive_format is ArchiveFormat.NO_ARCHIVE and _is_model_path(path, config)
+    model_path = config.model_path if archive_format is ArchiveFormat.NO_ARCHIVE else None
+    in_place = model_path is not None and path.is_dir() and Path(model_path).is_dir() and path.samefile(model_path)
     target = Target(resolved(path) if in_place else path, config.force, in_place)
     if is_named and not layout.fixed_name and (suffix := re.search(_ARCHIVE_SUFFIX, config.model_name)):
         output = path.name if archive_format.suffix else f"the folder {path.name}"
         message = f"ends with {suffix[0]}, so the output will be {output}"
         problems.warning("name-suffix", message, f"leave out {suffix[0]}", path=f"--model-name {config.model_name}")
-    is_writable = _names_folder(config.export_path, problems) and _check_folder(path.parent, problems)
-    if is_writable and is_named:
+    if _names_folder(config.export_path, problems) and _check_folder(path.parent, problems) and is_named:
         other = "--export-path" if layout.fixed_name else "--model-name or --export-path"
         _check_existing(target, archive_format, f"choose another {other}", problems)
     return target
@@ -70,9 +70,8 @@ def _export_folder(config: ModelArchiverConfig) -> Path:
 def _names_folder(export_path: StrPath | None, problems: ProblemList) -> bool:
     """Return whether an export path exists or means a local folder; add an error if not."""
     given = os.fspath(export_path or "")
-    if os.path.isdir(given) or given.startswith(_LOCAL_URL):  # noqa: PTH112 - no errors
-        return True
-    for pattern, message, hint in _NOT_FOLDERS:
+    is_local = os.path.isdir(given) or given.startswith(_LOCAL_URL)  # noqa: PTH112 - no errors
+    for pattern, message, hint in () if is_local else _NOT_FOLDERS:
         if re.search(pattern, given):
             problems.error("export-path-invalid", f"{message} (--export-path)", hint, path=given)
             return False
@@ -82,13 +81,12 @@ def _names_folder(export_path: StrPath | None, problems: ProblemList) -> bool:
 def check_folder(target: Target, members: Sequence[Member], problems: ProblemList) -> None:
     """Add an error for what prevents the members from being written into an existing folder."""
     for member in members if target.in_place else ():  # which copies nothing
-        is_there = False
         with suppress(OSError):
-            is_there = (target.path / member.path).samefile(member.source.path)
-        if not is_there:
-            message = f"is not in {target.path}, where only a manifest is written ({member.flag})"
-            hint = "put it there yourself, or choose another --export-path"
-            problems.error("in-place-elsewhere", message, hint, path=member.source.path)
+            if (target.path / member.path).samefile(member.source.path):
+                continue
+        message = f"is not in {target.path}, where only a manifest is written ({member.flag})"
+        hint = "put it there yourself, or choose another --export-path"
+        problems.error("in-place-elsewhere", message, hint, path=member.source.path)
     if target.path.is_dir() and not target.path.is_symlink():
         existing, paths = ExistingOutput(target.path), [PurePosixPath(MANIFEST_PATH)]
         if not target.in_place:
@@ -121,11 +119,6 @@ def existing_outputs(config: ModelArchiverConfig, platform: Platform, target: Ta
             if path in own or f"model_store={KSERVE_STORE}".encode() in path.read_bytes():
                 outputs.add(identity(path.lstat()))  # what a link leads to is not replaced
     return outputs
-
-
-def _is_model_path(path: Path, config: ModelArchiverConfig) -> bool:
-    given = config.model_path
-    return given is not None and path.is_dir() and Path(given).is_dir() and path.samefile(given)
 
 
 def _check_folder(folder: Path, problems: ProblemList) -> bool:

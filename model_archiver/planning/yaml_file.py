@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,12 +16,6 @@ import yaml
 
 from model_archiver.core.problems import ModelArchiverError, Problem, error_of
 from model_archiver.core.text import shortened
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    _Rejection = UnicodeDecodeError | yaml.reader.ReaderError | yaml.MarkedYAMLError
 
 # Both limits are SnakeYAML's. Beyond them the front end ignores the file, and the worker does not.
 _MAX_DEPTH = 50
@@ -34,6 +29,7 @@ _FREQUENT = (  # a part of PyYAML's message, a plainer message, and what to do
     ("determine a constructor", "", "remove the tag, or put the value into quotes"),
 )
 _REJECTED = (UnicodeDecodeError, yaml.reader.ReaderError, yaml.MarkedYAMLError)  # what the readers of a file raise
+_Rejection = UnicodeDecodeError | yaml.reader.ReaderError | yaml.MarkedYAMLError
 
 _JSON_STRING = r'("(?:[^"\\]|\\.)*")(?:(\s*):)?'
 _LONGEST_KEY = 100  # characters: YAML limits the keys that it takes, and none of ours is longer
