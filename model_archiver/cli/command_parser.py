@@ -5,15 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from model_archiver.cli.flags import (
-    JOBS,
-    NUMBER,
-    FlagParser,
-    HelpFormatter,
-    add_common_flags,
-    add_worker_flags,
-    valid,
-)
+from model_archiver.cli import flags
+from model_archiver.cli.flags import FlagParser, valid
 from model_archiver.commands import COMMANDS
 from model_archiver.core.problems import error
 from model_archiver.core.text import did_you_mean, expand_home, parse_size
@@ -25,19 +18,18 @@ if TYPE_CHECKING:
 
 SHELLS = ("bash", "zsh", "fish")
 _ARCHIVE = "a .mar, .tar.gz or model folder, made by any tool"
-_TEST_NOTES = """\
-This runs the code of the archive, with your rights. Java is not needed, but the
-Python of --python (default: that of this tool) must have the server's package.
-
-examples:
-  {0} digits.mar --input sample.json --expect answer.json
-  {0} iris.mar --python serving --input sample.json"""
 _EXAMPLES = {
     "inspect": "examples:\n  {0} digits.mar\n  {0} digits.mar --json",
     "verify": "examples:\n  {0} digits.mar\n  {0} model-store/*.mar --strict\n  {0} digits.mar --output-format github",
     "extract": "example:\n  {0} digits.mar --to unpacked",
     "diff": "example:\n  {0} old/digits.mar new/digits.mar",
-    "test": _TEST_NOTES,
+    "test": """\
+This runs the code of the archive, with your rights. Java is not needed, but the
+Python of --python (default: that of this tool) must have the server's package.
+
+examples:
+  {0} digits.mar --input sample.json --expect answer.json
+  {0} iris.mar --python serving --input sample.json""",
     "build": """\
 All flags of packaging can be given too; they override those of the file.
 
@@ -70,17 +62,15 @@ def command_parser(program: str, name: str, words: Sequence[str] = ()) -> FlagPa
             hint = f"did you mean {program} inspect {shlex.quote(name)}?"
         raise error("command-unknown", f"unknown command {name if name.strip() else repr(name)}", hint)
     what, call = COMMANDS[name], f"{program} {name}"
-    epilog = _EXAMPLES[name].format(call)
-    parser = FlagParser(
-        prog=call, description=f"{what[0].upper()}{what[1:]}.", epilog=epilog, formatter_class=HelpFormatter
-    )
+    description, epilog = f"{what[0].upper()}{what[1:]}.", _EXAMPLES[name].format(call)
+    parser = FlagParser(prog=call, description=description, epilog=epilog, formatter_class=flags.HelpFormatter)
     parser._positionals.title, parser._optionals.title = "arguments", "flags"
     if name == "build":
         _add_build_flags(parser, program)
     _add_arguments(parser, name)
     positional = [action for action in parser._actions if not action.option_strings]
     parser.usage = " ".join([call, *(_usage(action) for action in positional), "[flags]"])
-    add_common_flags(parser, has_checks=name in ("verify", "test", "build"))
+    flags.add_common_flags(parser, has_checks=name in ("verify", "test", "build"))
     if name == "build":
         parser.short_help = parser.format_help()
         _add_packaging_flags(parser, program)
@@ -115,12 +105,8 @@ def _add_arguments(parser: FlagParser, name: str) -> None:
     elif name == "explain":
         flag("code", nargs="?", metavar="CODE", help="the word in brackets at the end of an error or warning")
     elif name == "completion":
-        flag(
-            "shell",
-            type=valid(str, "a shell; choose bash, zsh or fish", "|".join(SHELLS)),
-            metavar="SHELL",
-            help="bash, zsh or fish",
-        )
+        shell = valid(str, "a shell; choose bash, zsh or fish", "|".join(SHELLS))
+        flag("shell", type=shell, metavar="SHELL", help="bash, zsh or fish")
     elif name == "help":
         flag("about", nargs="?", metavar="COMMAND", help="the command to show the help of")
         flag("--all", action="store_true", help="show all flags of packaging")
@@ -147,7 +133,7 @@ def _add_build_flags(parser: FlagParser, program: str) -> None:
     with open(example, encoding="utf-8") as file:  # noqa: PTH123
         flag("--example", action="version", version=file.read(), help="print a commented file of models, and exit")
     flag("--dry-run", action="store_true", help="print what would be packed, and write nothing")
-    flag("-j", "--jobs", type=JOBS, metavar="N", help="how many cores to use in all (default: all available)")
+    flag("-j", "--jobs", type=flags.JOBS, metavar="N", help="how many cores to use in all (default: all available)")
 
 
 def _form_part(given: str) -> str:
@@ -161,7 +147,7 @@ def _usage(action: Action) -> str:
 
 
 def _add_trial_flags(parser: FlagParser) -> None:
-    tolerance = valid(float, "a tolerance; give a number such as 0.001", NUMBER)
+    tolerance = valid(float, "a tolerance; give a number such as 0.001", flags.NUMBER)
     batch_size = valid(int, "a batch size; give 1 or more", "0*[1-9][0-9]{0,4}")
     device = valid(str, "a device; give cpu, cuda or cuda:N, such as cuda:0", "cpu|cuda(:[0-9]{1,3})?")
     for name, metavar, expand, text in (
@@ -180,5 +166,5 @@ def _add_trial_flags(parser: FlagParser) -> None:
     ):
         parser.add_argument(name, type=convert, metavar=metavar, help=text)
     parser.set_defaults(tolerance=0.0, envelope="")
-    add_worker_flags(parser)
+    flags.add_worker_flags(parser)
     parser.add_argument("--log", action="store_true", help="show all that the worker writes")
