@@ -7,6 +7,7 @@ import os
 
 from model_archiver.cli import flags
 from model_archiver.cli.flags import FlagParser, valid
+from model_archiver.cli.parser import MMS, mms_parser, torch_parser
 from model_archiver.commands import COMMANDS
 from model_archiver.core.problems import error
 from model_archiver.core.text import did_you_mean, expand_home, parse_size
@@ -79,8 +80,6 @@ def command_parser(program: str, name: str, words: Sequence[str] = ()) -> FlagPa
 
 def _add_packaging_flags(parser: FlagParser, program: str) -> None:
     """Add the flags of packaging that the parser lacks; without a default, to know those that are given."""
-    from model_archiver.cli.parser import MMS, mms_parser, torch_parser  # noqa: PLC0415 - for this command only
-
     packaging = mms_parser() if program == MMS else torch_parser()
     own = {*parser._option_string_actions, "--tool-version", "--convert"}
     for action in packaging._actions:

@@ -97,16 +97,11 @@ def archive_table(report: ArchiveReport, style: TextStyle) -> str:
     from model_archiver.cli.json_output import role  # noqa: PLC0415 - not needed for packaging
 
     lines = [f"{label:<8} {style.truncate(value, 9)}" for label, value in _facts(report)]
-    rows = [
-        (
-            str(entry.path),
-            f"{entry.size:,}",
-            "-" if entry.compressed_size is None else f"{entry.compressed_size:,}",
-            role(entry.path, report.manifest),
-        )
-        for entry in report.files
-    ]
-    heading, *files = _columns([("path", "bytes", "compressed", "role"), *rows], style)
+    rows = [("path", "bytes", "compressed", "role")]
+    for entry in report.files:
+        compressed = "-" if entry.compressed_size is None else f"{entry.compressed_size:,}"
+        rows.append((str(entry.path), f"{entry.size:,}", compressed, role(entry.path, report.manifest)))
+    heading, *files = _columns(rows, style)
     return "\n".join([*lines, "", style.colorize(heading, BOLD), *files])
 
 
@@ -120,9 +115,8 @@ def verdict(report: ArchiveReport, style: TextStyle) -> str:
     match = "checksums match" if compared == total else f"checksums of {compared} of {counted(total, 'file')} match"
     facts.append(match if compared else "no checksums to compare")
     layout = "; for SageMaker: TorchServe itself needs one top folder" if report.layout else ""
-    return (
-        f"{style.truncate(str(report.path), 40)}: {style.colorize('OK', GREEN)}, {', '.join(facts + warnings)}{layout}"
-    )
+    name = style.truncate(str(report.path), 40)
+    return f"{name}: {style.colorize('OK', GREEN)}, {', '.join(facts + warnings)}{layout}"
 
 
 def rejection(name: str, problems: Sequence[Problem], style: TextStyle) -> str:
@@ -152,10 +146,8 @@ def code_list(table: Mapping[str, Any]) -> str:
 
 def difference_table(difference: Difference, style: TextStyle) -> str:
     """Return what differs between two archives."""
-    lines = [
-        style.truncate(f"~ {change.field}: {_or_dash(change.a)} -> {_or_dash(change.b)}")
-        for change in difference.fields
-    ]
+    changes = [f"~ {change.field}: {_or_dash(change.a)} -> {_or_dash(change.b)}" for change in difference.fields]
+    lines = [style.truncate(change) for change in changes]
     signs = [_SIGNS[change.change] for change in difference.files]
     rows = [(str(change.path), _sizes(change)) for change in difference.files]
     for (sign, color), line in zip(signs, _columns(rows, style, reserved=2), strict=True):

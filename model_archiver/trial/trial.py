@@ -21,10 +21,9 @@ from model_archiver.trial.diagnosis import Failure, diagnose, logged_warnings
 from model_archiver.trial.expectations import TOGETHER, compare
 from model_archiver.trial.interpreter import GuardedProcess, Interpreter, count_gpus, find_interpreter
 from model_archiver.trial.private_tree import PrivateTree
-from model_archiver.trial.protocol import DONE, AnswerError
 from model_archiver.trial.report import TrialReport, TrialRequest, TriedModel
 from model_archiver.trial.requests import packed_requests
-from model_archiver.trial.worker import Worker
+from model_archiver.trial.worker import DONE, AnswerError, Worker
 from model_archiver.writing.staging import StagingDirectory
 
 TYPE_CHECKING = False
