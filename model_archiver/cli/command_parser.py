@@ -149,21 +149,18 @@ def _add_trial_flags(parser: FlagParser) -> None:
     tolerance = valid(float, "a tolerance; give a number such as 0.001", flags.NUMBER)
     batch_size = valid(int, "a batch size; give 1 or more", "0*[1-9][0-9]{0,4}")
     device = valid(str, "a device; give cpu, cuda or cuda:N, such as cuda:0", "cpu|cuda(:[0-9]{1,3})?")
+    flag = parser.add_argument
     for name, metavar, expand, text in (
         ("--input", "FILE", expand_home, "one request; - is stdin; may be repeated"),
         ("--form", "NAME=VALUE", _form_part, "a part of a multipart request: a value or @FILE"),
         ("--expect", "FILE", expand_home, "the expected answer; one for each request"),
     ):
-        parser.add_argument(name, action="append", type=expand, default=[], metavar=metavar, help=text)
-    for name, metavar, convert, text in (
-        ("--content-type", "TYPE", str, "the type of every --input (default: by its suffix)"),
-        ("--tolerance", "X", tolerance, "how much numbers of --expect may differ"),
-        ("--cases", "FILE", expand_home, "a JSON list of requests and expected answers"),
-        ("--batch-size", "N", batch_size, "how many requests to send together"),
-        ("--device", "DEVICE", device, "cpu, cuda or cuda:N (default: as configured)"),
-        ("--envelope", "NAME", str, "TorchServe's: json, body, kserve or kservev2"),
-    ):
-        parser.add_argument(name, type=convert, metavar=metavar, help=text)
-    parser.set_defaults(tolerance=0.0, envelope="")
+        flag(name, action="append", type=expand, default=[], metavar=metavar, help=text)
+    flag("--content-type", metavar="TYPE", help="the type of every --input (default: by its suffix)")
+    flag("--tolerance", type=tolerance, default=0.0, metavar="X", help="how much numbers of --expect may differ")
+    flag("--cases", type=expand_home, metavar="FILE", help="a JSON list of requests and expected answers")
+    flag("--batch-size", type=batch_size, metavar="N", help="how many requests to send together")
+    flag("--device", type=device, metavar="DEVICE", help="cpu, cuda or cuda:N (default: as configured)")
+    flag("--envelope", default="", metavar="NAME", help="TorchServe's: json, body, kserve or kservev2")
     flags.add_worker_flags(parser)
-    parser.add_argument("--log", action="store_true", help="show all that the worker writes")
+    flag("--log", action="store_true", help="show all that the worker writes")

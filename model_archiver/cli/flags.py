@@ -37,7 +37,6 @@ class FlagParser(argparse.ArgumentParser):
         raise_errors([self._unknown_flag(word) for word in given if self._is_unknown(word)])
         self._values: dict[str, object] = {}  # the last value of each flag that takes one
         self.repeated: list[Problem] = []  # a warning for each value that does not count
-        parsed: Any
         several = any(action.nargs == "*" for action in self._get_positional_actions())
         parse = self.parse_known_intermixed_args if several else self.parse_known_args  # flags between words
         parsed, rest = parse(given, namespace)

@@ -74,7 +74,7 @@ class Trial:
                 tree = PrivateTree(folder)
                 fill(tree)
                 self._requests = self._requests or packed_requests(folder, settings.samples)
-                model = self._model(python, folder)
+                model = self._model(folder)
             requirements = self._context.text_field("requirementsFile")
             if requirements and settings.install_requirements:
                 _install(requirements, python, folder, unblocked)
@@ -97,13 +97,13 @@ class Trial:
             message = f"test does not support {' and '.join(wrong)}"
             raise error("trial-unsupported", message, "try it on the server itself", path)
 
-    def _model(self, python: Interpreter, folder: Path) -> TriedModel:
+    def _model(self, folder: Path) -> TriedModel:
         lines, requirements = [], self._context.text_field("requirementsFile")
         if requirements and not self._settings.install_requirements:
             self._found.notes.append(f"The archive has requirements ({requirements}), which were not installed.")
             lines = (folder / requirements).read_text(encoding="utf-8", errors="replace").splitlines()
         return TriedModel(
-            server=python.server,
+            server=self._python.server,
             name=self._context.text_field("modelName"),
             handler=self._context.handler,
             folder=str(folder),
@@ -111,7 +111,7 @@ class Trial:
             requirements=lines,
             search_path=[str(root) for root in self._context.roots[:-1]],
             batch_size=self._settings.batch_size or self._number("batchSize") or 1,
-            gpu=self._gpu(python),
+            gpu=self._gpu(),
             envelope=self._settings.envelope,
             is_async=self._config.get("asyncCommunication") is True,
         )
@@ -166,8 +166,7 @@ class Trial:
                 known = {str(problem) for problem in self._found.problems}
                 differences = list(compare(answer, request))
                 self._found.answers = self._found.answers and not differences
-                new = (problem for problem in differences if str(problem).replace(TOGETHER, "") not in known)
-                self._found.problems += new
+                self._found.problems += [each for each in differences if str(each).replace(TOGETHER, "") not in known]
 
     def _rounds(self, batch_size: int) -> list[list[int]]:
         """Return the numbers, counted from 1, of the requests that are sent together, each alone first."""
@@ -198,17 +197,17 @@ class Trial:
         value = self._config.get(key)
         return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
-    def _gpu(self, python: Interpreter) -> int:
+    def _gpu(self) -> int:
         """Return the number of the GPU, or -1 for the CPU; raise ModelArchiverError if one is asked for and absent."""
         wanted = self._settings.device
         is_configured = str(self._config.get("deviceType", "")).lower() == "gpu"
         if wanted == "cpu" or (wanted is None and not is_configured):
             return -1
         number = int((wanted or "").partition(":")[2] or 0)
-        count = count_gpus(python)
+        count = count_gpus(self._python)
         if number < count:
             return number
-        here = f"torch finds {counted(count, 'GPU')} here" if count else "torch finds no GPU here"
+        here = f"torch finds {counted(count, 'GPU') if count else 'no GPU'} here"
         if wanted is not None:
             raise error("trial-device", here, "use --device cpu", f"--device {wanted}")
         self._found.notes.append(f"The configuration asks for a GPU, and {here}: tried on the CPU.")
