@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import mode
@@ -63,14 +64,12 @@ class PrivateTree:
     def changes(self) -> Iterator[Problem]:
         """Yield an error for each file of a model folder that was linked and has changed."""
         for path, source in self._linked.items():
-            try:
-                is_same = source == source.from_stat(source.path, os.stat(source.path))  # noqa: PTH116
-            except OSError:
-                is_same = False
-            if not is_same:
-                message = "the model changed this file, which was linked"
-                hint = "let the handler write to a new file; if this one is your own, restore it"
-                yield Problem("error", "trial-file-changed", message, hint, path)
+            with suppress(OSError):
+                if source == source.from_stat(source.path, os.stat(source.path)):  # noqa: PTH116
+                    continue
+            message = "the model changed this file, which was linked"
+            hint = "let the handler write to a new file; if this one is your own, restore it"
+            yield Problem("error", "trial-file-changed", message, hint, path)
 
     def _check_space(self, needed: int) -> None:
         free = shutil.disk_usage(self._folder).free

@@ -157,8 +157,7 @@ class Worker:
 
     def _environment(self) -> dict[str, str]:
         environment = {name: value for name, value in os.environ.items() if name not in _REMOVED}
-        inherited = environment.get("PYTHONPATH")
-        path = [*self._model.search_path, *([inherited] if inherited else []), self._model.folder]
+        path = filter(None, [*self._model.search_path, environment.get("PYTHONPATH"), self._model.folder])
         environment |= dict.fromkeys(("TEMP", "TMP", "TMPDIR"), str(self._folder))
         # Without a buffer, the last lines of a worker that ends at once are not lost.
         own = {"PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1", "TS_DECODE_INPUT_REQUEST": "true"}
@@ -169,13 +168,11 @@ class Worker:
         family = getattr(socket, "AF_UNIX", socket.AF_INET) if isinstance(self._address, str) else socket.AF_INET
         while True:
             connection = socket.socket(family, socket.SOCK_STREAM)
-            try:
+            with suppress(OSError):
                 connection.settimeout(max(_POLL, deadline - time.monotonic()))
                 connection.connect(self._address)
-            except OSError:
-                connection.close()
-            else:
                 return connection
+            connection.close()
             if self._process.wait(_POLL) is not None:
                 raise AnswerError("closed")
             if time.monotonic() > deadline:
