@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 
 from model_archiver.cli import flags
 from model_archiver.cli.flags import FlagParser, valid
@@ -11,11 +12,6 @@ from model_archiver.cli.parser import MMS, mms_parser, torch_parser
 from model_archiver.commands import COMMANDS
 from model_archiver.core.problems import error
 from model_archiver.core.text import did_you_mean, expand_home, parse_size
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from argparse import Action
-    from collections.abc import Sequence
 
 SHELLS = ("bash", "zsh", "fish")
 _ARCHIVE = "a .mar, .tar.gz or model folder, made by any tool"
@@ -140,7 +136,7 @@ def _form_part(given: str) -> str:
     return f"{name}=@{expand_home(path)}" if is_file else given
 
 
-def _usage(action: Action) -> str:
+def _usage(action: argparse.Action) -> str:
     shown = str(action.metavar)
     return {"+": f"{shown}...", "?": f"[{shown}]", "*": f"[{shown}...]"}.get(str(action.nargs), shown)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from model_archiver.checks.config import config_settings
 from model_archiver.checks.context import CheckContext
+from model_archiver.core import running
 from model_archiver.core.manifest import MANIFEST_PATH
 from model_archiver.core.problems import error
 from model_archiver.core.record import Record
 from model_archiver.core.request import StrPath
-from model_archiver.core.running import block_signals
 from model_archiver.core.text import counted
 from model_archiver.trial.diagnosis import Failure, diagnose, logged_warnings
 from model_archiver.trial.expectations import TOGETHER, compare
@@ -25,10 +25,6 @@ from model_archiver.trial.report import TrialReport, TrialRequest, TriedModel
 from model_archiver.trial.requests import packed_requests
 from model_archiver.trial.worker import DONE, AnswerError, Worker
 from model_archiver.writing.staging import StagingDirectory
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from model_archiver.core.running import Unblocked
 
 _DEFAULT_SECONDS, _SAGEMAKER_SECONDS = 120, 60
 _UNSUPPORTED = ("sequenceBatching", "continuousBatching")
@@ -66,9 +62,9 @@ class Trial:
         The folder and all processes are gone afterwards. Raise ModelArchiverError if the model cannot be tried.
         """
         self._found, settings, python = found, self._settings, self._python
-        temporary = Path(os.path.realpath(tempfile.gettempdir()))
-        owner = os.getuid() if hasattr(os, "getuid") else 0
-        with block_signals() as unblocked, StagingDirectory(temporary / "model", f"model-archiver-{owner}") as staging:
+        place = Path(os.path.realpath(tempfile.gettempdir())) / "model"
+        name = f"model-archiver-{os.getuid() if hasattr(os, 'getuid') else 0}"
+        with running.block_signals() as unblocked, StagingDirectory(place, name) as staging:
             folder = staging.path / "model"
             with unblocked():
                 tree = PrivateTree(folder)
@@ -214,7 +210,7 @@ class Trial:
         return -1
 
 
-def _install(requirements: str, python: Interpreter, folder: Path, unblocked: Unblocked) -> None:
+def _install(requirements: str, python: Interpreter, folder: Path, unblocked: running.Unblocked) -> None:
     """Install the requirements as ModelManager.java does (`setupModelDependencies`), or raise ModelArchiverError."""
     command = [python.executable, "-m", "pip", "install", "-U", "-t", str(folder), "-r", str(folder / requirements)]
     temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder.parent))
