@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from model_archiver.cli.flags import terminal_columns
@@ -74,9 +75,8 @@ def written_line(report: ArchiveReport) -> str:
 
 def extracted_line(done: Extraction) -> str:
     """Return a line that says what was unpacked."""
-    archive = done.archive
-    size = human_size(archive.unpacked_size)
-    return f"unpacked to {as_seen(done.folder)} ({_model_files(archive.files)}, {size})"
+    size = human_size(done.archive.unpacked_size)
+    return f"unpacked to {as_seen(done.folder)} ({_model_files(done.archive.files)}, {size})"
 
 
 def plan_table(plan: Plan) -> str:
@@ -197,14 +197,13 @@ def _outcome(value: bool, seconds: float | None, style: TextStyle) -> str:
 
 
 def _answer_line(answer: TrialAnswer, style: TextStyle) -> str:
-    from model_archiver.cli.json_output import answer_body  # noqa: PLC0415 - not needed for packaging
-
     together = " (sent together)" if answer.batched else ""
     facts = [str(answer.status), answer.content_type, f"{answer.seconds:.2f} s", human_size(len(answer.body))]
-    is_binary = answer_body(answer)["form"] == "base64"
-    text = "" if is_binary else shortened(" ".join(answer.body.decode().split()), _SHOWN_BODY)
     line = f"{answer.request}{together}: {', '.join(fact for fact in facts if fact)}"
-    return style.truncate(f"  {line}{f': {text}' if text else ''}")
+    with suppress(UnicodeDecodeError):  # it is binary
+        text = shortened(" ".join(answer.body.decode().split()), _SHOWN_BODY)
+        line += f": {text}" if text else ""
+    return style.truncate(f"  {line}")
 
 
 def _columns(rows: Sequence[tuple[str, ...]], style: TextStyle, reserved: int = 0) -> list[str]:
