@@ -4,40 +4,29 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 
-from model_archiver.cli.flags import (
-    JOBS,
-    NUMBER,
-    FlagParser,
-    HelpFormatter,
-    add_common_flags,
-    add_worker_flags,
-    valid,
-)
+from model_archiver.cli import flags
+from model_archiver.cli.flags import FlagParser, valid
+from model_archiver.cli.parser import MMS, mms_parser, torch_parser
 from model_archiver.commands import COMMANDS
 from model_archiver.core.problems import error
 from model_archiver.core.text import did_you_mean, expand_home, parse_size
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from argparse import Action
-    from collections.abc import Sequence
-
 SHELLS = ("bash", "zsh", "fish")
 _ARCHIVE = "a .mar, .tar.gz or model folder, made by any tool"
-_TEST_NOTES = """\
-This runs the code of the archive, with your rights. Java is not needed, but the
-Python of --python (default: that of this tool) must have the server's package.
-
-examples:
-  {0} digits.mar --input sample.json --expect answer.json
-  {0} iris.mar --python serving --input sample.json"""
 _EXAMPLES = {
     "inspect": "examples:\n  {0} digits.mar\n  {0} digits.mar --json",
     "verify": "examples:\n  {0} digits.mar\n  {0} model-store/*.mar --strict\n  {0} digits.mar --output-format github",
     "extract": "example:\n  {0} digits.mar --to unpacked",
     "diff": "example:\n  {0} old/digits.mar new/digits.mar",
-    "test": _TEST_NOTES,
+    "test": """\
+This runs the code of the archive, with your rights. Java is not needed, but the
+Python of --python (default: that of this tool) must have the server's package.
+
+examples:
+  {0} digits.mar --input sample.json --expect answer.json
+  {0} iris.mar --python serving --input sample.json""",
     "build": """\
 All flags of packaging can be given too; they override those of the file.
 
@@ -70,17 +59,15 @@ def command_parser(program: str, name: str, words: Sequence[str] = ()) -> FlagPa
             hint = f"did you mean {program} inspect {shlex.quote(name)}?"
         raise error("command-unknown", f"unknown command {name if name.strip() else repr(name)}", hint)
     what, call = COMMANDS[name], f"{program} {name}"
-    epilog = _EXAMPLES[name].format(call)
-    parser = FlagParser(
-        prog=call, description=f"{what[0].upper()}{what[1:]}.", epilog=epilog, formatter_class=HelpFormatter
-    )
+    description, epilog = f"{what[0].upper()}{what[1:]}.", _EXAMPLES[name].format(call)
+    parser = FlagParser(prog=call, description=description, epilog=epilog, formatter_class=flags.HelpFormatter)
     parser._positionals.title, parser._optionals.title = "arguments", "flags"
     if name == "build":
         _add_build_flags(parser, program)
     _add_arguments(parser, name)
     positional = [action for action in parser._actions if not action.option_strings]
     parser.usage = " ".join([call, *(_usage(action) for action in positional), "[flags]"])
-    add_common_flags(parser, has_checks=name in ("verify", "test", "build"))
+    flags.add_common_flags(parser, has_checks=name in ("verify", "test", "build"))
     if name == "build":
         parser.short_help = parser.format_help()
         _add_packaging_flags(parser, program)
@@ -89,8 +76,6 @@ def command_parser(program: str, name: str, words: Sequence[str] = ()) -> FlagPa
 
 def _add_packaging_flags(parser: FlagParser, program: str) -> None:
     """Add the flags of packaging that the parser lacks; without a default, to know those that are given."""
-    from model_archiver.cli.parser import MMS, mms_parser, torch_parser  # noqa: PLC0415 - for this command only
-
     packaging = mms_parser() if program == MMS else torch_parser()
     own = {*parser._option_string_actions, "--tool-version", "--convert"}
     for action in packaging._actions:
@@ -115,12 +100,8 @@ def _add_arguments(parser: FlagParser, name: str) -> None:
     elif name == "explain":
         flag("code", nargs="?", metavar="CODE", help="the word in brackets at the end of an error or warning")
     elif name == "completion":
-        flag(
-            "shell",
-            type=valid(str, "a shell; choose bash, zsh or fish", "|".join(SHELLS)),
-            metavar="SHELL",
-            help="bash, zsh or fish",
-        )
+        shell = valid(str, "a shell; choose bash, zsh or fish", "|".join(SHELLS))
+        flag("shell", type=shell, metavar="SHELL", help="bash, zsh or fish")
     elif name == "help":
         flag("about", nargs="?", metavar="COMMAND", help="the command to show the help of")
         flag("--all", action="store_true", help="show all flags of packaging")
@@ -148,7 +129,7 @@ def _add_build_flags(parser: FlagParser, program: str) -> None:
         shown = file.read().split("---\n")[program == "model-archiver"]  # a YAML document for each program
     flag("--example", action="version", version=shown, help="print a commented file of models, and exit")
     flag("--dry-run", action="store_true", help="print what would be packed, and write nothing")
-    flag("-j", "--jobs", type=JOBS, metavar="N", help="how many cores to use in all (default: all available)")
+    flag("-j", "--jobs", type=flags.JOBS, metavar="N", help="how many cores to use in all (default: all available)")
 
 
 def _form_part(given: str) -> str:
@@ -156,30 +137,27 @@ def _form_part(given: str) -> str:
     return f"{name}=@{expand_home(path)}" if is_file else given
 
 
-def _usage(action: Action) -> str:
+def _usage(action: argparse.Action) -> str:
     shown = str(action.metavar)
     return {"+": f"{shown}...", "?": f"[{shown}]", "*": f"[{shown}...]"}.get(str(action.nargs), shown)
 
 
 def _add_trial_flags(parser: FlagParser) -> None:
-    tolerance = valid(float, "a tolerance; give a number such as 0.001", NUMBER)
+    tolerance = valid(float, "a tolerance; give a number such as 0.001", flags.NUMBER)
     batch_size = valid(int, "a batch size; give 1 or more", "0*[1-9][0-9]{0,4}")
     device = valid(str, "a device; give cpu, cuda or cuda:N, such as cuda:0", "cpu|cuda(:[0-9]{1,3})?")
+    flag = parser.add_argument
     for name, metavar, expand, text in (
         ("--input", "FILE", expand_home, "one request; - is stdin; may be repeated"),
         ("--form", "NAME=VALUE", _form_part, "a part of a multipart request: a value or @FILE"),
         ("--expect", "FILE", expand_home, "the expected answer; one for each request"),
     ):
-        parser.add_argument(name, action="append", type=expand, default=[], metavar=metavar, help=text)
-    for name, metavar, convert, text in (
-        ("--content-type", "TYPE", str, "the type of every --input (default: by its suffix)"),
-        ("--tolerance", "X", tolerance, "how much numbers of --expect may differ"),
-        ("--cases", "FILE", expand_home, "a JSON list of requests and expected answers"),
-        ("--batch-size", "N", batch_size, "how many requests to send together"),
-        ("--device", "DEVICE", device, "cpu, cuda or cuda:N (default: as configured)"),
-        ("--envelope", "NAME", str, "TorchServe's: json, body, kserve or kservev2"),
-    ):
-        parser.add_argument(name, type=convert, metavar=metavar, help=text)
-    parser.set_defaults(tolerance=0.0, envelope="")
-    add_worker_flags(parser)
-    parser.add_argument("--log", action="store_true", help="show all that the worker writes")
+        flag(name, action="append", type=expand, default=[], metavar=metavar, help=text)
+    flag("--content-type", metavar="TYPE", help="the type of every --input (default: by its suffix)")
+    flag("--tolerance", type=tolerance, default=0.0, metavar="X", help="how much numbers of --expect may differ")
+    flag("--cases", type=expand_home, metavar="FILE", help="a JSON list of requests and expected answers")
+    flag("--batch-size", type=batch_size, metavar="N", help="how many requests to send together")
+    flag("--device", type=device, metavar="DEVICE", help="cpu, cuda or cuda:N (default: as configured)")
+    flag("--envelope", default="", metavar="NAME", help="TorchServe's: json, body, kserve or kservev2")
+    flags.add_worker_flags(parser)
+    flag("--log", action="store_true", help="show all that the worker writes")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from argparse import Action
 
 from model_archiver.cli.command_parser import SHELLS, command_parser
-from model_archiver.cli.flags import FlagParser
 from model_archiver.cli.parser import MMS, mms_parser, torch_parser
 from model_archiver.commands import COMMANDS
 from model_archiver.core.codes import read_codes
@@ -77,7 +75,12 @@ def _script(program: str, shell: str) -> str:
     codes = read_codes()
     warnings = [code for code, facts in codes.items() if facts["level"] != "error"]
     choices = {"CODE": list(codes), "CODES": warnings, "COMMAND": list(COMMANDS), "SHELL": list(SHELLS)}
-    root, actions = _command_tree(program)
+    root = mms_parser() if program == MMS else torch_parser()
+    commands, actions = root.add_subparsers(prog=program), list(root._actions)
+    for name, text in COMMANDS.items():
+        parser = command_parser(program, name)
+        commands.add_parser(name, help=text, parents=[parser], add_help=False, description=parser.description)
+        actions += parser._actions
     for action in actions:
         known = choices.get(str(action.metavar), action.choices)
         action.choices = getattr(action.type, "choices", known)
@@ -91,14 +94,3 @@ def _script(program: str, shell: str) -> str:
     script = script.replace("== eval ]]", "== (eval|file) ]]")  # so that `source` registers it too
     script = script.replace('"(*):', '"*:')  # several files, not one
     return re.sub(r'(--[\w-]+)(}?"?\[(?:\\.|[^]\\])*\]:)', r"\1=\2", script)  # --flag=value, not only --flag value
-
-
-def _command_tree(program: str) -> tuple[FlagParser, list[Action]]:
-    """Return the parser of packaging with all commands below it, and the arguments of all of them."""
-    root = mms_parser() if program == MMS else torch_parser()
-    commands, actions = root.add_subparsers(prog=program), list(root._actions)
-    for name, text in COMMANDS.items():
-        parser = command_parser(program, name)
-        commands.add_parser(name, help=text, parents=[parser], add_help=False, description=parser.description)
-        actions += parser._actions
-    return root, actions

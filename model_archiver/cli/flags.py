@@ -37,7 +37,6 @@ class FlagParser(argparse.ArgumentParser):
         raise_errors([self._unknown_flag(word) for word in given if self._is_unknown(word)])
         self._values: dict[str, object] = {}  # the last value of each flag that takes one
         self.repeated: list[Problem] = []  # a warning for each value that does not count
-        parsed: Any
         several = any(action.nargs == "*" for action in self._get_positional_actions())
         parse = self.parse_known_intermixed_args if several else self.parse_known_args  # flags between words
         parsed, rest = parse(given, namespace)
@@ -105,25 +104,24 @@ def terminal_columns() -> int:
 
 def add_worker_flags(group: argparse._ActionsContainer, prefix: str = "") -> None:
     """Add the flags that say how the server's worker runs; `prefix` goes before the names that packaging could mean."""
+    flag = group.add_argument
     text = "the Python, or virtual environment, with the server"
-    group.add_argument(f"--{prefix}python", type=expand_home, metavar="PATH", help=text)
+    flag(f"--{prefix}python", type=expand_home, metavar="PATH", help=text)
     seconds = valid(float, "a number of seconds; give one such as 30 or 0.5", _SECONDS)
-    text = "time limit of loading, and of each answer"
-    group.add_argument(f"--{prefix}timeout", type=seconds, metavar="SECONDS", help=text)
-    text = "first install the model's requirements, privately"
-    group.add_argument("--install-requirements", action="store_true", help=text)
+    flag(f"--{prefix}timeout", type=seconds, metavar="SECONDS", help="time limit of loading, and of each answer")
+    flag("--install-requirements", action="store_true", help="first install the model's requirements, privately")
 
 
 def add_common_flags(group: argparse._ActionsContainer, *, has_checks: bool = True) -> None:
     """Add the flags that all commands have, and those of commands that check a model."""
+    flag = group.add_argument
     if has_checks:
-        text = "ignore warnings with these codes, comma-separated"
-        group.add_argument("--ignore", action="append", metavar="CODES", help=text)
+        flag("--ignore", action="append", metavar="CODES", help="ignore warnings with these codes, comma-separated")
         text = "what to print: text, json or github (annotations)"
-        group.add_argument("--output-format", type=Choice("text", "json", "github"), metavar="FORMAT", help=text)
-    group.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
-    group.add_argument("--quiet", action="store_true", help="no progress bar and no summary; warnings stay")
-    group.add_argument("--debug", action="store_true", help="show where in the code an error came from")
+        flag("--output-format", type=Choice("text", "json", "github"), metavar="FORMAT", help=text)
+    flag("--json", action="store_true", help="print the result as JSON on stdout")
+    flag("--quiet", action="store_true", help="no progress bar and no summary; warnings stay")
+    flag("--debug", action="store_true", help="show where in the code an error came from")
 
 
 class Choice:

@@ -27,18 +27,15 @@ def workflow_command(problem: Problem, archive: StrPath | None, own_files: Colle
     file, named = _place(problem, None if archive is None else Path(archive), own_files)
     line = "" if problem.line is None else str(problem.line)
     place = ":".join(filter(None, (named, line)))
-    text = str(problem.replace(path=place if named else "", line=None))
     fields = {"file": _in_workspace(file) if file else "", "line": line if file and not named else ""}
-    return _command(problem.level, text, **fields, title=problem.code or problem.level)
-
-
-def _command(level: str, text: str, **fields: str) -> str:
-    """Return a command, escaped as GitHub's toolkit does (packages/core/src/command.ts)."""
+    fields["title"] = problem.code or problem.level
     given = {name: _escape(value).replace(":", "%3A").replace(",", "%2C") for name, value in fields.items() if value}
-    return f"::{level} {','.join(f'{name}={value}' for name, value in given.items())}::{_escape(text)}"
+    text = _escape(str(problem.replace(path=place if named else "", line=None)))
+    return f"::{problem.level} {','.join(f'{name}={value}' for name, value in given.items())}::{text}"
 
 
 def _escape(text: str) -> str:
+    """Escape a text as GitHub's toolkit does (packages/core/src/command.ts)."""
     return printable(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
 
 

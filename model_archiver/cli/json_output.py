@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from binascii import b2a_base64
+from contextlib import suppress
 
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, is_sample, model_of
 from model_archiver.planning.handler import packed_module, split_function
@@ -113,12 +114,10 @@ def answer_body(answer: TrialAnswer) -> dict[str, object]:
     except UnicodeDecodeError:
         return {"form": "base64", "body": b2a_base64(answer.body, newline=False).decode()}
     if answer.content_type.partition(";")[0].strip().lower() in ("", "application/json"):
-        try:
+        with suppress(ValueError, RecursionError):  # not JSON, or with a number that JSON lacks, such as NaN
             value = json.loads(text)
             json.dumps(value, indent=2, allow_nan=False)  # with an indent, it takes less depth
-        except (ValueError, RecursionError):  # not JSON, or with a number that JSON lacks, such as NaN
-            return {"form": "text", "body": text}
-        return {"form": "json", "body": value}
+            return {"form": "json", "body": value}
     return {"form": "text", "body": text}
 
 

@@ -103,11 +103,8 @@ def inspect(args: argparse.Namespace, reporter: Reporter, style: TextStyle) -> O
     with progress_bar(hidden=args.quiet) as progress:
         report = inspect(args.archive, max_size=args.max_size, progress=progress)
     reporter.problems(report.problems)
-    return Outcome(
-        DONE if report.is_ok else FAILED,
-        lambda: text_output.archive_table(report, style),
-        lambda: json_output.report_fields(report),
-    )
+    status = DONE if report.is_ok else FAILED
+    return Outcome(status, lambda: text_output.archive_table(report, style), lambda: json_output.report_fields(report))
 
 
 def verify(args: argparse.Namespace, reporter: Reporter, style: TextStyle) -> Outcome:
@@ -183,11 +180,8 @@ def diff(args: argparse.Namespace, reporter: Reporter, style: TextStyle) -> Outc
     with progress_bar(hidden=args.quiet) as progress:
         found = diff(args.a, args.b, max_size=args.max_size, progress=progress)
     reporter.problems(dict.fromkeys([*found.a.problems, *found.b.problems]))
-    return Outcome(
-        DONE if found.same else FAILED,
-        lambda: text_output.difference_table(found, style),
-        lambda: json_output.difference_fields(found),
-    )
+    status, table = DONE if found.same else FAILED, text_output.difference_table
+    return Outcome(status, lambda: table(found, style), lambda: json_output.difference_fields(found))
 
 
 def test(args: argparse.Namespace, reporter: Reporter, style: TextStyle) -> Outcome:
@@ -213,11 +207,10 @@ def explain(args: argparse.Namespace, reporter: Reporter, _style: TextStyle) -> 
         hint = did_you_mean(code, table, f"run {reporter.program} explain to list all codes")
         raise error("usage-invalid", f"unknown code {code}", hint)
     chosen = {code: table[code]} if code else table
-    shown = [
-        {"code": name, **{key: entry[key] for key in ("level", "meaning", "explanation", "fix")}}
-        | {"example": entry["example"]["run"]}
-        for name, entry in chosen.items()
-    ]
+    shown = []
+    for name, entry in chosen.items():
+        texts = {key: entry[key] for key in ("level", "meaning", "explanation", "fix")}
+        shown.append({"code": name, **texts, "example": entry["example"]["run"]})
     return Outcome(
         DONE,
         lambda: text_output.explanation(code, table[code]) if code else text_output.code_list(table),

@@ -1,4 +1,4 @@
-"""The flags of packaging."""
+"""The flags of packaging, and its help."""
 
 from __future__ import annotations
 
@@ -6,22 +6,92 @@ import argparse
 
 from model_archiver._version import __version__
 from model_archiver.cli.flags import JOBS, Choice, FlagParser, HelpFormatter, add_common_flags, add_worker_flags
-from model_archiver.cli.help import MMS_HELP, TORCH_HELP
+from model_archiver.commands import COMMANDS
 from model_archiver.core.problems import error
 from model_archiver.core.request import DEFLATE, ArchiveFormat, Platform
 
 TORCH = "torch-model-archiver"
 MMS = "model-archiver"
 
+_BY_NAME = ("completion", "help", "version")  # the commands that --help only names
+_COMMANDS = "commands, each with its own --help:\n"
+_COMMANDS += "".join(f"  {name:<9} {text}\n" for name, text in COMMANDS.items() if name not in _BY_NAME)
+_COMMANDS += f"  {', '.join(_BY_NAME)}"
+
+# What --help prints, on one screen; `help --all` prints every flag.
+_TORCH_HELP = f"""\
+usage: torch-model-archiver --model-name NAME [flags]
+       torch-model-archiver COMMAND [flags]
+
+Package a trained model as one archive that TorchServe can serve.
+
+model:
+  --model-name NAME             its name on the server (required)
+  --serialized-file FILE        the weights: state_dict, TorchScript, ONNX, ...
+  --model-file FILE             the Python file that defines the model's class
+  --handler HANDLER             a built-in handler, or a Python file
+  --extra-files PATHS           comma-separated files and folders
+  -r, --requirements-file FILE  the model's Python requirements
+  -c, --config-file FILE        the model's configuration, YAML
+  -v, --version VERSION         the model's version (default: 1.0)
+
+output:
+  --export-path DIR             the output's folder (default: current folder)
+  --archive-format FORMAT       default, zip-store, tgz or no-archive
+  -f, --force                   replace existing output
+  --dry-run                     print what would be packed, and write nothing
+  --test                        run the model first; write it only if it works
+
+{_COMMANDS}
+
+examples:
+  torch-model-archiver --model-name digits --model-file model.py \\
+      --serialized-file digits.pt --handler handler.py
+  torch-model-archiver --model-name net --serialized-file torchscript.pt -f
+  torch-model-archiver test digits.mar --input sample.json
+
+All flags: torch-model-archiver help --all
+"""
+
+_MMS_HELP = f"""\
+usage: model-archiver --model-name NAME --model-path DIR --handler H [flags]
+       model-archiver COMMAND [flags]
+
+Package a model's folder as one archive that Multi Model Server can serve.
+
+model:
+  --model-name NAME        its name on the server (required)
+  --model-path DIR         the folder to pack, with its tree (required)
+  --handler HANDLER        a module of the folder: module:function (required)
+  --runtime RUNTIME        python, python2 or python3 (default: python)
+  -v, --version VERSION    the model's version (default: 1.0)
+
+output:
+  --export-path DIR        the output's folder (default: current folder)
+  --archive-format FORMAT  default, zip-store, tgz or no-archive
+  -f, --force              replace existing output
+  --dry-run                print what would be packed, and write nothing
+  --test                   run the model first; write it only if it works
+
+{_COMMANDS}
+
+examples:
+  model-archiver --model-name iris --model-path iris --handler service:handle
+  model-archiver --model-name iris --model-path iris --handler service -f --test
+  model-archiver verify iris.mar
+
+All flags: model-archiver help --all
+"""
+
 
 def torch_parser() -> FlagParser:
     """Return the parser of ``torch-model-archiver``."""
-    return _program(TORCH, TORCH_HELP)
+    return _program(TORCH, _TORCH_HELP)
 
 
 def mms_parser() -> FlagParser:
     """Return the parser of ``model-archiver``."""
-    return _program(MMS, MMS_HELP)
+    return _program(MMS, _MMS_HELP)
 
 
 def _program(name: str, short_help: str) -> FlagParser:
@@ -44,62 +114,64 @@ def _program(name: str, short_help: str) -> FlagParser:
 
 
 def _add_model_flags(group: argparse._ActionsContainer, *, is_mms: bool) -> None:
+    flag = group.add_argument
     text = "the model's name on the server, and the name of the output: letters, digits, '_', '-' and '.'"
-    group.add_argument("--model-name", required=True, metavar="NAME", help=text)
+    flag("--model-name", required=True, metavar="NAME", help=text)
     if is_mms:
-        group.add_argument("--model-path", required=True, metavar="DIR", help="the folder to pack, with its tree")
+        flag("--model-path", required=True, metavar="DIR", help="the folder to pack, with its tree")
         text = "the handler, a module of the folder: module, module:function, module.py, package.module:function or "
         text += "dir/module.py:function"
     else:
         text = "the weights: a state_dict (with --model-file), TorchScript, ONNX, or whatever the handler loads"
-        group.add_argument("--serialized-file", metavar="FILE", help=text)
-        group.add_argument("--model-file", metavar="FILE", help="the Python file that defines the model's class")
+        flag("--serialized-file", metavar="FILE", help=text)
+        flag("--model-file", metavar="FILE", help="the Python file that defines the model's class")
         text = "what answers requests: a built-in handler such as image_classifier; a Python file; or a module of a "
         text += "packed folder; each with an optional :function (default: base_handler)"
-    group.add_argument("--handler", required=is_mms, help=text)
-    group.add_argument("-v", "--version", metavar="VERSION", help="the model's version (default: 1.0)")
+    flag("--handler", required=is_mms, help=text)
+    flag("-v", "--version", metavar="VERSION", help="the model's version (default: 1.0)")
     if not is_mms:
-        group.add_argument("-r", "--requirements-file", metavar="FILE", help="the model's Python requirements")
+        flag("-r", "--requirements-file", metavar="FILE", help="the model's Python requirements")
         text = "the model's configuration for the server, YAML (batchSize, ...)"
-        group.add_argument("-c", "--config-file", metavar="FILE", help=text)
+        flag("-c", "--config-file", metavar="FILE", help=text)
     runtimes = ["python", "python2", "python3", *([] if is_mms else ["LSP"])]
     text = f"the runtime of the handler: {', '.join(runtimes)} (default: %(default)s)"
-    group.add_argument("--runtime", default="python", type=Choice(*runtimes), metavar="RUNTIME", help=text)
+    flag("--runtime", default="python", type=Choice(*runtimes), metavar="RUNTIME", help=text)
 
 
 def _add_content_flags(group: argparse._ActionsContainer, *, is_mms: bool) -> None:
+    flag = group.add_argument
     if not is_mms:
         text = "comma-separated files, folders and patterns; files and the contents of folders go to the archive's "
         text += "root; may be repeated"
-        group.add_argument("--extra-files", action="append", metavar="PATHS", help=text)
-        group.add_argument("--model-path", metavar="DIR", help="a folder whose tree goes to the archive's root")
+        flag("--extra-files", action="append", metavar="PATHS", help=text)
+        flag("--model-path", metavar="DIR", help="a folder whose tree goes to the archive's root")
     text = "a file or folder to pack under its own name, so that `import helpers` works; may be repeated"
-    group.add_argument("--include", action="append", metavar="PATH", help=text)
+    flag("--include", action="append", metavar="PATH", help=text)
     text = "inside folders, skip what has this name or relative path, such as 'tests' or '*.log'; "
     text += "hidden files, caches, compiled Python and archives are always left out; may be repeated"
-    group.add_argument("--exclude", action="append", metavar="PATTERN", help=text)
+    flag("--exclude", action="append", metavar="PATTERN", help=text)
     text = "requests and expected answers, a JSON list as for `test --cases`, to pack as the archive's own test"
-    group.add_argument("--samples", metavar="FILE", help=text)
+    flag("--samples", metavar="FILE", help=text)
 
 
 def _add_output_flags(group: argparse._ActionsContainer) -> None:
-    text = "the folder for the output, created if missing (default: current folder)"
-    group.add_argument("--export-path", metavar="DIR", help=text)
+    flag = group.add_argument
+    flag("--export-path", metavar="DIR", help="the folder for the output, created if missing (default: current folder)")
     text = "default: NAME.mar, text deflated and weights stored; zip-store: NAME.mar, everything stored; tgz: "
     text += "NAME.tar.gz; no-archive: the folder NAME"
     formats = Choice(*(archive_format.value for archive_format in ArchiveFormat))
-    group.add_argument("--archive-format", default="default", type=formats, metavar="FORMAT", help=text)
+    flag("--archive-format", default="default", type=formats, metavar="FORMAT", help=text)
     text = "lay the output out for a platform: torchserve; kserve: model-store/NAME.mar and config/config.properties; "
     text += "vertex: model.mar; sagemaker: model.tar.gz with code/ (default: %(default)s)"
     platforms = Choice(*(platform.value for platform in Platform))
-    group.add_argument("--target", default="torchserve", type=platforms, metavar="PLATFORM", help=text)
-    group.add_argument("-f", "--force", action="store_true", help="replace existing output")
+    flag("--target", default="torchserve", type=platforms, metavar="PLATFORM", help=text)
+    flag("-f", "--force", action="store_true", help="replace existing output")
     text = "in a .mar of the default format: auto (files that shrink by a quarter or more), always or never "
     text += "(default: %(default)s)"
-    group.add_argument("--deflate", default="auto", type=Choice(*DEFLATE), metavar="WHEN", help=text)
+    flag("--deflate", default="auto", type=Choice(*DEFLATE), metavar="WHEN", help=text)
     text = "with no-archive: make hard links instead of copies; sources and output then share their bytes, and "
     text += "writing to one changes the other"
-    group.add_argument("--link", action="store_true", help=text)
+    flag("--link", action="store_true", help=text)
 
 
 def _add_behavior_flags(group: argparse._ActionsContainer) -> None:

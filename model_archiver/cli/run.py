@@ -26,9 +26,8 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
         return USAGE
     if words in (["--version"], ["-v"]):  # of the tool: nothing else can be meant
         words = ["version"]
-    is_packaging = words[0].startswith("-")
-    command = "package" if is_packaging else words[0]
-    args = _early_arguments(words, is_packaging=is_packaging)
+    command = "package" if words[0].startswith("-") else words[0]
+    args = _early_arguments(words)
     completed.clear()
     reporters.append(reporter.line)
     try:
@@ -52,9 +51,9 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
     return status
 
 
-def _early_arguments(words: Sequence[str], *, is_packaging: bool) -> argparse.Namespace:
+def _early_arguments(words: Sequence[str]) -> argparse.Namespace:
     """Read the flags of the output from the words, so that a usage error is printed as was asked for."""
-    shortest = len("--js" if is_packaging else "--j")  # packaging has --jobs too
+    shortest = len("--js" if words[0].startswith("-") else "--j")  # packaging has --jobs too
     is_json = any("--json".startswith(word) and len(word) >= shortest for word in words)
     output_format = "json" if is_json else None
     for word, value in zip(words, [*words[1:], ""], strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from model_archiver.cli.flags import terminal_columns
@@ -74,9 +75,8 @@ def written_line(report: ArchiveReport) -> str:
 
 def extracted_line(done: Extraction) -> str:
     """Return a line that says what was unpacked."""
-    archive = done.archive
-    size = human_size(archive.unpacked_size)
-    return f"unpacked to {as_seen(done.folder)} ({_model_files(archive.files)}, {size})"
+    size = human_size(done.archive.unpacked_size)
+    return f"unpacked to {as_seen(done.folder)} ({_model_files(done.archive.files)}, {size})"
 
 
 def plan_table(plan: Plan) -> str:
@@ -97,16 +97,11 @@ def archive_table(report: ArchiveReport, style: TextStyle) -> str:
     from model_archiver.cli.json_output import role  # noqa: PLC0415 - not needed for packaging
 
     lines = [f"{label:<8} {style.truncate(value, 9)}" for label, value in _facts(report)]
-    rows = [
-        (
-            str(entry.path),
-            f"{entry.size:,}",
-            "-" if entry.compressed_size is None else f"{entry.compressed_size:,}",
-            role(entry.path, report.manifest),
-        )
-        for entry in report.files
-    ]
-    heading, *files = _columns([("path", "bytes", "compressed", "role"), *rows], style)
+    rows = [("path", "bytes", "compressed", "role")]
+    for entry in report.files:
+        compressed = "-" if entry.compressed_size is None else f"{entry.compressed_size:,}"
+        rows.append((str(entry.path), f"{entry.size:,}", compressed, role(entry.path, report.manifest)))
+    heading, *files = _columns(rows, style)
     return "\n".join([*lines, "", style.colorize(heading, BOLD), *files])
 
 
@@ -120,9 +115,8 @@ def verdict(report: ArchiveReport, style: TextStyle) -> str:
     match = "checksums match" if compared == total else f"checksums of {compared} of {counted(total, 'file')} match"
     facts.append(match if compared else "no checksums to compare")
     layout = "; for SageMaker: TorchServe itself needs one top folder" if report.layout else ""
-    return (
-        f"{style.truncate(str(report.path), 40)}: {style.colorize('OK', GREEN)}, {', '.join(facts + warnings)}{layout}"
-    )
+    name = style.truncate(str(report.path), 40)
+    return f"{name}: {style.colorize('OK', GREEN)}, {', '.join(facts + warnings)}{layout}"
 
 
 def rejection(name: str, problems: Sequence[Problem], style: TextStyle) -> str:
@@ -152,10 +146,8 @@ def code_list(table: Mapping[str, Any]) -> str:
 
 def difference_table(difference: Difference, style: TextStyle) -> str:
     """Return what differs between two archives."""
-    lines = [
-        style.truncate(f"~ {change.field}: {_or_dash(change.a)} -> {_or_dash(change.b)}")
-        for change in difference.fields
-    ]
+    changes = [f"~ {change.field}: {_or_dash(change.a)} -> {_or_dash(change.b)}" for change in difference.fields]
+    lines = [style.truncate(change) for change in changes]
     signs = [_SIGNS[change.change] for change in difference.files]
     rows = [(str(change.path), _sizes(change)) for change in difference.files]
     for (sign, color), line in zip(signs, _columns(rows, style, reserved=2), strict=True):
@@ -205,14 +197,13 @@ def _outcome(value: bool, seconds: float | None, style: TextStyle) -> str:
 
 
 def _answer_line(answer: TrialAnswer, style: TextStyle) -> str:
-    from model_archiver.cli.json_output import answer_body  # noqa: PLC0415 - not needed for packaging
-
     together = " (sent together)" if answer.batched else ""
     facts = [str(answer.status), answer.content_type, f"{answer.seconds:.2f} s", human_size(len(answer.body))]
-    is_binary = answer_body(answer)["form"] == "base64"
-    text = "" if is_binary else shortened(" ".join(answer.body.decode().split()), _SHOWN_BODY)
     line = f"{answer.request}{together}: {', '.join(fact for fact in facts if fact)}"
-    return style.truncate(f"  {line}{f': {text}' if text else ''}")
+    with suppress(UnicodeDecodeError):  # it is binary
+        text = shortened(" ".join(answer.body.decode().split()), _SHOWN_BODY)
+        line += f": {text}" if text else ""
+    return style.truncate(f"  {line}")
 
 
 def _columns(rows: Sequence[tuple[str, ...]], style: TextStyle, reserved: int = 0) -> list[str]:

@@ -122,7 +122,7 @@ def diagnose(failure: Failure, log: str, status: int | None, model: TriedModel) 
         place = (f"--envelope {model.envelope}", None)
     elif cause is not None:
         stage = "import" if stage == "load" and cause.is_from_import else stage
-        return _raised(cause, model, _CODES.get(stage, "trial-answer"), stage)
+        return _raised(cause, model, stage)
     elif status is not None and failure.reason == "closed":
         text, hint = _ended(status, log)
     else:
@@ -136,12 +136,12 @@ def logged_warnings(log: str, model: TriedModel) -> Iterator[Problem]:
     """Yield a warning for an exception of ``initialize`` that Multi Model Server only logs."""
     cause = find_cause(log, model.handler.module)
     if cause is not None and cause.frames[0].file.endswith("model_loader.py"):  # else the handler itself logged it
-        found = _raised(cause, model, "trial-load", "load")
+        found = _raised(cause, model, "load")
         note = "Multi Model Server only logs this exception of initialize, and serves"
         yield found.replace(level="warning", message=f"{found.message} ({note})")
 
 
-def _raised(cause: LoggedException, model: TriedModel, code: str, stage: str) -> Problem:
+def _raised(cause: LoggedException, model: TriedModel, stage: str) -> Problem:
     """Return the error for an exception."""
     said = cause.text
     if "TorchScript interpreter" in said:  # what went wrong is below two tracebacks of TorchScript
@@ -153,7 +153,7 @@ def _raised(cause: LoggedException, model: TriedModel, code: str, stage: str) ->
     known = (*_HINTS, *(_IN_REQUEST if stage.startswith("request") else ()))
     advice = (hint for sign, hint in known if re.search(sign, line))
     hint = _about_module(cause, model) or _about_file(cause, model) or next(advice, "")
-    return Problem("error", code, f"{stage}: {line}", hint, path, number)
+    return Problem("error", _CODES.get(stage, "trial-answer"), f"{stage}: {line}", hint, path, number)
 
 
 def _late(failure: Failure) -> tuple[str, str]:

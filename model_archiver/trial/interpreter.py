@@ -17,16 +17,13 @@ from pathlib import Path
 from shutil import which
 from typing import Any
 
+from model_archiver.core import request
 from model_archiver.core.problems import error
 from model_archiver.core.record import Record
 from model_archiver.core.text import shortened
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from model_archiver.core.request import Server, StrPath
-
 # The package of each server, its distribution, what else it needs, and how to install all of that.
-_SERVERS: Mapping[Server, tuple[str, str, tuple[str, ...], str]] = {
+_SERVERS: Mapping[request.Server, tuple[str, str, tuple[str, ...], str]] = {
     "torchserve": ("ts", "torchserve", ("torch", "yaml"), "torchserve torch pyyaml"),
     "mms": ("mms", "multi-model-server", (), "multi-model-server"),
 }
@@ -60,12 +57,12 @@ class Interpreter(Record):
     """A Python that has the package of a server."""
 
     executable: str  # absolute; links are kept, because the python of a virtual environment is one
-    server: Server  # whose worker it runs
+    server: request.Server  # whose worker it runs
     package: str  # the folder of the server's package
     versions: Mapping[str, str]  # of python, torch and server, as far as they are known
 
 
-def find_interpreter(python: StrPath | None, wanted: Server, built_in: str | None = None) -> Interpreter:
+def find_interpreter(python: request.StrPath | None, wanted: request.Server, built_in: str | None) -> Interpreter:
     """Return the interpreter with the server that is wanted, or the other one, or raise ModelArchiverError.
 
     The interpreter may be given as the folder of a virtual environment; None means the running one. `built_in` is the
@@ -74,7 +71,7 @@ def find_interpreter(python: StrPath | None, wanted: Server, built_in: str | Non
     executable = _executable(os.fspath(sys.executable if python is None else python))
     found = _ask(executable)
     folders, versions = found["folders"], found["versions"]
-    order: list[Server] = ["torchserve"] if built_in else sorted(_SERVERS, key=lambda server: server != wanted)
+    order: list[request.Server] = ["torchserve"] if built_in else sorted(_SERVERS, key=lambda server: server != wanted)
     server = next((server for server in order if _SERVERS[server][0] in folders), None)
     package, distribution, needed, installed = _SERVERS[server or order[0]]
     missing = [name for name in needed if name not in folders]

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from model_archiver.checks.context import HandlerReference
+from model_archiver.core import request
 from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList
 from model_archiver.core.record import Record
 from model_archiver.core.report import ArchiveReport
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from model_archiver.core.request import Server
 
 
 class Part(Record):
@@ -74,7 +71,7 @@ class TrialAnswer(Record):
 class TriedModel(Record):
     """The model of an unpacked archive, and how the worker loads it."""
 
-    server: Server
+    server: request.Server
     name: str
     handler: HandlerReference
     folder: str  # of the model, with links resolved
@@ -119,7 +116,7 @@ class TrialReport(Record, frozen=False):
     notes: list[str]
     seconds: dict[str, float]
     versions: Mapping[str, str]
-    server: Server | None = None
+    server: request.Server | None = None
     python: str = ""
     loads: bool = False
     answers: bool | None = None

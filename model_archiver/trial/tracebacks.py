@@ -65,10 +65,10 @@ def find_cause(log: str, handler_module: str) -> LoggedException | None:
     # After a failed import of the handler, TorchServe looks for it among its own handlers.
     parts = handler_module.split(".")
     modules = [".".join(parts[:number]) for number in range(1, len(parts) + 1)]
-    hiding = [*(f"ts.torch_handler.{module}" for module in modules), *modules]
+    hiding: list[str | None] = [*(f"ts.torch_handler.{module}" for module in modules), *modules]
+    ranks = {module: rank for rank, module in enumerate(hiding)}
     found = [each for each in _exceptions(log) if each.kind != "RuntimeError" or each.text not in _WRAPPERS]
-    ranks = (hiding.index(each.absent_module) if each.absent_module in hiding else len(hiding) for each in found)
-    return max(zip(ranks, range(len(found)), found, strict=True), default=(0, 0, None))[2]
+    return max(reversed(found), key=lambda each: ranks.get(each.absent_module, len(ranks)), default=None)
 
 
 def _exceptions(log: str) -> Iterator[LoggedException]:

@@ -11,25 +11,20 @@ from pathlib import Path
 
 from model_archiver.checks.config import config_settings
 from model_archiver.checks.context import CheckContext
+from model_archiver.core import running
 from model_archiver.core.manifest import MANIFEST_PATH
 from model_archiver.core.problems import error
 from model_archiver.core.record import Record
 from model_archiver.core.request import StrPath
-from model_archiver.core.running import block_signals
 from model_archiver.core.text import counted
 from model_archiver.trial.diagnosis import Failure, diagnose, logged_warnings
 from model_archiver.trial.expectations import TOGETHER, compare
 from model_archiver.trial.interpreter import GuardedProcess, Interpreter, count_gpus, find_interpreter
 from model_archiver.trial.private_tree import PrivateTree
-from model_archiver.trial.protocol import DONE, AnswerError
 from model_archiver.trial.report import TrialReport, TrialRequest, TriedModel
 from model_archiver.trial.requests import packed_requests
-from model_archiver.trial.worker import Worker
+from model_archiver.trial.worker import DONE, AnswerError, Worker
 from model_archiver.writing.staging import StagingDirectory
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from model_archiver.core.running import Unblocked
 
 _DEFAULT_SECONDS, _SAGEMAKER_SECONDS = 120, 60
 _UNSUPPORTED = ("sequenceBatching", "continuousBatching")
@@ -67,15 +62,15 @@ class Trial:
         The folder and all processes are gone afterwards. Raise ModelArchiverError if the model cannot be tried.
         """
         self._found, settings, python = found, self._settings, self._python
-        temporary = Path(os.path.realpath(tempfile.gettempdir()))
-        owner = os.getuid() if hasattr(os, "getuid") else 0
-        with block_signals() as unblocked, StagingDirectory(temporary / "model", f"model-archiver-{owner}") as staging:
+        place = Path(os.path.realpath(tempfile.gettempdir())) / "model"
+        name = f"model-archiver-{os.getuid() if hasattr(os, 'getuid') else 0}"
+        with running.block_signals() as unblocked, StagingDirectory(place, name) as staging:
             folder = staging.path / "model"
             with unblocked():
                 tree = PrivateTree(folder)
                 fill(tree)
                 self._requests = self._requests or packed_requests(folder, settings.samples)
-                model = self._model(python, folder)
+                model = self._model(folder)
             requirements = self._context.text_field("requirementsFile")
             if requirements and settings.install_requirements:
                 _install(requirements, python, folder, unblocked)
@@ -98,13 +93,13 @@ class Trial:
             message = f"test does not support {' and '.join(wrong)}"
             raise error("trial-unsupported", message, "try it on the server itself", path)
 
-    def _model(self, python: Interpreter, folder: Path) -> TriedModel:
+    def _model(self, folder: Path) -> TriedModel:
         lines, requirements = [], self._context.text_field("requirementsFile")
         if requirements and not self._settings.install_requirements:
             self._found.notes.append(f"The archive has requirements ({requirements}), which were not installed.")
             lines = (folder / requirements).read_text(encoding="utf-8", errors="replace").splitlines()
         return TriedModel(
-            server=python.server,
+            server=self._python.server,
             name=self._context.text_field("modelName"),
             handler=self._context.handler,
             folder=str(folder),
@@ -112,7 +107,7 @@ class Trial:
             requirements=lines,
             search_path=[str(root) for root in self._context.roots[:-1]],
             batch_size=self._settings.batch_size or self._number("batchSize") or 1,
-            gpu=self._gpu(python),
+            gpu=self._gpu(),
             envelope=self._settings.envelope,
             is_async=self._config.get("asyncCommunication") is True,
         )
@@ -167,8 +162,7 @@ class Trial:
                 known = {str(problem) for problem in self._found.problems}
                 differences = list(compare(answer, request))
                 self._found.answers = self._found.answers and not differences
-                new = (problem for problem in differences if str(problem).replace(TOGETHER, "") not in known)
-                self._found.problems += new
+                self._found.problems += [each for each in differences if str(each).replace(TOGETHER, "") not in known]
 
     def _rounds(self, batch_size: int) -> list[list[int]]:
         """Return the numbers, counted from 1, of the requests that are sent together, each alone first."""
@@ -199,24 +193,24 @@ class Trial:
         value = self._config.get(key)
         return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
-    def _gpu(self, python: Interpreter) -> int:
+    def _gpu(self) -> int:
         """Return the number of the GPU, or -1 for the CPU; raise ModelArchiverError if one is asked for and absent."""
         wanted = self._settings.device
         is_configured = str(self._config.get("deviceType", "")).lower() == "gpu"
         if wanted == "cpu" or (wanted is None and not is_configured):
             return -1
         number = int((wanted or "").partition(":")[2] or 0)
-        count = count_gpus(python)
+        count = count_gpus(self._python)
         if number < count:
             return number
-        here = f"torch finds {counted(count, 'GPU')} here" if count else "torch finds no GPU here"
+        here = f"torch finds {counted(count, 'GPU') if count else 'no GPU'} here"
         if wanted is not None:
             raise error("trial-device", here, "use --device cpu", f"--device {wanted}")
         self._found.notes.append(f"The configuration asks for a GPU, and {here}: tried on the CPU.")
         return -1
 
 
-def _install(requirements: str, python: Interpreter, folder: Path, unblocked: Unblocked) -> None:
+def _install(requirements: str, python: Interpreter, folder: Path, unblocked: running.Unblocked) -> None:
     """Install the requirements as ModelManager.java does (`setupModelDependencies`), or raise ModelArchiverError."""
     command = [python.executable, "-m", "pip", "install", "-U", "-t", str(folder), "-r", str(folder / requirements)]
     temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder.parent))
