@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -63,8 +64,8 @@ class Cluster:
         self.address = ""
         while not self.address:
             time.sleep(0.05)
-            file = folder / PORT_FILE
-            self.address = distributed.utils.json.loads(file.read_text())["address"] if file.exists() else ""
+            with suppress(FileNotFoundError, ValueError):  # while it is being written
+                self.address = json.loads((folder / PORT_FILE).read_text())["address"]
 
     def add(self, count: int = 1, version: str = "") -> Cluster:
         self.workers += [self._start(WORKER, version) for _ in range(count)]
