@@ -121,11 +121,9 @@ def _parses_arguments(statement: _ast.stmt, outline: Outline) -> bool:
 
 def _imported_files(context: CheckContext) -> Iterator[tuple[CheckedFile, Outline]]:
     """Yield the handler, and the model file if TorchServe's own code certainly imports it, each if it can be judged."""
-    if context.handler.file and context.handler_outline:
-        yield context.handler.file, context.handler_outline
-    model_file = _model_file(context)
-    if model_file and (outline := context.outline(model_file)):
-        yield model_file, outline
+    for file in (context.handler.file if context.handler_outline else None, _model_file(context)):
+        if file and (outline := context.outline(file)):
+            yield file, outline
 
 
 def _call(context: CheckContext, function: Function, name: str, parameters: str) -> Iterator[_Found]:
@@ -133,7 +131,7 @@ def _call(context: CheckContext, function: Function, name: str, parameters: str)
     if not takes(function, parameters.count(",") + 1):
         message = f"the server calls {name}{_PARAMETERS}, which this function does not take"
         yield message, f"make it {name}{parameters}", function.lineno
-    elif type(function).__name__ == "AsyncFunctionDef":
+    elif isinstance(function, _ast.AsyncFunctionDef):
         or_set = ", or set asyncCommunication in the config file" if context.server == "torchserve" else ""
         if not or_set or not context.text_field("configFile"):  # which may make the server await it
             message = f"{name!r} is async, but the server does not await it"

@@ -94,11 +94,9 @@ class Scope:
             return Value("function" if isinstance(node, _ast.Lambda) else "constant", node=node)
         if found := self.names.get(getattr(node, "id", "")):
             return found
+        origin = self.origin(getattr(node, "func", node))
         if isinstance(node, _ast.Call):
-            origin = self.origin(node.func)
             origin = origin.partition(".")[0] if origin.startswith(_QUIET) else ""
-        else:
-            origin = self.origin(node)
         return Value("other", origin=origin) if origin else UNKNOWN
 
     def origin(self, node: _ast.AST) -> str:

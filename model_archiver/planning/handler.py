@@ -73,8 +73,7 @@ def resolve_handler(
 def _check_outside(given: str, model_path: Collection[PurePosixPath], problems: ProblemList) -> None:
     """Add a problem for a handler of Multi Model Server that is not in the packed folder."""
     module, _ = split_function(given)
-    package = module.partition(".")[0]
-    in_folder = any(path.parts[0] == package for path in model_path)
+    in_folder = any(path.parts[0] == module.partition(".")[0] for path in model_path)
     # SageMaker's toolkit names a module that is installed with the server, by its dotted name or by its file.
     if Path(module).is_file() or (_may_be_installed(module) and not in_folder):
         message = "is not in the model's folder and is not packed (--handler)"
