@@ -344,6 +344,7 @@ def test_an_interrupted_run_ends_its_processes_and_leaves_what_was_there(work: P
 
 @LINUX
 def test_the_processes_of_a_killed_run_end_too(work: Path) -> None:
+    Path("out").mkdir()  # else the builds that end remove it
     process = start("stop")
     pids = stopped_workers()
     process.kill()
