@@ -175,13 +175,15 @@ class Reader:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self.environ |= {"PATH": path, "LC_ALL": "C.UTF-8", "TMPDIR": str(self.temp)}
 
-    def reads(self, blocks: list[Block]) -> None:
-        """Type the blocks, and see that what comes is what is shown.
+    def reads(self, blocks: list[Block], *needs: str) -> None:
+        """Type the blocks whose needs, if any, are among these, and see that what comes is what is shown.
 
         Raises:
             PageError: it is not.
         """
-        for block, after in zip(blocks, [*blocks[1:], None], strict=True):
+        for number, block in enumerate(blocks):
+            if block.needs and block.needs not in needs:
+                continue
             self.prepares(block)
             if block.mark == "file":
                 path = self.clone / block.value
@@ -198,8 +200,10 @@ class Reader:
             elif block.kind == "python":
                 script = self.temp / "script.py"
                 script.write_text(block.text, encoding="utf-8")
-                is_shown = after is not None and after.kind == "text" and after.mark == ""
-                self._types(block, f'"{sys.executable}" "{script}"', after.text if is_shown else None)
+                shown = [
+                    after.text for after in blocks[number + 1 : number + 2] if (after.kind, after.mark) == ("text", "")
+                ]
+                self._types(block, f'"{sys.executable}" "{script}"', *shown)
 
     def prepares(self, block: Block) -> None:
         """Have what the block needs."""

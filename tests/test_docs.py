@@ -26,8 +26,7 @@ def name_of(page: Path) -> str:
     "page", [page for page in PAGES if page.name != "errors.md"], ids=name_of
 )  # see test_errors.py
 def test_the_page_is_typed(page: Path, tmp_path: Path) -> None:
-    blocks = blocks_of(page.read_text(encoding="utf-8"), name_of(page))
-    Reader(tmp_path).reads([block for block in blocks if not block.needs])
+    Reader(tmp_path).reads(blocks_of(page.read_text(encoding="utf-8"), name_of(page)))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -45,7 +44,7 @@ def test_the_page_is_typed_with_a_cluster(page: Path, tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8").replace("127.0.0.1:8786", cluster.address)
     try:
         cluster.add()
-        reader.reads([block for block in blocks_of(text, name_of(page)) if block.needs in ("", "dask")])
+        reader.reads(blocks_of(text, name_of(page)), "dask")
     finally:
         cluster.stop()
 

@@ -98,7 +98,7 @@ def read_page(page: Path, folder: Path) -> None:
     blocks = blocks_of(page.read_text(encoding="utf-8"), page.relative_to(ROOT).as_posix())
     with Reader(folder) as reader:
         try:
-            reader.reads([block for block in blocks if block.needs != "dask"])
+            reader.reads(blocks, *PYTHONS)
         except pages.PageError as error:
             console = reader.temp / "console.log"
             log = console.read_text(errors="replace")[-4000:] if console.exists() else ""
