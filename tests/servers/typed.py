@@ -88,7 +88,7 @@ class Reader(pages.Reader):
         settings += [f"grpc_inference_port={self._ports[3]}", f"grpc_management_port={self._ports[4]}"]
         self._config.write_text("".join(f"{line}\n" for line in settings), encoding="utf-8")
         # The command ends at once and leaves the server behind, which goes with the leash.
-        words = ["/bin/sh", "-c", f"{command.replace(given[0], '') if given else command}; sleep 600"]
+        words = ["/bin/sh", "-c", f"{command.replace(given[0], '') if given else command}\nsleep 600"]
         self._servers.enter_context(leashed(words, self.temp / "console.log", self.clone, self.environ))
         return 0, ""
 
