@@ -20,6 +20,16 @@ CI = (ROOT / ".ci/run").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]
 TIMEOUT = 300
 
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def times_of(page: Path) -> int:
+    """Return how often a page is typed: what the first page says works when it is repeated."""
+    return 2 if name_of(page) == "README.md" else 1
+
+
 KINDS = ("console", "sh", "python", "text")
 SERVERS = ("torchserve", "mms")
 NEEDS = (*SERVERS, "dask")

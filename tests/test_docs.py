@@ -11,14 +11,10 @@ import pytest
 from model_archiver.cli.command_parser import command_parser
 from model_archiver.cli.parser import mms_parser, torch_parser
 from model_archiver.commands import COMMANDS
-from tests.pages import CI, PAGES, ROOT, PageError, Reader, blocks_of, wrong_names
+from tests.pages import CI, PAGES, ROOT, PageError, Reader, blocks_of, name_of, times_of, wrong_names
 from tests.servers import served
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def name_of(page: Path) -> str:
-    return page.relative_to(ROOT).as_posix()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the pages show what one types in a POSIX shell")
@@ -26,7 +22,9 @@ def name_of(page: Path) -> str:
     "page", [page for page in PAGES if page.name != "errors.md"], ids=name_of
 )  # see test_errors.py
 def test_the_page_is_typed(page: Path, tmp_path: Path) -> None:
-    Reader(tmp_path).reads(blocks_of(page.read_text(encoding="utf-8"), name_of(page)))
+    reader = Reader(tmp_path)
+    for _ in range(times_of(page)):
+        reader.reads(blocks_of(page.read_text(encoding="utf-8"), name_of(page)))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

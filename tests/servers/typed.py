@@ -95,10 +95,11 @@ class Reader(pages.Reader):
 
 def read_page(page: Path, folder: Path) -> None:
     """Type all of a page."""
-    blocks = blocks_of(page.read_text(encoding="utf-8"), page.relative_to(ROOT).as_posix())
+    blocks = blocks_of(page.read_text(encoding="utf-8"), pages.name_of(page))
     with Reader(folder) as reader:
         try:
-            reader.reads(blocks, *PYTHONS)
+            for _ in range(pages.times_of(page)):
+                reader.reads(blocks, *PYTHONS)
         except pages.PageError as error:
             console = reader.temp / "console.log"
             log = console.read_text(errors="replace")[-4000:] if console.exists() else ""
