@@ -20,24 +20,18 @@ CI = (ROOT / ".ci/run").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]
 TIMEOUT = 300
 
-
-def name_of(page: Path) -> str:
-    return page.relative_to(ROOT).as_posix()
-
-
-def times_of(page: Path) -> int:
-    """Return how often a page is typed: what the first page says works when it is repeated."""
-    return 2 if name_of(page) == "README.md" else 1
-
-
 KINDS = ("console", "sh", "python", "text")
-SERVERS = ("torchserve", "mms")
-NEEDS = (*SERVERS, "dask")
+NEEDS = ("torchserve", "mms", "dask")
+BLOCK = re.compile(r"^(?:(<!--[^\n]*-->)\n)?```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARK = re.compile(r"<!-- (file|needs|not run here): (.+) -->")
-FENCE = re.compile(r"(\s*)(```+|~~~+)\s*(\S*)\s*$")
 # These have been typed already, by whoever made the environment of the tests.
 INSTALLING = re.compile(r"(sudo )?(\S*/)?(pip3? install|python3? -m (venv|pip)|apt-get|brew) ")
 FAILED = re.compile(r"\berror: |^(loads|answers): no\b|: rejected\b| differ\b", re.MULTILINE)
+READS = {
+    "json": json.loads,
+    "yaml": lambda text: list(yaml.safe_load_all(text)),
+    "python": lambda text: compile(text, "block", "exec"),
+}
 
 # What another machine, or another version of a library, prints differently.
 FIGURE = re.compile(
@@ -56,7 +50,7 @@ class PageError(Exception):
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its place, its kind, its lines, the mark before it, and the section above it."""
+    """A fenced block, with the mark before it and the text of its section before it."""
 
     place: str
     kind: str
@@ -73,61 +67,53 @@ class Block:
         return PageError(f"{self.place}: {what}")
 
 
-def blocks_of(text: str, name: str = "page") -> list[Block]:
-    """Return the blocks of a page, each of which is of a known kind.
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
 
-    Raises:
-        PageError: a block or a mark is not as the rules say.
-    """
-    blocks: list[Block] = []
-    lines = text.splitlines()
-    section: list[str] = []
-    number = 0
-    while number < len(lines):
-        line, place = lines[number], f"{name}:{number + 1}"
-        mark = MARK.fullmatch(lines[number - 1]) if number else None
-        number += 1
-        fence = FENCE.match(line)
-        if fence is None:
-            if not MARK.fullmatch(line):
-                section = [line] if line.startswith("#") else [*section, line]
-            elif not (number < len(lines) and FENCE.match(lines[number])):
-                raise PageError(f"{place}: no block follows this mark")
-            continue
-        if fence[1] or fence[2] != "```":
-            raise PageError(f"{place}: a block begins with three backticks at the start of the line")
-        if "```" not in lines[number:]:
-            raise PageError(f"{place}: this block does not end")
-        end = lines.index("```", number)
-        inside = "".join(f"{inner}\n" for inner in lines[number:end])
-        block = Block(place, fence[3], inside, *(mark.groups() if mark else ("", "")), "\n".join(section))
-        if not mark and lines[number - 2].startswith("<!--"):
-            raise block.error("unknown mark")
-        _check(block)
+
+def times_of(page: Path) -> int:
+    """Return how often a page is typed: what the first page says works when it is repeated."""
+    return 2 if name_of(page) == "README.md" else 1
+
+
+def blocks_of(text: str, name: str = "page") -> list[Block]:
+    """Return the blocks of a page; a PageError says where one is not as the rules say."""
+    blocks = []
+    for found in BLOCK.finditer(text):
+        comment, kind, inside = found.groups("")
+        mark = MARK.fullmatch(comment)
+        section = re.split("^#+ ", prose_of(text[: found.start()]), flags=re.MULTILINE)[-1]
+        place = f"{name}:{text.count(chr(10), 0, found.start()) + 1}"
+        block = Block(place, kind, inside, *(mark.groups() if mark else ("", "")), section)
+        if wrong := "unknown mark" if comment and not mark else _wrong_with(block):
+            raise block.error(wrong)
         blocks.append(block)
-        number = end + 1
+    if re.search(r"^\s*(```|~~~)", prose_of(text), re.MULTILINE):
+        raise PageError(f"{name}: a block does not begin and end with three backticks at the start of the line")
+    if re.search(f"^{MARK.pattern}$", prose_of(text), re.MULTILINE):
+        raise PageError(f"{name}: no block follows this mark")
     return blocks
 
 
-def _check(block: Block) -> None:
+def _wrong_with(block: Block) -> str:
     if block.mark in ("", "needs") and block.kind not in KINDS:
-        raise block.error(f"unknown kind of block, {block.kind or 'without a name'}")
-    if block.mark == "needs" and block.value not in NEEDS:
-        raise block.error(f"unknown need, {block.value}")
+        return f"unknown kind of block, {block.kind or 'without a name'}"
+    if block.mark == "needs":
+        return "" if block.value in NEEDS else f"unknown need, {block.value}"
     if block.mark == "not run here" and not re.search(r"not\s+run\b", block.section):
-        raise block.error("the section does not tell the reader that the tests do not run this block")
+        return "the section does not tell the reader that the tests do not run this block"
     if block.mark == "file" and (Path(block.value).is_absolute() or ".." in Path(block.value).parts):
-        raise block.error("the file is outside of the page's folder")
-    if block.mark in ("file", "not run here"):
-        reads = {
-            "json": json.loads,
-            "yaml": lambda text: list(yaml.safe_load_all(text)),
-            "python": lambda text: compile(text, block.place, "exec"),
-        }
-        try:
-            reads.get(block.kind, str)(block.text)
-        except (ValueError, SyntaxError, yaml.YAMLError) as error:
-            raise block.error(f"not valid: {error}") from None
+        return "the file is outside of the page's folder"
+    try:
+        READS.get(block.kind, str)(block.text)
+    except (ValueError, SyntaxError, yaml.YAMLError) as error:
+        return f"not valid: {error}"
+    return ""
+
+
+def prose_of(text: str) -> str:
+    """Return a page without its blocks."""
+    return BLOCK.sub("", text)
 
 
 def commands_in(block: Block) -> list[tuple[str, str]]:
@@ -141,11 +127,12 @@ def commands_in(block: Block) -> list[tuple[str, str]]:
 
 def left_to_type(script: str) -> str:
     """Return a script without what installs something, and without what .ci/run runs."""
-    left = [
-        " && ".join(part for part in line.split(" && ") if not INSTALLING.match(part) and part not in CI)
-        for line in script.replace("\\\n", " ").splitlines()
-    ]
-    return "".join(f"{line}\n" for line in left)
+    lines = [line.split(" && ") for line in script.replace("\\\n", " ").splitlines()]
+    return "".join(f"{' && '.join(part for part in parts if not _is_typed_already(part))}\n" for parts in lines)
+
+
+def _is_typed_already(command: str) -> bool:
+    return bool(INSTALLING.match(command) or (re.match("(pytest|ruff|mypy|lint-imports)", command) and command in CI))
 
 
 def normalized(printed: str) -> str:
@@ -186,11 +173,7 @@ class Reader:
         self.environ |= {"PATH": path, "LC_ALL": "C.UTF-8", "TMPDIR": str(self.temp)}
 
     def reads(self, blocks: list[Block], *needs: str) -> None:
-        """Type the blocks whose needs, if any, are among these, and see that what comes is what is shown.
-
-        Raises:
-            PageError: it is not.
-        """
+        """Type the blocks whose needs are among these; a PageError says where what comes is not what is shown."""
         for number, block in enumerate(blocks):
             if block.needs and block.needs not in needs:
                 continue
@@ -210,10 +193,10 @@ class Reader:
             elif block.kind == "python":
                 script = self.temp / "script.py"
                 script.write_text(block.text, encoding="utf-8")
-                shown = [
-                    after.text for after in blocks[number + 1 : number + 2] if (after.kind, after.mark) == ("text", "")
+                after = [
+                    after.text for after in blocks[number + 1 : number + 2] if after.kind == "text" and not after.mark
                 ]
-                self._types(block, f'"{sys.executable}" "{script}"', *shown)
+                self._types(block, f'"{sys.executable}" "{script}"', *after)
 
     def prepares(self, block: Block) -> None:
         """Have what the block needs."""
@@ -224,23 +207,15 @@ class Reader:
 
     def run(self, script: str) -> tuple[int, str]:
         """Return the exit status of a script, and what it prints."""
+        streams: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        words = ["/bin/sh", "-ec", script]
         done = subprocess.run(
-            ["/bin/sh", "-ec", script],
-            cwd=self.clone,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=TIMEOUT,
-            check=False,
+            words, cwd=self.clone, env=self.environ, text=True, timeout=TIMEOUT, check=False, **streams
         )
         return done.returncode, done.stdout
 
     def _types(self, block: Block, script: str, shown: str | None = None) -> None:
         script = left_to_type(script)
-        if not script.strip():
-            return
         status, printed = self.run(script)
         if status and not (shown and block.kind == "console" and FAILED.search(shown)):
             raise block.error(f"status {status} of {script}{printed}")
@@ -249,11 +224,6 @@ class Reader:
 
 
 # What a page names
-
-
-def prose_of(text: str) -> str:
-    """Return a page without its blocks."""
-    return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def anchors_of(text: str) -> set[str]:
@@ -269,33 +239,20 @@ def anchors_of(text: str) -> set[str]:
 def wrong_names(page: Path, text: str) -> list[str]:
     """Return the links, anchors and names of files on a page that lead nowhere."""
     prose = prose_of(text)
-    without_code = re.sub(r"`[^`\n]+`", "`", prose)
-    links = re.findall(r"\]\(([^)\s]+)\)|<(?:a|img) [^>]*(?:href|src)=\"([^\"]+)\"", without_code)
+    links = re.findall(r"\]\(([^)\s]+)\)|<(?:a|img) [^>]*(?:href|src)=\"([^\"]+)\"", re.sub(r"`[^`\n]+`", "`", prose))
     wrong = [f"link {link}" for link in map("".join, links) if not _leads_somewhere(link, page, text)]
-    typed = "\n".join(re.findall(r"^```.*?^```$|^<!-- file: .* -->$", text, re.MULTILINE | re.DOTALL))
-    listed = _listed_files(prose)
-    for name in dict.fromkeys(re.findall(r"`([^`\n]+)`", prose)):
-        is_path = re.fullmatch(r"(docs|examples|tests|benchmarks|model_archiver|\.ci)/[\w./-]*|[\w-]+\.(md|yml)", name)
-        places = (ROOT / name, page.parent / name)
-        if (is_path or name in listed) and name not in typed and not any(place.exists() for place in places):
-            wrong.append(f"file {name}")
-    return wrong
-
-
-def _listed_files(prose: str) -> list[str]:
-    """Return the names in the first column of tables of files."""
+    made = "".join(found[0] for found in BLOCK.finditer(text))
     tables = re.findall(r"^\| file \|.*\n\|[-| :]+\n((?:\|.*\n)*)", prose, re.MULTILINE)
-    return [name for table in tables for name in re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)]
+    listed = re.findall(r"^\| `([^`]+)` \|", "".join(tables), re.MULTILINE)
+    paths = re.findall(r"`((?:docs|examples|tests|benchmarks|model_archiver|\.ci)/[\w./-]*|[\w-]+\.(?:md|yml))`", prose)
+    names = [name for name in dict.fromkeys([*listed, *paths]) if name not in made]
+    return wrong + [f"file {name}" for name in names if not any((at / name).exists() for at in (ROOT, page.parent))]
 
 
 def _leads_somewhere(link: str, page: Path, text: str) -> bool:
-    if re.match(r"(https|mailto):", link):
-        return True
     path, _, anchor = link.partition("#")
     target = page.parent / path if path else page
     if not target.exists() or not target.resolve().is_relative_to(ROOT):
-        return False
-    if not anchor:
-        return True
-    there = text if target == page else target.read_text(encoding="utf-8")
-    return target.suffix == ".md" and anchor in anchors_of(there)
+        return link.startswith("https:")
+    there = text if target == page or not anchor else target.read_text(encoding="utf-8")
+    return not anchor or anchor in anchors_of(there)

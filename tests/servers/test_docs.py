@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.pages import PAGES, ROOT
+from tests.pages import PAGES, name_of
 
 from .typed import read_page
 
 pytestmark = pytest.mark.servers
 
-# The names of their rows in the table of what serves where.
-ROWS = {
-    "examples/mms_numpy/README.md": [
-        pytest.mark.serves("the example's README, typed as it stands", on="MMS"),
-        pytest.mark.serves("archive of `model-archiver`"),
-    ]
-}
-SERVED = pytest.mark.serves("the example's README, typed as it stands")
+ON_MMS = [
+    pytest.mark.serves("the example's README, typed as it stands", on="MMS"),
+    pytest.mark.serves("archive of `model-archiver`"),
+]
+ON_TORCHSERVE = [pytest.mark.serves("the example's README, typed as it stands")]
 
 
-def parameters() -> list[object]:
-    pages = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
-    return [
-        pytest.param(name, marks=ROWS.get(name, [SERVED] if name.startswith("examples/") else []), id=name)
-        for name, text in pages.items()
-        if "<!-- needs: torchserve -->" in text or "<!-- needs: mms -->" in text
-    ]
-
-
-@pytest.mark.parametrize("page", parameters())
-def test_the_page_is_typed(page: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=name_of(page), marks=ON_MMS if "mms" in name_of(page) else ON_TORCHSERVE)
+        for page in PAGES
+        if re.search("\n<!-- needs: (torchserve|mms) -->", page.read_text(encoding="utf-8"))
+    ],
+)
+def test_the_page_is_typed(page: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    read_page(ROOT / page, tmp_path)
+    read_page(page, tmp_path)

@@ -63,9 +63,8 @@ class Reader(pages.Reader):
         for number, port in enumerate(self._ports[: len(ADDRESSES)], FIRST_PORT):
             script = script.replace(f"{HOST}:{number}", f"{HOST}:{port}")
         # What trains a model needs the packages of the tests, and on another processor it rounds differently.
-        is_training = "python examples/" in script
         done = super().run(script.replace("python examples/", f"{sys.executable} -W ignore examples/"))
-        if is_training:
+        if "python examples/" in script:
             shutil.copytree(ROOT / "examples", self.clone / "examples", dirs_exist_ok=True)
         if " --stop" in script:
             self._servers.close()
