@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from tests.test_readme import ROOT
+from tests.pages import ROOT, blocks_of, commands_in
 from tests.workflow import FILE, JOB, PACKAGING, STEPS, UPLOADING, WORKFLOW, is_installing
 
 README = FILE.with_name("README.md").read_text(encoding="utf-8")
@@ -49,6 +49,7 @@ def test_it_installs_what_the_documentation_names() -> None:
 
 
 def test_its_readme_has_the_same_command_and_names_its_steps() -> None:
-    [shown] = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    [console] = [block for block in blocks_of(README) if block.kind == "console"]
+    [(shown, _)] = commands_in(console)
     assert words(shown) == words(PACKAGING["run"])
     assert {PACKAGING["name"], UPLOADING["name"]} == set(re.findall(r'step "(.*?)"', README))

@@ -30,7 +30,7 @@ OLDEST_JAVA = 11
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Collect the outcomes for the README's table of what serves where."""
+    """Collect the outcomes for the table of what serves where."""
     config.pluginmanager.register(Outcomes(), "served")
 
 

@@ -1,7 +1,7 @@
-"""The README's table of what serves where, made of the outcomes of the tests that are marked with its rows.
+"""The table of docs/where-to-serve.md, made of the outcomes of the tests that are marked with its rows.
 
-A run of the server tests leaves the table in the cache; ``python -m tests.servers.served`` writes it into the README,
-and with ``--check`` it fails where the README says something else. A run of some of the tests makes no table.
+A run of the server tests leaves the table in the cache; ``python -m tests.servers.served`` writes it into the page,
+and with ``--check`` it fails where the page says something else. A run of some of the tests makes no table.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pytest
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "where-to-serve.md"
 TABLE = ROOT / ".cache" / "servers" / "table.md"
 BEGIN, END = "<!-- served: made by the server tests -->\n", "<!-- /served -->"
 
@@ -87,19 +87,19 @@ def rendered(cells: dict[str, dict[str, bool]]) -> str:
 
 
 def main(words: list[str]) -> str | int:
-    """Write the table of the last run into the README, or with ``--check`` compare them; return what is wrong, or 0."""
+    """Write the table of the last run into the page, or with ``--check`` compare them; return what is wrong, or 0."""
     if not TABLE.exists():
         return 'there are no results: run pytest -m "servers and not slow" tests/servers first'
-    text = README.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     there, _, after = rest.partition(END)
     table = TABLE.read_text(encoding="utf-8")
     if lacking := marked_rows() - rows_of(table):
         return f"the last run did not try all rows, so its table is not taken; it lacks {', '.join(sorted(lacking))}"
     if words == ["--check"]:
-        hint = "README.md says otherwise; python -m tests.servers.served writes what the last run showed:"
+        hint = f"{PAGE.name} says otherwise; python -m tests.servers.served writes what the last run showed:"
         return 0 if there == table else f"{hint}\n{table}"
-    README.write_text(f"{before}{BEGIN}{table}{END}{after}", encoding="utf-8")
+    PAGE.write_text(f"{before}{BEGIN}{table}{END}{after}", encoding="utf-8")
     return 0
 
 

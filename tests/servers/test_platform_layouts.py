@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from model_archiver.cli import main
+from tests.pages import blocks_of
 
 from .archives import DIGITS, DIGITS_FLAGS, SAMPLE, write_tree
 from .environments import TORCHSERVE
 from .test_registration import write_wheel
-from .typed import Reader, shell_blocks
+from .typed import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -99,10 +100,9 @@ def test_code_finds_the_files_next_to_it_and_its_requirements(new_torchserve, tm
 
 @pytest.mark.serves("Docker: settings and archive of the `Dockerfile`")
 def test_a_server_started_as_the_dockerfile_does_has_the_model(new_torchserve, tmp_path: Path):
-    packaging, *_ = shell_blocks(DOCKER / "README.md")
-    prepared = new_torchserve()
-    with Reader(tmp_path, prepared.python) as reader:
-        reader.types(packaging)
+    packaging, *_ = blocks_of((DOCKER / "README.md").read_text(encoding="utf-8"))
+    with Reader(tmp_path) as reader:
+        reader.reads([packaging])
     image = copied(reader.clone / "examples" / "docker", tmp_path / "image")
     given = properties(image / "home/model-server/config.properties")
     assert given["inference_address"] == "http://0.0.0.0:8080"

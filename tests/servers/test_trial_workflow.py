@@ -16,21 +16,19 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.servers
 
 
-def test_the_archive_that_is_uploaded_serves_and_one_that_does_not_is_not_there(
-    tmp_path: Path, torchserve_python: Path
-) -> None:
-    with Reader(tmp_path, torchserve_python) as reader:
+def test_the_archive_that_is_uploaded_serves_and_one_that_does_not_is_not_there(tmp_path: Path) -> None:
+    with Reader(tmp_path) as reader:
         uploaded = reader.clone / UPLOADING["with"]["path"]
         labels = reader.clone / "examples/digits/index_to_name.json"
         right = labels.read_text(encoding="utf-8")
 
         labels.write_text(right.replace("seven", "sevn"), encoding="utf-8")
-        failed = reader.sh(PACKAGING["run"])
-        assert (failed.returncode, uploaded.exists()) == (1, False)
-        assert '$.digit: expected "seven", got "sevn" [trial-expect]' in failed.stderr
+        status, printed = reader.run(PACKAGING["run"])
+        assert (status, uploaded.exists()) == (1, False)
+        assert '$.digit: expected "seven", got "sevn" [trial-expect]' in printed
 
         labels.write_text(right, encoding="utf-8")
-        passed = reader.sh(PACKAGING["run"])
-        assert (passed.returncode, uploaded.exists()) == (0, True), passed.stderr
-        done = reader.sh(f"torch-model-archiver test {UPLOADING['with']['path']} --python serving")
-        assert (done.returncode, done.stdout.count("MAR-INF/samples.json: case ")) == (0, 2)
+        status, printed = reader.run(PACKAGING["run"])
+        assert (status, uploaded.exists()) == (0, True), printed
+        status, printed = reader.run(f"torch-model-archiver test {UPLOADING['with']['path']} --python serving")
+        assert (status, printed.count("MAR-INF/samples.json: case ")) == (0, 2)
