@@ -30,11 +30,13 @@ def machine() -> dict[str, str | int]:
         found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:
         found = None
+    has_sizes = hasattr(os, "sysconf")  # not on Windows
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if has_sizes else 0
     affinity = getattr(os, "sched_getaffinity", None)
     return {
         "processor": found[1] if found else platform.processor() or platform.machine(),
         "cores": len(affinity(0)) if affinity else os.cpu_count() or 1,
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)),
+        "memory_gib": round(memory / (1 << 30)),
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": platform.python_version(),
         "isal": version("isal"),

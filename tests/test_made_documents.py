@@ -51,3 +51,16 @@ def test_the_plot_shows_every_row_of_the_results(tmp_path: Path) -> None:
     labels |= {f"{seconds:.2f} s" for bars in works.values() for _, seconds in bars}
     for picture in (drawn, make_plot.PLOT):
         assert labels | set(make_plot.COLORS) <= set(texts_of(picture.read_text(encoding="utf-8")))
+
+
+def test_each_benchmark_keeps_the_results_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(make_plot.DATA.parents[1] / "benchmarks")
+    import results as written  # noqa: PLC0415 - a script of benchmarks/
+
+    path = tmp_path / "results.json"
+    written.save(path, 1, {"build": [{"work": "a"}], "memory": []})
+    written.save(path, 5, {"build": [{"work": "b"}]})
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    assert saved["memory"]["runs"] == 1
+    assert (saved["build"]["runs"], saved["build"]["rows"]) == (5, [{"work": "b"}])
+    assert set(saved["build"]["machine"]) == {"processor", "cores", "memory_gib", "system", "python", "isal"}
