@@ -73,7 +73,8 @@ config = ModelArchiverConfig(
 ModelArchiver.generate_model_archive(config)
 ```
 
-It returns None. Nothing is printed. Warnings go to the logger `model_archiver`.
+It returns None. Warnings go to the logger `model_archiver`. Python prints them to stderr, unless logging is set up
+otherwise.
 
 ## Handle errors
 

@@ -135,7 +135,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
 
     works = bars(results["build"]["rows"])
     with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "performance", "font.family": "sans-serif"}):
-        figure, axes = plt.subplots(figsize=(9, 0.7 * len(works) + 1))
+        figure, axes = plt.subplots(figsize=(9, 0.62 * len(works) + 1))
         for index, shown in enumerate(works.values()):
             for place, (name, seconds) in enumerate(shown):
                 at = index + 0.26 * (place - (len(shown) - 1) / 2)
