@@ -33,7 +33,7 @@ setup(
         "test-core": TEST_CORE,
         "test": [
             *TEST_CORE,
-            *("distributed", "numpy", "pyflakes", "scikit-learn", "torch"),
+            *("distributed", "matplotlib", "numpy", "pyflakes", "scikit-learn", "torch"),
             *("onnx", "safetensors", "tokenizers"),  # for the models of the server tests
         ],
         "lint": ["import-linter", "mypy", "ruff", "types-PyYAML", "types-setuptools", "types-tqdm"],

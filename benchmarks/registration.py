@@ -1,6 +1,7 @@
 """Times what stored, deflated, tar.gz and folder cost: at the build, in size, and when TorchServe registers them.
 
     PYTHONPATH=. python benchmarks/registration.py    # about 10 minutes and 4 GB of disk; prints the tables
+    PYTHONPATH=. python benchmarks/registration.py --json docs/performance.json && python -m docs.make_plot
 
 It wants the server of the tests, which is installed into `.cache/servers` if it is not there, and Java. Each figure is
 the median of RUNS runs, in turn. Registered is when the first worker has loaded the model: the handler of the archives
@@ -9,16 +10,19 @@ reads nothing, so what differs between them is what the server does to unpack th
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import inputs
+import results
 
 from tests.servers.conftest import ENVIRONMENTS
 from tests.servers.environments import TORCHSERVE
@@ -56,17 +60,26 @@ class Cost:
 
 def main() -> None:
     """Measure, and print a table for each input."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to this file too")
+    args = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
     handler = CACHE / "answering.py"
     handler.write_text(HANDLER, encoding="utf-8")
     folder = CACHE / "server"
     shutil.rmtree(folder, ignore_errors=True)
     with TorchServe(TORCHSERVE.python(ENVIRONMENTS), folder) as server:
-        print(f"An archive with nothing but the handler: {registered_empty(server, handler):.1f} s\n")
+        empty = registered_empty(server, handler)
+        print(f"An archive with nothing but the handler: {empty:.1f} s\n")
+        rows: list[dict[str, Any]] = [{"input": "nothing", "register": empty}]
         for name, make in INPUTS.items():
             source = inputs.made(CACHE / f"{name}.bin", make)
-            print(table(name, measured(server, handler, source)), flush=True)
+            costs = measured(server, handler, source)
+            rows += [{"input": name, "packing": packing, **asdict(cost)} for packing, cost in costs.items()]
+            print(table(name, costs), flush=True)
     shutil.rmtree(folder)
+    if args.json:
+        results.save(args.json, RUNS, {"registration": rows})
 
 
 def registered_empty(server: TorchServe, handler: Path) -> float:

@@ -1,7 +1,8 @@
-"""Times this archiver, the original one and the limit side by side, and prints the table of the README.
+"""Times this archiver, the original one and the limit side by side, and prints tables.
 
     python benchmarks/run.py                      # everything: about 20 minutes and 16 GB of disk
     python benchmarks/run.py --only float32 --runs 3
+    python benchmarks/run.py --json docs/performance.json && python -m docs.make_plot
 
 Each figure is the median of whole processes that are run in turn. The limit is what no archiver can do without: a copy
 of the file and one SHA-256 of it side by side, then a flush of the copy. This archiver flushes what it writes too; the
@@ -17,12 +18,14 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import inputs
+import results
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parent / ".cache" / "benchmarks"
@@ -153,8 +156,41 @@ def timed(command: list[str]) -> Run:
     return Run(float(seconds), int(memory) / 1024, size)
 
 
-def run_in_turn(rows: list[Row], runs: int) -> list[str]:
-    """Return the lines of the rows of one input. Each distinct command runs once per round."""
+@dataclass(frozen=True)
+class Measured:
+    """A row of the table, with the runs of both commands."""
+
+    row: Row
+    mine: list[Run]
+    others: list[Run]
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """The medians of both commands."""
+        mine, others = (statistics.median(run.seconds for run in side) for side in (self.mine, self.others))
+        return mine, others
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the row for the JSON file; times are in seconds, sizes in bytes."""
+        mine, other = self.seconds
+        return {
+            "work": self.row.work,
+            "input": self.row.input,
+            "flags": self.row.words,
+            "against": self.row.against,
+            "median": mine,
+            "other_median": other,
+            "seconds": [run.seconds for run in self.mine],
+            "other_seconds": [run.seconds for run in self.others],
+            "size": self.mine[0].size,
+            "other_size": self.others[0].size,
+            "memory_mib": max(run.memory for run in self.mine),
+            "largest_ratio": self.row.most,
+        }
+
+
+def run_in_turn(rows: list[Row], runs: int) -> list[Measured]:
+    """Return what the rows of one input took. Each distinct command runs once per round."""
     source = inputs.made(CACHE / rows[0].input, INPUTS[rows[0].input])
     commands = {tuple(command) for row in rows for command in (ours(row.words, source), row.other(source))}
     done: dict[tuple[str, ...], list[Run]] = {command: [] for command in sorted(commands)}
@@ -162,12 +198,12 @@ def run_in_turn(rows: list[Row], runs: int) -> list[str]:
     for _ in range(runs):
         for command, finished in done.items():
             finished.append(timed(list(command)))
-    return [line(row, done[tuple(ours(row.words, source))], done[tuple(row.other(source))]) for row in rows]
+    return [Measured(row, done[tuple(ours(row.words, source))], done[tuple(row.other(source))]) for row in rows]
 
 
-def line(row: Row, mine: list[Run], others: list[Run]) -> str:
+def line(measured: Measured) -> str:
     """Return a line of the table."""
-    seconds, other_seconds = (statistics.median(run.seconds for run in side) for side in (mine, others))
+    row, mine, others, (seconds, other_seconds) = measured.row, measured.mine, measured.others, measured.seconds
     ratio = seconds / other_seconds
     verdict = "" if row.most is None else f"{row.most:.3g} ({'holds' if ratio <= row.most else 'MISSED'})"
     if row.same_size:
@@ -179,13 +215,8 @@ def line(row: Row, mine: list[Run], others: list[Run]) -> str:
     )
 
 
-def memory_table() -> list[str]:
-    """Return the peak memory of each format for 1 GiB and for 8 GiB, and whether it is small and does not grow."""
-    lines = [
-        "",
-        "| format | peak memory, 1 GiB | peak memory, 8 GiB | at most 150 MiB, and 20 % more |",
-        "|---|---|---|---|",
-    ]
+def memory_peaks() -> Iterator[dict[str, Any]]:
+    """Yield the peak memory of each format for 1 GiB and for 8 GiB, in MiB."""
     formats = ["--deflate never", "--deflate always", _STORE, _TGZ, _FOLDER, f"{_FOLDER} --link"]
     for words in formats:
         peaks = []
@@ -193,9 +224,14 @@ def memory_table() -> list[str]:
             source = CACHE / "sparse"
             inputs.sparse(source, gib * inputs.GIB)
             peaks.append(timed(ours(words, source)).memory)
-        verdict = "holds" if max(peaks) <= 150 and peaks[1] <= 1.2 * peaks[0] else "MISSED"
-        lines.append(f"| `{words}` | {peaks[0]:.0f} MiB | {peaks[1]:.0f} MiB | {verdict} |")
-    return lines
+        yield {"flags": words, "memory_1_gib": peaks[0], "memory_8_gib": peaks[1]}
+
+
+def memory_line(row: dict[str, Any]) -> str:
+    """Return a line of the table of memory: whether it is small and does not grow."""
+    small, large = row["memory_1_gib"], row["memory_8_gib"]
+    verdict = "holds" if max(small, large) <= 150 and large <= 1.2 * small else "MISSED"
+    return f"| `{row['flags']}` | {small:.0f} MiB | {large:.0f} MiB | {verdict} |"
 
 
 def install_original() -> None:
@@ -212,16 +248,28 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5, help="how often each command is run (default: %(default)s)")
-    parser.add_argument("--only", choices=[*INPUTS, "memory"], help="the rows of one input, or those of memory")
+    parser.add_argument(
+        "--only", action="append", choices=[*INPUTS, "memory"], help="the rows of one input, or those of memory"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to this file too")
     args = parser.parse_args()
+    parts: dict[str, list[dict[str, Any]]] = {}
     install_original()
-    names = [name for name in INPUTS if args.only in (None, name)]
+    names = [name for name in INPUTS if args.only is None or name in args.only]
     if names:
         print("| work | time | against | time | ratio | at most | peak memory |\n|---|---|---|---|---|---|---|")
     for name in names:
-        print("\n".join(run_in_turn([row for row in ROWS if row.input == name], args.runs)), flush=True)
-    if args.only in (None, "memory"):
-        print("\n".join(memory_table()))
+        measured = run_in_turn([row for row in ROWS if row.input == name], args.runs)
+        parts.setdefault("build", []).extend(each.as_dict() for each in measured)
+        print("\n".join(map(line, measured)), flush=True)
+    if args.only is None or "memory" in args.only:
+        parts["memory"] = list(memory_peaks())
+        print(
+            "\n| format | peak memory, 1 GiB | peak memory, 8 GiB | at most 150 MiB, and 20 % more |\n|---|---|---|---|"
+        )
+        print("\n".join(map(memory_line, parts["memory"])))
+    if args.json:
+        results.save(args.json, args.runs, parts)
     shutil.rmtree(OUT, ignore_errors=True)
 
 

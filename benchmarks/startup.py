@@ -1,6 +1,7 @@
 """Compare a small build, which is nearly all start-up, with that of the original archiver, and print the tables.
 
     python benchmarks/startup.py    # about three minutes; needs valgrind and network access for pip
+    python benchmarks/startup.py --json docs/performance.json && python -m docs.make_plot
 
 The build has one custom handler, 10 KB of TorchScript and a label file, and this archiver runs all its checks on them.
 Both archivers are installed into virtual environments of their own. An editable install does not do: its import hook
@@ -10,6 +11,7 @@ RUNS interleaved runs. This archiver flushes what it writes to the disk; the ori
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -18,6 +20,9 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
+
+import results
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parent / ".cache" / "startup"
@@ -129,8 +134,8 @@ def print_table(heads: list[str], rows: list[list[str]]) -> None:
     print("\n".join(f"| {' | '.join(row)} |" for row in rows), flush=True)
 
 
-def print_comparison(original: str, ours: str, build: list[str]) -> None:
-    """Print what each command costs, and its share of the original's build."""
+def print_comparison(original: str, ours: str, build: list[str]) -> list[dict[str, Any]]:
+    """Print what each command costs, and its share of the original's build; return the costs."""
     commands = {
         "original, small build": ([original, *build], 0),
         "small build with all checks": ([ours, *build], 0),
@@ -153,6 +158,7 @@ def print_comparison(original: str, ours: str, build: list[str]) -> None:
         for name in commands
     ]
     print_table(["command", "instructions", "ratio", "wall time", "ratio"], rows)
+    return [{"command": name, "million_instructions": counts[name], "milliseconds": times[name]} for name in commands]
 
 
 def print_modules(scripts: Path, build: list[str]) -> None:
@@ -184,12 +190,17 @@ def print_functions(scripts: Path, build: list[str]) -> None:
 
 def main() -> None:
     """Install both archivers, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to this file too")
+    args = parser.parse_args()
     if shutil.which("valgrind") is None:
         sys.exit("valgrind is not installed")
     CACHE.mkdir(parents=True, exist_ok=True)
     build = write_model()
     scripts, original = install_ours(), install("original", ORIGINAL)
-    print_comparison(str(original / "torch-model-archiver"), str(scripts / "torch-model-archiver"), build)
+    rows = print_comparison(str(original / "torch-model-archiver"), str(scripts / "torch-model-archiver"), build)
+    if args.json:
+        results.save(args.json, RUNS, {"startup": rows})
     print_modules(scripts, build)
     print_functions(scripts, build)
 
