@@ -50,6 +50,14 @@ def test_a_model_that_fails_ends_the_run_and_later_ones_are_not_begun(models: Pa
     assert sorted(path.name for path in Path().glob("*.mar")) == ["first.mar"]
 
 
+def test_a_file_of_models_that_is_not_there_is_a_missing_file(models: Path, run: Command) -> None:
+    result = run("build", "modles.yaml")
+    assert result.status == 1
+    assert result.errors == [
+        "modles.yaml: no such file or folder (the file of models); did you mean models.yaml? [file-missing]"
+    ]
+
+
 def test_keep_going_builds_the_others(models: Path, run: Command) -> None:
     result = run("build", "models.yaml", "--keep-going", "--jobs", 2)
     assert (result.status, result.out) == (1, "")

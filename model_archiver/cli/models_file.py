@@ -16,7 +16,7 @@ from model_archiver.core.codes import ignored_codes
 from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, error, raise_errors
 from model_archiver.core.request import ArchiveFormat, ModelArchiverConfig, Platform
 from model_archiver.core.text import did_you_mean, listed
-from model_archiver.planning.gathering import rebased
+from model_archiver.planning.gathering import rebased, status_of
 from model_archiver.planning.platforms import LAYOUTS, format_for
 from model_archiver.planning.target import choose_target
 from model_archiver.planning.yaml_file import TAG, compose_file, is_absent, line_of
@@ -53,6 +53,9 @@ def read_models(parser: FlagParser, args: argparse.Namespace) -> list[Listed]:
         raise error(
             "usage-invalid", "is not a folder (--root)", "name the one where paths of the file start", args.root
         )
+    missing = ProblemList()
+    status_of(Path(args.file), "the file of models", missing)
+    missing.raise_errors(strict=False)
     reader = _Reader(parser, args)
     models = reader.models(compose_file(args.file, _CODE))
     first: dict[Path, int] = {}
