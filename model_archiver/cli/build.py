@@ -19,7 +19,7 @@ from model_archiver.cli.parser import MMS, mms_parser, torch_parser
 from model_archiver.cli.terminal import progress_bar
 from model_archiver.commands.build_many import run_many
 from model_archiver.core.codes import ignored_codes
-from model_archiver.core.problems import ModelArchiverError, Problem, error
+from model_archiver.core.problems import ModelArchiverError, Problem, as_seen, error
 from model_archiver.core.text import counted, listed
 
 TYPE_CHECKING = False
@@ -86,7 +86,7 @@ def _report(result: BuildResult, *, args: argparse.Namespace, reporter: Reporter
         fields |= json_output.plan_fields(result.plan) if result.plan else json_output.report_fields(report)
         fields |= json_output.given(ignored=report.ignored, unchanged=result.unchanged)
         if not result.plan and not args.quiet:
-            unchanged = f"{text_output.as_seen(report.path)} is unchanged"
+            unchanged = f"{as_seen(report.path)} is unchanged"
             reporter.line(unchanged if result.unchanged else text_output.written_line(report))
     listed = json_output.problem_list(problems)
     reported[id(result)] = {"model_name": name, "status": FAILED if failure else DONE, "problems": listed, **fields}

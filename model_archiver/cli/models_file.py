@@ -11,9 +11,8 @@ from pathlib import Path
 import yaml
 
 from model_archiver.cli.flags import valid
-from model_archiver.cli.text_output import as_seen
 from model_archiver.core.codes import ignored_codes
-from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, error, raise_errors
+from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, as_seen, error, raise_errors
 from model_archiver.core.request import ArchiveFormat, ModelArchiverConfig, Platform
 from model_archiver.core.text import did_you_mean, listed
 from model_archiver.planning.gathering import rebased, status_of
