@@ -98,7 +98,8 @@ def _closing_lines(models: Sequence[Listed], results: Results, args: argparse.Na
     done = [(result.report, result.unchanged) for result in results if result and result.report]
     unchanged = sum(is_unchanged for _, is_unchanged in done)
     skipped = len(models) - len(done) - len(failed)
-    counts = {"unchanged": unchanged, "failed": len(failed), "not begun (use --keep-going to build them too)": skipped}
+    advice = "" if args.keep_going else " (use --keep-going to build them too)"
+    counts = {"unchanged": unchanged, "failed": len(failed), f"not built{advice}": skipped}
     shown = [f"{len(done) - unchanged:,} {'planned' if args.dry_run else 'written'}"]
     shown += [f"{count:,} {what}" for what, count in counts.items() if count]
     return [

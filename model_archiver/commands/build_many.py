@@ -174,6 +174,7 @@ def build_one(
             existing = plan.target.path / (MANIFEST_PATH if plan.target.in_place else "")
             if not (report or is_damaged or config.force) and existing.exists():
                 message, hint = "differs from what the build would give", "use -f to replace it"
+                message += ", or its configuration does" if plan.sidecars else ""
                 found = [Problem("error", "target-exists", message, hint, str(as_seen(existing)))]
             config = config.replace(force=config.force or is_damaged or bool(found))
         unchanged = report is not None
