@@ -44,10 +44,18 @@ def test_a_model_that_fails_ends_the_run_and_later_ones_are_not_begun(models: Pa
         "wrote first.mar",
         MISSING,
         "failed: second (models.yaml:2)",
-        "3 models: 1 written, 1 failed, 1 not begun (use --keep-going to build them too)",
+        "3 models: 1 written, 1 failed, 1 not built (use --keep-going to build them too)",
         "note: to learn more, run torch-model-archiver explain file-missing",
     ]
     assert sorted(path.name for path in Path().glob("*.mar")) == ["first.mar"]
+
+
+def test_a_file_of_models_that_is_not_there_is_a_missing_file(models: Path, run: Command) -> None:
+    result = run("build", "modles.yaml")
+    assert result.status == 1
+    assert result.errors == [
+        "modles.yaml: no such file or folder (the file of models); did you mean models.yaml? [file-missing]"
+    ]
 
 
 def test_keep_going_builds_the_others(models: Path, run: Command) -> None:
@@ -283,3 +291,14 @@ def test_dask_without_a_scheduler_is_one_line(models: Path, run: Command) -> Non
     assert (result.status, len(result.err.splitlines())) == (1, 1)
     assert result.errors[0].startswith("no Dask scheduler answers at 127.0.0.1:1")
     assert not Path("first.mar").exists()
+
+
+def test_a_short_flag_for_jobs_is_not_one_for_json(models: Path, run: Command) -> None:
+    result = run("build", "models.yaml", "--j", "4")
+    assert (result.status, result.out) == (2, "")
+    assert "ambiguous option: --j could match" in result.err
+
+
+def test_the_home_folder_can_be_written_as_a_tilde(models: Path, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(models))
+    assert run("build", "~/models.yaml", "first", "--root", "~").status == 0

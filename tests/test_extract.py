@@ -129,7 +129,7 @@ def test_an_existing_folder_is_replaced_only_by_force(packed, run: Command) -> N
     result = run("extract", _archive("tgz"))
     assert result.status == 1
     assert result.errors == [
-        f"{Path('m').resolve()}: already exists; use -f to replace it, or name another folder with --to [target-exists]"
+        "m: already exists; use -f to replace it, or name another folder with --to [target-exists]"
     ]
     Path("m/mine.txt").write_text("mine")
     Path("m/model.py").write_text("changed")

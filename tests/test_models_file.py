@@ -218,7 +218,7 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_line(root: Path, run:
         "5: --version must be a string",
         "6: --force must be true or false",
         "7: --extra-files must be a string or a list of strings",
-        "8: unknown flag --jobs; see torch-model-archiver build --help",
+        "8: --jobs is for the whole run; give it on the command line",
         "9: the following arguments are required: --model-name; see torch-model-archiver build --help",
         "10: a model must be a mapping; write each flag as key: value",
         "13: argument --no-checks: not allowed with argument --strict; see torch-model-archiver build --help",
@@ -387,7 +387,7 @@ def test_mar_config_is_read(serve: Path, run: Command) -> None:
     assert result.status == 1
     assert result.errors == [
         "ts_scripts/mar_config.json:6: fasterrcnn-258fb6c6.pth does not exist; "
-        "download fasterrcnn-258fb6c6.pth, or make it, and put it there [build-file]"
+        "download fasterrcnn-258fb6c6.pth to there, or make it [build-file]"
     ]
     assert not Path("store").exists()
     assert run("build", *words, "mnist").status == 0
@@ -469,7 +469,39 @@ def test_a_setting_that_is_not_a_number_is_an_error(store: Path, run: Command) -
     assert refused(
         run, "- model-name: m\n  min-workers: 0\n  batch-size: many\n  max-batch-delay: [1]\n", path="x.yaml"
     ) == [
-        "2: argument --min-workers: '0' is not a whole number; give 1 or more",
-        "3: argument --batch-size: 'many' is not a whole number; give 1 or more",
+        "2: argument --min-workers: '0' is not a number of 1 or more; give a whole number",
+        "3: argument --batch-size: 'many' is not a number of 1 or more; give a whole number",
         "4: --max-batch-delay must be a string",
     ]
+
+
+@pytest.mark.parametrize("key", ["requirements: a.txt", "min-workers: 1"])
+def test_what_a_previous_build_wrote_is_not_taken_for_the_folder_of_a_model(root: Path, run: Command, key: str) -> None:
+    text = f"- {{model-name: m, handler: handler.py, archive-format: no-archive, {key}}}\n"
+    built(run, text)
+    (root / "handler.py").write_text(HANDLER + "# changed\n")
+    built(run, text, "-f")
+    assert (root / "m/handler.py").read_text() == HANDLER + "# changed\n"
+
+
+def test_more_workers_at_least_than_at_most_are_an_error(root: Path, run: Command) -> None:
+    text = "- model-name: m\n  max-workers: 1\n  handler: handler.py\n  min-workers: 3\n"
+    assert refused(run, text) == ["4: min-workers is 3, but max-workers is 1; give more of those"]
+
+
+def test_an_ambiguous_key_is_one_error_in_its_line(root: Path, run: Command) -> None:
+    [error] = refused(run, "- mode: 3\n  handler: handler.py\n  version: 1\n  model-name: a\n")
+    assert error.startswith("1: ambiguous option: --mode could match ")
+
+
+@pytest.mark.parametrize("key", ["dry-run", "jobs", "json", "root", "keep_going"])
+def test_a_flag_of_the_whole_run_is_not_a_key(root: Path, run: Command, key: str) -> None:
+    flag = f"--{key.replace('_', '-')}"
+    [error] = refused(run, f"- model-name: m\n  handler: handler.py\n  {key}: 1\n")
+    assert error == f"3: {flag} is for the whole run; give it on the command line"
+
+
+def test_models_with_invalid_names_have_no_output_in_common(root: Path, run: Command) -> None:
+    text = "- {model-name: a b, handler: handler.py}\n- {model-name: c d, handler: handler.py}\n"
+    result = run("build", write(text), "--keep-going")
+    assert [error.endswith("[name-invalid]") for error in result.errors] == [True, True]

@@ -39,7 +39,7 @@ def test_an_existing_output_is_refused_without_force(model, run: Command, archiv
     target = _existing(archive_format)
     [error] = refused(run, *WORDS, "--archive-format", archive_format)
     assert error == (
-        f"{target.absolute()}: already exists; use -f to replace it, or choose another --model-name or --export-path "
+        f"{target}: already exists; use -f to replace it, or choose another --model-name or --export-path "
         "[target-exists]"
     )
 

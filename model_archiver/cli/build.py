@@ -19,7 +19,7 @@ from model_archiver.cli.parser import MMS, mms_parser, torch_parser
 from model_archiver.cli.terminal import progress_bar
 from model_archiver.commands.build_many import run_many
 from model_archiver.core.codes import ignored_codes
-from model_archiver.core.problems import ModelArchiverError, Problem, error
+from model_archiver.core.problems import ModelArchiverError, Problem, as_seen, error
 from model_archiver.core.text import counted, listed
 
 TYPE_CHECKING = False
@@ -86,7 +86,7 @@ def _report(result: BuildResult, *, args: argparse.Namespace, reporter: Reporter
         fields |= json_output.plan_fields(result.plan) if result.plan else json_output.report_fields(report)
         fields |= json_output.given(ignored=report.ignored, unchanged=result.unchanged)
         if not result.plan and not args.quiet:
-            unchanged = f"{text_output.as_seen(report.path)} is unchanged"
+            unchanged = f"{as_seen(report.path)} is unchanged"
             reporter.line(unchanged if result.unchanged else text_output.written_line(report))
     listed = json_output.problem_list(problems)
     reported[id(result)] = {"model_name": name, "status": FAILED if failure else DONE, "problems": listed, **fields}
@@ -98,7 +98,8 @@ def _closing_lines(models: Sequence[Listed], results: Results, args: argparse.Na
     done = [(result.report, result.unchanged) for result in results if result and result.report]
     unchanged = sum(is_unchanged for _, is_unchanged in done)
     skipped = len(models) - len(done) - len(failed)
-    counts = {"unchanged": unchanged, "failed": len(failed), "not begun (use --keep-going to build them too)": skipped}
+    advice = "" if args.keep_going else " (use --keep-going to build them too)"
+    counts = {"unchanged": unchanged, "failed": len(failed), f"not built{advice}": skipped}
     shown = [f"{len(done) - unchanged:,} {'planned' if args.dry_run else 'written'}"]
     shown += [f"{count:,} {what}" for what, count in counts.items() if count]
     return [

@@ -29,6 +29,7 @@ examples:
   {0} iris.mar --python serving --input sample.json""",
     "build": """\
 All flags of packaging can be given too; they override those of the file.
+See {1} help --all.
 
 examples:
   {0} --example > models.yaml
@@ -59,7 +60,7 @@ def command_parser(program: str, name: str, words: Sequence[str] = ()) -> FlagPa
             hint = f"did you mean {program} inspect {shlex.quote(name)}?"
         raise error("command-unknown", f"unknown command {name if name.strip() else repr(name)}", hint)
     what, call = COMMANDS[name], f"{program} {name}"
-    description, epilog = f"{what[0].upper()}{what[1:]}.", _EXAMPLES[name].format(call)
+    description, epilog = f"{what[0].upper()}{what[1:]}.", _EXAMPLES[name].format(call, program)
     parser = FlagParser(prog=call, description=description, epilog=epilog, formatter_class=flags.HelpFormatter)
     parser._positionals.title, parser._optionals.title = "arguments", "flags"
     if name == "build":
@@ -119,9 +120,10 @@ def _add_arguments(parser: FlagParser, name: str) -> None:
 def _add_build_flags(parser: FlagParser, program: str) -> None:
     example = os.path.join(os.path.dirname(__file__), "models.yaml")  # noqa: PTH118, PTH120 - no pathlib
     flag = parser.add_argument
-    flag("file", metavar="FILE", help="YAML or JSON: a list of models, or defaults: and models:")
+    existing = valid(expand_home, "a file that lists models", "(?s:.+)")
+    flag("file", type=existing, metavar="FILE", help="the file that lists models; --example prints one")
     flag("names", nargs="*", default=[], metavar="NAME", help="the models to build (default: all)")
-    flag("--root", metavar="DIR", help="where relative paths of the file start (default: its folder)")
+    flag("--root", type=expand_home, metavar="DIR", help="where relative paths of the file start (default: its folder)")
     flag("--if-changed", action="store_true", help="do not rebuild an archive whose contents are up to date")
     flag("--keep-going", action="store_true", help="after a failure, build the other models too")
     flag("--dask", metavar="ADDRESS", help="build on the workers of this Dask scheduler")

@@ -11,12 +11,12 @@ from pathlib import Path
 import yaml
 
 from model_archiver.cli.flags import valid
-from model_archiver.cli.text_output import as_seen
 from model_archiver.core.codes import ignored_codes
-from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, error, raise_errors
+from model_archiver.core.manifest import MAR_INF
+from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, as_seen, error, raise_errors
 from model_archiver.core.request import ArchiveFormat, ModelArchiverConfig, Platform
 from model_archiver.core.text import did_you_mean, listed
-from model_archiver.planning.gathering import rebased
+from model_archiver.planning.gathering import rebased, status_of
 from model_archiver.planning.platforms import LAYOUTS, format_for
 from model_archiver.planning.target import choose_target
 from model_archiver.planning.yaml_file import TAG, compose_file, is_absent, line_of
@@ -53,6 +53,9 @@ def read_models(parser: FlagParser, args: argparse.Namespace) -> list[Listed]:
         raise error(
             "usage-invalid", "is not a folder (--root)", "name the one where paths of the file start", args.root
         )
+    missing = ProblemList()
+    status_of(Path(args.file), "the file of models", missing)
+    missing.raise_errors(strict=False)
     reader = _Reader(parser, args)
     models = reader.models(compose_file(args.file, _CODE))
     first: dict[Path, int] = {}
@@ -61,7 +64,7 @@ def read_models(parser: FlagParser, args: argparse.Namespace) -> list[Listed]:
         with suppress(OSError):  # of the export path: the build reports it
             archive_format = format_for(platform, ArchiveFormat(request.archive_format), unused)
             path = choose_target(request, platform, archive_format, unused).path
-            if path in first and request.model_name:
+            if path in first and all(problem.code != "name-invalid" for problem in unused):
                 message = f"{request.model_name} is written to {as_seen(path)}, as is the model in line {first[path]}"
                 keys = " export-path" if LAYOUTS[platform].fixed_name else " model-name or export-path"
                 reader.error(line, message, f"give one of them a different{keys}")
@@ -100,8 +103,8 @@ class _Reader:
         for action in parser._actions:
             action.required = action.required and action.dest not in self._overrides
         for flag, name in SETTINGS.items():
-            pattern = "[0-9]{1,9}" if "delay" in flag else "0*[1-9][0-9]{0,8}"
-            number = valid(int, "a whole number; give 1 or more", pattern)
+            least, pattern = (0, "[0-9]{1,9}") if "delay" in flag else (1, "0*[1-9][0-9]{0,8}")
+            number = valid(int, f"a number of {least} or more; give a whole number", pattern)
             parser.add_argument(flag, dest=name, type=number, default=argparse.SUPPRESS)
         for flag in (_REMOTE, _GENERATOR) if "--serialized-file" in self._flags else ():
             parser.add_argument(flag, default=argparse.SUPPRESS)
@@ -115,9 +118,9 @@ class _Reader:
         top = self._pairs(root) if isinstance(root, yaml.MappingNode) else {}
         if unknown := [key for flag, (key, _) in top.items() if flag not in ("--defaults", "--models")]:
             names = listed([key.value for key in unknown])
-            self.error(
-                line_of(unknown[0]), f"unknown key {names}", "put it below defaults:, or into a model below models:"
-            )
+            hint = "put it below defaults:, or into a model below models:"
+            hint = hint if "--models" in top else "begin each model with a dash (-)"
+            self.error(line_of(unknown[0]), f"unknown key {names}", hint)
             return []
         _, defaults = top.get("--defaults", (None, None))
         _, models = top.get("--models", (root, root))
@@ -146,17 +149,22 @@ class _Reader:
         if self._args.names and parsed.model_name not in self._args.names:
             return None
         base, keys = Path(self._root, parsed.model_name or ""), {key.value for key, _ in pairs.values()}
-        is_kserve = not keys.isdisjoint(("min-workers", "min_workers", "requirements"))
-        folder = str(base) if is_kserve and base.is_dir() else self._root
+        is_kserve = "--min-workers" in pairs or "requirements" in keys
+        is_output = (base / MAR_INF).exists()  # of a previous build: its files are copies
+        folder = str(base) if is_kserve and base.is_dir() and not is_output else self._root
         if (url := getattr(parsed, "serialized_file_remote", None)) and "serialized_file" not in self._overrides:
             parsed.serialized_file, line = url.rpartition("/")[2], line_of(pairs[_REMOTE][0])
             if not parsed.serialized_file:
                 self.error(line, f"{url} does not end with the name of a file", "give the whole URL")
             elif not (path := Path(folder, parsed.serialized_file)).is_file():
-                self.error(line, f"{path} does not exist", f"download {url}, or make it, and put it there")
+                self.error(line, f"{path} does not exist", f"download {url} to there, or make it")
         settings = {name: value for name, value in vars(parsed).items() if name in SETTINGS.values()}
-        if "minWorkers" in settings:
-            settings.setdefault("maxWorkers", settings["minWorkers"])
+        least = settings.get("minWorkers")
+        if least and least > settings.setdefault("maxWorkers", least):
+            line = line_of(pairs["--min-workers"][0])
+            self.error(
+                line, f"min-workers is {least}, but max-workers is {settings['maxWorkers']}", "give more of those"
+            )
         own = rebased(ModelArchiverConfig.from_args(parsed), folder, self._root).as_dict()
         fields = {**own, "server_settings": settings, **self._overrides}
         return line_of(node), ModelArchiverConfig.from_args(argparse.Namespace(**fields))
@@ -173,9 +181,10 @@ class _Reader:
                 wrong = set()
                 for problem in failure.problems:
                     message = f"{problem.path} {problem.message}".lstrip()
-                    named = [flag for flag in words if re.search(rf"{re.escape(flag)}(?![\w-])", message)]
-                    self.error(line_of(pairs[named[-1]][0] if named else node), message, problem.hint)
-                    wrong |= {*named}
+                    found = {flag: re.search(rf"{re.escape(flag)}(?![\w-])", message) for flag in words}
+                    places = {match.start(): flag for flag, match in found.items() if match}
+                    self.error(line_of(pairs[places[min(places)]][0] if places else node), message, problem.hint)
+                    wrong |= {places[min(places)]} if places else set()
                 if not wrong:
                     return None
                 words = {flag: own for flag, own in words.items() if flag not in wrong}
@@ -217,6 +226,9 @@ class _Reader:
 
     def _words(self, flag: str, key: yaml.Node, value: yaml.Node) -> list[str]:
         """Return the words of a command line that a pair stands for."""
+        if flag in _OF_RUN or flag in ("--root", "--if-changed", "--keep-going", "--dask"):
+            self.error(line_of(key), f"{flag} is for the whole run", "give it on the command line")
+            return []
         if (action := self._parser._option_string_actions.get(flag)) is None:
             return [flag.replace("=", " ")]  # no parser takes it
         takes_list, is_switch = isinstance(action, argparse._AppendAction), action.nargs == 0

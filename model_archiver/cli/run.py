@@ -53,7 +53,8 @@ def run_command(parser: FlagParser, argv: Sequence[str] | None) -> int:
 
 def _early_arguments(words: Sequence[str]) -> argparse.Namespace:
     """Read the flags of the output from the words, so that a usage error is printed as was asked for."""
-    shortest = len("--js" if words[0].startswith("-") else "--j")  # packaging has --jobs too
+    has_jobs = words[0].startswith("-") or words[0] == "build"
+    shortest = len("--js" if has_jobs else "--j")
     is_json = any("--json".startswith(word) and len(word) >= shortest for word in words)
     output_format = "json" if is_json else None
     for word, value in zip(words, [*words[1:], ""], strict=True):

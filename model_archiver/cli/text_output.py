@@ -9,7 +9,7 @@ from pathlib import Path
 from model_archiver.cli.flags import terminal_columns
 from model_archiver.core.entries import is_reserved
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH, is_sample, model_of
-from model_archiver.core.problems import Problem, printable
+from model_archiver.core.problems import Problem, as_seen, printable
 from model_archiver.core.record import Record
 from model_archiver.core.text import counted, human_size, shortened
 
@@ -232,15 +232,6 @@ def _or_dash(value: object) -> str:
 
 def _paths(*paths: Path) -> str:
     return " and ".join(str(as_seen(path)) for path in paths)
-
-
-def as_seen(path: Path) -> Path:
-    """Return the path relative to the current folder, if it is below that."""
-    try:
-        current = Path.cwd()
-    except OSError:  # it was removed, and the archive is written all the same
-        return path
-    return path.relative_to(current) if path.is_relative_to(current) else path
 
 
 def _model_files(entries: Iterable[ArchiveEntry]) -> str:

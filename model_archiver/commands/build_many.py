@@ -20,7 +20,7 @@ from pathlib import PurePosixPath
 from model_archiver.commands.diff import compare
 from model_archiver.commands.package import build_planned, plan_package
 from model_archiver.core.manifest import MANIFEST_PATH, SAMPLES_PATH, parse_manifest
-from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, as_error, raise_errors
+from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, as_error, as_seen, raise_errors
 from model_archiver.core.record import Record
 from model_archiver.core.report import ArchiveEntry
 from model_archiver.core.request import ArchiveFormat, ModelArchiverConfig
@@ -174,7 +174,8 @@ def build_one(
             existing = plan.target.path / (MANIFEST_PATH if plan.target.in_place else "")
             if not (report or is_damaged or config.force) and existing.exists():
                 message, hint = "differs from what the build would give", "use -f to replace it"
-                found = [Problem("error", "target-exists", message, hint, str(existing))]
+                message += ", or its configuration does" if plan.sidecars else ""
+                found = [Problem("error", "target-exists", message, hint, str(as_seen(existing)))]
             config = config.replace(force=config.force or is_damaged or bool(found))
         unchanged = report is not None
         if not unchanged:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import check_model_name, fits_windows, portable_key
 from model_archiver.core.manifest import model_of
-from model_archiver.core.problems import Problem, ProblemList, raise_errors
+from model_archiver.core.problems import Problem, ProblemList, as_seen, raise_errors
 from model_archiver.core.record import Record
 from model_archiver.core.running import block_signals, completed, no_progress
 from model_archiver.planning.gathering import resolved
@@ -125,9 +125,9 @@ def _case_clashes(entries: Iterable[ArchiveEntry]) -> Iterator[tuple[PurePosixPa
 def _target_problems(target: Path, archive: Path, *, force: bool) -> Iterator[Problem]:
     source = Path(os.path.realpath(archive))
     if target == source or target in source.parents or source in target.parents:
-        yield Problem("error", "target-in-the-way", "overlaps the archive", _CHOOSE_FOLDER, str(target))
+        yield Problem("error", "target-in-the-way", "overlaps the archive", _CHOOSE_FOLDER, str(as_seen(target)))
     elif os.path.lexists(target) and not target.is_dir() and not target.is_symlink():
-        yield Problem("error", "target-in-the-way", "is a file, not a folder", _CHOOSE_FOLDER, str(target))
+        yield Problem("error", "target-in-the-way", "is a file, not a folder", _CHOOSE_FOLDER, str(as_seen(target)))
     elif os.path.lexists(target) and not force:
         hint = f"use -f to replace it, or {_CHOOSE_FOLDER}"
-        yield Problem("error", "target-exists", "already exists", hint, str(target))
+        yield Problem("error", "target-exists", "already exists", hint, str(as_seen(target)))

@@ -194,6 +194,15 @@ def as_error(failure: ModelArchiverError | OSError, place: object = "the current
     return error("file-unreadable", reason, hint, failure.filename or place)
 
 
+def as_seen(path: Path) -> Path:
+    """Return the path relative to the current folder, if it is below that."""
+    try:
+        current = path.cwd()
+    except OSError:  # it was removed, and the archive is written all the same
+        return path
+    return path.relative_to(current) if path.is_relative_to(current) else path
+
+
 def printable(text: str) -> str:
     r"""Return the text as one line: invisible characters and lone surrogates become escapes (``\n``, ``\x1b``)."""
     if text.isprintable():

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from model_archiver.core.entries import check_model_name
 from model_archiver.core.manifest import MANIFEST_PATH, SUMS_PATH
 from model_archiver.core.plan import Member, Plan, Target
-from model_archiver.core.problems import PATH_ERRORS, Problem, ProblemList
+from model_archiver.core.problems import PATH_ERRORS, Problem, ProblemList, as_seen
 from model_archiver.core.request import ArchiveFormat, ModelArchiverConfig, Platform, StrPath
 from model_archiver.core.sums import file_sha256, read_sums
 from model_archiver.planning.gathering import identity, resolved, walk_tree
@@ -135,9 +135,9 @@ def _check_existing(target: Target, archive_format: ArchiveFormat, other: str, p
     is_file = target.in_place or archive_format is not ArchiveFormat.NO_ARCHIVE
     if os.path.lexists(path) and not path.is_symlink() and not (path.is_file() if is_file else path.is_dir()):
         message = f"is not a {'file' if is_file else 'folder'}, but the output goes there"
-        problems.error("target-in-the-way", message, f"move it away, or {other}", path=path)
+        problems.error("target-in-the-way", message, f"move it away, or {other}", path=as_seen(path))
     elif os.path.lexists(path) and not target.force:
-        problems.error("target-exists", "already exists", f"use -f to replace it, or {other}", path=path)
+        problems.error("target-exists", "already exists", f"use -f to replace it, or {other}", path=as_seen(path))
 
 
 class ExistingOutput:
