@@ -19,7 +19,8 @@ import yaml
 ROOT = Path(__file__).parents[1]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 STEPS: list[dict[str, Any]] = ACTION["runs"]["steps"]
-INSTALLED = {"install": {"scripts": str(Path(sys.executable).parent)}}
+Outputs = dict[str, dict[str, str]]
+INSTALLED: Outputs = {"install": {"scripts": str(Path(sys.executable).parent)}}
 """The outputs of the step that installs, for a runner that uses what is installed in the environment of the tests."""
 
 
@@ -43,20 +44,26 @@ class Runner:
     Args:
         workspace: The folder of the checked out repository.
         temp: A folder for the files of the runner.
+        source: The folder of the action.
         skip: The ids of steps of the action that do not run, with their outputs.
         variables: Environment variables that differ from those of the tests.
     """
 
-    def __init__(self, workspace: Path, temp: Path, *, skip: dict[str, dict[str, str]], **variables: str) -> None:
+    def __init__(self, workspace: Path, temp: Path, *, source: Path = ROOT, skip: Outputs, **variables: str) -> None:
         self.cache: set[str] = set()
         self.looked_for: list[str] = []
         self._skip = skip
+        self._source = source
         self._workspace = workspace
         self._temp = temp
         self.environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "GITHUB_"))},
-            **{"GITHUB_WORKSPACE": str(workspace), "GITHUB_PATH": str(temp / "path"), "RUNNER_TEMP": str(temp)},
-            **{"RUNNER_OS": "Linux", "RUNNER_ARCH": "X64", **variables},
+            "GITHUB_WORKSPACE": str(workspace),
+            "GITHUB_PATH": str(temp / "path"),
+            "RUNNER_TEMP": str(temp),
+            "RUNNER_OS": "Linux",
+            "RUNNER_ARCH": "X64",
+            **variables,
         }
         temp.mkdir()
 
@@ -66,13 +73,13 @@ class Runner:
         assert set(given) <= set(ACTION["inputs"])
         values = {**{name: entry["default"] for name, entry in ACTION["inputs"].items()}, **given}
         context = {f"inputs.{name}": value for name, value in values.items()}
-        outcome = self.steps(STEPS, {**context, "github.action_path": str(ROOT)}, skip=self._skip)
+        outcome = self.steps(STEPS, {**context, "github.action_path": str(self._source)}, self._skip)
         found = {**context, **outcome.outputs}
         outcome.outputs = {name: _text(entry["value"], found) for name, entry in ACTION["outputs"].items()}
         return outcome
 
-    def steps(self, steps: list[dict[str, Any]], context: dict[str, str], *, skip: dict[str, dict[str, str]]) -> Outcome:
-        """Run steps until one fails."""
+    def steps(self, steps: list[dict[str, Any]], context: dict[str, str], skip: Outputs) -> Outcome:
+        """Run steps until one fails; those with the ids of `skip` do not run, and have these outputs."""
         outcome = Outcome()
         context = {"runner.temp": str(self._temp), **context}
         for step in steps:

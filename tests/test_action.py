@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.actions import ACTION, INSTALLED, ROOT, STEPS, Runner
+from tests.actions import ACTION, INSTALLED, STEPS, Runner
 from tests.archives import members
 
 pytestmark = pytest.mark.skipif(

@@ -61,12 +61,14 @@ def test_make_packages_and_does_nothing_the_second_time(ci: Path) -> None:
     assert git(ci, "status", "--porcelain") == ""
 
 
-@pytest.mark.parametrize("file", [*sorted(f"../digits/{name}" for name in DIGITS), "Makefile"])
-def test_make_packages_again_when_a_file_changes(ci: Path, file: str) -> None:
+def test_make_packages_again_when_a_file_changes(ci: Path) -> None:
     assert make(ci).returncode == 0
-    later = (ci / "model_store/digits.mar").stat().st_mtime_ns + 1_000_000_000
-    os.utime(ci / file, ns=(later, later))
-    assert "wrote model_store/digits.mar" in make(ci).stderr
+    built = (ci / "model_store/digits.mar").stat().st_mtime_ns
+    for file in [*sorted(f"../digits/{name}" for name in DIGITS), "Makefile"]:
+        assert make(ci, "--question").returncode == 0
+        os.utime(ci / file, ns=(built, built + 1_000_000_000))
+        assert make(ci, "--question").returncode == 1, file
+        os.utime(ci / file, ns=(built, built))
 
 
 def test_make_keeps_the_archive_when_a_build_fails_and_cleans_up(ci: Path) -> None:
