@@ -52,6 +52,7 @@ class Runner:
     def __init__(self, workspace: Path, temp: Path, *, source: Path = ROOT, skip: Outputs, **variables: str) -> None:
         self.cache: set[str] = set()
         self.looked_for: list[str] = []
+        self.used: list[str] = []
         self._skip = skip
         self._source = source
         self._workspace = workspace
@@ -99,6 +100,7 @@ class Runner:
             return self._script(step, context)
         values = {name: _text(value, context) for name, value in step.get("with", {}).items()}
         used = step["uses"].partition("@")[0]
+        self.used.append(used)
         if used == "./":
             return self.action(**{name.replace("-", "_"): value for name, value in values.items()})
         if used == "actions/setup-python":

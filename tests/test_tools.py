@@ -225,9 +225,15 @@ def generate_mar(kubeflow: Installed, folder: Path, **variables: str) -> subproc
     script = "import json, sys; from pytorch_kfp_components.components.mar.component import MarGeneration; "
     script += "MarGeneration(mar_config=json.loads(sys.argv[1]), mar_save_path='model_store')"
     config = {
-        **{"MODEL_NAME": "m", "SERIALIZED_FILE": "model.pt", "MODEL_FILE": "model.py", "HANDLER": "handler.py"},
-        **{"VERSION": "2", "CONFIG_PROPERTIES": "config.properties", "EXPORT_PATH": "model_store"},
-        **{"EXTRA_FILES": "index_to_name.json,notes.txt", "REQUIREMENTS_FILE": "requirements.txt"},
+        "MODEL_NAME": "m",
+        "SERIALIZED_FILE": "model.pt",
+        "MODEL_FILE": "model.py",
+        "HANDLER": "handler.py",
+        "VERSION": "2",
+        "CONFIG_PROPERTIES": "config.properties",
+        "EXPORT_PATH": "model_store",
+        "EXTRA_FILES": "index_to_name.json,notes.txt",
+        "REQUIREMENTS_FILE": "requirements.txt",
     }
     return kubeflow("python", "-c", script, json.dumps(config), cwd=folder, **variables)
 
