@@ -20,6 +20,7 @@ from tests.test_build_tools import CI, DIGITS, ROOT, git, repository
 
 pytestmark = [
     pytest.mark.installs,
+    pytest.mark.timeout(1800),  # most of it is pip's
     pytest.mark.skipif(os.name != "posix" or not shutil.which("git"), reason="needs git and a POSIX shell"),
 ]
 ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "GIT_", "VIRTUAL_ENV"))}
