@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -271,3 +272,22 @@ def test_kubeflows_component_packages_with_a_quiet_archiver(kubeflow: Installed,
     assert done.returncode
     assert "handler.py: no such file or folder (--handler)" in done.stderr
     assert archive.read_bytes() == before
+
+
+def test_the_snippet_for_ray_builds(source: Path, tmp_path: Path) -> None:
+    ray = Installed(tmp_path / "ray", "ray", source)
+    page = (ROOT / "docs/building-many.md").read_text(encoding="utf-8")
+    [snippet] = [text for text in re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE) if "ray" in text]
+    files = {"model_file": "model.py", "serialized_file": "digits.pt", "handler": "handler.py"}
+    script = f"""
+import ray
+from model_archiver import ModelArchiverConfig
+ray.init(_node_ip_address="127.0.0.1", include_dashboard=False, num_cpus=2)
+files = {{key: "{ROOT}/examples/digits/" + name for key, name in {files}.items()}}
+requests = [ModelArchiverConfig(name, export_path="{tmp_path}/store", **files) for name in ("first", "second")]
+{snippet}
+print([result.exception for result in results])
+"""
+    done = ray("python", "-c", script, cwd=tmp_path, HOME=str(tmp_path), RAY_USAGE_STATS_ENABLED="0")
+    assert done.stdout.splitlines()[-1:] == ["[None, None]"], done.stderr
+    assert members(tmp_path / "store/second.mar") == {*files.values()}
