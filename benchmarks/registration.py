@@ -79,7 +79,7 @@ def main() -> None:
             print(table(name, costs), flush=True)
     shutil.rmtree(folder)
     if args.json:
-        results.save(args.json, RUNS, {"registration": rows})
+        results.save(args.json, "registration", rows, runs=RUNS)
 
 
 def registered_empty(server: TorchServe, handler: Path) -> float:

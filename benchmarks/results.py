@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 
-def save(path: Path, runs: int, parts: dict[str, list[dict[str, Any]]]) -> None:
-    """Write the rows of some parts, with the machine, the date and the number of runs of each command."""
+def save(path: Path, part: str, rows: list[dict[str, Any]], *, runs: int) -> None:
+    """Write the rows of a part, with the machine, the date and the number of runs of each command."""
     results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     date = dt.datetime.now(dt.timezone.utc).date().isoformat()
-    for name, rows in parts.items():
-        results[name] = {"date": date, "machine": machine(), "runs": runs, "rows": rows}
+    results[part] = {"date": date, "machine": machine(), "runs": runs, "rows": rows}
     path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 

@@ -269,7 +269,8 @@ def main() -> None:
         )
         print("\n".join(map(memory_line, parts["memory"])))
     if args.json:
-        results.save(args.json, args.runs, parts)
+        for name, rows in parts.items():
+            results.save(args.json, name, rows, runs=1 if name == "memory" else args.runs)
     shutil.rmtree(OUT, ignore_errors=True)
 
 

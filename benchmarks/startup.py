@@ -200,7 +200,7 @@ def main() -> None:
     scripts, original = install_ours(), install("original", ORIGINAL)
     rows = print_comparison(str(original / "torch-model-archiver"), str(scripts / "torch-model-archiver"), build)
     if args.json:
-        results.save(args.json, RUNS, {"startup": rows})
+        results.save(args.json, "startup", rows, runs=RUNS)
     print_modules(scripts, build)
     print_functions(scripts, build)
 

@@ -38,7 +38,7 @@ def works_of(rows: list[Row]) -> Works:
 
 def build_table(rows: list[Row]) -> Iterator[str]:
     """Yield the lines of the table of builds."""
-    yield "| work | this tool | original | ratio | the limit | ratio | size, of the original's |"
+    yield "| work | this tool | original | ratio | the limit | ratio | size, of original |"
     yield "|---|--:|--:|--:|--:|--:|--:|"
     for work, compared in works_of(rows).items():
         flags, comma, contents = work.partition(",")

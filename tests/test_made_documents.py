@@ -58,8 +58,9 @@ def test_each_benchmark_keeps_the_results_of_the_others(tmp_path: Path, monkeypa
     import results as written  # noqa: PLC0415 - a script of benchmarks/
 
     path = tmp_path / "results.json"
-    written.save(path, 1, {"build": [{"work": "a"}], "memory": []})
-    written.save(path, 5, {"build": [{"work": "b"}]})
+    written.save(path, "build", [{"work": "a"}], runs=3)
+    written.save(path, "memory", [], runs=1)
+    written.save(path, "build", [{"work": "b"}], runs=5)
     saved = json.loads(path.read_text(encoding="utf-8"))
     assert saved["memory"]["runs"] == 1
     assert (saved["build"]["runs"], saved["build"]["rows"]) == (5, [{"work": "b"}])
