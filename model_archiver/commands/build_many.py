@@ -59,15 +59,25 @@ _NO_TEST = {"test": False, "test_python": None, "test_timeout": None, "install_r
 
 
 class BuildResult(Record):
-    """What came of one request."""
+    """What came of one request.
+
+    Attributes:
+        request: the request.
+        report: what was written, with all warnings, or the unchanged archive; None if the build failed.
+        exception: why nothing was written; None if nothing failed.
+        trial: what the trial found, if the request asks for one.
+        notes: what was decided because the request does not say, a sentence each.
+        unchanged: whether the existing archive is what the build would give, and was left as it was.
+        plan: what would be written, if nothing is to be written; else None.
+    """
 
     request: ModelArchiverConfig
-    report: ArchiveReport | None = None  # with the warnings about the request; of a dry run, without sums
-    exception: ModelArchiverError | None = None  # why nothing was written; None if nothing failed
-    trial: TrialReport | None = None  # what the trial found, where the request asks for one
-    notes: tuple[str, ...] = ()  # what was decided because the request does not say, a sentence each
-    unchanged: bool = False  # the existing archive is what a build would give, and was left as it is
-    plan: Plan | None = None  # of a dry run: what would be written
+    report: ArchiveReport | None = None
+    exception: ModelArchiverError | None = None
+    trial: TrialReport | None = None
+    notes: tuple[str, ...] = ()
+    unchanged: bool = False
+    plan: Plan | None = None
 
 
 def build_many(

@@ -44,7 +44,7 @@ class Problem(Record):
 
     Attributes:
         level: ``error``, which stops the build, or ``warning``, which stops it only with ``--strict``.
-        code: a stable name of the rule, such as ``file-missing``; described in ``core/codes.yaml``; may be empty.
+        code: a stable name of the rule, such as ``file-missing``, which the command ``explain`` explains; may be empty.
         message: what is wrong, as a fact.
         hint: what to do, as an imperative; empty where there is nothing certain to advise.
         path: the file or value that it is about, as the user wrote it; may be empty.
