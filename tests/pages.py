@@ -17,13 +17,14 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 CI = (ROOT / ".ci/run").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]
+OWN = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
+PAGES = [*(ROOT / name for name in OWN), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]
 TIMEOUT = 300
 
 KINDS = ("console", "sh", "python", "text")
-NEEDS = ("torchserve", "mms", "dask")
+NEEDS = ("torchserve", "mms", "dask", "sources")  # the last one is met by test_contributing.py
 BLOCK = re.compile(r"^(?:(<!--[^\n]*-->)\n)?```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-MARK = re.compile(r"<!-- (file|needs|not run here): (.+) -->")
+MARK = re.compile(r"<!-- (file|edit|needs|not run here): (.+) -->")
 # These have been typed already, by whoever made the environment of the tests.
 INSTALLING = re.compile(r"(sudo )?(\S*/)?(pip3? install|python3? -m (venv|pip)|apt-get|brew) ")
 FAILED = re.compile(r"\berror: |^(loads|answers): no\b|: rejected\b| differ\b", re.MULTILINE)
@@ -182,7 +183,7 @@ class Reader:
                 path = self.clone / block.value
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(block.text, encoding="utf-8")
-            elif block.mark == "not run here":
+            elif block.mark in ("edit", "not run here"):
                 continue
             elif block.kind == "console":
                 for command, shown in commands_in(block):

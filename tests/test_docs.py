@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,11 @@ def test_the_page_is_typed(page: Path, tmp_path: Path) -> None:
     reader = Reader(tmp_path)
     for _ in range(times_of(page)):
         reader.reads(blocks_of(page.read_text(encoding="utf-8"), name_of(page)))
+    if name_of(page) == "README.md" and shutil.which("git"):
+        shutil.copy(ROOT / ".gitignore", reader.clone)
+        asked = "git init -q && git add .gitignore docs examples && git status --porcelain -uall"
+        _, status = reader.run(asked)
+        assert [line for line in status.splitlines() if not line.startswith("A ")] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
