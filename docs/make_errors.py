@@ -31,11 +31,11 @@ Each problem is one line. It says where the problem is, what is wrong and what t
 explains each code. Codes do not change between versions, so scripts can rely on them.
 
 * An **error** makes the command fail. Nothing is written, and an existing archive stays as it was. A check reports an
-  error only where the model certainly does not serve on TorchServe 0.12.0 with torch 2.6 or newer, or on Multi Model
+  error only if the model certainly cannot be served by TorchServe 0.12.0 with torch 2.6 or newer, or by Multi Model
   Server 1.1.
 * A **warning** is likely a mistake. With `--strict`, every warning is an error.
-* The checks run no code of your model, and load no pickle. They say nothing about what a custom handler may do in its
-  own way. `--no-checks` skips them.
+* The checks run no code of your model, and load no pickle. A custom handler may load files in its own way. The checks
+  do not report that. `--no-checks` skips the checks.
 
 """
 
