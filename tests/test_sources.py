@@ -160,7 +160,8 @@ def _mounted(folder: Path, options: str, kind: str = "tmpfs", device: str = "non
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", kind, "-o", options, device, folder], capture_output=True, check=False)
     if mounted.returncode:
-        pytest.skip(f"no file system can be mounted: {mounted.stderr.decode().strip()}")
+        reason = mounted.stderr.decode().partition("\n")[0]
+        pytest.skip(f"no file system can be mounted: {reason}")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
 

@@ -272,7 +272,7 @@ def test_a_terminal_that_cannot_go_back_has_no_bar(large: Path) -> None:
 
 
 def test_a_warning_during_a_bar_has_a_line_of_its_own(large: Path) -> None:
-    long = show(*COMMANDS["tgz"], columns=200, step=2, pauses=[(5, b"\x03")], KEEP="1")
+    long = show(*COMMANDS["tgz"], columns=1000, step=2, pauses=[(5, b"\x03")], KEEP="1")
     assert ANY_BAR.search(long.pauses[0][-1])
     assert [line.split(" ")[:2] for line in long.lines] == [
         ["torch-model-archiver:", "warning:"],
