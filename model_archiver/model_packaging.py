@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from model_archiver.cli.scripts import ArgParser, ModelExportUtils, package_model
 from model_archiver.commands.package import package
-from model_archiver.core.request import ModelArchiverConfig
+from model_archiver.core.request import ModelArchiverConfig, Request
 
 __all__ = ["ArgParser", "ModelArchiverConfig", "ModelExportUtils", "generate_model_archive", "package", "package_model"]
 
 
-def generate_model_archive(config: object | None = None) -> None:
+def generate_model_archive(config: Request | None = None) -> None:
     """Package a model, as `model_archiver.cli.scripts.generate_model_archive` does.
 
     It is defined here because scripts replace ``ArgParser`` in this module.

@@ -160,7 +160,6 @@ def test_mypy_checks_scripts_that_import_the_package(mypy: Callable[[str, int], 
     assert [line.split(":")[1] for line in mypy(MISTAKES, 1)] == ["4", "5", "6", "7"]
 
 
-@pytest.mark.xfail(strict=True, reason="the package does not do this yet")
 def test_mypy_rejects_what_cannot_be_a_config(mypy: Callable[[str, int], list[str]]) -> None:
     text = "from model_archiver import ModelArchiver\n\nModelArchiver.generate_model_archive(42)\n"
     [error] = mypy(text, 1)

@@ -140,6 +140,7 @@ def test_pre_commit_refuses_a_commit_with_a_damaged_archive(source: Path, tmp_pa
     assert passed.returncode == 0, passed.stdout + passed.stderr
 
 
+@pytest.mark.slow
 def test_dvc_packages_and_does_nothing_the_second_time(tmp_path: Path) -> None:
     tool = Installed(tmp_path / "tool", "dvc")
     ci = repository(tmp_path / "work")
@@ -173,6 +174,7 @@ def test_dvc_packages_and_does_nothing_the_second_time(tmp_path: Path) -> None:
 # Tools that call the archiver
 
 
+@pytest.mark.slow
 def test_mlflows_plugin_packages_with_the_archiver(source: Path, inputs: Path, tmp_path: Path) -> None:
     torch = importlib.util.find_spec("torch")
     if torch is None or torch.origin is None:
@@ -243,6 +245,7 @@ def generate_mar(kubeflow: Installed, folder: Path, **variables: str) -> subproc
 KUBEFLOW_FILES = {"model.py", "model.pt", "handler.py", "index_to_name.json", "notes.txt", "requirements.txt"}
 
 
+@pytest.mark.slow
 @pytest.mark.xfail(
     strict=True,
     reason="the component takes every line on stderr for a failure, and packaging prints there what it wrote",
@@ -254,6 +257,7 @@ def test_kubeflows_component_packages_with_the_archiver(kubeflow: Installed, inp
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_kubeflows_component_packages_with_a_quiet_archiver(kubeflow: Installed, inputs: Path, tmp_path: Path) -> None:
     (inputs / "notes.txt").write_text("")
     program = tmp_path / "quiet" / "torch-model-archiver"
@@ -274,6 +278,7 @@ def test_kubeflows_component_packages_with_a_quiet_archiver(kubeflow: Installed,
     assert archive.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_the_snippet_for_ray_builds(source: Path, tmp_path: Path) -> None:
     ray = Installed(tmp_path / "ray", "ray", source)
     page = (ROOT / "docs/building-many.md").read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from model_archiver.cli.parser import torch_parser
 from model_archiver.commands.package import package
 from model_archiver.core.problems import Problem, ProblemList, raise_errors
-from model_archiver.core.request import ArchiveFormat, ModelArchiverConfig
+from model_archiver.core.request import ArchiveFormat, ModelArchiverConfig, Request
 from model_archiver.planning.handler import BUILT_IN
 from model_archiver.planning.planner import make_plan
 
@@ -45,7 +45,7 @@ class ModelArchiver:
     """
 
     @staticmethod
-    def generate_model_archive(config: object | None = None) -> None:
+    def generate_model_archive(config: Request | None = None) -> None:
         """Package a model; see `generate_model_archive`."""
         generate_model_archive(config)
 
@@ -54,7 +54,7 @@ class ModelExportUtils:
     """Makes the manifest of a request, for callers that change it before they call `package_model`."""
 
     @staticmethod
-    def generate_manifest_json(config: object = None, *, args: object = None) -> str:
+    def generate_manifest_json(config: Request | None = None, *, args: Request | None = None) -> str:
         """Return the text of the manifest for a request.
 
         Args:
@@ -73,7 +73,7 @@ class ModelExportUtils:
         return plan.manifest
 
 
-def generate_model_archive(config: object | None = None) -> None:
+def generate_model_archive(config: Request | None = None) -> None:
     """Package a model.
 
     Args:
@@ -87,7 +87,7 @@ def generate_model_archive(config: object | None = None) -> None:
     package(ArgParser.export_model_args_parser() if config is None else config)
 
 
-def package_model(config: object = None, manifest: str | None = None, *, args: object = None) -> None:
+def package_model(config: Request | None = None, manifest: str | None = None, *, args: Request | None = None) -> None:
     """Package a model with the caller's own manifest, which is written as given.
 
     Args:

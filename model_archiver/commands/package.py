@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from model_archiver.core.problems import ModelArchiverError, Problem, ProblemList, as_error
-from model_archiver.core.request import ModelArchiverConfig
+from model_archiver.core.request import ModelArchiverConfig, Request
 from model_archiver.core.running import no_progress
 from model_archiver.planning.planner import make_plan
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from model_archiver.core.running import Progress
 
 
-def package(config: object, manifest: str | None = None, progress: Progress = no_progress) -> ArchiveReport:
+def package(config: Request | None, manifest: str | None = None, progress: Progress = no_progress) -> ArchiveReport:
     """Package a model and return what was written. Warnings go to the log named ``model_archiver``.
 
     Raises:

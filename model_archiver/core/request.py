@@ -14,10 +14,20 @@ StrPath = str | os.PathLike[str]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal, TypeAlias
+    from argparse import Namespace
+    from typing import Any, Literal, Protocol, TypeAlias
 
     from typing_extensions import Self
 
+    class HasModelName(Protocol):
+        """An object of the caller's, with this field of a request and perhaps others as attributes."""
+
+        @property
+        def model_name(self) -> object:
+            """The name of the model."""
+
+
+Request: TypeAlias = "ModelArchiverConfig | Namespace | HasModelName"
 Paths: TypeAlias = "StrPath | Sequence[StrPath]"
 Server: TypeAlias = "Literal['torchserve', 'mms']"
 Deflate: TypeAlias = "Literal['auto', 'always', 'never']"

@@ -85,7 +85,7 @@ class Worker:
         return answer
 
     def ask(self, batch: Sequence[TrialRequest], seconds: float) -> tuple[str, list[TrialAnswer]]:
-        """Send requests to the loaded model as one batch; raise AnswerError if there is no answer.
+        """Send requests to the loaded model as one batch; raise AnswerError if none comes.
 
         Return what the worker says if the batch failed, else an empty text, and the answers as clients get them.
         """
