@@ -2,6 +2,7 @@
 
     python benchmarks/many.py             # a few minutes; needs the extra [dask] for its last row
     python benchmarks/many.py --models 20 --runs 1
+    python benchmarks/many.py --json docs/performance.json && python -m docs.make_plot
 
 Each figure is the median of whole processes that are run in turn, with all checks, each run into an empty folder.
 """
@@ -19,11 +20,14 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import inputs
+import results
 import run
 
 OURS = Path(sys.executable).with_name("torch-model-archiver")
+Command = Callable[[int], list[str]]  # makes the words of a command for so many models
 HANDLER = "def handle(data, context):\n    return data\n"
 PROGRAM = """
 import re, resource, sys
@@ -68,19 +72,21 @@ def timed(folder: Path, command: list[str]) -> tuple[float, float]:
     return float(seconds), int(memory) / 1024
 
 
-def print_rows(folder: Path, commands: dict[str, Callable[[int], list[str]]], counts: list[int], runs: int) -> None:
-    """Print the medians of commands that are run in turn, and the largest peak of the memory for each count."""
-    figures: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
-    peaks: dict[str, list[str]] = {}
+def print_rows(folder: Path, commands: dict[str, Command], counts: list[int], runs: int) -> list[dict[str, Any]]:
+    """Print and return medians of commands that are run in turn, and the largest peak of memory for each count."""
+    rows: list[dict[str, Any]] = []
+    times: dict[str, list[float]] = {name: [] for name in commands}
     for name, command in commands.items():
-        peaks[name] = [f"{timed(folder, command(count))[1]:.0f} MiB" for count in counts]
+        rows.append({"command": name, "memory": [timed(folder, command(count))[1] for count in counts]})
     for _ in range(runs):
         for name, command in commands.items():
-            figures[name].append(timed(folder, command(counts[-1])))
-    medians = {name: statistics.median(seconds for seconds, _ in each) for name, each in figures.items()}
-    first = next(iter(medians.values()))
-    for name, median in medians.items():
-        print(f"| {name} | {median:.2f} s | {first / median:.3f} | {' | '.join(peaks[name])} |", flush=True)
+            times[name].append(timed(folder, command(counts[-1]))[0])
+    for row in rows:
+        row["seconds"] = statistics.median(times[row["command"]])
+        ratio = rows[0]["seconds"] / row["seconds"]
+        peaks = " | ".join(f"{peak:.0f} MiB" for peak in row["memory"])
+        print(f"| {row['command']} | {row['seconds']:.2f} s | {ratio:.3f} | {peaks} |", flush=True)
+    return rows
 
 
 def main() -> None:
@@ -88,6 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3, help="how often each command is run (default: %(default)s)")
     parser.add_argument("--models", type=int, default=200, help="how many models (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to this file too")
     args = parser.parse_args()
     counts = [max(args.models // 10, 1), args.models]
     run.install_original()
@@ -99,19 +106,22 @@ def main() -> None:
         print(f"| {counts[1]} models | time | one call takes | memory, {counts[0]} | memory, {counts[1]} |")
         print("|---|--:|--:|--:|--:|")
         original = run.CACHE / "original" / "bin" / "torch-model-archiver"
-        commands: dict[str, Callable[[int], list[str]]] = {
+        commands: dict[str, Command] = {
             "one call": lambda count: many(folder, count),
             "our command": lambda count: one_by_one(folder, count, OURS, "--quiet"),
             "the original": lambda count: one_by_one(folder, count, original),
         }
-        print_rows(folder, commands, counts, args.runs)
+        rows = print_rows(folder, commands, counts, args.runs)
         with suppress(ImportError):
             distributed = importlib.import_module("distributed")
             with distributed.LocalCluster(
                 n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
             ) as cluster:
                 address = cluster.scheduler_address
-                print_rows(folder, {"Dask, two workers": lambda count: many(folder, count, address)}, counts, args.runs)
+                on_dask: dict[str, Command] = {"Dask, two workers": lambda count: many(folder, count, address)}
+                rows += print_rows(folder, on_dask, counts, args.runs)
+        if args.json:
+            results.save(args.json, "many", rows, runs=args.runs)
 
 
 if __name__ == "__main__":

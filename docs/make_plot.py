@@ -81,9 +81,19 @@ def registration_table(rows: list[Row]) -> Iterator[str]:
         yield _line([row["input"], *sizes, f"{row['register']:.1f} s"])
 
 
+def many_table(rows: list[Row]) -> Iterator[str]:
+    """Yield the lines of the table of many models; the first row is the call that the others are compared with."""
+    yield "| 200 small models | time | time of one call, as a share of it | peak for 20 models | peak for 200 models |"
+    yield "|---|--:|--:|--:|--:|"
+    for row in rows:
+        share = _ratio(rows[0]["seconds"] / row["seconds"])
+        yield _line([row["command"], _seconds(row["seconds"]), share, *(f"{peak:.0f} MiB" for peak in row["memory"])])
+
+
 TABLES: dict[str, Callable[[list[Row]], Iterator[str]]] = {
     "build": build_table,
     "startup": startup_table,
+    "many": many_table,
     "memory": memory_table,
     "registration": registration_table,
 }
