@@ -30,7 +30,7 @@ ORIGINAL = "torch-model-archiver==0.12.0"
 RUNS = 21
 REPEATS = 5  # of what is timed under a profiler
 USAGE = 2  # the exit status of a mistyped flag
-SOURCES = ("model_archiver", "setup.py", "pyproject.toml", "README.md")
+SOURCES = ("model_archiver", "setup.py", "pyproject.toml", "README.md", "LICENSE")
 
 HANDLER = """\
 from ts.torch_handler.base_handler import BaseHandler

@@ -92,14 +92,14 @@ def same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with 300 MB to pack: weights, which hardly shrink, and text, which does."""
+    """A folder with 150 MB to pack: weights, which hardly shrink, and text, which does."""
     folder = tmp_path_factory.mktemp("large") / "sources"
     folder.mkdir()
     with (folder / "weights.bin").open("wb") as file:
-        for _ in range(200):
+        for _ in range(100):
             file.write(os.urandom(MEGABYTE))
     with (folder / "vocabulary.txt").open("wb") as file:
-        file.writelines(b"a word and another one %d\n" % number for number in range(100 * MEGABYTE // 32))
+        file.writelines(b"a word and another one %d\n" % number for number in range(50 * MEGABYTE // 32))
     return folder
 
 
