@@ -104,6 +104,8 @@ def _report_failure(failure: BaseException, command: str, args: argparse.Namespa
         status, text = INTERRUPTED, f"interrupted{f' after {completed[0]} was written' if completed else ''}"
     elif isinstance(failure, (ModelArchiverError, OSError)):
         problems = as_error(failure).problems
+    elif library := _broken_library(failure):
+        text = f"the library {library} cannot be imported: {failure}; install this tool again"
     elif isinstance(failure, ImportError):
         text = f"{failure}; install this tool again"
     else:
@@ -125,6 +127,16 @@ def _report_failure(failure: BaseException, command: str, args: argparse.Namespa
         reporter.problems(unwritable.problems)
         return INTERRUPTED if status == INTERRUPTED else FAILED
     return status
+
+
+def _broken_library(failure: BaseException) -> str:
+    """Return the name of the library whose import failed, or an empty string."""
+    name, traceback = getattr(failure, "name", None) or "", failure.__traceback__
+    while traceback and not name:
+        frame, traceback = traceback.tb_frame, traceback.tb_next
+        module = frame.f_globals["__name__"] if frame.f_code.co_name == "<module>" else ""
+        name = "" if module.startswith("model_archiver.") else module
+    return "" if name.startswith("model_archiver.") else name.partition(".")[0]
 
 
 def _print_for_machines(

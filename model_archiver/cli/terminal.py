@@ -154,7 +154,10 @@ class _Bar:
             _Bar.shown, self._length = None, 0
 
     def _draw(self, elapsed: float) -> None:
-        from tqdm import tqdm  # noqa: PLC0415 - only for what takes long
+        try:
+            from tqdm import tqdm  # noqa: PLC0415 - only for what takes long
+        except Exception:  # noqa: BLE001 - a build needs no bar, and a broken library can raise anything
+            return
 
         width = max(columns_of(self._stream) - 3, 1)  # with room for ``^C``, and for the cursor
         text = tqdm.format_meter(

@@ -26,7 +26,7 @@ def fast_zlib() -> types.ModuleType:
     """Return ISA-L, or the standard library's zlib where ISA-L is not installed."""
     try:
         from isal import isal_zlib  # noqa: PLC0415 - small builds need only zlib
-    except ImportError:
+    except Exception:  # noqa: BLE001 - a broken one can raise anything
         return zlib
     return isal_zlib
 
