@@ -129,3 +129,11 @@ def test_help_names_every_flag(folder, run_mms: Command) -> None:
 
 def test_tool_version(folder, run_mms: Command) -> None:
     assert run_mms("--tool-version").out.startswith("model-archiver ")
+
+
+def test_without_the_server_the_hint_does_not_install_it_over_this_tool(work, run_mms: Command) -> None:
+    make("m/handler.py", text=HANDLER)
+    assert run_mms("--model-name", "m", "--model-path", "m", "--handler", "handler").status == 0
+    [error] = run_mms("test", "m.mar").errors
+    hint = "install it elsewhere: python -m venv serving && serving/bin/pip install multi-model-server; then give "
+    assert error.endswith(f"this Python has no server installed; {hint}--python serving [trial-worker-missing]")

@@ -80,6 +80,9 @@ def find_interpreter(python: request.StrPath | None, wanted: request.Server, bui
         if built_in and "mms" in folders:
             lacks = f"has Multi Model Server only, and the handler {built_in} is TorchServe's"
         hint = f"install it: {executable} -m pip install {installed}; or name another one with --python"
+        if executable == sys.executable and package == "mms":  # its package model-archiver would overwrite this tool
+            hint = f"install it elsewhere: python -m venv serving && serving/bin/pip install {installed}"
+            hint += "; then give --python serving"
         raise error("trial-worker-missing", f"this Python {lacks}", hint, executable)
     known = {"python": found["version"], "torch": versions.get("torch"), "server": versions.get(distribution)}
     shown = {name: version for name, version in known.items() if version}
