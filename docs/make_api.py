@@ -86,7 +86,7 @@ Whatever is wrong raises a [`ModelArchiverError`](#modelarchivererror), which ha
 ```python
 from model_archiver import ModelArchiver, ModelArchiverConfig, ModelArchiverError
 
-config = ModelArchiverConfig("digits", model_file="examples/digits/modl.py", handler="image_clasifier")
+config = ModelArchiverConfig("digits", model_file="examples/digits/modl.py", handler="image_clasifier", force=True)
 try:
     ModelArchiver.generate_model_archive(config)
 except ModelArchiverError as failure:
