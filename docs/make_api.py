@@ -69,6 +69,7 @@ config = ModelArchiverConfig(
     handler="examples/digits/handler.py",
     extra_files="examples/digits/index_to_name.json",
     export_path="model_store",
+    force=True,  # replace an existing archive
 )
 ModelArchiver.generate_model_archive(config)
 ```
@@ -85,7 +86,7 @@ Whatever is wrong raises a [`ModelArchiverError`](#modelarchivererror), which ha
 ```python
 from model_archiver import ModelArchiver, ModelArchiverConfig, ModelArchiverError
 
-config = ModelArchiverConfig("digits", model_file="examples/digits/modl.py", handler="image_clasifier")
+config = ModelArchiverConfig("digits", model_file="examples/digits/modl.py", handler="image_clasifier", force=True)
 try:
     ModelArchiver.generate_model_archive(config)
 except ModelArchiverError as failure:
@@ -108,7 +109,7 @@ from model_archiver import diff, extract, inspect, verify
 archive = inspect("model_store/digits.mar")
 print(archive.manifest["model"]["modelName"], [str(entry.path) for entry in archive.files][:2])
 print(verify("model_store/digits.mar").is_ok)
-folder = extract("model_store/digits.mar", to="unpacked").folder
+folder = extract("model_store/digits.mar", to="unpacked", force=True).folder
 print(diff("model_store/digits.mar", folder).same)
 ```
 
@@ -125,7 +126,7 @@ from model_archiver import ModelArchiverConfig, build_many
 
 if __name__ == "__main__":  # the processes that it starts may import this file
     requests = [
-        ModelArchiverConfig(name, serialized_file="examples/torchscript/wine.pt", handler="base_handler")
+        ModelArchiverConfig(name, serialized_file="examples/torchscript/wine.pt", handler="base_handler", force=True)
         for name in ("first", "second")
     ]
     for result in build_many(requests):

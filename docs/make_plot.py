@@ -1,6 +1,6 @@
-"""Make the tables of docs/performance.md, and the plot docs/performance.svg, from docs/performance.json.
+"""Make the tables of docs/performance.md and README.md, and docs/performance.svg, from docs/performance.json.
 
-The benchmarks write that file with ``--json``. ``python -m docs.make_plot`` writes both, and with ``--check`` it
+The benchmarks write that file with ``--json``. ``python -m docs.make_plot`` writes all three, and with ``--check`` it
 only says whether the tables are up to date. The plot needs matplotlib, and its bytes depend on the version of that.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 
 DATA = Path(__file__).with_name("performance.json")
 PAGE = Path(__file__).with_name("performance.md")
+README = PAGE.parents[1] / "README.md"
 PLOT = Path(__file__).with_name("performance.svg")
 MARKS = r"(<!-- made of ([a-z]+) -->\n)(?:.*?)(<!-- end -->\n)"
 
@@ -90,6 +91,27 @@ def many_table(rows: list[Row]) -> Iterator[str]:
         yield _line([row["command"], _seconds(row["seconds"]), share, *(f"{peak:.0f} MiB" for peak in row["memory"])])
 
 
+def readme_table(results: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines of the short comparison in README.md: figures that docs/performance.md has too."""
+    works = works_of(results["build"]["rows"])
+    weights, deflated, files = (
+        works[work]["original"]
+        for work in ("default, 1 GiB float32", "--deflate always, 1 GiB float32", "default, 20,000 small files")
+    )
+    original, ours = (row["milliseconds"] for row in results["startup"]["rows"][:2])
+    size = f"{100 * deflated['size'] / deflated['other_size']:.1f} % of the original's size"
+    builds = [
+        ("1 GiB of float32 weights, default format", weights),
+        (f"the same with `--deflate always` ({size})", deflated),
+        ("20,000 small files", files),
+    ]
+    yield "| work | original | this tool |"
+    yield "|---|--:|--:|"
+    for work, row in builds:
+        yield _line([work, _seconds(row["other_median"]), _seconds(row["median"])])
+    yield _line(["a small model", f"{original:.0f} ms", f"{ours:.0f} ms, with all checks"])
+
+
 TABLES: dict[str, Callable[[list[Row]], Iterator[str]]] = {
     "build": build_table,
     "startup": startup_table,
@@ -100,12 +122,15 @@ TABLES: dict[str, Callable[[list[Row]], Iterator[str]]] = {
 
 
 def with_tables(text: str, results: dict[str, Any]) -> str:
-    """Return the text of the page with the tables of these results between its marks."""
-    return re.sub(MARKS, lambda match: match[1] + _part(match[2], results[match[2]]) + match[3], text, flags=re.DOTALL)
+    """Return the text of a page with the tables of these results between its marks."""
+    return re.sub(MARKS, lambda match: match[1] + _part(match[2], results) + match[3], text, flags=re.DOTALL)
 
 
-def _part(name: str, part: dict[str, Any]) -> str:
-    """Return a table, and a line that says where and how its figures were measured."""
+def _part(name: str, results: dict[str, Any]) -> str:
+    """Return a table, and a line that says where and how its figures were measured; README.md has only the table."""
+    if name == "readme":
+        return "\n".join([*readme_table(results), ""])
+    part = results[name]
     machine = part["machine"]
     how = "one run of each command" if part["runs"] == 1 else f"medians of {part['runs']} runs"
     place = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}"
@@ -152,11 +177,12 @@ def draw(results: dict[str, Any], path: Path) -> None:
                 axes.barh(at, seconds, 0.24, color=COLORS[name])
                 axes.annotate(_seconds(seconds), (seconds, at), (4, 0), textcoords="offset points", va="center", size=8)
         for name, color in COLORS.items():
-            axes.barh(0, 0, color=color, label=name)
+            axes.barh(0, float("nan"), color=color, label=name)
         axes.set_yticks(range(len(works)), [work.replace(", ", "\n") for work in works])
         axes.invert_yaxis()
+        axes.set_xscale("log")  # the slowest takes hundreds of times as long as the fastest
         axes.margins(x=0.1, y=0.01)
-        axes.set_xlabel("seconds of the whole process: less is better")
+        axes.set_xlabel("seconds of the whole process, logarithmic scale: less is better")
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(loc="lower right", frameon=False)
         figure.tight_layout()
@@ -166,16 +192,17 @@ def draw(results: dict[str, Any], path: Path) -> None:
 
 def main() -> int:
     """Do what the command line says; return 1 if the tables are not up to date."""
-    parser = argparse.ArgumentParser(description="Make tables and plot of docs/performance.md from performance.json.")
+    parser = argparse.ArgumentParser(description="Make the tables and the plot from docs/performance.json.")
     parser.add_argument("--check", action="store_true", help="write nothing, and fail if a table is not up to date")
     is_check = parser.parse_args().check
     results = json.loads(DATA.read_text(encoding="utf-8"))
-    text = PAGE.read_text(encoding="utf-8")
-    made = with_tables(text, results)
+    texts = {page: page.read_text(encoding="utf-8") for page in (PAGE, README)}
+    made = {page: with_tables(text, results) for page, text in texts.items()}
     if is_check:
-        print("up to date" if text == made else "out of date: run python -m docs.make_plot")  # noqa: T201
-        return int(text != made)
-    PAGE.write_text(made, encoding="utf-8")
+        print("up to date" if texts == made else "out of date: run python -m docs.make_plot")  # noqa: T201
+        return int(texts != made)
+    for page, text in made.items():
+        page.write_text(text, encoding="utf-8")
     draw(results, PLOT)
     return 0
 

@@ -42,6 +42,12 @@ def test_the_tables_of_performance_are_those_of_the_results() -> None:
     assert set(results()) == set(make_plot.TABLES)
 
 
+def test_the_comparison_of_the_readme_is_made_of_the_results() -> None:
+    page = make_plot.README.read_text(encoding="utf-8")
+    assert page == make_plot.with_tables(page, results()), "run python -m docs.make_plot"
+    assert "<!-- made of readme -->" in page
+
+
 def test_the_plot_shows_every_row_of_the_results(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="needs the extra [test]")
     drawn = tmp_path / "plot.svg"

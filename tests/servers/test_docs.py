@@ -14,10 +14,10 @@ from .typed import read_page
 pytestmark = pytest.mark.servers
 
 ON_MMS = [
-    pytest.mark.serves("the example's README, typed as it stands", on="MMS"),
+    pytest.mark.serves("README of each example, typed as it stands", on="MMS"),
     pytest.mark.serves("archive of `model-archiver`"),
 ]
-ON_TORCHSERVE = [pytest.mark.serves("the example's README, typed as it stands")]
+ON_TORCHSERVE = [pytest.mark.serves("README of each example, typed as it stands")]
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ HANDLERS = {
 MEGABYTE = 1 << 20
 
 
-@pytest.mark.serves("eager model, own handler")
+@pytest.mark.serves("eager model, custom handler")
 def test_an_eager_model_with_a_handler_of_its_own(torchserve: TorchServe, tmp_path: Path, archive_format: str):
     name = f"digits-{archive_format}"
     archive = torch_archive(tmp_path / "out", name, *DIGITS_FLAGS, archive_format=archive_format)
@@ -131,7 +131,7 @@ def test_a_handler_sees_the_tree_of_extra_files(torchserve: TorchServe, tmp_path
     assert listing(torchserve, archive, "extra-tree").items() >= {**assets, "single.txt": "one file"}.items()
 
 
-@pytest.mark.serves("names with spaces and letters of any script")
+@pytest.mark.serves("file names with spaces and letters of any script")
 def test_member_names_may_have_spaces_and_letters_of_any_script(torchserve, tmp_path: Path, archive_format: str):
     files = {"with blank.txt": "1", "größe.txt": "2", "数字/ein blatt 🌿.txt": "3", "comma, 'quote'.txt": "4"}
     write_tree(tmp_path / "the handler", {"liste_für_alle.py": LISTING_HANDLER})

@@ -95,7 +95,7 @@ def test_torchscript_without_a_model_file(json_torchserve: TorchServe, tmp_path:
     answers_as(net, json_torchserve, torch_archive(tmp_path / "out", "scripted", *flags, archive_format=archive_format))
 
 
-@pytest.mark.serves("ONNX, own handler")
+@pytest.mark.serves("ONNX, custom handler")
 def test_onnx_with_a_handler_that_runs_the_session(json_torchserve: TorchServe, tmp_path: Path, archive_format):
     net = make_net(tmp_path / "net.py")
     write_onnx(net, tmp_path / "net.onnx")
@@ -104,7 +104,7 @@ def test_onnx_with_a_handler_that_runs_the_session(json_torchserve: TorchServe, 
     answers_as(net, json_torchserve, torch_archive(tmp_path / "out", "onnx-net", *flags, archive_format=archive_format))
 
 
-@pytest.mark.serves("safetensors, own handler")
+@pytest.mark.serves("safetensors, custom handler")
 def test_safetensors_with_a_handler_that_loads_them(json_torchserve: TorchServe, tmp_path: Path, archive_format):
     save_file = pytest.importorskip("safetensors.torch").save_file
     net = make_net(tmp_path / "net.py")

@@ -18,13 +18,14 @@ from .server import leashed
 
 ENVIRONMENTS = ROOT / ".cache" / "servers"
 PYTHONS = {"torchserve": environments.TORCHSERVE, "mms": environments.MMS}
+FOLDERS = {"torchserve": "serving", "mms": "serving-mms"}
 START = re.compile(r"(\S*/)?(torchserve|multi-model-server) --start ")
 ADDRESSES = ("inference_address", "management_address", "metrics_address")
 FIRST_PORT = 8080
 
 
 class Reader(pages.Reader):
-    """Somebody who types what a page says, beside the environment ``serving`` of each block's server."""
+    """Somebody who types what a page says, beside the environments ``serving`` and ``serving-mms``."""
 
     def __init__(self, folder: Path, server: str = "torchserve") -> None:
         super().__init__(folder)
@@ -73,7 +74,7 @@ class Reader(pages.Reader):
     def _enters(self, server: str) -> None:
         """Have the environment of this server where readers make theirs."""
         python = PYTHONS[server].python(ENVIRONMENTS)
-        serving = self.clone / "serving"
+        serving = self.clone / FOLDERS[server]
         serving.unlink(missing_ok=True)
         serving.symlink_to(python.parents[1])
         self.environ["PATH"] = os.pathsep.join([str(self._programs), str(python.parent), self._path])
