@@ -46,6 +46,7 @@ def hook(event, arguments):
     if event == "open" and str(arguments[0]).endswith(".building/new"):
         act(Path(arguments[0]).parent.name.split(".")[1])
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest in the background ignores it
 act = {{"stop": stop, "die": die}}["{act}"]
 sys.addaudithook(hook)
 names = [f"m{{number}}" for number in range({count})]

@@ -220,9 +220,11 @@ def test_ctrl_c_cancels_what_has_not_begun(work: Path, cluster: Cluster) -> None
     cluster.add(2)
     make("handler.py", text=HANDLER)
     program = f"""
+import signal
 from model_archiver.commands.build_many import run_many
 from model_archiver.cli.build import cluster_executor
 from model_archiver.core.request import ModelArchiverConfig
+signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest in the background ignores it
 requests = [ModelArchiverConfig(f"slow{{number}}", "handler.py", export_path="out") for number in range(50)]
 try:
     with cluster_executor("{cluster.address}") as executor:

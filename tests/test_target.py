@@ -20,7 +20,7 @@ from model_archiver.writing import os_calls
 from tests.archives import FORMATS, contents, members, output, tree
 from tests.conftest import Command
 from tests.forks import at_call, fail, fork, hidden, limit_files, stopped
-from tests.packing import MODEL, MODEL_FILES, build, make, packed, refused
+from tests.packing import HANDLER, MODEL, MODEL_FILES, build, make, packed, refused
 
 WORDS = ("--model-file", "model.py")
 MEGABYTE = 1 << 20
@@ -290,3 +290,28 @@ def test_the_module_that_scripts_run_is_the_command(model: Path) -> None:
     assert subprocess.run(command, check=False, capture_output=True).returncode == 0
     assert members(output("m")) == {"handler.py"}
     assert subprocess.run(command, check=False, capture_output=True).returncode == 1
+
+
+@pytest.mark.parametrize("words", [("--extra-files", "m/w.pt"), ("--include", "m/lib"), ("--samples", "m/cases.json")])
+def test_an_input_in_the_output_folder_is_refused(work, run: Command, words: tuple[str, str]) -> None:
+    make("h.py", text=HANDLER)
+    make("m/w.pt", "m/lib/a.py")
+    make("m/cases.json", text='[{"file": "w.pt"}]')
+    before = tree(Path())
+    for force in ((), ("-f",)):
+        errors = refused(
+            run, "--model-name", "m", "--handler", "h.py", *words, "--archive-format", "no-archive", *force
+        )
+        assert [error for error in errors if "is in the output, which builds replace" in error]
+    assert tree(Path()) == before
+
+
+@pytest.mark.parametrize("words", [("--serialized-file", "m.tar.gz"), ("--extra-files", "link/m.tar.gz")])
+def test_an_input_that_is_the_output_is_refused(work, run: Command, words: tuple[str, str]) -> None:
+    make("h.py", text=HANDLER)
+    make("m.tar.gz", text="weights")
+    Path("link").symlink_to(".")
+    [error] = refused(run, "--model-name", "m", "--handler", "h.py", *words, "--archive-format", "tgz", "-f")
+    hint = "choose another --export-path [target-in-the-way]"
+    assert error == f"{words[1]}: is in the output, which builds replace ({words[0]}); {hint}"
+    assert Path("m.tar.gz").read_text() == "weights"

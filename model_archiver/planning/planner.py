@@ -19,7 +19,14 @@ from model_archiver.core.text import invalid_choice
 from model_archiver.planning import platforms
 from model_archiver.planning.gathering import Exclusions, Gatherer
 from model_archiver.planning.handler import Handler, missing_handler, resolve_handler
-from model_archiver.planning.target import check_folder, check_sidecars, choose_target, existing_outputs, sidecars_for
+from model_archiver.planning.target import (
+    check_folder,
+    check_inputs,
+    check_sidecars,
+    choose_target,
+    existing_outputs,
+    sidecars_for,
+)
 
 _DEFLATE: dict[ArchiveFormat, request.Deflate] = {ArchiveFormat.ZIP_STORE: "never", ArchiveFormat.TGZ: "always"}
 
@@ -48,6 +55,7 @@ def make_plan(config: ModelArchiverConfig, manifest: str | None, problems: Probl
         from model_archiver.planning.samples import gather_samples  # noqa: PLC0415 - most builds have none
 
         cases, samples = gather_samples(config.samples, target, gatherer)
+    check_inputs(target, [*members, *samples], problems)
     if target.in_place or (archive_format is ArchiveFormat.NO_ARCHIVE and target.force):
         check_folder(target, [*members, *samples], problems)
     elif config.link and archive_format is not ArchiveFormat.NO_ARCHIVE:

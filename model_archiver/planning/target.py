@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 
 from model_archiver.core.entries import check_model_name
@@ -92,6 +92,18 @@ def check_folder(target: Target, members: Sequence[Member], problems: ProblemLis
         if not target.in_place:
             paths += [PurePosixPath(SUMS_PATH), *(member.path for member in members)]
         problems.extend(existing.obstacles(paths, () if target.in_place else existing.sums))
+
+
+def check_inputs(target: Target, members: Iterable[Member], problems: ProblemList) -> None:
+    """Add an error for each input that is the existing output, or in it: builds replace and remove what is there."""
+    if target.in_place or target.path.is_symlink() or not target.path.exists():  # the link is replaced, not its target
+        return
+    real = cache(os.path.realpath)
+    for member in members:
+        folder, name = os.path.split(member.source.path)
+        if os.path.join(real(folder), name, "").startswith(os.path.join(target.path, "")):  # noqa: PTH118 - many files
+            message = f"is in the output, which builds replace ({member.flag})"
+            problems.error("target-in-the-way", message, "choose another --export-path", path=member.source.path)
 
 
 def sidecars_for(config: ModelArchiverConfig, platform: Platform) -> tuple[Path, ...]:
