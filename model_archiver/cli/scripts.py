@@ -37,7 +37,7 @@ class ArgParser:
 
 
 class ModelArchiver:
-    """The class through which scripts package models.
+    """Packages models.
 
     Example:
         >>> config = ModelArchiverConfig("digits", serialized_file="digits.pt", model_file="model.py")
