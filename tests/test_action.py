@@ -240,9 +240,10 @@ def test_the_key_has_the_files_of_all_forms_of_flags(tested: Runner, tmp_path: P
     assert len(keys) == 2
 
 
-def test_a_rejected_archive_and_a_file_of_cases_are_not_cached(tested: Runner) -> None:
+def test_a_rejected_archive_a_file_of_cases_and_a_quoted_name_are_not_cached(tested: Runner) -> None:
     Path("cases.json").write_text('[{"file": "request.json"}]')
-    tested.action(command="test", archives="m.mar", args="--cases cases.json", cache_key="torch 2")
+    for args in ("--cases cases.json", '--form a=@"cases.json"'):
+        tested.action(command="test", archives="m.mar", args=args, cache_key="torch 2")
     Path("m.mar").write_bytes(Path("m.mar").read_bytes()[:-1])
     done = tested.action(command="test", archives="m.mar", cache_key="torch 2")
     assert (done.status, tested.looked_for) == (1, [])

@@ -46,7 +46,7 @@ class ModelArchiver:
 
     @staticmethod
     def generate_model_archive(config: Request | None = None) -> None:
-        """Package a model; see `generate_model_archive`."""
+        """Package a model; raise a `ModelArchiverError` with all problems if something is wrong."""
         generate_model_archive(config)
 
 
