@@ -39,9 +39,10 @@ NAMES |= {"Level": 'Literal["error", "warning"]', "Layout": 'Literal["sagemaker"
 """What the aliases in annotations stand for."""
 
 RESULTS = (
-    "These objects are compared by value. Their fields are those of the [JSON documents](output.schema.json) of the "
-    "commands, but `path` is `archive` there, and `archive_format` is `format`. `ArchiveFormat` is a string: "
-    "`default`, `zip-store`, `tgz` or `no-archive`; a `.mar` that was read is `default`."
+    "These objects are compared by value. Most fields are those of the [JSON documents](output.schema.json) of the "
+    "commands. The `path` and `archive_format` of an archive are `archive` and `format` there, and each file has a "
+    "`role` there. `ArchiveFormat` is a string: `default`, `zip-store`, `tgz` or `no-archive`; a `.mar` that was read "
+    "is `default`."
 )
 INTRODUCTION = """\
 # Python API
@@ -79,7 +80,7 @@ otherwise.
 
 ## Handle errors
 
-Whatever is wrong raises a [`ModelArchiverError`](#modelarchivererror), which has all problems. It is a
+Every error raises a [`ModelArchiverError`](#modelarchivererror). Its `problems` has all of them. It is a
 `FileNotFoundError` too if an input is missing. Codes do not change between versions: see
 [Errors and warnings](errors.md).
 
@@ -184,8 +185,9 @@ These functions take any object that has some of the fields as attributes, such 
 ## Types
 
 A *path* is a string or any `os.PathLike`. Relative paths start in the current folder at the time of the call. Arguments
-after `*` are given by name. `progress` may have a method `add_total`, which is then called first, with the number of
-bytes to expect.
+after `*` are given by name. A *Request* is a `ModelArchiverConfig`, or any object that has some of its fields as
+attributes. A *Plan* is what a build would write. Its fields are internal. `progress` may have a method `add_total`,
+which is then called first, with the number of bytes to expect.
 
 """
 
@@ -294,6 +296,7 @@ def _table(first: str, rows: list[tuple[str, str, str, str]]) -> str:
 
 def _annotation(text: str) -> str:
     """Return an annotation as Markdown, its alternatives joined by "or"."""
+    text = re.sub(r"\b[a-z]+\.(?=[A-Z])", "", text)  # the module of an alias
     text = re.sub(r"\b[A-Z]\w+\b", lambda match: NAMES.get(match[0], match[0]), text).replace("'", '"')
     own = {kind.__name__ for kind in RETURNED} | set(model_archiver.__all__)
     words, depth = [""], 0

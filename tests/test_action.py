@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.actions import ACTION, INSTALLED, STEPS, Runner
+from tests.actions import ACTION, INSTALLED, ROOT, STEPS, Runner
 from tests.archives import members
+from tests.conftest import Command
 
 pytestmark = pytest.mark.skipif(
     os.name != "posix" or not shutil.which("bash"), reason="needs bash, which runs the scripts of the action"
@@ -102,10 +104,59 @@ def test_a_pattern_that_matches_nothing_fails(runner: Runner, command: str) -> N
 @pytest.mark.parametrize(
     ("command", "name"), [("verify", "archives"), ("test", "archives"), ("", "command"), ("build", "command")]
 )
-def test_invalid_inputs_fail(runner: Runner, command: str, name: str) -> None:
-    done = runner.action(command=command, archives="" if name == "archives" else "m.mar")
+@pytest.mark.parametrize("nothing", ["", "\n", " \t\r\n\n"])
+def test_invalid_inputs_fail(runner: Runner, command: str, name: str, nothing: str) -> None:
+    done = runner.action(command=command, archives=nothing if name == "archives" else "m.mar")
     assert done.status == 2
     assert done.annotations[0].startswith(f"::error title=invalid-input::the input '{name}' must ")
+
+
+@pytest.mark.parametrize("command", ["verify", "test"])
+def test_empty_lines_and_the_ends_of_lines_do_not_count(runner: Runner, command: str) -> None:
+    assert runner.action(args=MODEL.replace("\n", " \r\n")).status == 0
+    args = "  --quiet \r\n\r\n" + ("--python missing\t\n" if command == "test" else "")
+    done = runner.action(command=command, archives="\n  m.mar \r\n\r\n", args=args)
+    if command == "verify":
+        assert (done.status, done.out) == (0, "verify: passed\n"), done.err
+    else:
+        assert (done.status, len(done.annotations)) == (1, 1)
+        assert "missing" in done.annotations[0]
+
+
+def test_a_value_after_an_equals_sign_may_have_spaces(runner: Runner) -> None:
+    done = runner.action(args=f"{MODEL}--export-path=model store")
+    assert (done.status, done.outputs["archive"]) == (0, "model store/m.mar"), done.err
+
+
+@pytest.mark.parametrize("command", ["verify", "test"])
+def test_an_archive_may_have_the_name_of_a_flag(runner: Runner, command: str) -> None:
+    done = runner.action(args=f"{MODEL}--export-path=-store")
+    assert (done.status, done.outputs["archive"]) == (0, "-store/m.mar"), done.err
+    assert done.outputs["digest"].startswith("sha256:")
+    Path("-store/m.mar").rename("--strict.mar")
+    Path("good.mar").write_bytes(Path("--strict.mar").read_bytes())
+    args = "--python missing" if command == "test" else "--strict"
+    done = runner.action(command=command, archives="*.mar", args=args, cache_key="torch 2")
+    if command == "verify":
+        assert (done.status, done.out) == (0, "verify: passed\n"), done.err
+    else:
+        assert ["missing" in line for line in done.annotations] == [True, True], done.err
+        assert len(runner.looked_for) == 1
+    Path("--strict.mar").write_bytes(b"")
+    done = runner.action(command="verify", archives="*.mar")
+    assert [line.partition(",title")[0] for line in done.annotations] == ["::error file=--strict.mar"]
+
+
+@pytest.mark.parametrize("name", ["-q.mar", "-store.mar", "--ignore=x.mar"])
+def test_the_hook_ends_its_flags_before_the_names_of_archives(run: Command, work: Path, name: str) -> None:
+    [hook] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((ROOT / "examples/ci/pre-commit-config.yaml").read_text(encoding="utf-8"))
+    [[example]] = [repository["hooks"] for repository in config["repos"]]
+    run("--model-name", "m", "--handler", "vllm_handler")
+    Path("m.mar").rename(name)
+    for args in (hook["args"], example["args"]):  # pre-commit puts the args before the names of the files
+        done = run(*hook["entry"].split()[1:], *args, name)
+        assert (done.status, done.errors, done.warnings) == (0, [], []), done.err
 
 
 def test_install_runs_no_command(runner: Runner) -> None:
@@ -163,9 +214,36 @@ def test_the_key_is_the_same_for_identical_contents_and_for_no_others(tested: Ru
     assert len(set(keys)) == len(keys) == 6
 
 
-def test_a_rejected_archive_and_a_file_of_cases_are_not_cached(tested: Runner) -> None:
+@pytest.mark.parametrize(
+    "args",
+    [
+        "--form image=@img.bin",
+        "--form=image=@img.bin",
+        "--form image=<~/img.bin;type=text/plain",
+        "--input ~/img.bin",
+        "--input=~/img.bin",
+        "--input\nimg.bin",
+        "  --input img.bin \r",
+        "--expect\n~/img.bin",
+    ],
+)
+def test_the_key_has_the_files_of_all_forms_of_flags(tested: Runner, tmp_path: Path, args: str) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    tested.environ["HOME"] = str(home)
+    keys = set()
+    for text in "112":
+        for folder in (home, Path()):
+            (folder / "img.bin").write_text(text)
+        tested.action(command="test", archives="m.mar", args=f"{args}\n--python missing", cache_key="torch 2")
+        keys.add(tested.looked_for[-1])
+    assert len(keys) == 2
+
+
+def test_a_rejected_archive_a_file_of_cases_and_a_quoted_name_are_not_cached(tested: Runner) -> None:
     Path("cases.json").write_text('[{"file": "request.json"}]')
-    tested.action(command="test", archives="m.mar", args="--cases cases.json", cache_key="torch 2")
+    for args in ("--cases cases.json", '--form a=@"cases.json"'):
+        tested.action(command="test", archives="m.mar", args=args, cache_key="torch 2")
     Path("m.mar").write_bytes(Path("m.mar").read_bytes()[:-1])
     done = tested.action(command="test", archives="m.mar", cache_key="torch 2")
     assert (done.status, tested.looked_for) == (1, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -26,6 +27,10 @@ def results() -> dict[str, Any]:
 
 def test_the_page_on_the_python_api_is_that_of_the_docstrings() -> None:
     assert make_api.PAGE.read_text(encoding="utf-8") == make_api.page(), "run python -m docs.make_api"
+
+
+def test_the_page_on_the_python_api_names_types_without_modules() -> None:
+    assert re.findall(r"\w+\.(?:Literal|Server|Layout)\b", make_api.page()) == []
 
 
 def test_the_diagram_is_that_of_its_script() -> None:

@@ -34,7 +34,7 @@ class FlagParser(argparse.ArgumentParser):
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override] # noqa: ANN401
         """Return the arguments as a namespace; raise a UsageError if a flag or its value is not valid."""
         given = sys.argv[1:] if args is None else list(args)
-        raise_errors([self._unknown_flag(word) for word in given if self._is_unknown(word)])
+        raise_errors([*map(self._unknown_flag, filter(self._is_unknown, given[: [*given, "--"].index("--")]))])
         self._values: dict[str, object] = {}  # the last value of each flag that takes one
         self.repeated: list[Problem] = []  # a warning for each value that does not count
         several = any(action.nargs == "*" for action in self._get_positional_actions())

@@ -37,7 +37,7 @@ class ArgParser:
 
 
 class ModelArchiver:
-    """The class through which scripts package models.
+    """Packages models.
 
     Example:
         >>> config = ModelArchiverConfig("digits", serialized_file="digits.pt", model_file="model.py")
@@ -46,7 +46,7 @@ class ModelArchiver:
 
     @staticmethod
     def generate_model_archive(config: Request | None = None) -> None:
-        """Package a model; see `generate_model_archive`."""
+        """Package a model; raise a `ModelArchiverError` with all problems if something is wrong."""
         generate_model_archive(config)
 
 

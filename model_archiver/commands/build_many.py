@@ -59,7 +59,7 @@ _NO_TEST = {"test": False, "test_python": None, "test_timeout": None, "install_r
 
 
 class BuildResult(Record):
-    """What came of one request.
+    """The result of one request.
 
     Attributes:
         request: the request.
@@ -85,7 +85,7 @@ def build_many(
     executor: Executor | None = None,
     on_result: Callable[[BuildResult], object] | None = None,
 ) -> list[BuildResult]:
-    """Build many models, and return what came of them in the order of the requests. A failed one stops no other.
+    """Build many models, and return the results in the order of the requests. A failed one stops no other.
 
     Without an executor, small models are built side by side in forks of this process, and then the large ones by
     threads; where a fork is not safe (on Linux if there are other threads, and elsewhere), all are built by threads.

@@ -56,7 +56,7 @@ def extract(
 
     Args:
         archive: a ``.mar``, a ``.tar.gz`` or a model folder.
-        to: the folder; None means the model's name, in the working directory.
+        to: the folder; None means the model's name, in the current folder.
         force: replace an existing folder, as packaging as a folder does.
         max_size: how much it may unpack to, in bytes; None means 1 GiB or 100 times its size.
         progress: is called with the size of each block that was read; all is read twice.

@@ -43,7 +43,7 @@ def inspect(archive: StrPath, *, max_size: int | None = None, progress: Progress
         progress: is called with the size of each block that was read.
 
     Raises:
-        ModelArchiverError: it is not an archive, or it unpacks to more than the limit.
+        ModelArchiverError: it is not an archive, or it must be unpacked and is larger than the limit.
     """
     opened = open_archive(archive)
     context = ReadContext(opened, max_size, progress)

@@ -52,7 +52,7 @@ def try_archive(  # noqa: PLR0913 - a flag each
     max_size: int | None = None,
     progress: Progress = no_progress,
 ) -> TrialReport:
-    """Load an archive in the server's own worker, send it requests, and return what came of it.
+    """Load an archive in the server's own worker, send it requests, and return the result.
 
     This runs the code of the archive.
 

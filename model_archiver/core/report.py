@@ -44,7 +44,7 @@ class ArchiveReport(Record):
         excluded: how many files and folders of walked folders were not packed.
         problems: the warnings of a build; the errors and warnings of an archive that was read.
         sidecars: the files that a platform needs next to the archive.
-        checksums_compared: how many files `verify` compared with their sums; None where not asked.
+        checksums_compared: how many files `verify` compared with their sums; None if nothing was compared.
         layout: ``sagemaker`` for a tar without a top folder, which only SageMaker serves; else None.
         ignored: how many warnings `--ignore` left out of the problems.
     """
@@ -64,7 +64,7 @@ class ArchiveReport(Record):
 
     @property
     def is_ok(self) -> bool:
-        """Whether it has only warnings, or nothing wrong."""
+        """Whether none of the problems is an error."""
         return all(problem.level != "error" for problem in self.problems)
 
     @property

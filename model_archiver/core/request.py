@@ -77,15 +77,15 @@ class _OfDataclass:
 
 
 class ModelArchiverConfig(Record, frozen=False):
-    """Everything that can be asked of the archiver; each field is the flag of the same name.
+    """The settings of a build; each field is the flag of the same name.
 
     An empty string means the same as no value. Paths may be strings or path objects; they are relative to the current
     folder at the time of the build. A ``~`` at their start means the home folder.
 
     Attributes:
         model_name: the name by which the server knows the model, and the name of the output.
-        handler: a built-in handler, a file, or a module of a packed folder, each with an optional ``:function``;
-            None means ``base_handler``.
+        handler: a built-in handler, or a file or a module of a packed folder with an optional ``:function``; None means
+            ``base_handler``.
         version: the model's version; None means ``1.0``.
         serialized_file: the weights.
         model_file: the Python file that defines the model class.

@@ -105,7 +105,7 @@ class TrialReport(Record, frozen=False):
         server: the server whose worker was tried; None if none was started.
         python: the path of the interpreter.
         loads: whether the worker loaded the model.
-        answers: whether every answer was as it must be; None if nothing was asked.
+        answers: whether every answer was as expected; None if nothing was asked.
         log: the last lines that the worker wrote.
         ignored: how many warnings `--ignore` left out of the problems.
     """
