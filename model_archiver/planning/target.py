@@ -96,7 +96,8 @@ def check_folder(target: Target, members: Sequence[Member], problems: ProblemLis
 
 def check_inputs(target: Target, members: Iterable[Member], problems: ProblemList) -> None:
     """Add an error for each input that is the existing output, or in it: builds replace and remove what is there."""
-    if target.in_place or target.path.is_symlink() or not target.path.exists():  # the link is replaced, not its target
+    is_link = os.path.islink(target.path)  # noqa: PTH114 - no errors; the link is replaced, not its target
+    if target.in_place or is_link or not os.path.exists(target.path):  # noqa: PTH110 - no errors
         return
     real = cache(os.path.realpath)
     for member in members:
