@@ -94,7 +94,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 def unpacked(sdist: Path, to: Path) -> Path:
     with tarfile.open(sdist) as archive:
-        archive.extractall(to, filter="data")
+        archive.extractall(to)
     [folder] = to.iterdir()
     return folder
 
@@ -170,7 +170,7 @@ def test_mypy_rejects_what_cannot_be_a_config(mypy: Callable[[str, int], list[st
 def test_it_installs_as_a_tool(built: Built, tmp_path: Path, tool: str) -> None:
     fetch("wheel", "--wheel-dir", tmp_path / "wheels", built.wheel)
     programs = tmp_path / "bin"
-    environ = {"UV_NO_INDEX": "1", "UV_FIND_LINKS": str(tmp_path / "wheels"), "UV_CACHE_DIR": str(tmp_path / "cache")}
+    environ = {"UV_OFFLINE": "1", "UV_FIND_LINKS": str(tmp_path / "wheels"), "UV_CACHE_DIR": str(tmp_path / "cache")}
     environ |= {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(programs)}
     environ |= {"PIPX_HOME": str(tmp_path / "pipx"), "PIPX_BIN_DIR": str(programs)}
     environ |= {"PATH": f"{built.tools.scripts}{os.pathsep}{os.environ['PATH']}"}
