@@ -246,15 +246,14 @@ KUBEFLOW_FILES = {"model.py", "model.pt", "handler.py", "index_to_name.json", "n
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True,
-    reason="the component takes every line on stderr for a failure, and packaging prints there what it wrote",
-)
-def test_kubeflows_component_packages_with_the_archiver(kubeflow: Installed, inputs: Path) -> None:
+def test_kubeflows_component_takes_the_closing_line_for_a_failure(kubeflow: Installed, inputs: Path) -> None:
+    """The archive is complete all the same; docs/ci.md says what to do."""
     (inputs / "notes.txt").write_text("")
     done = generate_mar(kubeflow, inputs)
     assert members(inputs / "model_store/m.mar") == KUBEFLOW_FILES
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1
+    assert "torch-model-archiver: wrote model_store/m.mar (6 files, " in done.stderr
+    assert "error: " not in done.stderr
 
 
 @pytest.mark.slow
